@@ -1,0 +1,93 @@
+# agent-utils. make, make check, make lint, make install PREFIX=/usr DESTDIR=...
+# DEVELOPER=1 makes warnings errors; SAN=1 builds with ASan and UBSan into its own folders.
+
+PREFIX ?= /usr/local
+CC ?= cc
+VERSION = 0.1.0
+BUILD = build$(if $(SAN),-san)
+BIN = bin$(if $(SAN),-san)
+V ?=
+Q = $(if $(V),,@)
+
+WARN = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+	-Wwrite-strings -Wpointer-arith -Wcast-qual -Wformat=2 -Wundef -Wvla -Wimplicit-fallthrough \
+	-Wdeclaration-after-statement $(if $(DEVELOPER),-Werror)
+HARDEN = -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fcf-protection \
+	-ftrivial-auto-var-init=zero -fPIE
+SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+CFLAGS ?= -O2 -g
+CPPFLAGS += -I. -D_GNU_SOURCE -DAGENT_VERSION='"$(VERSION)"' -include common/banned.h
+ALL_CFLAGS = -std=c11 $(CFLAGS) $(WARN) $(if $(SAN),$(SANITIZE) -fPIE,$(HARDEN)) -ffunction-sections -fdata-sections
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,--gc-sections,--as-needed $(if $(SAN),$(SANITIZE)) $(LDFLAGS)
+LIBS = -llmdb -lyaml -lcjson -lcurl -lm
+STANDIN_CFLAGS := $(shell pkg-config --cflags gmime-3.0 libmicrohttpd 2>/dev/null | sed 's/-I/-isystem /g')
+STANDIN_LIBS := $(shell pkg-config --libs gmime-3.0 libmicrohttpd 2>/dev/null)
+
+COMMON = $(patsubst %.c,$(BUILD)/%.o,$(wildcard common/*.c))
+STANDIN = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cmd/standin/*.c))
+PROGRAMS = $(patsubst cmd/%.c,$(BIN)/%,$(wildcard cmd/*.c))
+SCRIPTS = $(patsubst cmd/%.sh,$(BIN)/%,$(wildcard cmd/*.sh))
+UNIT = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+FAULT = $(patsubst tests/fault/%.c,$(BUILD)/fault/%.so,$(wildcard tests/fault/*.c))
+MAN = $(wildcard man/*.[1-8])
+
+all: $(PROGRAMS) $(SCRIPTS)
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "cc $<")
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(if $(findstring cmd/standin/,$<),$(STANDIN_CFLAGS)) -MMD -MP -c -o $@ $<
+
+$(BUILD)/libcommon.a: $(COMMON)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BIN)/agent-standin: $(BUILD)/cmd/agent-standin.o $(STANDIN) $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(STANDIN_LIBS) $(LIBS)
+
+$(BIN)/%: $(BUILD)/cmd/%.o $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BIN)/%: cmd/%.sh
+	@mkdir -p $(@D)
+	$(Q)install -m 755 $< $@
+
+$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+$(BUILD)/fault/%.so: tests/fault/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -I. -D_GNU_SOURCE -std=c11 $(CFLAGS) $(WARN) -fPIC -shared -o $@ $< -ldl
+
+unit: $(UNIT)
+fault: $(FAULT)
+
+# The quick suite: unit tests and the shell tests, offline. JOBS at a time.
+JOBS ?= 2
+check: all unit fault
+	BIN=$(CURDIR)/$(BIN) BUILD=$(CURDIR)/$(BUILD) prove -j$(JOBS) --timer $(if $(SAN),,) \
+		--exec '' $(UNIT) $(wildcard tests/*.t)
+
+lint: all
+	scripts/lint
+
+bench: all unit
+	scripts/bench
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/agent-utils
+	install -m 755 $(PROGRAMS) $(SCRIPTS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 man/agent-task.schema.json $(DESTDIR)$(PREFIX)/share/agent-utils
+	for page in $(MAN); do \
+		folder=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; \
+		install -d $$folder && install -m 644 $$page $$folder || exit 1; \
+	done
+
+clean:
+	rm -rf build build-san bin bin-san
+
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
+.PHONY: all unit fault check lint bench install clean
+.SECONDARY:

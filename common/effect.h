@@ -1,0 +1,42 @@
+/*
+ * effect: performs one action of a plan without blocking; what came of it is
+ * one event. The only caller of claude and composio, both engines use it.
+ */
+#ifndef COMMON_EFFECT_H
+#define COMMON_EFFECT_H
+
+#include "common/agent.h"
+#include "common/config.h"
+#include "common/fail.h"
+#include "common/loop.h"
+
+struct effects; /* the providers, one per process */
+struct effect;  /* one action under way */
+
+/* Keys from the environment (file_secret). */
+int
+effects_open(struct loop *loop, const struct config *config,
+    struct effects **ret_effects, struct fail *fail);
+
+void
+effects_close(struct effects *effects);
+
+struct effect_request {
+	const struct agent *agent;   /* not used after effect_start returns */
+	const struct action *action; /* likewise */
+	/* progress of a model turn: the text so far, by pieces; may be NULL */
+	void (*text)(void *context, const char *bytes, size_t length);
+	/* once: TYPE and MEMBERS of the event (taken over: detach or release) */
+	void (*done)(void *context, enum event_type type, struct buf *members);
+	void *context;
+};
+
+int
+effect_start(struct effects *effects, const struct effect_request *request,
+    struct effect **ret_effect, struct fail *fail);
+
+/* Cuts it off; done is not called. */
+void
+effect_cancel(struct effect *effect);
+
+#endif

@@ -1,0 +1,90 @@
+/*
+ * engine: one interface to whatever keeps the tasks. engine_lmdb is one
+ * directory on one machine; a Temporal cluster is to be the other.
+ *
+ * What comes back is JSON, the same from every engine; agent-status(1)
+ * describes a task's object, agent-journal(5) the events.
+ */
+#ifndef COMMON_ENGINE_H
+#define COMMON_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/config.h"
+#include "common/fail.h"
+#include "common/journal.h"
+#include "common/task.h"
+
+struct engine;
+
+enum engine_mode { ENGINE_READ, ENGINE_WRITE, ENGINE_CREATE };
+
+/* NAME: NULL or "lmdb"; others are FAIL_NEVER. FOLDER is the store. */
+int
+engine_open(const char *name, const char *folder, enum engine_mode mode,
+    const struct config *config, struct engine **ret_engine,
+    struct fail *fail);
+
+void
+engine_close(struct engine *engine); /* NULL is fine */
+
+struct submission {
+	const struct task *task;
+	struct span pins;        /* members of "pinned"; length 0: not checked yet */
+	/* filled in: */
+	char id[37];
+	bool existing;           /* the key was seen before, with the same task */
+	bool refused;            /* fail says why: the key has another task */
+	struct fail fail;
+};
+
+/* All of them durably, in one commit; then the workers are woken. */
+int
+engine_submit(struct engine *engine, struct submission *submissions,
+    size_t count, struct fail *fail);
+
+/* One task's object added to BUF. FAIL_NO, type "no_task". */
+int
+engine_get(struct engine *engine, const char *id, struct buf *buf,
+    struct fail *fail);
+
+/* Events after AFTER, in order, each to EVENT; its non-zero return stops and
+ * is returned. */
+int
+engine_events(struct engine *engine, const char *id, uint64_t after,
+    int (*event)(void *context, struct span text), void *context,
+    struct fail *fail);
+
+struct engine_filter {
+	const char *user, *queue, *before; /* NULL: any */
+	int state;                         /* -1: any */
+	size_t limit;
+};
+
+/* Each task's object to TASK, newest first. */
+int
+engine_list(struct engine *engine, const struct engine_filter *filter,
+    int (*task)(void *context, struct span text), void *context,
+    struct fail *fail);
+
+/* SIGNAL: "cancel", "pause", "resume", "approve", "deny"; MEMBERS: further
+ * members of the event ("call", "message", "by") as raw JSON, or "". FAIL_NO
+ * when the task has ended ("task_ended") or the signal does not fit its state
+ * ("wrong_state"). */
+int
+engine_signal(struct engine *engine, const char *id, const char *signal,
+    struct span members, struct fail *fail);
+
+/* The numbers of a queue (NULL: all) as one object added to BUF. */
+int
+engine_depth(struct engine *engine, const char *queue, struct buf *buf,
+    struct fail *fail);
+
+/* Sleeps until something may have changed, or for MILLISECONDS. */
+int
+engine_wait(struct engine *engine, int64_t milliseconds, struct fail *fail);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * pins: what a task's whole life is held to: which account and which version
+ * each tool has, and the first bytes of every model request. Pure.
+ *
+ * Made once, by agent-preflight or by a worker, and kept in the journal as
+ * the event "pinned". Nothing in it changes later: the model's prompt cache
+ * and its preserved thinking are bound to these very bytes.
+ *
+ *	{"request":{"model":...,"max_tokens":...,"stream":true,"thinking":{...},
+ *	  "output_config":{...},"cache_control":{...},"system":[...],
+ *	  "tools":[...]},
+ *	 "tools":[{"name":"GMAIL_FETCH_EMAILS","slug":"GMAIL_FETCH_EMAILS",
+ *	   "toolkit":"gmail","version":"20261101_00","account":"ca_1",
+ *	   "repeatable":true,"on_unknown":"tell"}, ...]}
+ */
+#ifndef COMMON_PINS_H
+#define COMMON_PINS_H
+
+#include <cjson/cJSON.h>
+
+#include "common/buf.h"
+#include "common/config.h"
+#include "common/fail.h"
+#include "common/task.h"
+
+/* The tool of our own that every task has: the model calls it with {"reason"}
+ * when it cannot go on, and the task becomes "blocked". */
+#define PINS_BLOCKED_TOOL "cannot_proceed"
+
+/* One tool of Composio as pins_make wants it. */
+struct pin_tool {
+	const char *slug, *toolkit, *version;
+	const char *account;     /* NULL: the tool needs none */
+	const char *description; /* may be NULL */
+	const char *input_schema; /* raw JSON, passed on unchanged */
+	bool repeatable;         /* what its tags say; a config rule wins */
+};
+
+/* Adds the members of the event "pinned" to BUF ("request":...,"tools":...).
+ * FAIL_NO, type "refused", when a name or a schema key cannot be a tool of
+ * Claude's (facts: name ^[a-zA-Z0-9_-]{1,128}$, keys ^[a-zA-Z0-9_.-]{1,64}$). */
+int
+pins_make(const struct task *task, const struct config *config,
+    const struct pin_tool *tools, size_t count, struct buf *buf,
+    struct fail *fail);
+
+#endif

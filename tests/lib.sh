@@ -1,0 +1,112 @@
+# Sourced by every tests/*.t: TAP for shell tests that drive the built programs.
+#
+#	. "$(dirname "$0")/lib.sh"
+#	plan 2
+#	check "what must hold" command ...         passes when the command exits 0
+#	status 100 "bad input" agent-submit -f x   passes when it exits 100
+#	done_testing (when no plan was given)
+#
+# $T is a scratch folder that is removed at the end; $OUT and $ERR hold what the
+# last check or status printed. A failing check shows both. start runs a program
+# in the background and it is ended by pid at the end, whatever happens.
+
+set -u
+TOP=$(cd "$(dirname "$0")/.." && pwd)
+BIN=${BIN:-$TOP/bin}
+BUILD=${BUILD:-$TOP/build}
+PATH=$BIN:$PATH
+T=$(mktemp -d "${TMPDIR:-/tmp}/agent-test.XXXXXX")
+OUT=$T/.out ERR=$T/.err
+export PATH
+unset AGENT_STORE AGENT_CONFIG AGENT_ENGINE XDG_STATE_HOME XDG_CONFIG_HOME \
+	ANTHROPIC_API_KEY COMPOSIO_API_KEY ANTHROPIC_BASE_URL COMPOSIO_BASE_URL
+HOME=$T/home
+mkdir "$HOME"
+export HOME
+test_count=0 test_failed=0 test_plan= test_pids=
+
+finish() {
+	for pid in $test_pids; do kill -KILL "$pid" 2>/dev/null; done
+	wait 2>/dev/null
+	[ -n "${KEEP-}" ] && echo "# kept: $T" || rm -rf "$T"
+	if [ -n "$test_plan" ] && [ "$test_plan" -ne "$test_count" ]; then exit 1; fi
+	[ "$test_failed" -eq 0 ] || exit 1
+}
+trap finish EXIT
+trap 'exit 1' INT TERM HUP
+
+plan() { test_plan=$1; echo "1..$1"; }
+done_testing() { test_plan=$test_count; echo "1..$test_count"; }
+skip_all() { echo "1..0 # SKIP $*"; test_plan=0; exit 0; }
+
+ok() { # ok STATUS NAME
+	test_count=$((test_count + 1))
+	if [ "$1" -eq 0 ]; then echo "ok $test_count - $2"; return 0; fi
+	test_failed=$((test_failed + 1))
+	echo "not ok $test_count - $2"
+	[ -f "$OUT" ] && head -c 4000 "$OUT" | sed 's/^/# out: /'
+	[ -f "$ERR" ] && head -c 4000 "$ERR" | sed 's/^/# err: /'
+	return 0
+}
+
+check() { # check NAME COMMAND...
+	name=$1
+	shift
+	"$@" >"$OUT" 2>"$ERR"
+	ok $? "$name"
+}
+
+status() { # status WANTED NAME COMMAND...
+	wanted=$1 name=$2
+	shift 2
+	"$@" >"$OUT" 2>"$ERR"
+	got=$?
+	[ $got -eq "$wanted" ] || echo "# exit status $got, wanted $wanted"
+	[ $got -eq "$wanted" ]
+	ok $? "$name"
+}
+
+same() { # same NAME WANTED GOT
+	[ "$2" = "$3" ] || printf '# wanted: %s\n# got:    %s\n' "$2" "$3"
+	[ "$2" = "$3" ]
+	ok $? "$1"
+}
+
+says() { # says NAME PATTERN FILE: an extended regular expression found in it
+	grep -Eq -e "$2" "$3" || { printf '# wanted: %s\n' "$2"; head -c 4000 "$3" | sed 's/^/# got: /'; }
+	grep -Eq -e "$2" "$3"
+	ok $? "$1"
+}
+
+start() { # start PROGRAM...: in the background; $STARTED is its pid
+	"$@" &
+	STARTED=$!
+	test_pids="$test_pids $STARTED"
+}
+
+await() { # await SECONDS COMMAND...: until it succeeds, asked every 20 ms
+	tries=$(($1 * 50))
+	shift
+	while ! "$@" >/dev/null 2>&1; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || return 1
+		sleep 0.02
+	done
+}
+
+# standin SCRIPT [OPTION...]: starts agent-standin on a free loopback port and points
+# both APIs at it. Its ledger is $T/ledger, its address $URL.
+standin() {
+	rm -f "$T/standin.url"
+	script=$1
+	shift
+	start agent-standin --script "$script" --listen 127.0.0.1:0 \
+		--address-file "$T/standin.url" --ledger "$T/ledger" "$@" 2>"$T/standin.log"
+	STANDIN=$STARTED
+	await 10 test -s "$T/standin.url" || { cat "$T/standin.log" >&2; return 1; }
+	URL=$(cat "$T/standin.url")
+	ANTHROPIC_BASE_URL=$URL COMPOSIO_BASE_URL=$URL
+	ANTHROPIC_API_KEY=test-anthropic-key COMPOSIO_API_KEY=test-composio-key
+	AGENT_STORE=$T/store
+	export ANTHROPIC_BASE_URL COMPOSIO_BASE_URL ANTHROPIC_API_KEY COMPOSIO_API_KEY AGENT_STORE
+}
