@@ -11,6 +11,6 @@
 #include <time.h>
 
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets strtok
-#pragma GCC poison asctime ctime gmtime localtime atoi atol atof alloca
+#pragma GCC poison asctime ctime gmtime localtime atoi atol atof
 
 #endif
