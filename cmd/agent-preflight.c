@@ -7,14 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/ask.h"
 #include "common/buf.h"
 #include "common/cli.h"
 #include "common/clock.h"
-#include "common/composio.h"
 #include "common/file.h"
-#include "common/http.h"
 #include "common/json.h"
-#include "common/loop.h"
 #include "common/mem.h"
 #include "common/preflight.h"
 #include "common/task.h"
@@ -53,52 +51,8 @@ struct session {
 	bool check_only, no_link;
 	int64_t until;       /* boot milliseconds: the end of patience */
 	struct task task;
-	struct loop *loop;   /* these are NULL when nobody is to be asked */
-	struct http *http;
-	struct composio *composio;
+	struct ask *ask;     /* NULL until somebody is to be asked */
 };
-
-struct answer { /* of one call of Composio's */
-	bool done;
-	cJSON *value;
-	struct fail fail;
-	struct composio_call *call;
-};
-
-static void
-take_answer(void *context, cJSON *value, const struct fail *fail)
-{
-	struct answer *answer = context;
-
-	answer->done = true;
-	answer->value = value;
-	if (value == NULL)
-		answer->fail = *fail;
-}
-
-/* Turns the loop until the answer is there; one that is late is given up. */
-static int
-await_answer(struct session *session, struct answer *answer,
-    struct fail *fail)
-{
-	while (!answer->done) {
-		if (clock_boot() >= session->until) {
-			composio_cancel(answer->call);
-			return fail_set(fail, FAIL_NOT_NOW, "timeout",
-			    "Composio did not answer in time: try again, or "
-			    "give more --timeout");
-		}
-		if (loop_turn(session->loop, session->until, fail) < 0) {
-			composio_cancel(answer->call);
-			return -1;
-		}
-	}
-	if (answer->value == NULL) {
-		*fail = answer->fail;
-		return -1;
-	}
-	return 0;
-}
 
 /* Reads the task; a positive return is the status of an error passed on. */
 static int
@@ -130,86 +84,25 @@ out:
 }
 
 static int
-connect_composio(struct session *session, struct fail *fail)
-{
-	char *key = NULL;
-	int result = -1;
-
-	if (file_secret("COMPOSIO_API_KEY", &key, fail) < 0)
-		goto out;
-	if (key == NULL) {
-		fail_set(fail, FAIL_NEVER, "missing_key", "no key for "
-		    "Composio: set COMPOSIO_API_KEY or COMPOSIO_API_KEY_FILE");
-		goto out;
-	}
-	if (loop_open(&session->loop, fail) < 0 ||
-	    http_open(session->loop, &session->http, fail) < 0 ||
-	    composio_open(session->http, session->cli.config.composio_url,
-	    key, &session->cli.config, &session->composio, fail) < 0)
-		goto out;
-	result = 0;
-out:
-	free(key);
-	return result;
-}
-
-static int
 gather(struct session *session, cJSON **ret_facts, struct fail *fail)
 {
 	static const char nothing[] = "{\"tools\":[],\"missing_tools\":[],"
 	    "\"toolkits\":{},\"accounts\":[],\"auth_configs\":{}}";
 	const struct task *task = &session->task;
-	struct answer answer = { .done = false };
 
 	if (task->toolkits->child == NULL && task->tools->child == NULL) {
 		*ret_facts = json_parse(nothing, strlen(nothing),
 		    &json_limits_task, fail);
 		return *ret_facts != NULL ? 0 : -1;
 	}
-	if (connect_composio(session, fail) < 0 ||
-	    composio_facts(session->composio, task, take_answer, &answer,
-	    &answer.call, fail) < 0 ||
-	    await_answer(session, &answer, fail) < 0)
+	if (ask_open(&session->cli.config, session->until, &session->ask,
+	    fail) < 0)
 		return -1;
-	*ret_facts = answer.value;
-	return 0;
-}
-
-/* Puts a link, or why there is none, into each reason that one would mend.
- * The links are made all at once. */
-static void
-add_links(struct session *session, const struct preflight *preflight)
-{
-	const struct preflight_link *link;
-	struct answer *answers;
-	struct fail fail;
-	cJSON *reason;
-	size_t i;
-
-	answers = mem_alloc((preflight->link_count + 1) * sizeof(*answers));
-	for (i = 0; i < preflight->link_count; i++) {
-		link = &preflight->links[i];
-		if (composio_link(session->composio, session->task.user,
-		    link->toolkit, link->auth_config, take_answer,
-		    &answers[i], &answers[i].call, &answers[i].fail) < 0)
-			answers[i].done = true;
-	}
-	for (i = 0; i < preflight->link_count; i++) {
-		link = &preflight->links[i];
-		reason = cJSON_GetArrayItem(preflight->reasons,
-		    (int)link->reason);
-		if (await_answer(session, &answers[i], &fail) == 0)
-			cJSON_AddItemToObject(reason, "link",
-			    answers[i].value);
-		else
-			cJSON_AddStringToObject(reason, "link_error",
-			    fail.message);
-	}
-	free(answers);
+	return ask_facts(session->ask, task, ret_facts, fail);
 }
 
 static int
-refuse(struct session *session, const struct preflight *preflight)
+refuse(struct session *session, struct preflight *preflight)
 {
 	const char *program = session->cli.program, *url;
 	const cJSON *reason;
@@ -217,8 +110,8 @@ refuse(struct session *session, const struct preflight *preflight)
 	char *reasons, *details;
 	int count, status;
 
-	if (!session->no_link)
-		add_links(session, preflight);
+	if (!session->no_link && preflight->link_count > 0)
+		ask_links(session->ask, session->task.user, preflight);
 	cJSON_ArrayForEach(reason, preflight->reasons) {
 		url = json_string(cJSON_GetObjectItemCaseSensitive(reason,
 		    "link"), "url");
@@ -300,9 +193,7 @@ check(struct session *session)
 out:
 	preflight_release(&preflight);
 	cJSON_Delete(facts);
-	composio_close(session->composio);
-	http_close(session->http);
-	loop_close(session->loop);
+	ask_close(session->ask);
 	return status;
 }
 
