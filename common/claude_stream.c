@@ -59,7 +59,7 @@ struct claude_stream {
 	char *error_type, *error_message, *error_code;
 	struct claude_usage usage;
 	int64_t cache_write;     /* the sum of the two, or -1 */
-	bool started, stopped, error_sent;
+	bool started, stopped, error_sent, broken_input;
 };
 
 static bool
@@ -345,8 +345,10 @@ add_inner(struct buf *buf, const struct block *block, enum part part, char open)
 		buf_add(buf, value.at + 1, value.length - 2);
 }
 
-/* The value that the part's deltas and the block's start make together. */
-static bool
+/* The value that the part's deltas and the block's start make together. An
+ * input that is no JSON object was cut at the token limit, in which case it
+ * is not used and may be empty; otherwise it spoils the reply. */
+static void
 part_value(struct claude_stream *stream, struct block *block, enum part part,
     struct buf *value)
 {
@@ -381,14 +383,15 @@ part_value(struct claude_stream *stream, struct block *block, enum part part,
 		    &json_limits_upstream, &fail);
 		object = cJSON_IsObject(input);
 		cJSON_Delete(input);
-		if (!object)
-			return nonsense(stream,
-			    "the input of a tool call is not a JSON object");
-		flatten(grown->data, grown->length);
-		buf_add(value, grown->data, grown->length);
+		if (object) {
+			flatten(grown->data, grown->length);
+			buf_add(value, grown->data, grown->length);
+		} else {
+			stream->broken_input = true;
+			buf_add_string(value, "{}");
+		}
 		break;
 	}
-	return true;
 }
 
 /* What the agent relies on in a block of type tool_use. */
@@ -423,13 +426,11 @@ block_stop(struct claude_stream *stream, const cJSON *event)
 	if (block == NULL)
 		return false;
 	block->open = false;
-	for (part = 0; part < PARTS && fine; part++) {
+	for (part = 0; part < PARTS; part++) {
 		if (!block->seen[part])
 			continue;
 		buf_reset(&value);
-		fine = part_value(stream, block, (enum part)part, &value);
-		if (!fine)
-			break;
+		part_value(stream, block, (enum part)part, &value);
 		buf_reset(&whole);
 		json_splice(&whole, (struct span){ block->json.data,
 		    block->json.length }, deltas[part].target,
@@ -438,7 +439,7 @@ block_stop(struct claude_stream *stream, const cJSON *event)
 		buf_add(&block->json, whole.data, whole.length);
 		buf_release(&block->parts[part]);
 	}
-	if (fine && !tool_use_valid(block))
+	if (!tool_use_valid(block))
 		fine = nonsense(stream,
 		    "a tool call without an id, a name or an input");
 	buf_release(&value);
@@ -560,6 +561,10 @@ claude_stream_end(struct claude_stream *stream, struct claude_turn *ret)
 
 	if (!stream->stopped)
 		broken(stream, "cut_short", "the reply ended before its end");
+	if (stream->broken_input && (stream->stop_reason == NULL ||
+	    strcmp(stream->stop_reason, "max_tokens") != 0))
+		nonsense(stream,
+		    "the input of a tool call is not a JSON object");
 	turn.complete = stream->error_type == NULL;
 	if (turn.complete) {
 		buf_add(&stream->content, "[", 1);

@@ -389,6 +389,12 @@ http_close(struct http *http)
 	curl_global_cleanup();
 }
 
+struct loop *
+http_loop(struct http *http)
+{
+	return http->loop;
+}
+
 static bool
 host_is_loopback(const char *host)
 {

@@ -68,6 +68,9 @@ http_open(struct loop *loop, struct http **ret_http, struct fail *fail);
 void
 http_close(struct http *http); /* cancels what is under way; NULL is fine */
 
+struct loop *
+http_loop(struct http *http);
+
 /* Starts the request; everything in it is copied but the body, which is taken
  * over even on failure. FAIL_NEVER for a bad URL. The returned call is
  * valid until done was called or it is cancelled. Callbacks come from the loop,
