@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#undef alloca
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets strtok
 #pragma GCC poison asctime ctime gmtime localtime atoi atol atof alloca
 

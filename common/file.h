@@ -10,7 +10,8 @@
 #include "common/fail.h"
 
 /* Reads the file PATH, or standard input for "-", to its end into BUF.
- * Longer than the buf's maximum: FAIL_NEVER, type "too_large". */
+ * Longer than the buf's maximum: FAIL_NEVER, type "too_large". No such file,
+ * or a folder: FAIL_NEVER, type "no_file". */
 int
 file_read(const char *path, struct buf *buf, struct fail *fail);
 
@@ -26,13 +27,16 @@ int
 file_replace(const char *path, const void *bytes, size_t size,
     struct fail *fail);
 
-/* mkdir -p, mode 0700 for what is made. */
+/* mkdir -p, mode 0700 for what is made, and on disk when it returns. Something
+ * else in the way: FAIL_NEVER, type "no_folder". */
 int
 file_make_folder(const char *path, struct fail *fail);
 
 /* A secret: the value of the environment variable NAME, else the contents of
  * the file that NAME_FILE names without the newline at its end, else NULL with
- * return 0. Never in a message. The caller frees. */
+ * return 0. An empty variable counts as not set; an empty file, or a control
+ * character inside, is FAIL_NEVER, type "bad_secret". Never in a message. The
+ * caller frees. */
 int
 file_secret(const char *name, char **ret_secret, struct fail *fail);
 

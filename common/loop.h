@@ -56,7 +56,8 @@ void
 loop_cancel(struct loop *loop, struct timer *timer);
 
 /* Blocks SIGNALS (a list that ends with 0) in the process and calls HANDLE
- * from the loop for each one that arrives. Once per loop. */
+ * from the loop for each one that arrives. Once per loop. They stay blocked,
+ * in children too until those unblock them. */
 int
 loop_signals(struct loop *loop, const int *signals,
     void (*handle)(void *context, int signal), void *context,

@@ -3,7 +3,9 @@
  * scalars are null, true, false, numbers or strings ("no" and "on" are
  * strings); quoted ones are strings. One document. Refused with FAIL_NEVER,
  * type "invalid_yaml" and the line: anchors and aliases, tags, duplicate
- * keys, keys that are not strings, a merge key, a limit passed, invalid UTF-8.
+ * keys, keys that are not strings, a merge key, a limit passed, invalid UTF-8,
+ * numbers that are not finite. An empty text is null. A byte order mark is
+ * skipped.
  */
 #ifndef COMMON_YAML_H
 #define COMMON_YAML_H
