@@ -4,11 +4,13 @@
  * the workers away.
  */
 #include <cjson/cJSON.h>
+#include <inttypes.h>
 
 #include "common/buf.h"
 #include "common/cli.h"
 #include "common/engine.h"
 #include "common/fail.h"
+#include "common/journal.h"
 #include "common/json.h"
 
 static const char usage_text[] =
@@ -28,22 +30,63 @@ static const struct option options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+/* The engine's number NAME, which must be there. */
 static int
-print(const struct cli *cli, struct buf *depth, bool plain, struct fail *fail)
+get(const cJSON *depth, const char *name, int64_t *ret_number,
+    struct fail *fail)
 {
-	struct span text = { depth->data, depth->length }, value;
-
-	if (plain) {
-		if (!json_member(text, "value", &value))
-			return fail_set(fail, FAIL_NOT_NOW, "system",
-			    "the engine gave no number");
-		cli_write(cli, value.at, value.length);
-		cli_write(cli, "\n", 1);
+	if (json_integer(depth, name, ret_number))
 		return 0;
+	return fail_set(fail, FAIL_NOT_NOW, "system",
+	    "the engine did not tell the number \"%s\"", name);
+}
+
+static int
+print(const struct cli *cli, const char *queue, const struct buf *text,
+    bool plain, struct fail *fail)
+{
+	static const char *const ended[] = { "completed", "blocked", "failed",
+		"cancelled" };
+	struct buf out = BUF_INIT(64u << 10), numbers = BUF_INIT(64u << 10);
+	int64_t ready, queued, running, waiting, workers, oldest, number;
+	cJSON *depth;
+	int done = -1;
+
+	depth = json_parse(text->data, text->length, &json_limits_task, fail);
+	if (!depth || get(depth, "ready", &ready, fail) < 0 ||
+	    get(depth, "queued", &queued, fail) < 0 ||
+	    get(depth, "running", &running, fail) < 0 ||
+	    get(depth, "waiting", &waiting, fail) < 0 ||
+	    get(depth, "workers", &workers, fail) < 0 ||
+	    get(depth, "oldest_ready_ms", &oldest, fail) < 0)
+		goto out;
+	if (queue)
+		member_string(&numbers, "queue", queue);
+	else
+		member_raw(&numbers, "queue", "null", 4);
+	member_integer(&numbers, "value", ready + running);
+	member_integer(&numbers, "pending", ready);
+	member_integer(&numbers, "scheduled", queued - ready);
+	member_integer(&numbers, "running", running);
+	member_integer(&numbers, "waiting", waiting);
+	for (size_t i = 0; i < sizeof(ended) / sizeof(ended[0]); i++) {
+		if (get(depth, ended[i], &number, fail) < 0)
+			goto out;
+		member_integer(&numbers, ended[i], number);
 	}
-	buf_add(depth, "\n", 1);
-	cli_write(cli, depth->data, depth->length);
-	return 0;
+	member_integer(&numbers, "workers", workers);
+	member_integer(&numbers, "oldest_age_seconds", oldest / 1000);
+	if (plain)
+		buf_print(&out, "%" PRId64 "\n", ready + running);
+	else
+		buf_print(&out, "{%s}\n", numbers.data);
+	cli_write(cli, out.data, out.length);
+	done = 0;
+out:
+	cJSON_Delete(depth);
+	buf_release(&numbers);
+	buf_release(&out);
+	return done;
 }
 
 int
@@ -71,7 +114,7 @@ main(int argc, char **argv)
 	if (engine_open(cli.engine, cli_store(&cli), ENGINE_READ, &cli.config,
 		&engine, &fail) < 0 ||
 	    engine_depth(engine, queue, &depth, &fail) < 0 ||
-	    print(&cli, &depth, plain, &fail) < 0)
+	    print(&cli, queue, &depth, plain, &fail) < 0)
 		code = cli_fail(&cli, &fail, NULL);
 	engine_close(engine);
 	config_release(&cli.config);

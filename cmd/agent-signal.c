@@ -10,7 +10,6 @@
 #include "common/cli.h"
 #include "common/engine.h"
 #include "common/fail.h"
-#include "common/id.h"
 #include "common/journal.h"
 #include "common/json.h"
 
@@ -43,12 +42,8 @@ send_one(const struct cli *cli, struct engine *engine, const char *signal,
 {
 	struct buf task = BUF_INIT(EVENT_MAX), out = BUF_INIT(4096);
 	struct span text, state = { "null", 4 };
-	struct id parsed;
 	int done = -1;
 
-	if (!id_parse(id, &parsed))
-		return fail_set(fail, FAIL_NEVER, "bad_id",
-		    "bad id: %s: give one that agent-submit printed", id);
 	if (engine_signal(engine, id, signal, members, fail) < 0 ||
 	    engine_get(engine, id, &task, fail) < 0)
 		goto out;

@@ -2,7 +2,6 @@
  * agent-status: what the tasks are doing. It only reads the store.
  */
 #include <cjson/cJSON.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +12,7 @@
 #include "common/clock.h"
 #include "common/engine.h"
 #include "common/fail.h"
-#include "common/id.h"
 #include "common/json.h"
-#include "common/mem.h"
 #include "common/task.h"
 #include "common/view.h"
 
@@ -279,19 +276,11 @@ int
 main(int argc, char **argv)
 {
 	struct status status = { .after = 0 };
-	const char *name;
-	struct id id;
 	struct fail fail;
 	int code;
 
 	cli_start(&status.cli, "agent-status", usage_text, help_text);
 	parse_options(&status, argc, argv);
-	name = status.id ? status.id : status.filter.before;
-	if (name && !id_parse(name, &id)) {
-		fail_set(&fail, FAIL_NEVER, "bad_id",
-		    "bad id: %s: give one that agent-submit printed", name);
-		return cli_fail(&status.cli, &fail, NULL);
-	}
 	if (cli_settings(&status.cli, &fail) < 0)
 		return cli_fail(&status.cli, &fail, NULL);
 	if (engine_open(status.cli.engine, cli_store(&status.cli), ENGINE_READ,

@@ -86,7 +86,8 @@ add(struct submit *submit, cJSON *value, struct span text)
 	struct item *item = &submit->items[submit->count++];
 	struct span pins;
 
-	if (cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(value, "error"))) {
+	if (json_string(cJSON_GetObjectItemCaseSensitive(value, "error"),
+		"type")) {
 		item->passed_on = value;
 		return;
 	}

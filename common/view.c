@@ -56,7 +56,8 @@ number(const cJSON *object, const char *name)
 static double
 dollars(const cJSON *task)
 {
-	const cJSON *usd = cJSON_GetObjectItemCaseSensitive(task, "usd");
+	const cJSON *usd = cJSON_GetObjectItemCaseSensitive(task,
+	    "cost_usd");
 
 	return cJSON_IsNumber(usd) ? usd->valuedouble : 0;
 }
