@@ -237,6 +237,9 @@ apply_pinned(struct agent *agent, const struct event *event,
 	return 0;
 }
 
+/* A call that takes its worker with it every time is not run for ever. */
+#define LOST_ATTEMPTS_MAX 10
+
 /* The worker that had it is gone, so what it had under way is too. */
 static void
 lose_effects(struct agent *agent)
@@ -249,7 +252,8 @@ lose_effects(struct agent *agent)
 		call = &agent->calls[i];
 		if (call->status != CALL_RUNNING)
 			continue;
-		call->status = call->pin->repeatable ? CALL_PENDING :
+		call->status = call->pin->repeatable &&
+		    call->attempt < LOST_ATTEMPTS_MAX ? CALL_PENDING :
 		    CALL_DOUBT;
 		call->not_before = 0;
 	}
