@@ -701,8 +701,12 @@ move(MDB_cursor *cursor, enum db_move how, const void *key, size_t key_length,
 	*found = value_of(key, key_length);
 	switch (how) {
 	case DB_AT:
+		if (key_length == 0)
+			return mdb_cursor_get(cursor, found, value, MDB_FIRST);
 		return mdb_cursor_get(cursor, found, value, MDB_SET_RANGE);
 	case DB_BEFORE:
+		if (key_length == 0)
+			return mdb_cursor_get(cursor, found, value, MDB_LAST);
 		error = mdb_cursor_get(cursor, found, value, MDB_SET_RANGE);
 		if (error == MDB_NOTFOUND)
 			return mdb_cursor_get(cursor, found, value, MDB_LAST);

@@ -89,12 +89,14 @@ struct db_row {
 	struct span key, value;
 };
 
-/* The first row whose key is not less than KEY; returns as db_get. */
+/* The first row whose key is not less than KEY (of the table when KEY is
+ * empty); returns as db_get. */
 int
 db_seek(struct db *db, unsigned table, const void *key, size_t key_length,
     struct db_row *ret_row, struct fail *fail);
 
-/* The last row whose key is less than KEY; returns as db_get. */
+/* The last row whose key is less than KEY (of the table when KEY is empty);
+ * returns as db_get. */
 int
 db_seek_before(struct db *db, unsigned table, const void *key,
     size_t key_length, struct db_row *ret_row, struct fail *fail);
