@@ -30,18 +30,18 @@ composio_error_read(const struct http_answer *answer,
     struct composio_error *ret);
 
 /* One request with a JSON answer. A GET is made up to three times. */
-struct ask;
+struct query;
 
 /* PATH is what follows the base. DONE gets the answer, which it frees, or NULL
  * and a fail; status is 0 when none came. DONE is not called from within. */
 int
-ask_start(struct composio *composio, const char *method, const char *path,
+query_start(struct composio *composio, const char *method, const char *path,
     char *body,
     void (*done)(void *context, cJSON *answer, int status,
-    const struct fail *fail), void *context, struct ask **ret_ask,
+    const struct fail *fail), void *context, struct query **ret_query,
     struct fail *fail);
 
 void
-ask_cancel(struct ask *ask);
+query_cancel(struct query *query);
 
 #endif

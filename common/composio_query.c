@@ -1,5 +1,5 @@
 /*
- * How asking works: one request at a time with a JSON object as its answer.
+ * How a query works: one request at a time with a JSON object as its answer.
  * A GET that failed in a way that may pass is repeated after the delay of
  * backoff.h; a service that wants a longer rest is not waited for, since
  * somebody may be waiting for the answer.
@@ -17,7 +17,7 @@
 #define TRIES 3
 #define PATIENCE_MS 20000
 
-struct ask {
+struct query {
 	struct composio *composio;
 	struct http_call *http_call;
 	struct timer timer;
@@ -30,36 +30,36 @@ struct ask {
 };
 
 static int
-ask_send(struct ask *ask, struct fail *fail);
+query_send(struct query *query, struct fail *fail);
 
 static void
-ask_free(struct ask *ask)
+query_free(struct query *query)
 {
-	loop_cancel(http_loop(ask->composio->http), &ask->timer);
-	free(ask->path);
-	free(ask->body);
-	free(ask);
+	loop_cancel(http_loop(query->composio->http), &query->timer);
+	free(query->path);
+	free(query->body);
+	free(query);
 }
 
 static void
-ask_end(struct ask *ask, cJSON *answer, int status, const struct fail *fail)
+query_end(struct query *query, cJSON *answer, int status, const struct fail *fail)
 {
-	void (*done)(void *, cJSON *, int, const struct fail *) = ask->done;
-	void *context = ask->context;
+	void (*done)(void *, cJSON *, int, const struct fail *) = query->done;
+	void *context = query->context;
 
-	ask_free(ask);
+	query_free(query);
 	done(context, answer, status, fail);
 }
 
 /* Sets the timer for another try, unless there is to be none. */
 static bool
-try_again(struct ask *ask, const struct http_answer *answer)
+try_again(struct query *query, const struct http_answer *answer)
 {
 	struct backoff_answer back = { .status = answer->status };
 	uint32_t number = 0;
 	int64_t delay;
 
-	if (ask->attempt >= TRIES || strcmp(ask->method, "GET") != 0)
+	if (query->attempt >= TRIES || strcmp(query->method, "GET") != 0)
 		return false;
 	back.date = clock_wall();
 	back.should_retry = http_header(answer->call, "x-should-retry");
@@ -70,11 +70,11 @@ try_again(struct ask *ask, const struct http_answer *answer)
 	else if (answer->status / 100 == 2 || !backoff_retryable(&back))
 		return false;
 	(void)!getrandom(&number, sizeof(number), GRND_NONBLOCK);
-	delay = backoff_delay(&back, ask->attempt, number / 4294967296.0);
+	delay = backoff_delay(&back, query->attempt, number / 4294967296.0);
 	if (delay > PATIENCE_MS)
 		return false;
-	ask->http_call = NULL;
-	loop_timer(http_loop(ask->composio->http), &ask->timer,
+	query->http_call = NULL;
+	loop_timer(http_loop(query->composio->http), &query->timer,
 	    clock_boot() + delay);
 	return true;
 }
@@ -82,15 +82,15 @@ try_again(struct ask *ask, const struct http_answer *answer)
 static void
 timer_fire(void *context)
 {
-	struct ask *ask = context;
+	struct query *query = context;
 	struct fail fail;
 
-	if (ask_send(ask, &fail) < 0)
-		ask_end(ask, NULL, 0, &fail);
+	if (query_send(query, &fail) < 0)
+		query_end(query, NULL, 0, &fail);
 }
 
 static void
-refused(struct ask *ask, const struct http_answer *answer)
+refused(struct query *query, const struct http_answer *answer)
 {
 	struct composio_error error;
 	const char *text;
@@ -110,29 +110,29 @@ refused(struct ask *ask, const struct http_answer *answer)
 		    "tool execution", text);
 	else
 		fail_set(&fail, FAIL_NOT_NOW, "upstream",
-		    "Composio: %s %s: %s", ask->method, ask->path, text);
+		    "Composio: %s %s: %s", query->method, query->path, text);
 	buf_release(&error.text);
-	ask_end(ask, NULL, answer->status, &fail);
+	query_end(query, NULL, answer->status, &fail);
 }
 
 static void
 on_answer(void *context, const struct http_answer *answer)
 {
-	struct ask *ask = context;
+	struct query *query = context;
 	struct fail fail, why;
 	cJSON *json;
 
-	if (try_again(ask, answer))
+	if (try_again(query, answer))
 		return;
 	if (answer->outcome != HTTP_ANSWERED) {
 		fail_set(&fail, FAIL_NOT_NOW, "upstream",
-		    "Composio: %s %s: %s", ask->method, ask->path,
+		    "Composio: %s %s: %s", query->method, query->path,
 		    answer->error);
-		ask_end(ask, NULL, 0, &fail);
+		query_end(query, NULL, 0, &fail);
 		return;
 	}
 	if (answer->status / 100 != 2) {
-		refused(ask, answer);
+		refused(query, answer);
 		return;
 	}
 	json = json_parse(answer->body, answer->body_length,
@@ -140,73 +140,73 @@ on_answer(void *context, const struct http_answer *answer)
 	if (!cJSON_IsObject(json)) {
 		fail_set(&fail, FAIL_NOT_NOW, "upstream",
 		    "Composio: %s %s: the answer is not understood: %s",
-		    ask->method, ask->path,
+		    query->method, query->path,
 		    json == NULL ? why.message : "not a JSON object");
 		cJSON_Delete(json);
-		ask_end(ask, NULL, answer->status, &fail);
+		query_end(query, NULL, answer->status, &fail);
 		return;
 	}
-	ask_end(ask, json, answer->status, NULL);
+	query_end(query, json, answer->status, NULL);
 }
 
 static int
-ask_send(struct ask *ask, struct fail *fail)
+query_send(struct query *query, struct fail *fail)
 {
-	const char *headers[] = { ask->composio->key,
+	const char *headers[] = { query->composio->key,
 		"accept: application/json",
-		ask->body ? "content-type: application/json" : NULL, NULL };
+		query->body ? "content-type: application/json" : NULL, NULL };
 	struct http_request request = {
-		.method = ask->method, .headers = headers,
-		.idle_ms = ask->composio->call_ms,
-		.total_ms = ask->composio->call_ms,
-		.once = ask->body != NULL,
-		.done = on_answer, .context = ask,
+		.method = query->method, .headers = headers,
+		.idle_ms = query->composio->call_ms,
+		.total_ms = query->composio->call_ms,
+		.once = query->body != NULL,
+		.done = on_answer, .context = query,
 	};
-	char *url = mem_print("%s%s", ask->composio->base, ask->path);
+	char *url = mem_print("%s%s", query->composio->base, query->path);
 	int result;
 
-	if (ask->body != NULL) {
-		request.body = mem_string(ask->body);
-		request.body_length = strlen(ask->body);
+	if (query->body != NULL) {
+		request.body = mem_string(query->body);
+		request.body_length = strlen(query->body);
 	}
 	request.url = url;
-	ask->attempt++;
-	result = http_start(ask->composio->http, &request, &ask->http_call,
+	query->attempt++;
+	result = http_start(query->composio->http, &request, &query->http_call,
 	    fail);
 	free(url);
 	return result;
 }
 
 int
-ask_start(struct composio *composio, const char *method, const char *path,
+query_start(struct composio *composio, const char *method, const char *path,
     char *body,
     void (*done)(void *context, cJSON *answer, int status,
-    const struct fail *fail), void *context, struct ask **ret_ask,
+    const struct fail *fail), void *context, struct query **ret_query,
     struct fail *fail)
 {
-	struct ask *ask = mem_alloc(sizeof(*ask));
+	struct query *query = mem_alloc(sizeof(*query));
 
-	ask->composio = composio;
-	ask->method = method;
-	ask->path = mem_string(path);
-	ask->body = body;
-	ask->done = done;
-	ask->context = context;
-	ask->timer.fire = timer_fire;
-	ask->timer.context = ask;
-	if (ask_send(ask, fail) < 0) {
-		ask_free(ask);
+	query->composio = composio;
+	query->method = method;
+	query->path = mem_string(path);
+	query->body = body;
+	query->done = done;
+	query->context = context;
+	query->timer.fire = timer_fire;
+	query->timer.context = query;
+	if (query_send(query, fail) < 0) {
+		query_free(query);
 		return -1;
 	}
-	*ret_ask = ask;
+	*ret_query = query;
 	return 0;
 }
 
 void
-ask_cancel(struct ask *ask)
+query_cancel(struct query *query)
 {
-	if (ask == NULL)
+	if (query == NULL)
 		return;
-	http_cancel(ask->http_call);
-	ask_free(ask);
+	http_cancel(query->http_call);
+	query_free(query);
 }
