@@ -11,7 +11,10 @@
  * event) first, if there is one, applies it and asks again; then it records
  * the intents of all actions, applies them, makes them durable, and only then
  * performs them; what comes of each is one more event. An action whose intent
- * was applied is under way and is not in the next plan.
+ * was applied is under way and is not in the next plan (ACTION_PIN has no
+ * intent: the driver knows whether one is under way). When the state is final,
+ * what is under way is cut off: only the model's turn and repeatable calls
+ * can be.
  */
 #ifndef COMMON_AGENT_H
 #define COMMON_AGENT_H
@@ -50,8 +53,6 @@ struct plan {
 	size_t count;
 
 	int64_t wake_at;  /* wall milliseconds: ask again then; 0: not by time */
-	bool stop_effects;/* what is under way is no longer wanted: the model's
-	                   * turn and repeatable calls are to be cut off */
 };
 
 /* What is known of a task at a glance; strings live until the next apply. */
@@ -109,6 +110,13 @@ agent_request(const struct agent *agent, size_t *ret_length);
 /* False when there is no such call. */
 bool
 agent_call(const struct agent *agent, const char *id, struct agent_call *ret);
+
+/* Whether SIGNAL ("cancel", "pause", "resume", "approve", "deny"; CALL for the
+ * last two, NULL when there is only one) makes sense now. FAIL_NO, type
+ * "task_ended" or "wrong_state"; FAIL_NEVER for an unknown signal. */
+int
+agent_accepts(const struct agent *agent, const char *signal,
+    const char *call, struct fail *fail);
 
 /* Adds a "tool_result" block for CALL with TEXT (cut to LIMIT bytes with a
  * visible mark; 0: not) to BUF. Returns whether it was cut. */

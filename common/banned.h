@@ -12,6 +12,6 @@
 
 #undef alloca
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets strtok
-#pragma GCC poison asctime ctime gmtime localtime atoi atol atof alloca
+#pragma GCC poison asctime ctime gmtime localtime atoi atol atof
 
 #endif

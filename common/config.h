@@ -64,6 +64,12 @@ config_parse(const char *text, size_t length, struct config *config,
 void
 config_release(struct config *config);
 
+/* Puts the address TEXT in the place of *RET_URL (freed), a slash at its end
+ * left out. FAIL_NEVER, type "invalid_config", naming NAME, when it is none. */
+int
+config_url(const char *name, const char *text, char **ret_url,
+    struct fail *fail);
+
 /* The price of a model: an exact name before a glob. NULL when unknown. */
 const struct price *
 config_price(const struct config *config, const char *model);

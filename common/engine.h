@@ -22,7 +22,8 @@ struct engine;
 
 enum engine_mode { ENGINE_READ, ENGINE_WRITE, ENGINE_CREATE };
 
-/* NAME: NULL or "lmdb"; others are FAIL_NEVER. FOLDER is the store. */
+/* NAME: NULL or "lmdb"; others are FAIL_NEVER. FOLDER is the store. (Defined
+ * in engines.c, which alone knows every engine.) */
 int
 engine_open(const char *name, const char *folder, enum engine_mode mode,
     const struct config *config, struct engine **ret_engine,
@@ -86,5 +87,31 @@ engine_depth(struct engine *engine, const char *queue, struct buf *buf,
 /* Sleeps until something may have changed, or for MILLISECONDS. */
 int
 engine_wait(struct engine *engine, int64_t milliseconds, struct fail *fail);
+
+/* What an engine is: it embeds this as its first member. */
+struct engine {
+	const struct engine_operations *operations;
+};
+
+struct engine_operations {
+	void (*close)(struct engine *engine);
+	int (*submit)(struct engine *engine, struct submission *submissions,
+	    size_t count, struct fail *fail);
+	int (*get)(struct engine *engine, const char *id, struct buf *buf,
+	    struct fail *fail);
+	int (*events)(struct engine *engine, const char *id, uint64_t after,
+	    int (*event)(void *context, struct span text), void *context,
+	    struct fail *fail);
+	int (*list)(struct engine *engine,
+	    const struct engine_filter *filter,
+	    int (*task)(void *context, struct span text), void *context,
+	    struct fail *fail);
+	int (*signal)(struct engine *engine, const char *id,
+	    const char *signal, struct span members, struct fail *fail);
+	int (*depth)(struct engine *engine, const char *queue,
+	    struct buf *buf, struct fail *fail);
+	int (*wait)(struct engine *engine, int64_t milliseconds,
+	    struct fail *fail);
+};
 
 #endif

@@ -35,7 +35,10 @@ enum event_type {
 	EVENT_TOOL_FINISHED,  /* call, block (raw tool_result), is_error, whole */
 	EVENT_TOOL_FAILED,    /* call, attempt, error: certainly not executed;
 	                       * delay_ms when retried, connection when it waits */
-	EVENT_TOOL_UNKNOWN,   /* call, policy, block: nobody knows if it happened */
+	EVENT_TOOL_UNKNOWN,   /* call, attempt, error: nobody knows if it
+	                       * happened; what the model is told is the
+	                       * tool.finished that follows */
+	EVENT_USER_MESSAGE,   /* content (raw), reason: said to the model by us */
 	EVENT_SIGNAL,         /* signal, by, and its own members */
 	EVENT_WAITING,        /* reason, until, ... */
 	EVENT_COMPLETED,      /* result */
@@ -43,7 +46,7 @@ enum event_type {
 	EVENT_FAILED,         /* error */
 	EVENT_CANCELLED,      /* reason */
 };
-#define EVENT_TYPES 17
+#define EVENT_TYPES 18
 
 struct event {
 	uint64_t seq;        /* from 1, without gaps */

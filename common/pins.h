@@ -36,9 +36,15 @@ struct pin_tool {
 	bool repeatable;         /* what its tags say; a config rule wins */
 };
 
+/* Whether TOOL can be one of Claude's: its name, its schema's type and every
+ * property name in it (facts: name ^[a-zA-Z0-9_-]{1,128}$, keys
+ * ^[a-zA-Z0-9_.-]{1,64}$). FAIL_NO, type "refused", when not. */
+int
+pins_check_tool(const struct pin_tool *tool, struct fail *fail);
+
 /* Adds the members of the event "pinned" to BUF ("request":...,"tools":...).
- * FAIL_NO, type "refused", when a name or a schema key cannot be a tool of
- * Claude's (facts: name ^[a-zA-Z0-9_-]{1,128}$, keys ^[a-zA-Z0-9_.-]{1,64}$). */
+ * FAIL_NO, type "refused", when a tool fails pins_check_tool or is there
+ * twice, the model cannot do what the task asks of it, or BUF is too small. */
 int
 pins_make(const struct task *task, const struct config *config,
     const struct pin_tool *tools, size_t count, struct buf *buf,

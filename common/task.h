@@ -40,6 +40,22 @@ task_state_final(enum task_state state); /* completed and what follows it */
 #define TASK_KEY_MAX 200
 #define TASK_QUEUE_MAX 64
 #define TASK_GOAL_MAX 100000
+#define TASK_SYSTEM_MAX 100000
+#define TASK_MODEL_MAX 128
+#define TASK_TOOLKITS_MAX 32 /* entries */
+#define TASK_TOOLKIT_MAX 64
+#define TASK_TOOLS_MAX 128   /* entries */
+#define TASK_TOOL_MAX 128
+#define TASK_LABELS_MAX 32   /* members */
+#define TASK_REPLY_MAX 1000000 /* max_tokens */
+#define TASK_PRIORITY_MAX 9
+#define TASK_PRIORITY_DEFAULT 5
+#define TASK_TURNS_DEFAULT 200 /* every task has one: a model that never stops
+                                * comes to an end */
+#define TASK_TURNS_MAX 100000
+#define TASK_TOKENS_MAX 1000000000000
+#define TASK_USD_MAX 1000000
+#define TASK_SECONDS_MAX 315360000 /* ten years */
 
 /* The strings belong to the doc and live as long as it. */
 struct task {
@@ -57,7 +73,8 @@ struct task {
 	int64_t not_before;  /* wall milliseconds, 0: now */
 	int64_t deadline;    /* wall milliseconds, 0: none */
 	int64_t max_tokens;
-	int64_t budget_turns, budget_tokens, budget_seconds; /* 0: none */
+	int64_t budget_turns;    /* always set */
+	int64_t budget_tokens, budget_seconds; /* 0: none */
 	int64_t budget_nano_usd; /* billionths of a dollar, 0: none */
 };
 

@@ -1,0 +1,62 @@
+/*
+ * How it works: every call goes to the engine's own function.
+ */
+#include "common/engine.h"
+
+void
+engine_close(struct engine *engine)
+{
+	if (engine)
+		engine->operations->close(engine);
+}
+
+int
+engine_submit(struct engine *engine, struct submission *submissions,
+    size_t count, struct fail *fail)
+{
+	return engine->operations->submit(engine, submissions, count, fail);
+}
+
+int
+engine_get(struct engine *engine, const char *id, struct buf *buf,
+    struct fail *fail)
+{
+	return engine->operations->get(engine, id, buf, fail);
+}
+
+int
+engine_events(struct engine *engine, const char *id, uint64_t after,
+    int (*event)(void *context, struct span text), void *context,
+    struct fail *fail)
+{
+	return engine->operations->events(engine, id, after, event, context,
+	    fail);
+}
+
+int
+engine_list(struct engine *engine, const struct engine_filter *filter,
+    int (*task)(void *context, struct span text), void *context,
+    struct fail *fail)
+{
+	return engine->operations->list(engine, filter, task, context, fail);
+}
+
+int
+engine_signal(struct engine *engine, const char *id, const char *signal,
+    struct span members, struct fail *fail)
+{
+	return engine->operations->signal(engine, id, signal, members, fail);
+}
+
+int
+engine_depth(struct engine *engine, const char *queue, struct buf *buf,
+    struct fail *fail)
+{
+	return engine->operations->depth(engine, queue, buf, fail);
+}
+
+int
+engine_wait(struct engine *engine, int64_t milliseconds, struct fail *fail)
+{
+	return engine->operations->wait(engine, milliseconds, fail);
+}
