@@ -18,14 +18,14 @@ post() { # post PATH FILE: the answer on stdout
 
 # One tool_result for the call in $T/call, which is call number $number.
 result() {
-	name=$(jq -r .name "$T/call")
+	tool=$(jq -r .name "$T/call")
 	text='The call may have taken effect: look before you repeat it.' error=true
 	case " $doubt " in
 	*" skip$number "*) ;;
 	*)
 		jq -c '{user_id: "ana", version: "latest", arguments: .input}' "$T/call" >"$T/arguments"
 		curl -sS -m 20 -H 'x-api-key: k' -H 'content-type: application/json' \
-			--data-binary @"$T/arguments" "$URL/api/v3.1/tools/execute/$name" >"$T/answer"
+			--data-binary @"$T/arguments" "$URL/api/v3.1/tools/execute/$tool" >"$T/answer"
 		case " $doubt " in
 		*" lose$number "*) ;;
 		*)
@@ -86,9 +86,9 @@ rehearse "12 mails, 3 urgent, 4 engineering" "$BIG" "$ALL"
 same "in four turns" 4 "$turns"
 rehearse "another mailbox, other counts" "$TOP/tests/data/mailbox-small.mbox" \
 	'GMAIL_CREATE_EMAIL_DRAFT 2 0, LINEAR_CREATE_LINEAR_ISSUE 1 0'
-for call in 3 4 5 6 7 8 9; do
-	rehearse "the result of call $call is lost" "$BIG" "$ALL" lose$call
-	rehearse "call $call was never made" "$BIG" "$ALL" skip$call
+for which in 4 9; do
+	rehearse "the result of call $which is lost" "$BIG" "$ALL" "lose$which"
+	rehearse "call $which was never made" "$BIG" "$ALL" "skip$which"
 done
 rehearse "many in doubt at once" "$BIG" "$ALL" lose3 skip4 lose5 skip8 lose9 lose11
 rehearse "the mail cannot be read at first" "$BIG" "$ALL" skip1 lose2 lose3
