@@ -57,6 +57,8 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
+$(BUILD)/unit/test_agent $(BUILD)/unit/test_journal: $(BUILD)/tests/unit/agent_driver.o
+
 $(BUILD)/fault/%.so: tests/fault/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -I. -D_GNU_SOURCE -std=c11 $(CFLAGS) $(WARN) -fPIC -shared -o $@ $< -ldl
