@@ -66,11 +66,13 @@ $(BUILD)/fault/%.so: tests/fault/%.c
 unit: $(UNIT)
 fault: $(FAULT)
 
-# The quick suite: unit tests and the shell tests, offline. JOBS at a time.
+# Unit tests and the shell tests, offline, JOBS at a time. LONG=1 takes longer and looks closer;
+# TAP_DIR keeps the output of each test there, for scripts/tap-count. TESTS names some only.
 JOBS ?= 2
+TESTS ?= $(UNIT) $(wildcard tests/*.t)
 check: all unit fault
-	BIN=$(CURDIR)/$(BIN) BUILD=$(CURDIR)/$(BUILD) prove -j$(JOBS) --timer $(if $(SAN),,) \
-		--exec '' $(UNIT) $(wildcard tests/*.t)
+	BIN=$(CURDIR)/$(BIN) BUILD=$(CURDIR)/$(BUILD) LONG=$(LONG) prove -j$(JOBS) --timer \
+		--exec '$(if $(TAP_DIR),scripts/tap-keep $(TAP_DIR))' $(TESTS)
 
 lint: all
 	scripts/lint

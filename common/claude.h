@@ -11,16 +11,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/claude_stream.h"
 #include "common/config.h"
 #include "common/fail.h"
 #include "common/http.h"
 
 struct claude;
 struct claude_call;
-
-struct claude_usage {
-	int64_t input, output, cache_read, cache_write_5m, cache_write_1h;
-};
 
 struct claude_reply {
 	bool ok;

@@ -55,6 +55,8 @@ void
 cli_start(struct cli *cli, const char *program, const char *usage,
     const char *help)
 {
+	/* Out of memory ends the process there too. */
+	cJSON_Hooks hooks = { .malloc_fn = mem_alloc, .free_fn = free };
 	int fd;
 
 	/* A missing descriptor would be taken by the first file opened, and
@@ -65,6 +67,7 @@ cli_start(struct cli *cli, const char *program, const char *usage,
 		    open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
 			_exit(FAIL_NOT_NOW);
 	signal(SIGPIPE, SIG_IGN);
+	cJSON_InitHooks(&hooks);
 	*cli = (struct cli){
 		.program = program,
 		.usage = usage,

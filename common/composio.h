@@ -33,7 +33,8 @@ struct composio_result {
 	size_t length;
 	const char *request_id, *log_id; /* "" when none */
 	int status;
-	int64_t delay_ms;      /* LATER: how long to wait first */
+	int64_t delay_ms;      /* before another try: LATER, and UNKNOWN when the
+	                        * tool may be run again */
 };
 
 int

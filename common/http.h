@@ -32,6 +32,8 @@ struct http_request {
 	int64_t idle_ms;            /* no byte for so long ends it; 0: 60000 */
 	int64_t total_ms;           /* 0: no limit */
 	size_t body_maximum;        /* of the answer; 0: 64 MiB */
+	bool once;                  /* has an effect: not over a connection that
+	                             * the server may be about to close */
 
 	/* For a streamed answer (status 2xx): called with each piece as it
 	 * comes, which is then not gathered in the answer's body. Returning
@@ -53,22 +55,27 @@ enum http_outcome {
 
 struct http_answer {
 	enum http_outcome outcome;
-	int status;          /* 0 when none came */
+	int status;          /* 0 when none came; may be there when cut */
 	const char *body;    /* NUL-terminated; borrowed until done returns */
 	size_t body_length;
 	const char *error;   /* for people, "" when HTTP_ANSWERED */
 	struct http_call *call; /* for http_header */
 };
 
+/* SIGPIPE is ignored in the whole process from here on. */
 int
 http_open(struct loop *loop, struct http **ret_http, struct fail *fail);
 
 void
 http_close(struct http *http); /* cancels what is under way; NULL is fine */
 
+struct loop *
+http_loop(struct http *http);
+
 /* Starts the request; everything in it is copied but the body, which is taken
  * over even on failure. FAIL_NEVER for a bad URL. The returned call is
- * valid until done was called or it is cancelled. */
+ * valid until done was called or it is cancelled. Callbacks come from the loop,
+ * never from within http_start. */
 int
 http_start(struct http *http, const struct http_request *request,
     struct http_call **ret_call, struct fail *fail);
@@ -80,6 +87,11 @@ http_cancel(struct http_call *call);
  * done; borrowed until it returns. */
 const char *
 http_header(struct http_call *call, const char *name);
+
+/* Adds the beginning of a body that is not the JSON it should be (the page of
+ * a proxy, say) for a message: one line of ASCII, without tags. */
+void
+http_excerpt(struct buf *buf, const char *body, size_t length);
 
 /* Adds TEXT percent-encoded as a component of a URL (all but unreserved). */
 void

@@ -1,0 +1,256 @@
+/*
+ * agent-preflight: reads a task, asks Composio whether it can run, and passes
+ * it on with what it is pinned to, or says every reason why not.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/ask.h"
+#include "common/buf.h"
+#include "common/cli.h"
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/json.h"
+#include "common/mem.h"
+#include "common/preflight.h"
+#include "common/task.h"
+#include "common/yaml.h"
+
+static const char usage[] =
+    "agent-preflight [-f file] [--check-only] [--no-link] "
+    "[--timeout seconds]\n"
+    "                       [--config file] [--json]";
+
+static const char help[] =
+    "Reads one task (JSON or YAML), checks that it can run, and prints it\n"
+    "with what it is pinned to, for agent-submit.\n\n"
+    "  -f file            read the task from file, not from standard input\n"
+    "  --check-only       check the form only and ask nobody\n"
+    "  --no-link          make no links for connections that are missing\n"
+    "  --timeout seconds  give up after so long (default 30)\n"
+    "  --config file      settings, instead of agent.yaml\n"
+    "  --json             JSON on a terminal too\n\n"
+    "Exit status: 0 it can run, 1 it cannot, 100 bad input, 111 not known\n"
+    "now. COMPOSIO_API_KEY or COMPOSIO_API_KEY_FILE has the key.\n";
+
+enum { OPTION_CHECK_ONLY = CLI_OWN, OPTION_NO_LINK, OPTION_TIMEOUT };
+
+static const struct option options[] = {
+	{ "check-only", no_argument, NULL, OPTION_CHECK_ONLY },
+	{ "no-link", no_argument, NULL, OPTION_NO_LINK },
+	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
+	CLI_OPTIONS,
+	{ NULL, 0, NULL, 0 },
+};
+
+struct session {
+	struct cli cli;
+	const char *path;
+	bool check_only, no_link;
+	int64_t until;       /* boot milliseconds: the end of patience */
+	struct task task;
+	struct ask *ask;     /* NULL until somebody is to be asked */
+};
+
+/* Reads the task; a positive return is the status of an error passed on. */
+static int
+read_task(struct session *session, struct fail *fail)
+{
+	struct buf text = BUF_INIT(json_limits_task.bytes);
+	cJSON *value = NULL;
+	int result = -1;
+
+	if (file_read(session->path, &text, fail) < 0)
+		goto out;
+	if (text.length == 0) {
+		fail_set(fail, FAIL_NEVER, "invalid_task",
+		    "there is no task: the input is empty");
+		goto out;
+	}
+	value = yaml_or_json(text.data, text.length, &json_limits_task, fail);
+	if (value == NULL)
+		goto out;
+	result = cli_passed_on(&session->cli, value);
+	if (result != 0)
+		goto out;
+	result = task_check(value, &session->cli.config, &session->task, fail);
+	value = NULL;
+out:
+	cJSON_Delete(value);
+	buf_release(&text);
+	return result;
+}
+
+static int
+gather(struct session *session, cJSON **ret_facts, struct fail *fail)
+{
+	static const char nothing[] = "{\"tools\":[],\"missing_tools\":[],"
+	    "\"toolkits\":{},\"accounts\":[],\"auth_configs\":{}}";
+	const struct task *task = &session->task;
+
+	if (task->toolkits->child == NULL && task->tools->child == NULL) {
+		*ret_facts = json_parse(nothing, strlen(nothing),
+		    &json_limits_task, fail);
+		return *ret_facts != NULL ? 0 : -1;
+	}
+	if (ask_open(&session->cli.config, session->until, &session->ask,
+	    fail) < 0)
+		return -1;
+	return ask_facts(session->ask, task, ret_facts, fail);
+}
+
+static int
+refuse(struct session *session, struct preflight *preflight)
+{
+	const char *program = session->cli.program, *url;
+	const cJSON *reason;
+	struct fail fail;
+	char *reasons, *details;
+	int count, status;
+
+	if (!session->no_link && preflight->link_count > 0)
+		ask_links(session->ask, session->task.user, preflight);
+	cJSON_ArrayForEach(reason, preflight->reasons) {
+		url = json_string(cJSON_GetObjectItemCaseSensitive(reason,
+		    "link"), "url");
+		fprintf(stderr, "%s: %s%s%s\n", program,
+		    json_string(reason, "message"), url != NULL ? ": " : "",
+		    url != NULL ? url : "");
+	}
+	count = cJSON_GetArraySize(preflight->reasons);
+	fail_set(&fail, FAIL_NO, "refused",
+	    "the task is refused for %d reason%s", count,
+	    count == 1 ? "" : "s");
+	reasons = json_text(preflight->reasons);
+	details = mem_print("\"reasons\":%s", reasons);
+	status = cli_fail(&session->cli, &fail, details);
+	free(details);
+	free(reasons);
+	return status;
+}
+
+static int
+pass(const struct session *session, const struct preflight *preflight)
+{
+	struct buf text = BUF_INIT(64u << 20);
+	char *doc, *accounts, now[CLOCK_TEXT];
+
+	doc = json_text(session->task.doc);
+	accounts = json_text(preflight->accounts);
+	clock_format(clock_wall(), now);
+	if (session->cli.human) {
+		buf_print(&text, "The task can run. Accounts: %s\n", accounts);
+	} else {
+		/* The pins go out as the bytes they are, so the object is
+		 * put together here and not in a tree. */
+		buf_add(&text, doc, strlen(doc) - 1);
+		buf_print(&text, ",\"preflight\":{\"checked_at\":\"%s\","
+		    "\"accounts\":%s,\"pins\":{", now, accounts);
+		buf_add(&text, preflight->pins.data, preflight->pins.length);
+		buf_add_string(&text, "}}}\n");
+	}
+	cli_write(&session->cli, text.data, text.length);
+	buf_release(&text);
+	free(accounts);
+	free(doc);
+	return 0;
+}
+
+static void
+check_deadline(const struct task *task, cJSON *reasons)
+{
+	cJSON *reason;
+
+	if (task->deadline == 0 || task->deadline > clock_wall())
+		return;
+	reason = cJSON_CreateObject();
+	cJSON_AddStringToObject(reason, "type", "budget");
+	cJSON_AddStringToObject(reason, "message",
+	    "deadline is in the past: there is no time left to run");
+	cJSON_AddStringToObject(reason, "member", "deadline");
+	cJSON_AddItemToArray(reasons, reason);
+}
+
+static int
+check(struct session *session)
+{
+	struct preflight preflight = { .reasons = NULL };
+	struct fail fail;
+	cJSON *facts = NULL;
+	int status;
+
+	if (gather(session, &facts, &fail) < 0 ||
+	    preflight_check(&session->task, &session->cli.config, facts,
+	    &preflight, &fail) < 0) {
+		status = cli_fail(&session->cli, &fail, NULL);
+		goto out;
+	}
+	check_deadline(&session->task, preflight.reasons);
+	status = preflight.reasons->child != NULL ?
+	    refuse(session, &preflight) : pass(session, &preflight);
+out:
+	preflight_release(&preflight);
+	cJSON_Delete(facts);
+	ask_close(session->ask);
+	return status;
+}
+
+static void
+read_options(struct session *session, int argc, char **argv)
+{
+	struct cli *cli = &session->cli;
+	long long seconds = 30;
+	int option;
+
+	while ((option = cli_option(cli, argc, argv, "f:", options)) >= 0) {
+		switch (option) {
+		case 'f':
+			session->path = optarg;
+			break;
+		case OPTION_CHECK_ONLY:
+			session->check_only = true;
+			break;
+		case OPTION_NO_LINK:
+			session->no_link = true;
+			break;
+		case OPTION_TIMEOUT:
+			seconds = cli_number(cli, "--timeout", optarg, 1,
+			    3600);
+			break;
+		}
+	}
+	if (optind < argc)
+		cli_usage(cli, "unknown argument %s: a file is named with -f",
+		    argv[optind]);
+	session->until = clock_boot() + seconds * 1000;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct session session = { .path = "-" };
+	struct fail fail;
+	char *doc;
+	int status;
+
+	cli_start(&session.cli, "agent-preflight", usage, help);
+	read_options(&session, argc, argv);
+	if (cli_settings(&session.cli, &fail) < 0)
+		return cli_fail(&session.cli, &fail, NULL);
+	status = read_task(&session, &fail);
+	if (status < 0) {
+		status = cli_fail(&session.cli, &fail, NULL);
+	} else if (status == 0 && session.check_only) {
+		doc = json_text(session.task.doc);
+		cli_write(&session.cli, doc, strlen(doc));
+		cli_write(&session.cli, "\n", 1);
+		free(doc);
+	} else if (status == 0) {
+		status = check(&session);
+	}
+	task_release(&session.task);
+	config_release(&session.cli.config);
+	return status;
+}

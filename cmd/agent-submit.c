@@ -1,0 +1,299 @@
+/*
+ * agent-submit: puts tasks into the queue, durably, and prints their ids.
+ *
+ * Tasks come as one document or as lines of JSON. Lines are taken as they
+ * come: whatever is complete, up to BATCH of them, is one commit, and each is
+ * answered in its place once that commit is on disk. So one task costs one
+ * commit, a flood costs one per BATCH, and nobody waits for the end of input.
+ */
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/cli.h"
+#include "common/engine.h"
+#include "common/fail.h"
+#include "common/intake.h"
+#include "common/json.h"
+#include "common/mem.h"
+#include "common/task.h"
+
+#define BATCH 512
+
+static const char usage_text[] =
+    "agent-submit [--at TIME] [--config FILE] [--engine NAME] [--json] "
+    "[--key KEY]\n"
+    "             [--no-preflight] [--priority N] [--queue NAME] "
+    "[--store DIR]\n"
+    "             [-f FILE]";
+static const char help_text[] =
+    "Puts tasks (JSON, YAML, or one JSON object a line) into the queue.\n"
+    "\n"
+    "  -f FILE          read FILE instead of standard input\n"
+    "  --key KEY        the same key gives the same task, however often\n"
+    "  --at TIME        not before TIME (2026-11-23T20:00:00Z)\n"
+    "  --priority N     0 (last) to 9 (first)\n"
+    "  --queue NAME     the queue to put it into\n"
+    "  --no-preflight   take a task that agent-preflight has not passed\n";
+
+enum { OPTION_AT = CLI_OWN, OPTION_KEY, OPTION_NO_PREFLIGHT, OPTION_PRIORITY,
+	OPTION_QUEUE };
+static const struct option options[] = {
+	CLI_OPTIONS,
+	{ "at", required_argument, NULL, OPTION_AT },
+	{ "key", required_argument, NULL, OPTION_KEY },
+	{ "no-preflight", no_argument, NULL, OPTION_NO_PREFLIGHT },
+	{ "priority", required_argument, NULL, OPTION_PRIORITY },
+	{ "queue", required_argument, NULL, OPTION_QUEUE },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* One answer to be given: an id, an error, or an error of a program before
+ * us in the pipe. */
+struct item {
+	cJSON *passed_on;
+	bool failed, has_task;
+	struct fail fail;
+	struct task task;
+	char *pins; /* raw members, or NULL */
+	struct submission *submission;
+	unsigned long long line; /* 0: not one of many */
+};
+
+struct submit {
+	struct cli cli;
+	struct engine *engine;
+	cJSON *overrides;   /* members that options set in every task */
+	bool unchecked_too;
+	struct item items[BATCH];
+	struct submission submissions[BATCH];
+	size_t count;
+	int worst;
+};
+
+static void
+set_member(cJSON *object, const char *name, cJSON *value)
+{
+	cJSON_DeleteItemFromObjectCaseSensitive(object, name);
+	cJSON_AddItemToObject(object, name, value);
+}
+
+/* Checks VALUE (taken over), whose text is TEXT, and adds it to the batch. */
+static void
+add(struct submit *submit, cJSON *value, struct span text)
+{
+	struct item *item = &submit->items[submit->count++];
+	struct span pins;
+
+	if (json_string(cJSON_GetObjectItemCaseSensitive(value, "error"),
+		"type")) {
+		item->passed_on = value;
+		return;
+	}
+	if (cJSON_IsObject(value)) {
+		const cJSON *member;
+
+		cJSON_ArrayForEach(member, submit->overrides)
+			set_member(value, member->string,
+			    cJSON_Duplicate(member, true));
+	}
+	if (task_check(value, &submit->cli.config, &item->task,
+		&item->fail) < 0) {
+		item->failed = true;
+		return;
+	}
+	item->has_task = true;
+	if (!item->task.preflight && submit->unchecked_too)
+		return;
+	if (intake_pins(text, &pins, &item->fail) < 0)
+		item->failed = true;
+	else
+		item->pins = mem_copy(pins.at, pins.length);
+}
+
+static void
+add_fail(struct submit *submit, const struct fail *fail)
+{
+	struct item *item = &submit->items[submit->count++];
+
+	item->failed = true;
+	item->fail = *fail;
+}
+
+/* Everything of the batch that is sound, in one commit. */
+static void
+commit(struct submit *submit)
+{
+	struct item *waiting[BATCH];
+	size_t count = 0;
+	struct fail fail;
+
+	for (size_t i = 0; i < submit->count; i++) {
+		struct item *item = &submit->items[i];
+
+		if (item->passed_on || item->failed)
+			continue;
+		item->submission = &submit->submissions[count];
+		*item->submission = (struct submission){
+			.task = &item->task,
+			.pins = { item->pins,
+			    item->pins ? strlen(item->pins) : 0 },
+		};
+		waiting[count++] = item;
+	}
+	if (!count)
+		return;
+	if ((submit->engine ||
+		engine_open(submit->cli.engine, cli_store(&submit->cli),
+		    ENGINE_CREATE, &submit->cli.config, &submit->engine,
+		    &fail) == 0) &&
+	    engine_submit(submit->engine, submit->submissions, count,
+		&fail) == 0) {
+		for (size_t i = 0; i < count; i++) {
+			waiting[i]->failed = submit->submissions[i].refused;
+			waiting[i]->fail = submit->submissions[i].fail;
+		}
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		waiting[i]->failed = true;
+		waiting[i]->fail = fail;
+	}
+}
+
+static void
+worse(struct submit *submit, int code)
+{
+	if (code > submit->worst)
+		submit->worst = code;
+}
+
+static void
+answer_fault(struct submit *submit, struct item *item)
+{
+	if (item->passed_on) {
+		worse(submit, cli_passed_on(&submit->cli, item->passed_on));
+	} else {
+		if (item->line)
+			fail_prefix(&item->fail, "line %llu", item->line);
+		worse(submit, cli_fail(&submit->cli, &item->fail, NULL));
+	}
+}
+
+/* Commits the batch, gives each item's answer in order, and empties it. */
+static void
+finish(struct submit *submit)
+{
+	struct buf out = BUF_INIT(1u << 20);
+
+	commit(submit);
+	for (size_t i = 0; i < submit->count; i++) {
+		struct item *item = &submit->items[i];
+
+		if (item->passed_on || item->failed) {
+			cli_write(&submit->cli, out.data, out.length);
+			buf_reset(&out);
+			answer_fault(submit, item);
+		} else if (submit->cli.human) {
+			buf_print(&out, "%s\n", item->submission->id);
+		} else {
+			buf_print(&out, "{\"id\":\"%s\",%s}\n",
+			    item->submission->id,
+			    item->submission->existing
+				? "\"existing\":true"
+				: "\"state\":\"queued\",\"existing\":false");
+		}
+		cJSON_Delete(item->passed_on);
+		free(item->pins);
+		if (item->has_task)
+			task_release(&item->task);
+	}
+	cli_write(&submit->cli, out.data, out.length);
+	buf_release(&out);
+	memset(submit->items, 0, submit->count * sizeof(submit->items[0]));
+	submit->count = 0;
+}
+
+/* Until the end of the input. A batch is closed when it is full, and when
+ * nothing more can be had at once. */
+static int
+take(struct submit *submit, struct intake *intake, struct fail *fail)
+{
+	enum intake_result got;
+	struct span text;
+	cJSON *value;
+
+	for (;;) {
+		got = intake_next(intake, submit->count == 0, &value, &text,
+		    fail);
+		if (got == INTAKE_VALUE)
+			add(submit, value, text);
+		else if (got == INTAKE_FAULT)
+			add_fail(submit, fail);
+		if (got == INTAKE_VALUE || got == INTAKE_FAULT)
+			submit->items[submit->count - 1].line =
+			    intake_line(intake);
+		if (got <= INTAKE_END || got == INTAKE_NONE ||
+		    submit->count == BATCH)
+			finish(submit);
+		if (got <= INTAKE_END)
+			return got;
+	}
+}
+
+static const char *
+parse_options(struct submit *submit, int argc, char **argv)
+{
+	const char *file = "-";
+	int option;
+
+	submit->overrides = cJSON_CreateObject();
+	while ((option = cli_option(&submit->cli, argc, argv, "f:",
+		    options)) != -1) {
+		switch (option) {
+		case 'f':
+			file = optarg;
+			break;
+		case OPTION_NO_PREFLIGHT:
+			submit->unchecked_too = true;
+			break;
+		case OPTION_PRIORITY:
+			set_member(submit->overrides, "priority",
+			    cJSON_CreateNumber((double)cli_number(&submit->cli,
+				"--priority", optarg, 0, 9)));
+			break;
+		default:
+			set_member(submit->overrides,
+			    option == OPTION_AT ? "not_before"
+				: option == OPTION_KEY ? "key" : "queue",
+			    cJSON_CreateString(optarg));
+		}
+	}
+	if (optind < argc)
+		cli_usage(&submit->cli, "unexpected argument: %s",
+		    argv[optind]);
+	return file;
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct submit submit;
+	struct intake *intake = NULL;
+	const char *file;
+	struct fail fail;
+
+	cli_start(&submit.cli, "agent-submit", usage_text, help_text);
+	file = parse_options(&submit, argc, argv);
+	if (cli_settings(&submit.cli, &fail) < 0)
+		return cli_fail(&submit.cli, &fail, NULL);
+	if (intake_open(file, &intake, &fail) < 0 ||
+	    take(&submit, intake, &fail) < 0)
+		worse(&submit, cli_fail(&submit.cli, &fail, NULL));
+	intake_close(intake);
+	engine_close(submit.engine);
+	config_release(&submit.cli.config);
+	cJSON_Delete(submit.overrides);
+	return submit.worst;
+}

@@ -1,0 +1,117 @@
+/*
+ * agent-worker: works tasks off. Everything it does is in worker.c; here are
+ * its options.
+ */
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+
+#include "common/cli.h"
+#include "common/engine.h"
+#include "common/fail.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/task.h"
+#include "common/worker.h"
+
+static const char usage_text[] =
+    "agent-worker [--concurrency N] [--config FILE] [--engine NAME]\n"
+    "             [--exit-when-idle] [--grace SECONDS] [--json] [--once]\n"
+    "             [--queue NAME] [--store DIR] [--verbose]";
+static const char help_text[] =
+    "Leases tasks and runs the agent loop of each, many at once.\n"
+    "SIGTERM drains: nothing new is begun, what is under way is recorded.\n"
+    "\n"
+    "  --concurrency N   at most N tasks at once\n"
+    "  --queue NAME      only tasks of this queue; may be given repeatedly\n"
+    "  --once            one task, then end: 0 when it completed, else 1\n"
+    "  --exit-when-idle  end when nothing is ready\n"
+    "  --grace SECONDS   time for calls under way after SIGTERM\n"
+    "  --verbose         log more\n";
+
+enum { OPTION_CONCURRENCY = CLI_OWN, OPTION_EXIT_WHEN_IDLE, OPTION_GRACE,
+	OPTION_ONCE, OPTION_QUEUE, OPTION_VERBOSE };
+static const struct option options[] = {
+	CLI_OPTIONS,
+	{ "concurrency", required_argument, NULL, OPTION_CONCURRENCY },
+	{ "exit-when-idle", no_argument, NULL, OPTION_EXIT_WHEN_IDLE },
+	{ "grace", required_argument, NULL, OPTION_GRACE },
+	{ "once", no_argument, NULL, OPTION_ONCE },
+	{ "queue", required_argument, NULL, OPTION_QUEUE },
+	{ "verbose", no_argument, NULL, OPTION_VERBOSE },
+	{ NULL, 0, NULL, 0 },
+};
+
+struct numbers { /* -1: as the settings say */
+	long long concurrency, grace;
+};
+
+/* The queues' names point into argv; the array is the caller's to free. */
+static const char **
+parse_options(struct cli *cli, int argc, char **argv,
+    struct worker_options *worker, struct numbers *numbers)
+{
+	const char **queues = mem_alloc((size_t)argc * sizeof(*queues));
+	int option;
+
+	while ((option = cli_option(cli, argc, argv, "", options)) != -1) {
+		switch (option) {
+		case OPTION_CONCURRENCY:
+			numbers->concurrency = cli_number(cli,
+			    "--concurrency", optarg, 1, 100000);
+			break;
+		case OPTION_EXIT_WHEN_IDLE:
+			worker->exit_when_idle = true;
+			break;
+		case OPTION_GRACE:
+			numbers->grace = cli_number(cli, "--grace", optarg, 0,
+			    86400);
+			break;
+		case OPTION_ONCE:
+			worker->once = true;
+			break;
+		case OPTION_QUEUE:
+			queues[worker->queue_count++] = optarg;
+			break;
+		case OPTION_VERBOSE:
+			log_verbose(true);
+			break;
+		}
+	}
+	if (optind < argc)
+		cli_usage(cli, "unexpected argument: %s", argv[optind]);
+	worker->queues = queues;
+	return queues;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct worker_options worker = { .once = false };
+	struct numbers numbers = { -1, -1 };
+	struct engine *engine = NULL;
+	const char **queues;
+	struct cli cli;
+	struct fail fail;
+	int state = -1, code = 0;
+
+	cli_start(&cli, "agent-worker", usage_text, help_text);
+	queues = parse_options(&cli, argc, argv, &worker, &numbers);
+	if (cli_settings(&cli, &fail) < 0) {
+		free(queues);
+		return cli_fail(&cli, &fail, NULL);
+	}
+	if (numbers.concurrency >= 0)
+		cli.config.concurrency = numbers.concurrency;
+	if (numbers.grace >= 0)
+		cli.config.grace_ms = numbers.grace * 1000;
+	if (engine_open(cli.engine, cli_store(&cli), ENGINE_CREATE, &cli.config,
+		&engine, &fail) < 0 ||
+	    worker_run(engine, &cli.config, &worker, &state, &fail) < 0)
+		code = cli_fail(&cli, &fail, NULL);
+	else if (worker.once && state >= 0 && state != TASK_COMPLETED)
+		code = 1;
+	engine_close(engine);
+	config_release(&cli.config);
+	free(queues);
+	return code;
+}
