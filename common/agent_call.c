@@ -221,6 +221,8 @@ agent_tool_failed(struct agent *agent, const struct event *event,
 	agent_set_string(&call->connection, connection);
 	call->status = CALL_PENDING;
 	call->not_before = at >= 0 ? at : event->at + CONNECTION_RETRY_MS;
+	if (!connection)
+		call->failed++;
 	return 0;
 }
 
@@ -239,6 +241,7 @@ agent_tool_unknown(struct agent *agent, const struct event *event,
 	agent->calls_unknown++;
 	if (call->status == CALL_RUNNING) {
 		call->lost++;
+		call->failed++;
 		at = at < 0 && call->pin->on_unknown == ON_UNKNOWN_RETRY ?
 		    event->at + LOST_RETRY_MS : at;
 	}

@@ -31,6 +31,7 @@ struct call {
 	bool input_valid;      /* it is an object */
 	enum call_status status;
 	unsigned attempt;
+	unsigned failed;       /* attempts that were worth another one */
 	unsigned lost;         /* how often nobody knew what came of it */
 	int64_t not_before;
 	char *connection;      /* waits for this toolkit's account */
@@ -68,6 +69,8 @@ struct agent {
 	enum step step;
 	bool model_running;
 	unsigned model_attempt;
+	unsigned model_failed; /* attempts of this turn that were worth
+	                        * another one */
 	unsigned model_lost; /* attempts of this turn that ended with their
 	                      * worker */
 	int64_t model_not_before;

@@ -51,7 +51,7 @@ add_action(struct plan *plan, enum action_type type, unsigned attempt)
 	    sizeof(*plan->actions));
 	action = &plan->actions[plan->count++];
 	*action = (struct action){ .type = type, .attempt = attempt,
-		.members = BUF_INIT(EVENT_ROOM) };
+		.tries = 1, .members = BUF_INIT(EVENT_ROOM) };
 	return action;
 }
 
@@ -219,6 +219,7 @@ plan_model(const struct agent *agent, int64_t now, struct plan *plan)
 		action = add_action(plan, ACTION_MODEL,
 		    agent->model_attempt + 1);
 		action->intent = EVENT_MODEL_STARTED;
+		action->tries = agent->model_failed + 1;
 		member_integer(&action->members, "turn", agent->turns + 1);
 		member_integer(&action->members, "attempt",
 		    action->attempt);
@@ -309,6 +310,7 @@ plan_call(const struct call *call, struct plan *plan)
 
 	action = add_action(plan, ACTION_TOOL, call->attempt + 1);
 	action->intent = EVENT_TOOL_STARTED;
+	action->tries = call->failed + 1;
 	action->call = mem_string(call->id);
 	member_string(&action->members, "call", call->id);
 	member_string(&action->members, "tool", call->name);

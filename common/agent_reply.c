@@ -293,7 +293,7 @@ agent_model_replied(struct agent *agent, const struct event *event,
 	if (!json_member(event->text, "content", &content))
 		return agent_misplaced(event, "no content", fail);
 	agent->model_running = false;
-	agent->model_attempt = agent->model_lost = 0;
+	agent->model_attempt = agent->model_failed = agent->model_lost = 0;
 	agent->model_not_before = 0;
 	agent->turns++;
 	count_usage(agent, event);
@@ -331,6 +331,7 @@ agent_model_failed(struct agent *agent, const struct event *event,
 		return agent_misplaced(event, "it is another turn's", fail);
 	agent->model_running = false;
 	agent->model_lost = 0;
+	agent->model_failed++;
 	count_usage(agent, event);
 	if (json_member(event->text, "error", &error))
 		agent_set_raw(&agent->error, error);

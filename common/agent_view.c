@@ -149,6 +149,7 @@ dump_call(cJSON *calls, const struct call *call)
 	cJSON_AddStringToObject(item, "input", call->input);
 	cJSON_AddStringToObject(item, "status", names[call->status]);
 	cJSON_AddNumberToObject(item, "attempt", call->attempt);
+	cJSON_AddNumberToObject(item, "failed", call->failed);
 	cJSON_AddNumberToObject(item, "lost", call->lost);
 	cJSON_AddNumberToObject(item, "not_before",
 	    (double)call->not_before);
@@ -185,6 +186,7 @@ dump_numbers(cJSON *dump, const struct agent *agent)
 		{ "model_running", agent->model_running },
 		{ "model_attempt", agent->model_attempt },
 		{ "model_not_before", agent->model_not_before },
+		{ "model_failed", agent->model_failed },
 		{ "model_lost", agent->model_lost },
 		{ "empty_replies", agent->empty_replies },
 		{ "cut_replies", agent->cut_replies },

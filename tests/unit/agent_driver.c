@@ -97,12 +97,10 @@ check_event(struct driver *driver, const struct event *event)
 	const char *signal = json_string(event->data, "signal");
 	size_t i;
 
-	if (event->type == EVENT_PINNED)
-		driver->pins = cJSON_Duplicate(cJSON_GetObjectItem(
-		    event->data, "tools"), 1);
 	if (event->type == EVENT_TOOL_STARTED)
 		check_start(driver, event);
 	if (call && (event->type == EVENT_TOOL_FAILED ||
+	    event->type == EVENT_TOOL_FINISHED ||
 	    (event->type == EVENT_TOOL_UNKNOWN &&
 	        strcmp(call->policy, "retry") == 0)))
 		call->maybe = false;
@@ -144,9 +142,13 @@ driver_apply(struct driver *driver, const char *line, size_t length)
 		free(copy);
 		return -1;
 	}
-	check_event(driver, &event);
+	if (agent_task(driver->agent))
+		check_event(driver, &event);
 	result = agent_apply(driver->agent, &event, &driver->fail);
 	driver->now = event.at;
+	if (result == 0 && event.type == EVENT_PINNED)
+		driver->pins = cJSON_Duplicate(cJSON_GetObjectItem(event.data,
+		    "tools"), 1);
 	event_release(&event);
 	if (result < 0) {
 		free(copy);

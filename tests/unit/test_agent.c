@@ -161,8 +161,9 @@ write_plan(struct buf *text, const struct agent *agent, int64_t now,
 		buf_print(text, "%srecord %s %s\n", indent,
 		    event_type_name(plan.record), plan.record_members.data);
 	for (i = 0; i < plan.count; i++)
-		buf_print(text, "%sdo %s %s\n", indent,
-		    names[plan.actions[i].type], plan.actions[i].members.data ?
+		buf_print(text, "%sdo %s, try %u: %s\n", indent,
+		    names[plan.actions[i].type], plan.actions[i].tries,
+		    plan.actions[i].members.data ?
 		    plan.actions[i].members.data : "");
 	if (plan.wake_at)
 		buf_print(text, "%swake in %lld ms\n", indent,
