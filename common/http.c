@@ -45,6 +45,7 @@ struct http {
 	struct http_call *calls;
 	CURL *spare[SPARE_MAX];
 	size_t spare_count;
+	char *ca_file; /* of SSL_CERT_FILE, else NULL: libcurl's own */
 	bool inside;  /* libcurl is on the stack */
 	bool put_off; /* calls to be added or removed when it is not */
 };
@@ -361,6 +362,7 @@ http_open(struct loop *loop, struct http **ret_http, struct fail *fail)
 		    "cannot initialise libcurl");
 	http = mem_alloc(sizeof(*http));
 	http->loop = loop;
+	http->ca_file = mem_string(getenv("SSL_CERT_FILE"));
 	http->timer.fire = timer_fire;
 	http->timer.context = http;
 	http->multi = curl_multi_init();
@@ -393,6 +395,7 @@ http_close(struct http *http)
 	curl_multi_cleanup(http->multi);
 	curl_share_cleanup(http->share);
 	loop_cancel(http->loop, &http->timer);
+	free(http->ca_file);
 	free(http);
 	curl_global_cleanup();
 }
@@ -511,6 +514,8 @@ easy_setup(struct http_call *call, const struct http_request *request,
 	    "agent-utils/" AGENT_VERSION);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
 	    secure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1);
+	if (call->http->ca_file != NULL)
+		curl_easy_setopt(easy, CURLOPT_CAINFO, call->http->ca_file);
 	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, secure ? 1L : 0L);
 	if (loopback)
 		curl_easy_setopt(easy, CURLOPT_PROXY, "");
