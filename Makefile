@@ -64,7 +64,7 @@ $(BUILD)/fault/%.so: tests/fault/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -I. -D_GNU_SOURCE -std=c11 $(CFLAGS) $(WARN) -fPIC -shared -o $@ $< -ldl
 
-unit: $(UNIT)
+unit: $(UNIT) $(BUILD)/unit/store_tool
 fault: $(FAULT)
 
 # Unit tests and the shell tests, offline, JOBS at a time. LONG=1 takes longer and looks closer;
