@@ -55,7 +55,10 @@ $(BIN)/%: cmd/%.sh
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libcommon.a -lcmocka $(LIBS)
+
+$(BUILD)/unit/test_agent $(BUILD)/unit/test_journal: $(BUILD)/tests/unit/agent_driver.o
+$(BUILD)/unit/test_journal: $(BUILD)/tests/fuzz/fuzz_journal.o
 
 $(BUILD)/fault/%.so: tests/fault/%.c
 	@mkdir -p $(@D)

@@ -197,10 +197,11 @@ take_toolkit(struct facts *facts, const char *toolkit, bool found,
 		if (mode != NULL && strcmp(mode, "NO_AUTH") == 0)
 			no_auth = true;
 	}
-	fact = cJSON_AddObjectToObject(facts->toolkits, toolkit);
+	fact = cJSON_CreateObject();
 	cJSON_AddBoolToObject(fact, "found", found);
 	cJSON_AddBoolToObject(fact, "no_auth",
 	    no_auth || json_true(answer, "no_auth"));
+	cJSON_ReplaceItemInObjectCaseSensitive(facts->toolkits, toolkit, fact);
 }
 
 static void
@@ -391,6 +392,31 @@ toolkit_from_tools(const struct facts *facts, const char *toolkit)
 	return found;
 }
 
+static int
+compare_slugs(const void *a, const void *b)
+{
+	const char *one = json_string(*(cJSON *const *)a, "slug");
+	const char *other = json_string(*(cJSON *const *)b, "slug");
+
+	return strcmp(one ? one : "", other ? other : "");
+}
+
+/* The lists came in any order, and the model's prompt cache lives on tasks
+ * that begin with the same tools. */
+static void
+sort_tools(struct facts *facts)
+{
+	int count = cJSON_GetArraySize(facts->tools), i;
+	cJSON **tools = mem_alloc(((size_t)count + 1) * sizeof(*tools));
+
+	for (i = 0; i < count; i++)
+		tools[i] = cJSON_DetachItemFromArray(facts->tools, 0);
+	qsort(tools, (size_t)count, sizeof(*tools), compare_slugs);
+	for (i = 0; i < count; i++)
+		cJSON_AddItemToArray(facts->tools, tools[i]);
+	free(tools);
+}
+
 /* Adds a toolkit to the facts, to PATH when it may need an account, and asks
  * for it when none of its tools is known. */
 static int
@@ -405,11 +431,9 @@ add_toolkit(struct facts *facts, const char *toolkit, cJSON *seen,
 		return 0;
 	cJSON_AddTrueToObject(seen, toolkit);
 	known = toolkit_from_tools(facts, toolkit);
-	if (known > 0) {
-		fact = cJSON_AddObjectToObject(facts->toolkits, toolkit);
-		cJSON_AddTrueToObject(fact, "found");
-		cJSON_AddBoolToObject(fact, "no_auth", known == 2);
-	}
+	fact = cJSON_AddObjectToObject(facts->toolkits, toolkit);
+	cJSON_AddBoolToObject(fact, "found", known > 0);
+	cJSON_AddBoolToObject(fact, "no_auth", known == 2);
 	if (known != 2) {
 		buf_add_string(path, path->length > 0 ? "%2C" : "");
 		http_escape(path, toolkit);
@@ -430,6 +454,7 @@ ask_accounts(struct facts *facts, struct fail *fail)
 	const cJSON *item;
 	int result = -1;
 
+	sort_tools(facts);
 	cJSON_ArrayForEach(item, facts->want_tools)
 		if (!is_glob(item->valuestring) &&
 		    !has_tool(facts, item->valuestring))
