@@ -353,7 +353,7 @@ drop_lock(struct db *db)
 static int
 open_or_create(struct db *db, struct fail *fail)
 {
-	bool create = false, there;
+	bool create = false, there = false;
 	int result;
 
 	for (;;) {
@@ -393,7 +393,7 @@ db_open(const char *folder, const struct db_options *options,
     struct db **ret_db, struct fail *fail)
 {
 	struct db *db = mem_alloc(sizeof(*db));
-	bool there;
+	bool there = false;
 	int result = -1;
 
 	db->options = *options;
