@@ -388,11 +388,8 @@ apply_end(struct agent *agent, const struct event *event, struct fail *fail)
 {
 	const cJSON *error;
 
-	if ((event->type == EVENT_COMPLETED && agent->step != STEP_COMPLETE) ||
-	    (event->type == EVENT_BLOCKED && agent->step != STEP_BLOCKED) ||
-	    (event->type == EVENT_CANCELLED && !agent->cancel_asked))
-		return agent_misplaced(event, "nothing calls for this end",
-		    fail);
+	/* Why it ended is not asked again: a decision that is recorded holds,
+	 * whatever today's program would decide. */
 	if (agent_must_finish(agent))
 		return agent_misplaced(event, "a call is under way whose "
 		    "result has to be known", fail);
