@@ -103,6 +103,7 @@ for script in "$TOP/scripts/examples/standin-triage.yaml" "$T/man.yaml"; do
 	standin "$script" >"$T/standin.out" 2>"$ERR"
 	ok $? "$(basename "$script") loads"
 	kill -TERM "$STANDIN"
+	wait "$STANDIN"
 done
 
 standin "$DATA/standin/basic.yaml" --mailbox "$DATA/mailbox.mbox" \
