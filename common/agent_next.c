@@ -146,7 +146,7 @@ plan_wait(const struct agent *agent, int64_t now, int64_t at,
 		plan->wake_at = sooner(plan->wake_at, at);
 		return;
 	}
-	/* Compared as they would be written: the journal's times are clamped. */
+	/* Compared as they would be written: the journal clamps times. */
 	clock_format(at, text);
 	clock_format(agent->due, due);
 	if (agent->state == TASK_WAITING && by_itself == (agent->due != 0) &&

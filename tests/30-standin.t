@@ -401,6 +401,13 @@ same "the ledger goes on" 3 "$(tail -n 1 "$T/ledger" | jq .times)"
 kill -TERM "$STANDIN"
 wait "$STANDIN"
 
+printf '{"n":99,"tool":"CUT' >>"$T/ledger"
+standin "$DATA/standin/basic.yaml" >"$T/standin.out" || exit 1
+execute u9 '' TEST_ECHO '{"text":"x"}'
+check "a cut line of the ledger is dropped" jq -se 'map(.n) == [range(1; length + 1)]' "$T/ledger"
+kill -TERM "$STANDIN"
+wait "$STANDIN"
+
 # --- faults ---
 standin "$DATA/standin/faults.yaml" --ledger "$T/ledger2" >"$T/standin.out" || exit 1
 jq -c '.stream = true' "$T/plain" >"$REQUEST"

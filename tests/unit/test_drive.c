@@ -154,6 +154,7 @@ static void
 test_refused_is_not_written(void **state)
 {
 	struct setting *s = *state;
+	static const char members[] = "\"turn\":1,\"attempt\":1";
 	struct drive drive;
 	struct fail fail;
 
@@ -161,7 +162,7 @@ test_refused_is_not_written(void **state)
 	commit(s);
 	begin(s);
 	assert_int_equal(drive_record(&drive, s->store, now,
-	    EVENT_MODEL_STARTED, "\"turn\":1,\"attempt\":1", 22, &fail), -1);
+	    EVENT_MODEL_STARTED, members, strlen(members), &fail), -1);
 	assert_int_equal(fail.kind, FAIL_NEVER);
 	assert_int_equal(drive.row.seq, 1);
 	commit(s);
