@@ -98,6 +98,13 @@ echo 'not an mbox' >"$T/not.mbox"
 status 100 "a mailbox that is no mbox is refused" agent-standin \
 	--script "$DATA/standin/basic.yaml" --mailbox "$T/not.mbox"
 
+for script in "$TOP/scripts/examples/standin-triage.yaml" "$T/man.yaml"; do
+	sed -n '/^accounts:/,/^\.Ed/p' "$TOP/man/agent-standin.5" | sed '/^\.Ed/d' >"$T/man.yaml"
+	standin "$script" >"$T/standin.out" 2>"$ERR"
+	ok $? "$(basename "$script") loads"
+	kill -TERM "$STANDIN"
+done
+
 standin "$DATA/standin/basic.yaml" --mailbox "$DATA/mailbox.mbox" \
 	--state "$T/state" >"$T/standin.out" || exit 1
 await 5 test -s "$T/standin.out"
