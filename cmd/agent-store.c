@@ -276,13 +276,13 @@ main(int argc, char **argv)
 	command = find_command(&run, argc, argv);
 	if (cli_settings(&run.cli, &fail) < 0)
 		return cli_fail(&run.cli, &fail, NULL);
-	if (run.cli.engine && strcmp(run.cli.engine, "lmdb") != 0) {
-		fail_set(&fail, FAIL_NEVER, "engine", "agent-store works on the"
-		    " store of the engine lmdb, not %s", run.cli.engine);
-		return cli_fail(&run.cli, &fail, NULL);
-	}
 	run.folder = cli_store(&run.cli);
-	code = command->run(&run, &fail);
+	if (run.cli.engine && strcmp(run.cli.engine, "lmdb") != 0)
+		code = fail_set(&fail, FAIL_NEVER, "engine", "agent-store "
+		    "works on the store of the engine lmdb, not %s",
+		    run.cli.engine);
+	else
+		code = command->run(&run, &fail);
 	if (code < 0)
 		code = cli_fail(&run.cli, &fail, NULL);
 	config_release(&run.cli.config);

@@ -24,9 +24,9 @@
 static const char usage_text[] =
     "agent-submit [--at TIME] [--config FILE] [--engine NAME] [--json] "
     "[--key KEY]\n"
-    "             [--no-preflight] [--priority N] [--queue NAME] "
+    "                    [--no-preflight] [--priority N] [--queue NAME] "
     "[--store DIR]\n"
-    "             [-f FILE]";
+    "                    [-f FILE]";
 static const char help_text[] =
     "Puts tasks (JSON, YAML, or one JSON object a line) into the queue.\n"
     "\n"

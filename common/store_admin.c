@@ -132,6 +132,24 @@ prune_some(struct prune *prune, const struct key *state, struct fail *fail)
 	return 0;
 }
 
+/* LMDB gives pages that a commit freed to the next but one: without one more
+ * commit, a store at its maximum would still have no room. */
+static int
+free_pages(struct store *store, struct fail *fail)
+{
+	struct key key = key_name("served");
+	uint64_t number = 0;
+
+	if (store_begin(store, true, 0, fail) < 0)
+		return -1;
+	if (number_read(store, TABLE_META, &key, &number, fail) < 0 ||
+	    number_write(store, TABLE_META, &key, number, fail) < 0) {
+		store_abort(store);
+		return -1;
+	}
+	return store_commit(store, fail);
+}
+
 int64_t
 store_prune(struct store *store, int64_t wall, struct fail *fail)
 {
@@ -157,6 +175,8 @@ store_prune(struct store *store, int64_t wall, struct fail *fail)
 			}
 		}
 	}
+	if (prune.removed && free_pages(store, fail) < 0)
+		return -1;
 	return prune.removed;
 }
 

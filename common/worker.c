@@ -265,7 +265,8 @@ lease(struct body *body, int64_t now, struct fail *fail)
 	}
 	for (i = 0; i < count && result == 0; i++) {
 		body->took_one = true;
-		if (run_open(&body->worker, &rows[i], &run, &why) < 0) {
+		if (run_open(&body->worker, &rows[i], now, &run,
+		&why) < 0) {
 			if (why.kind != FAIL_NEVER) {
 				*fail = why;
 				result = -1;
