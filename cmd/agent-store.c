@@ -267,11 +267,11 @@ main(int argc, char **argv)
 	const struct command *command;
 	struct run run;
 	struct fail fail;
-	int option, code;
+	int code;
 
 	memset(&run, 0, sizeof(run));
 	cli_start(&run.cli, "agent-store", usage_text, help_text);
-	while ((option = cli_option(&run.cli, argc, argv, "", options)) != -1)
+	while (cli_option(&run.cli, argc, argv, "", options) != -1)
 		run.before = optarg;
 	command = find_command(&run, argc, argv);
 	if (cli_settings(&run.cli, &fail) < 0)

@@ -146,7 +146,7 @@ plan_wait(const struct agent *agent, int64_t now, int64_t at,
 		plan->wake_at = sooner(plan->wake_at, at);
 		return;
 	}
-	/* Compared as they would be written: the journal's times are clamped. */
+	/* Compared as they would be written: the journal clamps times. */
 	clock_format(at, text);
 	clock_format(agent->due, due);
 	if (agent->state == TASK_WAITING && by_itself == (agent->due != 0) &&
@@ -277,6 +277,19 @@ skipped(const struct agent *agent)
 	    "if it is still wanted.";
 }
 
+static void
+record_refusal(const struct agent *agent, const struct call *call,
+    struct plan *plan)
+{
+	if (agent->skip_calls)
+		record_result(plan, call, skipped(agent));
+	else if (!call->pin)
+		record_no_such_tool(agent, plan, call);
+	else
+		record_result(plan, call, "Not run: the input is not a JSON "
+		    "object.");
+}
+
 /* What can be decided about a call without performing anything. */
 static bool
 plan_decision(const struct agent *agent, const struct call *call,
@@ -288,15 +301,9 @@ plan_decision(const struct agent *agent, const struct call *call,
 	    (call->status == CALL_UNKNOWN &&
 	        call->pin->on_unknown != ON_UNKNOWN_ASK)) {
 		record_result(plan, call, told);
-	} else if (call->status != CALL_PENDING) {
-		return false;
-	} else if (agent->skip_calls) {
-		record_result(plan, call, skipped(agent));
-	} else if (!call->pin) {
-		record_no_such_tool(agent, plan, call);
-	} else if (!call->input_valid) {
-		record_result(plan, call, "Not run: the input is not a JSON "
-		    "object.");
+	} else if (call->status == CALL_PENDING &&
+	    agent_call_refused(agent, call)) {
+		record_refusal(agent, call, plan);
 	} else {
 		return false;
 	}
@@ -334,6 +341,17 @@ wait_reason(const struct call *call)
 	    shown(error), error);
 }
 
+/* Whether CALL is what a task waits for rather than OTHER: what goes on by
+ * itself, the soonest first, before what a person has to decide. */
+static bool
+waits_less(const struct call *call, const struct call *other)
+{
+	if (call->status != CALL_PENDING)
+		return call->status == CALL_UNKNOWN && !other;
+	return !other || other->status == CALL_UNKNOWN ||
+	    call->not_before < other->not_before;
+}
+
 static void
 plan_tools(const struct agent *agent, int64_t now, struct plan *plan)
 {
@@ -349,11 +367,7 @@ plan_tools(const struct agent *agent, int64_t now, struct plan *plan)
 		if (call->status == CALL_PENDING && !agent->paused &&
 		    call->not_before <= now)
 			plan_call(call, plan);
-		else if (call->status == CALL_PENDING &&
-		    (!next || next->status == CALL_UNKNOWN ||
-		        call->not_before < next->not_before))
-			next = call;
-		else if (call->status == CALL_UNKNOWN && !next)
+		else if (waits_less(call, next))
 			next = call;
 	}
 	if (plan->count || agent_under_way(agent)) {

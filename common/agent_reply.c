@@ -299,7 +299,6 @@ agent_model_replied(struct agent *agent, const struct event *event,
 	count_usage(agent, event);
 	agent_set_string(&agent->error, NULL);
 	agent_set_string(&agent->stop_reason, reply.stop);
-	agent_free_calls(agent);
 	agent->skip_calls = false;
 	if (read_content(agent, event, content, &reply, fail) < 0)
 		return -1;
@@ -329,6 +328,9 @@ agent_model_failed(struct agent *agent, const struct event *event,
 		    fail);
 	if (agent_integer(event->data, "turn") != agent->turns + 1)
 		return agent_misplaced(event, "it is another turn's", fail);
+	if (agent_integer(event->data, "attempt") !=
+	    (int64_t)agent->model_attempt)
+		return agent_misplaced(event, "it is another attempt", fail);
 	agent->model_running = false;
 	agent->model_lost = 0;
 	agent->model_failed++;

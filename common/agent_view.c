@@ -73,7 +73,8 @@ agent_accepts(const struct agent *agent, const char *signal, const char *call,
 	    agent->state != TASK_WAITING)
 		return fail_set(fail, FAIL_NO, "wrong_state",
 		    "the task is neither paused nor waiting");
-	if ((*signal == 'a' || *signal == 'd') && !agent_asked_call(agent, call))
+	if ((*signal == 'a' || *signal == 'd') &&
+	    !agent_asked_call(agent, call))
 		return fail_set(fail, FAIL_NO, "wrong_state",
 		    "no call of the task %s: name one with --call that the "
 		    "task waits for", call ? "of that id waits for a decision" :

@@ -55,15 +55,7 @@ list_ask(struct list *list, struct fail *fail);
 static void
 list_free(struct list *list)
 {
-	struct facts *facts = list->facts;
-
 	query_cancel(list->query);
-	if (list->previous != NULL)
-		list->previous->next = list->next;
-	else
-		facts->lists = list->next;
-	if (list->next != NULL)
-		list->next->previous = list->previous;
 	free(list->path);
 	free(list->cursor);
 	free(list->toolkit);
@@ -71,12 +63,29 @@ list_free(struct list *list)
 }
 
 static void
+list_end(struct list *list)
+{
+	struct facts *facts = list->facts;
+
+	if (list->previous != NULL)
+		list->previous->next = list->next;
+	else
+		facts->lists = list->next;
+	if (list->next != NULL)
+		list->next->previous = list->previous;
+	list_free(list);
+}
+
+static void
 facts_free(struct composio_call *call)
 {
 	struct facts *facts = (struct facts *)(void *)call;
+	struct list *list, *next;
 
-	while (facts->lists != NULL)
-		list_free(facts->lists);
+	for (list = facts->lists; list != NULL; list = next) {
+		next = list->next;
+		list_free(list);
+	}
 	loop_cancel(http_loop(call->composio->http), &facts->next);
 	free(facts->user);
 	cJSON_Delete(facts->want_toolkits);
@@ -275,7 +284,7 @@ on_page(void *context, cJSON *answer, int status, const struct fail *why)
 	if (more < 0) {
 		facts_fail(facts, &fail);
 	} else if (more == 0) {
-		list_free(list);
+		list_end(list);
 		look_on(facts);
 	}
 }
@@ -392,11 +401,16 @@ toolkit_from_tools(const struct facts *facts, const char *toolkit)
 	return found;
 }
 
+struct place {
+	cJSON *tool;
+};
+
 static int
 compare_slugs(const void *a, const void *b)
 {
-	const char *one = json_string(*(cJSON *const *)a, "slug");
-	const char *other = json_string(*(cJSON *const *)b, "slug");
+	const char *one = json_string(((const struct place *)a)->tool, "slug");
+	const char *other = json_string(((const struct place *)b)->tool,
+	    "slug");
 
 	return strcmp(one ? one : "", other ? other : "");
 }
@@ -407,14 +421,15 @@ static void
 sort_tools(struct facts *facts)
 {
 	int count = cJSON_GetArraySize(facts->tools), i;
-	cJSON **tools = mem_alloc(((size_t)count + 1) * sizeof(*tools));
+	struct place *places = mem_alloc(((size_t)count + 1) *
+	    sizeof(*places));
 
 	for (i = 0; i < count; i++)
-		tools[i] = cJSON_DetachItemFromArray(facts->tools, 0);
-	qsort(tools, (size_t)count, sizeof(*tools), compare_slugs);
+		places[i].tool = cJSON_DetachItemFromArray(facts->tools, 0);
+	qsort(places, (size_t)count, sizeof(*places), compare_slugs);
 	for (i = 0; i < count; i++)
-		cJSON_AddItemToArray(facts->tools, tools[i]);
-	free(tools);
+		cJSON_AddItemToArray(facts->tools, places[i].tool);
+	free(places);
 }
 
 /* Adds a toolkit to the facts, to PATH when it may need an account, and asks

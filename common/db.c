@@ -30,7 +30,7 @@
 #include "common/mem.h"
 
 #define FIRST_MAP ((uint64_t)16 << 20)
-#define SPARE ((uint64_t)4 << 20) /* always left free in the map */
+#define SPARE ((uint64_t)8 << 20) /* left free in the map, and a quarter */
 #define LOCK_MS 10000
 #define VERSION_KEY "version"
 #define NEARLY_FULL ((uint64_t)1 << 20)
@@ -75,12 +75,6 @@ db_fail(const struct db *db, int error, const char *doing, struct fail *fail)
 	return fail_errno(fail, "unable to %s %s", doing, db->folder);
 }
 
-void
-db_want_more(struct db *db)
-{
-	db->wanted = FIRST_MAP + 4 * (uint64_t)db->room;
-}
-
 static int
 fail_missing(const struct db *db, struct fail *fail)
 {
@@ -108,6 +102,12 @@ used_bytes(struct db *db, uint64_t *ret_map)
 	mdb_env_stat(db->env, &stat);
 	*ret_map = info.me_mapsize;
 	return ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
+}
+
+void
+db_want_more(struct db *db)
+{
+	(void)used_bytes(db, &db->wanted);
 }
 
 static int
@@ -141,7 +141,7 @@ make_room(struct db *db, size_t room, struct fail *fail)
 	uint64_t map, used, need, size;
 
 	used = used_bytes(db, &map);
-	need = used + map / 8 + SPARE + 2 * (uint64_t)room + db->wanted;
+	need = used + map / 4 + SPARE + 2 * (uint64_t)room + db->wanted;
 	db->wanted = 0;
 	size = map;
 	while (size < need)
@@ -353,7 +353,7 @@ drop_lock(struct db *db)
 static int
 open_or_create(struct db *db, struct fail *fail)
 {
-	bool create = false, there;
+	bool create = false, there = false;
 	int result;
 
 	for (;;) {
@@ -393,7 +393,7 @@ db_open(const char *folder, const struct db_options *options,
     struct db **ret_db, struct fail *fail)
 {
 	struct db *db = mem_alloc(sizeof(*db));
-	bool there;
+	bool there = false;
 	int result = -1;
 
 	db->options = *options;
@@ -532,11 +532,11 @@ db_commit(struct db *db, struct fail *fail)
 	error = mdb_txn_commit(db->txn);
 	db->txn = NULL;
 	db->writing = false;
+	if (error == MDB_MAP_FULL)
+		db_want_more(db);
 	if (error)
 		close_environment(db);
 	drop_lock(db);
-	if (error == MDB_MAP_FULL)
-		db_want_more(db);
 	if (error)
 		return db_fail(db, disk_error(db, error), "write to", fail);
 	return 0;

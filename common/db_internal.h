@@ -17,7 +17,7 @@ struct db {
 	MDB_dbi tables[DB_TABLES_MAX];
 	bool writing;
 	size_t room;         /* of the transaction, for the disk's fullness */
-	uint64_t wanted;     /* room that the last one turned out to need */
+	uint64_t wanted;     /* more room, because the last one needed it */
 };
 
 /* Errors of LMDB and of the system in the words of store.h. Returns -1. */
@@ -25,8 +25,8 @@ int
 db_fail(const struct db *db, int error, const char *doing,
     struct fail *fail);
 
-/* The map was too small for what the caller announced: the next transaction
- * makes more room. */
+/* The transaction was larger than announced: the next one gets a map of twice
+ * the size. */
 void
 db_want_more(struct db *db);
 

@@ -73,7 +73,7 @@ export_tasks(struct engine *engine,
 		.context = context, .text = BUF_INIT(SIZE_MAX / 2),
 		.fail = fail };
 	struct engine_filter filter = { .state = -1, .limit = PAGE };
-	int result;
+	int result = 0;
 
 	do {
 		export.on_page = 0;

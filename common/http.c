@@ -79,12 +79,6 @@ call_free(struct http_call *call)
 	loop_cancel(http->loop, &call->idle);
 	if (call->added)
 		curl_multi_remove_handle(http->multi, call->easy);
-	if (call->previous != NULL)
-		call->previous->next = call->next;
-	else if (http->calls == call)
-		http->calls = call->next;
-	if (call->next != NULL)
-		call->next->previous = call->previous;
 	if (http->spare_count < SPARE_MAX) {
 		curl_easy_reset(call->easy);
 		http->spare[http->spare_count++] = call->easy;
@@ -95,6 +89,18 @@ call_free(struct http_call *call)
 	free(call->body);
 	buf_release(&call->answer);
 	free(call);
+}
+
+static void
+call_end(struct http_call *call)
+{
+	if (call->previous != NULL)
+		call->previous->next = call->next;
+	else
+		call->http->calls = call->next;
+	if (call->next != NULL)
+		call->next->previous = call->previous;
+	call_free(call);
 }
 
 static int
@@ -114,7 +120,7 @@ call_finish(struct http_call *call, const char *error)
 
 	loop_cancel(call->http->loop, &call->idle);
 	if (call->cancelled) {
-		call_free(call);
+		call_end(call);
 		return;
 	}
 	if (error != NULL) {
@@ -127,7 +133,7 @@ call_finish(struct http_call *call, const char *error)
 	answer.body_length = call->answer.length;
 	answer.call = call;
 	call->done(call->context, &answer);
-	call_free(call);
+	call_end(call);
 }
 
 static void
@@ -165,28 +171,35 @@ call_add(struct http_call *call)
 	return 0;
 }
 
+static struct http_call *
+first_put_off(struct http *http)
+{
+	struct http_call *call;
+
+	for (call = http->calls; call != NULL; call = call->next)
+		/* freed ones are not in the list */
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
+		if (call->cancelled || !call->added)
+			break;
+	return call;
+}
+
 /* Does what was put off, then ends the calls that libcurl is done with. Every
  * done may start and cancel others, so each step starts from fresh state. */
 static void
 http_settle(struct http *http)
 {
-	struct http_call *call, *next;
+	struct http_call *call;
 	CURLMsg *message;
 	int left;
 
-	while (http->put_off) {
-		http->put_off = false;
-		for (call = http->calls; call != NULL; call = next) {
-			next = call->next;
-			if (call->cancelled) {
-				call_free(call);
-			} else if (!call->added && call_add(call) < 0) {
-				http->put_off = true;
-				call_finish(call, "cannot start the request");
-				break; /* done may have changed the list */
-			}
-		}
+	while (http->put_off && (call = first_put_off(http)) != NULL) {
+		if (call->cancelled)
+			call_end(call);
+		else if (call_add(call) < 0)
+			call_finish(call, "cannot start the request");
 	}
+	http->put_off = false;
 	while ((message = curl_multi_info_read(http->multi, &left)) != NULL) {
 		if (message->msg != CURLMSG_DONE)
 			continue;
@@ -273,6 +286,7 @@ on_timer(CURLM *multi, long milliseconds, void *context)
 }
 
 static int
+/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type */
 on_request(void *context, char *remote, char *local, int remote_port,
     int local_port)
 {
@@ -384,10 +398,14 @@ http_open(struct loop *loop, struct http **ret_http, struct fail *fail)
 void
 http_close(struct http *http)
 {
+	struct http_call *call, *next;
+
 	if (http == NULL)
 		return;
-	while (http->calls != NULL)
-		call_free(http->calls);
+	for (call = http->calls; call != NULL; call = next) {
+		next = call->next;
+		call_free(call);
+	}
 	while (http->spare_count > 0)
 		curl_easy_cleanup(http->spare[--http->spare_count]);
 	curl_multi_cleanup(http->multi);
@@ -521,7 +539,7 @@ http_start(struct http *http, const struct http_request *request,
 	if (http->inside) {
 		http->put_off = true;
 	} else if (call_add(call) < 0) {
-		call_free(call);
+		call_end(call);
 		return fail_set(fail, FAIL_NOT_NOW, "system",
 		    "cannot start a request");
 	}
@@ -543,7 +561,7 @@ http_cancel(struct http_call *call)
 		call->http->put_off = true;
 		return;
 	}
-	call_free(call);
+	call_end(call);
 }
 
 const char *

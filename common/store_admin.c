@@ -31,6 +31,7 @@
 #define ROOM_PER_ROW 8192 /* pages that a row's places may take anew */
 #define PRUNED_ROWS 256
 #define PRUNED_EVENTS 2000
+#define PRUNE_ROOM ((size_t)8 << 20) /* pages that this may change */
 
 /* ---- removing a task ---- */
 
@@ -167,7 +168,7 @@ store_prune(struct store *store, int64_t wall, struct fail *fail)
 		prune.from = prefix;
 		prune.done = false;
 		while (!prune.done) {
-			if (store_begin(store, true, 0, fail) < 0)
+			if (store_begin(store, true, PRUNE_ROOM, fail) < 0)
 				return -1;
 			if (prune_some(&prune, &prefix, fail) < 0) {
 				store_abort(store);

@@ -166,8 +166,10 @@ run_room(const struct run *run)
 {
 	size_t i, room = 8192;
 
+	/* A reply can ask for many calls, each of which is recorded. */
 	for (i = 0; i < run->fact_count; i++)
-		room += run->facts[i].members.length + 1024;
+		room += 1024 + run->facts[i].members.length *
+		    (run->facts[i].type == EVENT_MODEL_REPLIED ? 64 : 1);
 	return room;
 }
 

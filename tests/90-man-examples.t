@@ -3,7 +3,7 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-standin "$TOP/tests/data/mail-triage.standin.yaml" \
+standin "$TOP/scripts/examples/standin-triage.yaml" \
 	--mailbox "$TOP/tests/data/mailbox.mbox" || exit 1
 cp "$TOP/scripts/examples/mail-triage.yaml" "$T/task.yaml"
 cat >"$T/examples" <<'END'

@@ -14,7 +14,7 @@
 
 struct account {
 	char *id, *user, *toolkit, *auth_config, *alias, *reason, *token;
-	const char *status;      /* as it is now; see account_status */
+	const char *status;      /* as it is now */
 	bool disabled;
 	int64_t made;            /* wall time */
 	/* After so many executed calls it becomes LATER; -1: never. */

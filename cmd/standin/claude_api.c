@@ -249,7 +249,7 @@ finish_content(const cJSON *request, const struct claude_model *model,
     const struct prefix *prefix, struct model_reply *answer)
 {
 	cJSON *block, *input;
-	char id[PREFIX_CALL_ID];
+	char id[PREFIX_CALL_ID], served_id[PREFIX_CALL_ID + 3];
 	size_t index = 0;
 	const char *type;
 	bool served = false;
@@ -276,12 +276,10 @@ finish_content(const cJSON *request, const struct claude_model *model,
 	/* A turn that is paused has a call of the server's under way. */
 	if (strcmp(answer->stop, "pause_turn") == 0 && !served) {
 		prefix_call_id(prefix, index, id);
+		snprintf(served_id, sizeof(served_id), "srv%s", id);
 		block = cJSON_CreateObject();
 		cJSON_AddStringToObject(block, "type", "server_tool_use");
-		input = cJSON_CreateString("srv");
-		free(input->valuestring);
-		input->valuestring = mem_print("srv%s", id);
-		cJSON_AddItemToObject(block, "id", input);
+		cJSON_AddStringToObject(block, "id", served_id);
 		cJSON_AddStringToObject(block, "name", "web_search");
 		cJSON_AddStringToObject(cJSON_AddObjectToObject(block, "input"),
 		    "query", "more");

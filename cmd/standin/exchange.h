@@ -43,7 +43,7 @@ struct reply {
 	size_t *ends;
 	size_t end_count;
 	int64_t drip_ms;       /* wait before each event */
-	long cut;              /* reset after so many events; -1: not */
+	long cut;              /* ends after so many events; -1: not */
 
 	int64_t delay_ms;      /* wait before the first byte goes out */
 	bool reset;            /* no answer: the connection is reset */

@@ -13,7 +13,7 @@
 enum fault_kind {
 	FAULT_STATUS,       /* an error status, nothing is carried out */
 	FAULT_STATUS_AFTER, /* the same, but it was carried out */
-	FAULT_CUT,          /* a stream that is reset after some events */
+	FAULT_CUT,          /* a stream that breaks off after some events */
 	FAULT_ERROR_EVENT,  /* a stream that ends with an error event */
 	FAULT_DRIP,         /* a stream that comes slowly */
 	FAULT_GARBAGE,      /* status 200, and no JSON */

@@ -48,6 +48,25 @@ count_up(GHashTable *times, char *key)
 	return count;
 }
 
+/* A line that was cut by a crash is dropped, so that the next one starts on a
+ * line of its own. */
+static int
+drop_cut_line(struct ledger *ledger, const struct buf *text,
+    struct fail *fail)
+{
+	const char *last = NULL;
+	size_t whole;
+
+	if (text->length == 0 || text->data[text->length - 1] == '\n')
+		return 0;
+	last = strrchr(text->data, '\n');
+	whole = last == NULL ? 0 : (size_t)(last - text->data) + 1;
+	if (ftruncate(ledger->descriptor, (off_t)whole) < 0)
+		return fail_errno(fail, "cannot mend the ledger %s",
+		    ledger->path);
+	return 0;
+}
+
 /* Calls EACH for every whole line of the ledger's text. */
 static int
 each_line(const char *path, const struct buf *text,
@@ -112,7 +131,8 @@ ledger_open(const char *path, struct ledger **ret_ledger, struct fail *fail)
 			goto out;
 		}
 		if (file_read(path, &text, fail) < 0
-		    || each_line(path, &text, take_line, ledger, fail) < 0)
+		    || each_line(path, &text, take_line, ledger, fail) < 0
+		    || drop_cut_line(ledger, &text, fail) < 0)
 			goto out;
 	}
 	*ret_ledger = ledger;

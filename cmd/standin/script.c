@@ -15,7 +15,7 @@
 #define DELAY_MOST 86400000
 
 static const char *const sections[] = { "accounts", "beta", "drip", "faults",
-	"keys", "latency", "model", "models", "seed", "select", "teams",
+	"keys", "latency", "model", "seed", "select", "teams",
 	"tools", NULL };
 
 cJSON *

@@ -108,6 +108,10 @@ parse_counted(const cJSON *object, const char *where,
 		return fail_set(fail, FAIL_NEVER, "invalid_script",
 		    "%s: a condition has \"value\", \"none\", \"some\", "
 		    "\"few\", \"any\" or \"all\"", where);
+	if (strncmp(condition->path, "item.", 5) == 0)
+		return fail_set(fail, FAIL_NEVER, "invalid_script",
+		    "%s: \"%s\" is not the same list for every item", where,
+		    condition->path);
 	return parse_with(cJSON_GetObjectItemCaseSensitive(object, "with"),
 	    where, condition, fail);
 }

@@ -11,8 +11,9 @@
  * then, because libmicrohttpd does not watch it: when the client has gone, the
  * connection is resumed and dropped.
  *
- * A reset sets SO_LINGER to zero and drops the connection, so that the client
- * sees ECONNRESET and not an orderly end.
+ * A reset is one that the client sees as ECONNRESET. A stream that is cut ends
+ * in an orderly way instead, between two events: a reset could take back what
+ * the client has not read yet.
  *
  * An event stream is a chunked body from a callback. It gives all it has when
  * there is no drip; with a drip it gives one event, suspends, and goes on when
@@ -117,13 +118,14 @@ look(void *argument)
 		timer_add(visit->server->timer, HANG_LOOK_MS, look, visit);
 }
 
+/* Ends the connection with a reset. libmicrohttpd would shut the socket down
+ * first, which is an orderly end; to connect it to nothing resets it. */
 static enum MHD_Result
 drop(struct visit *visit)
 {
-	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+	struct sockaddr nothing = { .sa_family = AF_UNSPEC };
 
-	setsockopt(visit_socket(visit), SOL_SOCKET, SO_LINGER, &linger,
-	    sizeof(linger));
+	connect(visit_socket(visit), &nothing, sizeof(nothing));
 	return MHD_NO;
 }
 
@@ -139,10 +141,9 @@ stream_more(void *context, uint64_t at, char *space, size_t room)
 	if (reply->cut >= 0 && (size_t)reply->cut < last)
 		last = (size_t)reply->cut;
 	if (visit->event >= last) {
-		if (last == reply->end_count)
-			return MHD_CONTENT_READER_END_OF_STREAM;
-		drop(visit);
-		return MHD_CONTENT_READER_END_WITH_ERROR;
+		return last == reply->end_count
+		    ? MHD_CONTENT_READER_END_OF_STREAM
+		    : MHD_CONTENT_READER_END_WITH_ERROR;
 	}
 	if (reply->drip_ms > 0 && !visit->rested) {
 		visit->rested = true;

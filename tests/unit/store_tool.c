@@ -178,6 +178,9 @@ release(struct hand *hand, struct task_row *row, bool cancel)
 	id_format(&row->worker, name);
 	members = mem_print("\"worker\":\"%s\",\"reason\":\"test\"", name);
 	row->state = cancel ? TASK_CANCELLED : TASK_QUEUED;
+	if (cancel && append(hand, row, EVENT_SIGNAL,
+	    "\"signal\":\"cancel\"", &fail) < 0)
+		die("signal", &fail);
 	if (append(hand, row, cancel ? EVENT_CANCELLED : EVENT_RELEASED,
 	    members, &fail) < 0 || store_put(hand->store, row, &fail) < 0)
 		die("release", &fail);

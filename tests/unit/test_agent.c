@@ -730,6 +730,7 @@ test_bounds(void **state)
 	struct driver *driver = driver_at_start();
 	struct agent_summary summary;
 	struct plan plan;
+	char *members;
 	size_t i;
 
 	(void)state;
@@ -764,6 +765,25 @@ test_bounds(void **state)
 	agent_summary(driver->agent, &summary);
 	assert_true(summary.due - driver->now < (int64_t)400 * 86400 * 1000);
 	plan_release(&plan);
+	driver_close(driver);
+
+	driver = driver_at_start();
+	for (i = 1; i < 4; i++) {
+		assert_int_equal(driver_record(driver, EVENT_STARTED,
+		    "\"worker\":\"w\",\"fence\":1"), 0);
+		assert_int_equal(driver_settle(driver, &plan), 0);
+		assert_int_equal(driver_begin(driver, &plan), 0);
+		plan_release(&plan);
+		members = mem_print("\"turn\":1,\"attempt\":%zu,\"delay_ms\":0,"
+		    "\"usage\":{\"input\":9007199254740991,\"output\":-5},"
+		    ERROR, i);
+		assert_int_equal(driver_record(driver, EVENT_MODEL_FAILED,
+		    members), 0);
+		free(members);
+	}
+	agent_summary(driver->agent, &summary);
+	assert_int_equal(summary.input_tokens, (int64_t)1 << 53);
+	assert_int_equal(summary.output_tokens, 0);
 	driver_close(driver);
 }
 

@@ -1020,6 +1020,31 @@ test_growth(void **state)
 	store_close(small);
 }
 
+/* A transaction that announces too little fails, and each next try has a map
+ * of twice the size. */
+static void
+test_unforeseen(void **state)
+{
+	struct setting *s = *state;
+	struct task_row row = new_row("ann", "default", 5), existing;
+	size_t size = (size_t)60 << 20;
+	char *text = mem_alloc(size);
+	int tries;
+
+	row.seq = 1;
+	for (tries = 0; tries < 5; tries++) {
+		begin(s);
+		if (store_create(s->store, &row, &existing, &s->fail) == 0 &&
+		    store_append(s->store, &row.id, 1, text, size,
+		    &s->fail) == 0 && store_commit(s->store, &s->fail) == 0)
+			break;
+		assert_string_equal(s->fail.type, "store_full");
+		store_abort(s->store);
+	}
+	assert_in_range(tries, 1, 3);
+	free(text);
+}
+
 static void
 test_maximum(void **state)
 {
@@ -1071,7 +1096,7 @@ main(void)
 		TEST(fence), TEST(promote), TEST(orphans), TEST(leave),
 		TEST(old_files), TEST(wake), TEST(open), TEST(version),
 		TEST(removed), TEST(locked), TEST(stopped), TEST(growth),
-		TEST(maximum),
+		TEST(unforeseen), TEST(maximum),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
