@@ -29,6 +29,7 @@ PROGRAMS = $(patsubst cmd/%.c,$(BIN)/%,$(wildcard cmd/*.c))
 SCRIPTS = $(patsubst cmd/%.sh,$(BIN)/%,$(wildcard cmd/*.sh))
 UNIT = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 FAULT = $(patsubst tests/fault/%.c,$(BUILD)/fault/%.so,$(wildcard tests/fault/*.c))
+BENCH = $(patsubst tests/bench/bench_%.c,$(BUILD)/bench/%,$(wildcard tests/bench/bench_*.c))
 MAN = $(wildcard man/*.[1-8])
 
 all: $(PROGRAMS) $(SCRIPTS)
@@ -60,6 +61,14 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libcommon.a
 $(BUILD)/unit/test_agent $(BUILD)/unit/test_journal: $(BUILD)/tests/unit/agent_driver.o
 $(BUILD)/unit/test_journal: $(BUILD)/tests/fuzz/fuzz_journal.o
 
+$(BUILD)/bench/floor-request: $(BUILD)/tests/bench/floor_request.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcurl
+
+$(BUILD)/bench/%: $(BUILD)/tests/bench/bench_%.o $(BUILD)/tests/bench/measure.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -llmdb
+
 $(BUILD)/fault/%.so: tests/fault/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -I. -D_GNU_SOURCE -std=c11 $(CFLAGS) $(WARN) -fPIC -shared -o $@ $< -ldl
@@ -78,8 +87,10 @@ check: all unit fault
 lint: all
 	scripts/lint
 
-bench: all unit
-	scripts/bench
+# FIGURES="submit start" measures only these.
+bench-programs: all fault $(BENCH) $(BUILD)/bench/floor-request
+bench: bench-programs
+	BIN=$(CURDIR)/$(BIN) BUILD=$(CURDIR)/$(BUILD) scripts/bench $(FIGURES)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/agent-utils
@@ -94,5 +105,5 @@ clean:
 	rm -rf build build-san bin bin-san
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
-.PHONY: all unit fault check lint bench install clean
+.PHONY: all unit fault check lint bench bench-programs install clean
 .SECONDARY:

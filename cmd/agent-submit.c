@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/buf.h"
 #include "common/cli.h"
 #include "common/engine.h"
 #include "common/fail.h"
 #include "common/intake.h"
 #include "common/json.h"
 #include "common/mem.h"
+#include "common/pins.h"
 #include "common/task.h"
 
 #define BATCH 512
@@ -106,7 +106,9 @@ add(struct submit *submit, cJSON *value, struct span text)
 	item->has_task = true;
 	if (!item->task.preflight && submit->unchecked_too)
 		return;
-	if (intake_pins(text, &pins, &item->fail) < 0)
+	if (intake_pins(text, &pins, &item->fail) < 0 ||
+	    pins_check(cJSON_GetObjectItemCaseSensitive(item->task.preflight,
+		"pins"), &item->fail) < 0)
 		item->failed = true;
 	else
 		item->pins = mem_copy(pins.at, pins.length);
@@ -115,10 +117,8 @@ add(struct submit *submit, cJSON *value, struct span text)
 static void
 add_fail(struct submit *submit, const struct fail *fail)
 {
-	struct item *item = &submit->items[submit->count++];
-
-	item->failed = true;
-	item->fail = *fail;
+	submit->items[submit->count].failed = true;
+	submit->items[submit->count++].fail = *fail;
 }
 
 /* Everything of the batch that is sound, in one commit. */
@@ -281,10 +281,11 @@ main(int argc, char **argv)
 {
 	static struct submit submit;
 	struct intake *intake = NULL;
-	const char *file;
 	struct fail fail;
+	const char *file;
 
 	cli_start(&submit.cli, "agent-submit", usage_text, help_text);
+	submit.cli.acknowledges = true;
 	file = parse_options(&submit, argc, argv);
 	if (cli_settings(&submit.cli, &fail) < 0)
 		return cli_fail(&submit.cli, &fail, NULL);

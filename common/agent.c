@@ -19,6 +19,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/pins.h"
 
 #define MESSAGES_MAX ((size_t)1 << 30)
 #define DELAY_MAX ((int64_t)366 * 24 * 3600 * 1000)
@@ -151,71 +152,38 @@ apply_submitted(struct agent *agent, const struct event *event,
 	return 0;
 }
 
-static int
-read_policy(const char *name, enum on_unknown *ret_policy)
+static void
+read_pin(const cJSON *item, struct pin *pin)
 {
-	static const char *const names[] = {
-		[ON_UNKNOWN_TELL] = "tell",
-		[ON_UNKNOWN_RETRY] = "retry",
-		[ON_UNKNOWN_ASK] = "ask",
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (strcmp(names[i], name) == 0) {
-			*ret_policy = (enum on_unknown)i;
-			return 0;
-		}
-	return -1;
-}
-
-static int
-read_pin(const cJSON *item, struct pin *pin, struct fail *fail)
-{
-	const char *name = json_string(item, "name");
-	const char *slug = json_string(item, "slug");
-	const char *toolkit = json_string(item, "toolkit");
-	const char *version = json_string(item, "version");
-	const char *policy = json_string(item, "on_unknown");
-
-	if (!name || !slug || !toolkit || !version || !policy ||
-	    read_policy(policy, &pin->on_unknown) < 0)
-		return fail_set(fail, FAIL_NEVER, "invalid_journal",
-		    "event pinned: a tool lacks name, slug, toolkit, version "
-		    "or a known on_unknown");
-	pin->name = mem_string(name);
-	pin->slug = mem_string(slug);
-	pin->toolkit = mem_string(toolkit);
-	pin->version = mem_string(version);
+	pin->name = mem_string(json_string(item, "name"));
+	pin->slug = mem_string(json_string(item, "slug"));
+	pin->toolkit = mem_string(json_string(item, "toolkit"));
+	pin->version = mem_string(json_string(item, "version"));
 	pin->account = mem_string(json_string(item, "account"));
 	pin->repeatable = json_true(item, "repeatable");
-	return 0;
+	pin->on_unknown = (enum on_unknown)pins_policy(json_string(item,
+	    "on_unknown"));
 }
 
 static int
 apply_pinned(struct agent *agent, const struct event *event,
     struct fail *fail)
 {
-	const cJSON *tools, *item, *head;
+	const cJSON *tools, *item;
 	struct span request;
+	struct fail why;
 
 	if (agent->step != STEP_PIN)
 		return agent_misplaced(event, "the task is pinned", fail);
+	if (pins_check(event->data, &why) < 0)
+		return agent_misplaced(event, why.message, fail);
 	if (!json_member(event->text, "request", &request))
 		return agent_misplaced(event, "no request", fail);
-	/* The messages are put behind its last member. */
-	head = cJSON_GetObjectItemCaseSensitive(event->data, "request");
-	if (!head->child ||
-	    cJSON_GetObjectItemCaseSensitive(head, "messages"))
-		return agent_misplaced(event, "its request is empty or has "
-		    "messages already", fail);
 	tools = cJSON_GetObjectItemCaseSensitive(event->data, "tools");
 	agent->pins = mem_alloc(
 	    ((size_t)cJSON_GetArraySize(tools) + 1) * sizeof(*agent->pins));
-	cJSON_ArrayForEach (item, tools)
-		if (read_pin(item, &agent->pins[agent->pin_count++],
-			fail) < 0)
-			return -1;
+	cJSON_ArrayForEach(item, tools)
+		read_pin(item, &agent->pins[agent->pin_count++]);
 	agent->request = mem_copy(request.at, request.length);
 	agent->request_length = request.length;
 	agent->step = STEP_MODEL;

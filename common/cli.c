@@ -328,6 +328,8 @@ cli_passed_on(const struct cli *cli, const cJSON *value)
 	    status != FAIL_NOT_NOW))
 		status = json_true(error, "retryable") ? FAIL_NOT_NOW :
 		    FAIL_NO;
+	if (cli->human) /* the program before told it on stderr */
+		return (int)status;
 	text = json_text(value);
 	cli_write(cli, text, strlen(text));
 	cli_write(cli, "\n", 1);
@@ -357,7 +359,7 @@ cli_write(const struct cli *cli, const void *bytes, size_t size)
 	int number;
 
 	number = write_out(bytes, size);
-	if (number == EPIPE)
+	if (number == EPIPE && !cli->acknowledges)
 		exit(0);
 	if (number == 0)
 		return;
