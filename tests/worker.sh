@@ -11,17 +11,21 @@ DATA=$TOP/tests/data
 NOTES=$DATA/standin/notes.yaml
 scenes=0 STANDIN=
 
-scene() { # scene [OPTION OF agent-standin...] <SCRIPT
+restart() { # restart SCRIPT [OPTION OF agent-standin...]: the store stays
 	if [ -n "$STANDIN" ]; then
 		kill -TERM "$STANDIN"
 		wait "$STANDIN"
 	fi
+	standin "$@" >"$T/standin.out" ||
+		{ echo "Bail out! no stand-in"; exit 1; }
+	AGENT_STORE=$T/store.$scenes LOG=$T/log.$scenes
+}
+
+scene() { # scene [OPTION OF agent-standin...] <SCRIPT
 	scenes=$((scenes + 1))
 	cat "$NOTES" - >"$T/script.$scenes"
 	: >"$T/ledger"
-	standin "$T/script.$scenes" "$@" >"$T/standin.out" ||
-		{ echo "Bail out! no stand-in"; exit 1; }
-	AGENT_STORE=$T/store.$scenes LOG=$T/log.$scenes
+	restart "$T/script.$scenes" "$@"
 	: >"$LOG"
 	unset AGENT_CONFIG
 }
