@@ -6,8 +6,9 @@
  * its deltas bring is spliced into these bytes at the end: pieces of a string
  * are joined in their escaped form, as they came. Nothing is printed anew.
  *
- * JSON allows line breaks between its tokens and journals are read by lines,
- * so these, which mean nothing, become spaces.
+ * What json_parse would refuse is mended for it (mend.h), but the pieces of a
+ * string are joined as they came: two of them may each have half of a pair of
+ * surrogates. Only a block that is still broken when it is whole is mended.
  */
 #include "common/claude_stream.h"
 
@@ -16,6 +17,7 @@
 #include "common/buf.h"
 #include "common/json.h"
 #include "common/mem.h"
+#include "common/mend.h"
 #include "common/sse.h"
 
 #define BLOCKS_MAX 4096
@@ -128,16 +130,6 @@ replace_string(char **place, const char *string)
 		return;
 	free(*place);
 	*place = mem_string(string);
-}
-
-static void
-flatten(char *json, size_t length)
-{
-	char *at = json, *end = json + length;
-
-	for (; at < end; at++)
-		if (*at == '\n' || *at == '\r')
-			*at = ' ';
 }
 
 static void
@@ -283,9 +275,10 @@ open_block(struct claude_stream *stream, const cJSON *event)
 	return &stream->blocks[index];
 }
 
+/* TEXT is the event as it was mended, RAW the same as it came. */
 static bool
 block_delta(struct claude_stream *stream, const cJSON *event,
-    struct span text)
+    struct span text, const char *raw)
 {
 	struct block *block = open_block(stream, event);
 	const char *type, *decoded;
@@ -315,8 +308,8 @@ block_delta(struct claude_stream *stream, const cJSON *event,
 			    strlen(decoded));
 		/* fall through */
 	case PART_THINKING:
-		return hold(stream, &block->parts[part], value.at + 1,
-		    value.length - 2);
+		return hold(stream, &block->parts[part],
+		    raw + (value.at - text.at) + 1, value.length - 2);
 	case PART_SIGNATURE:
 		buf_reset(&block->parts[part]);
 		return hold(stream, &block->parts[part], value.at,
@@ -379,12 +372,12 @@ part_value(struct claude_stream *stream, struct block *block, enum part part,
 	case PART_INPUT:
 		if (grown->length == 0)
 			buf_add_string(grown, "{}");
+		mend_json(grown->data, grown->length);
 		input = json_parse(grown->data, grown->length,
 		    &json_limits_upstream, &fail);
 		object = cJSON_IsObject(input);
 		cJSON_Delete(input);
 		if (object) {
-			flatten(grown->data, grown->length);
 			buf_add(value, grown->data, grown->length);
 		} else {
 			stream->broken_input = true;
@@ -394,9 +387,9 @@ part_value(struct claude_stream *stream, struct block *block, enum part part,
 	}
 }
 
-/* What the agent relies on in a block of type tool_use. */
+/* Whether the block has what the agent relies on. */
 static bool
-tool_use_valid(const struct block *block)
+block_valid(struct block *block)
 {
 	struct fail fail;
 	const char *type;
@@ -405,6 +398,11 @@ tool_use_valid(const struct block *block)
 
 	json = json_parse(block->json.data, block->json.length,
 	    &json_limits_upstream, &fail);
+	if (json == NULL) {
+		mend_json(block->json.data, block->json.length);
+		json = json_parse(block->json.data, block->json.length,
+		    &json_limits_upstream, &fail);
+	}
 	type = json_string(json, "type");
 	valid = type != NULL && (strcmp(type, "tool_use") != 0 ||
 	    (json_string(json, "id") != NULL &&
@@ -439,9 +437,9 @@ block_stop(struct claude_stream *stream, const cJSON *event)
 		buf_add(&block->json, whole.data, whole.length);
 		buf_release(&block->parts[part]);
 	}
-	if (!tool_use_valid(block))
-		fine = nonsense(stream,
-		    "a tool call without an id, a name or an input");
+	if (!block_valid(block))
+		fine = nonsense(stream, "a block that is not valid, or a tool "
+		    "call without an id, a name or an input");
 	buf_release(&value);
 	buf_release(&whole);
 	return fine;
@@ -483,7 +481,8 @@ error_event(struct claude_stream *stream, const cJSON *event)
 }
 
 static bool
-take_event(struct claude_stream *stream, const cJSON *event, struct span text)
+take_event(struct claude_stream *stream, const cJSON *event, struct span text,
+    const char *raw)
 {
 	const char *type = json_string(event, "type");
 	size_t i;
@@ -497,7 +496,7 @@ take_event(struct claude_stream *stream, const cJSON *event, struct span text)
 	if (strcmp(type, "content_block_start") == 0)
 		return block_start(stream, event, text);
 	if (strcmp(type, "content_block_delta") == 0)
-		return block_delta(stream, event, text);
+		return block_delta(stream, event, text, raw);
 	if (strcmp(type, "content_block_stop") == 0)
 		return block_stop(stream, event);
 	if (strcmp(type, "message_delta") == 0)
@@ -530,12 +529,14 @@ on_event(void *context, const char *name, const char *data, size_t length)
 			break;
 	if (stream->stopped || i == sizeof(known) / sizeof(known[0]))
 		return true;
-	event = json_parse(data, length, &json_limits_upstream, &fail);
-	if (event == NULL)
-		return nonsense(stream, fail.message);
 	text = mem_copy(data, length);
-	flatten(text, length);
-	go_on = take_event(stream, event, (struct span){ text, length });
+	mend_json(text, length);
+	event = json_parse(text, length, &json_limits_upstream, &fail);
+	if (event == NULL)
+		go_on = nonsense(stream, fail.message);
+	else
+		go_on = take_event(stream, event,
+		    (struct span){ text, length }, data);
 	free(text);
 	cJSON_Delete(event);
 	return go_on;

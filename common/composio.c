@@ -15,6 +15,7 @@
 #include "common/composio_internal.h"
 #include "common/json.h"
 #include "common/mem.h"
+#include "common/mend.h"
 
 #define RESULT_MAX (32u << 20)
 #define BAD_KEY_MS 60000
@@ -269,17 +270,13 @@ answered(struct execute *execute, const struct http_answer *answer,
 	struct buf text = BUF_INIT(65536);
 	const cJSON *successful;
 	const char *log_id;
-	char *flat, *at;
+	char *mended;
 	struct fail fail;
 	cJSON *body;
 
-	/* the journal is read by lines, and between the tokens of JSON a
-	 * line break is but a space */
-	flat = mem_copy(answer->body, answer->body_length);
-	for (at = flat; at < flat + answer->body_length; at++)
-		if (*at == '\n' || *at == '\r')
-			*at = ' ';
-	whole = (struct span){ flat, answer->body_length };
+	mended = mem_copy(answer->body, answer->body_length);
+	mend_json(mended, answer->body_length);
+	whole = (struct span){ mended, answer->body_length };
 	body = json_parse(whole.at, whole.length, &json_limits_upstream, &fail);
 	successful = cJSON_GetObjectItemCaseSensitive(body, "successful");
 	log_id = json_string(body, "log_id");
@@ -305,7 +302,7 @@ answered(struct execute *execute, const struct http_answer *answer,
 		finish(execute, result, &text);
 	}
 	buf_release(&text);
-	free(flat);
+	free(mended);
 	cJSON_Delete(body);
 }
 

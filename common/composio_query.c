@@ -13,6 +13,7 @@
 #include "common/json.h"
 #include "common/loop.h"
 #include "common/mem.h"
+#include "common/mend.h"
 
 #define TRIES 3
 #define PATIENCE_MS 20000
@@ -120,6 +121,7 @@ on_answer(void *context, const struct http_answer *answer)
 {
 	struct query *query = context;
 	struct fail fail, why;
+	char *mended;
 	cJSON *json;
 
 	if (try_again(query, answer))
@@ -135,8 +137,11 @@ on_answer(void *context, const struct http_answer *answer)
 		refused(query, answer);
 		return;
 	}
-	json = json_parse(answer->body, answer->body_length,
-	    &json_limits_upstream, &why);
+	mended = mem_copy(answer->body, answer->body_length);
+	mend_json(mended, answer->body_length);
+	json = json_parse(mended, answer->body_length, &json_limits_upstream,
+	    &why);
+	free(mended);
 	if (!cJSON_IsObject(json)) {
 		fail_set(&fail, FAIL_NOT_NOW, "upstream",
 		    "Composio: %s %s: the answer is not understood: %s",

@@ -25,8 +25,7 @@ copy_clean(char *target, size_t size, const char *text, bool cut)
 			break;
 		if (out + (step == 0 ? 1 : step) >= size)
 			break;
-		if (step == 0 ||
-		    (step == 1 && ((unsigned char)*text < 0x20 || *text == 0x7f)))
+		if (step == 0 || (unsigned char)*text < 0x20 || *text == 0x7f)
 			target[out++] = '?';
 		else {
 			memcpy(target + out, text, step);
@@ -58,7 +57,8 @@ fill(struct fail *fail, enum fail_kind kind, const char *type,
 	cut = (size_t)length >= sizeof text;
 	if (!cut && tail) {
 		used = (size_t)length;
-		length = snprintf(text + used, sizeof text - used, ": %s", tail);
+		length = snprintf(text + used, sizeof text - used, ": %s",
+		    tail);
 		cut = length < 0 || (size_t)length >= sizeof text - used;
 	}
 	fail->kind = kind;

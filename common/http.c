@@ -18,6 +18,7 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -62,6 +63,7 @@ struct http_call {
 	void (*done)(void *context, const struct http_answer *answer);
 	void *context;
 	bool added, cancelled, sent, repeated, aborted;
+	bool head_whole;     /* libcurl is content with half a head */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -135,8 +137,9 @@ call_result(struct http_call *call, CURLcode code)
 	char message[80];
 	const char *error = NULL;
 
-	if (code == CURLE_OK && call_status(call) == 0)
-		error = "an answer without a status";
+	if (code == CURLE_OK &&
+	    (!call->head_whole || call_status(call) < 200))
+		error = "the answer ended before its body";
 	else if (code == CURLE_OK)
 		error = NULL;
 	else if (call->aborted)
@@ -291,8 +294,11 @@ on_header(char *bytes, size_t size, size_t count, void *context)
 {
 	struct http_call *call = context;
 
-	(void)bytes;
 	call->last_byte = clock_boot();
+	if (size * count >= 5 && memcmp(bytes, "HTTP/", 5) == 0)
+		call->head_whole = false;
+	else if (size * count <= 2)
+		call->head_whole = true;
 	return size * count;
 }
 
@@ -348,6 +354,8 @@ http_open(struct loop *loop, struct http **ret_http, struct fail *fail)
 {
 	struct http *http;
 
+	/* TLS writes to sockets that may be gone, without MSG_NOSIGNAL */
+	signal(SIGPIPE, SIG_IGN);
 	if (curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK)
 		return fail_set(fail, FAIL_NOT_NOW, "system",
 		    "cannot initialise libcurl");

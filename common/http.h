@@ -62,6 +62,7 @@ struct http_answer {
 	struct http_call *call; /* for http_header */
 };
 
+/* SIGPIPE is ignored in the whole process from here on. */
 int
 http_open(struct loop *loop, struct http **ret_http, struct fail *fail);
 

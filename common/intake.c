@@ -50,6 +50,9 @@ intake_open(const char *path, struct intake **ret_intake, struct fail *fail)
 
 	if (!standard)
 		fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return fail_set(fail, FAIL_NEVER, "no_file",
+		    "cannot open %s: there is no such file", path);
 	if (fd < 0)
 		return fail_errno(fail, "cannot open %s", path);
 	intake = mem_alloc(sizeof(*intake));
@@ -91,6 +94,9 @@ fill(struct intake *intake, struct fail *fail)
 	do
 		got = read(intake->fd, intake->data + intake->end, PIECE);
 	while (got < 0 && errno == EINTR);
+	if (got < 0 && errno == EISDIR)
+		return fail_set(fail, FAIL_NEVER, "no_file",
+		    "cannot read %s: it is a folder", intake->name);
 	if (got < 0)
 		return fail_errno(fail, "cannot read %s", intake->name);
 	intake->end += (size_t)got;

@@ -184,8 +184,9 @@ choose_matching(struct check *check, const char *glob)
 	}
 	if (!found)
 		add_reason(check, "no_tool_matches", "tool", glob,
-		    mem_print("no tool of the task's toolkits matches %s",
-		    glob));
+		    mem_print("no tool of the task's toolkits matches %s%s",
+		    glob, check->task->toolkits->child == NULL ?
+		    ": name the toolkit in toolkits" : ""));
 }
 
 static int

@@ -9,8 +9,9 @@
 
 /* Verifies every invariant between the tables and calls FAULT with a sentence
  * for each breach. EVENTS, when not NULL, is called with each whole journal
- * (an array of spans) and the row, and adds what it finds wrong; the store
- * itself does not know events. Returns the number of faults, or -1. */
+ * (an array of spans) and the row; when it returns -1, its message is one more
+ * fault: the store itself does not know events. All in one read transaction.
+ * Returns the number of faults, or -1. */
 int
 store_verify(struct store *store,
     int (*events)(void *context, const struct task_row *row,
@@ -18,8 +19,10 @@ store_verify(struct store *store,
     void (*fault)(void *context, const char *sentence), void *context,
     struct fail *fail);
 
-/* A consistent copy as a new store in FOLDER (which must not exist), written
- * while others work, in short steps; synced. */
+/* A copy as a new store in FOLDER (which must not exist), written while others
+ * work, in short steps; synced. Each task in it is as it was at one moment
+ * during the backup; those created meanwhile may be missing. A task that was
+ * running has a dead worker in the copy and goes on as after a crash. */
 int
 store_backup(struct store *store, const char *folder, struct fail *fail);
 

@@ -129,6 +129,10 @@ key_text2(const char *first, const char *second);
 void
 key_after(struct key *key);
 
+/* The key right after KEY itself. */
+void
+key_next(struct key *key);
+
 bool
 key_starts(struct span key, const struct key *prefix);
 

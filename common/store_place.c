@@ -227,14 +227,14 @@ sweep_share(struct store *store, struct key key, const struct key *first,
 	struct share share;
 	int found;
 
-	key.bytes[key.length++] = '\0';
+	key_next(&key);
 	found = db_seek(store->db, TABLE_SHARES, key.bytes, key.length, &row,
 	    fail);
 	if (found == 1 && !key_starts(row.key, first))
 		found = 0;
 	if (found == 0) {
 		key = *first;
-		key.bytes[key.length++] = '\0';
+		key_next(&key);
 		found = db_seek(store->db, TABLE_SHARES, key.bytes,
 		    key.length, &row, fail);
 	}

@@ -264,6 +264,12 @@ key_after(struct key *key)
 		key->bytes[key->length - 1]++;
 }
 
+void
+key_next(struct key *key)
+{
+	key_add_byte(key, 0);
+}
+
 bool
 key_starts(struct span key, const struct key *prefix)
 {

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -99,11 +100,12 @@ view_row(struct buf *buf, const cJSON *task, int64_t now)
 	const char *state = json_string(task, "state");
 	const char *id = json_string(task, "id");
 	const char *title = json_string(task, "title");
+	char cost[32];
 
 	buf_print(buf, "%-9s  %-36s  ", state ? state : "-", id ? id : "-");
 	add_age(buf, task, "created_at", now, 4);
-	buf_print(buf, "  %5" PRId64 "  $%7.4f  ", number(task, "turns"),
-	    dollars(task));
+	snprintf(cost, sizeof(cost), "$%.4f", dollars(task));
+	buf_print(buf, "  %5" PRId64 "  %8s  ", number(task, "turns"), cost);
 	add_text(buf, title ? title : "-", 80, NULL);
 	buf_add(buf, "\n", 1);
 }

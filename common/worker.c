@@ -229,6 +229,13 @@ put_aside(struct body *body, struct task_row *row, int64_t now,
 }
 
 static int
+renew(struct body *body, struct fail *fail)
+{
+	return store_renew(body->worker.store, &body->worker.id,
+	    clock_boot() + body->worker.config->lease_ms, fail);
+}
+
+static int
 lease(struct body *body, int64_t now, struct fail *fail)
 {
 	const struct config *config = body->worker.config;
@@ -249,6 +256,13 @@ lease(struct body *body, int64_t now, struct fail *fail)
 	count = store_lease(body->worker.store, &body->worker.id,
 	    options->queues, options->queue_count, &limits, rows,
 	    free_places, fail);
+	if (count < 0 && strcmp(fail->type, "no_worker") == 0) {
+		/* It hung and was taken for dead: it is alive again. */
+		body->renew_due = true;
+		count = 0;
+		result = renew(body, fail);
+		tick_soon(body);
+	}
 	for (i = 0; i < count && result == 0; i++) {
 		body->took_one = true;
 		if (run_open(&body->worker, &rows[i], &run, &why) < 0) {
@@ -277,9 +291,7 @@ transact(struct body *body, int64_t now, int64_t *next_due,
 	struct store *store = worker->store;
 	size_t i;
 
-	if (body->renew_due &&
-	    store_renew(store, &worker->id,
-		clock_boot() + worker->config->lease_ms, fail) < 0)
+	if (body->renew_due && renew(body, fail) < 0)
 		return -1;
 	if (body->probe_due && take_over(body, now, fail) < 0)
 		return -1;

@@ -344,7 +344,8 @@ test_member(void **state)
 		const char *text, *name, *value; /* NULL: not found */
 	} cases[] = {
 		{ "{\"a\":1}", "a", "1" },
-		{ " { \"a\" : [ 1 , \"}\" ] , \"b\":2} ", "a", "[ 1 , \"}\" ]" },
+		{ " { \"a\" : [ 1 , \"}\" ] , \"b\":2} ", "a",
+		    "[ 1 , \"}\" ]" },
 		{ "{\"a\":1,\"b\":{\"a\":2}}", "b", "{\"a\":2}" },
 		{ "{\"\\u0061\":\"\\\"\"}", "a", "\"\\\"\"" },
 		{ "{\"b\":{\"a\":2}}", "a", NULL },
@@ -453,8 +454,8 @@ test_splice(void **state)
 static void
 test_nearest(void **state)
 {
-	static const char *const names[] = { "goal", "user", "model", "max_tokens",
-	    "not_before", "queue", NULL };
+	static const char *const names[] = { "goal", "user", "model",
+	    "max_tokens", "not_before", "queue", NULL };
 	static const struct {
 		const char *word, *name;
 	} cases[] = {

@@ -1,0 +1,91 @@
+#!/bin/sh
+# agent-preflight and a Composio: what passes, every reason to refuse, the
+# links, and that nothing passes when it could not be known.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+command -v python3 >/dev/null || skip_all "python3 is not installed"
+: >"$T/ledger"
+start python3 "$TOP/tests/preflight_server.py" "$T/address" "$T/ledger"
+await 10 test -s "$T/address" || { echo "Bail out! no server"; exit 1; }
+COMPOSIO_BASE_URL=$(cat "$T/address")
+COMPOSIO_API_KEY=test-composio-key
+export COMPOSIO_BASE_URL COMPOSIO_API_KEY
+
+task() { # task USER [LINE...]: with gmail and linear, or what the lines say
+	printf 'user: %s\ngoal: g\n' "$1"
+	shift
+	if [ $# -eq 0 ]; then set -- 'toolkits: [gmail, linear]' \
+		'tools: [GMAIL_FETCH_EMAILS, LINEAR_CREATE_LINEAR_ISSUE]'; fi
+	printf '%s\n' "$@"
+}
+try() { # try STATUS NAME USER [LINE...]
+	wanted_status=$1 title=$2
+	shift 2
+	task "$@" >"$T/task"
+	status "$wanted_status" "$title" agent-preflight --timeout 5 -f "$T/task"
+}
+posts() { grep -c '^POST' "$T/ledger"; }
+
+try 0 "everything is connected" alice
+says "accounts are pinned" '"accounts":\{"gmail":"ca_g","linear":"ca_l"\}' "$OUT"
+says "a read is repeatable" '"slug":"GMAIL_FETCH_EMAILS","toolkit":"gmail","version":"20261101_00","account":"ca_g","repeatable":true,"on_unknown":"tell"' "$OUT"
+says "a write is not" '"slug":"LINEAR_CREATE_LINEAR_ISSUE".*"account":"ca_l","repeatable":false' "$OUT"
+same "one line" 1 "$(wc -l <"$OUT" | tr -d ' ')"
+same "no link was made" 0 "$(posts)"
+cp "$OUT" "$T/first"
+try 0 "again" alice
+sed 's/"checked_at":"[^"]*"//' "$OUT" >"$T/b"
+sed 's/"checked_at":"[^"]*"//' "$T/first" >"$T/a"
+check "gives the same bytes" cmp "$T/a" "$T/b"
+
+try 1 "one connection is missing" bob
+says "which" '"type":"connection_missing","message":"linear: the user bob' "$OUT"
+says "the link, over a new auth config" '"toolkit":"linear","link":\{"url":"https://connect.example/ac_new","expires_at":"2026-11-23T21:00:00.000Z"' "$OUT"
+says "for people too" '^agent-preflight: linear: .*: https://connect.example/ac_new$' "$ERR"
+same "two requests made it" 2 "$(posts)"
+status 1 "--no-link" agent-preflight --no-link -f "$T/task"
+same "makes none" 2 "$(posts)"
+status 1 "the error goes through agent-preflight" sh -c \
+	"agent-preflight --no-link -f '$T/task' 2>/dev/null | agent-preflight"
+says "whole" '"reasons":\[\{"type":"connection_missing"' "$OUT"
+
+try 1 "all reasons at once" carol 'toolkits: [gmail, linear, nosuch]' \
+	'tools: [GMAIL_NOSUCH, GMAIL_OLD, GMAIL_ODD, X_*]' \
+	'budget: {tokens: 5}'
+for reason in '"unknown_tool".*GMAIL_NOSUCH' '"deprecated_tool".*GMAIL_OLD' \
+	'"tool_refused".*top' '"no_tool_matches".*X_' \
+	'"connection_not_active".*has expired .EXPIRED, token refresh' \
+	'"connection_disabled".*ca_l is active but is disabled' \
+	'"unknown_toolkit".*nosuch' '"budget".*budget.tokens'; do
+	says "among them $reason" "$reason" "$OUT"
+done
+says "the expired one's link has its own auth config" \
+	'"link":\{"url":"https://connect.example/ac_gmail"' "$OUT"
+
+try 0 "all tools of a toolkit" alice 'toolkits: [linear]'
+says "are pinned" '"tools":\[\{"name":"LINEAR_CREATE_LINEAR_ISSUE"' "$OUT"
+try 0 "a pattern" alice 'toolkits: [gmail]' 'tools: [GMAIL_*S]'
+says "picks its tools" '"tools":\[\{"name":"GMAIL_FETCH_EMAILS".*"tools":\[\{"name":"GMAIL_FETCH_EMAILS"[^}]*\}\]' "$OUT"
+try 0 "tools without auth need no account" nobody 'tools: [NEWS_GET]'
+says "and have none" '"accounts":\{\}' "$OUT"
+
+try 111 "Composio is down" down
+try 111 "Composio answers garbage" garbage
+try 111 "facts without their shape" shapeless
+task hang >"$T/task"
+status 111 "Composio hangs" agent-preflight --timeout 1 -f "$T/task"
+says "is a time-out" '"type":"timeout"' "$OUT"
+COMPOSIO_API_KEY=wrong-key
+try 100 "a wrong key" alice
+cat "$OUT" "$ERR" >"$T/both"
+status 1 "is not shown" grep wrong-key "$T/both"
+unset COMPOSIO_API_KEY
+echo test-composio-key >"$T/key"
+COMPOSIO_API_KEY_FILE=$T/key
+export COMPOSIO_API_KEY_FILE
+try 0 "a key from a file" alice
+check "from cron: no terminal, no HOME, nothing else" env -i \
+	COMPOSIO_BASE_URL="$COMPOSIO_BASE_URL" \
+	COMPOSIO_API_KEY_FILE="$T/key" "$BIN/agent-preflight" -f "$T/task"
+done_testing
