@@ -16,10 +16,11 @@ HARDEN = -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -
 	-ftrivial-auto-var-init=zero -fPIE
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 CFLAGS ?= -O2 -g
-CPPFLAGS += -I. -D_GNU_SOURCE -DAGENT_VERSION='"$(VERSION)"' -include common/banned.h
+GEN = $(BUILD)/gen
+CPPFLAGS += -I. -isystem $(GEN) -D_GNU_SOURCE -DAGENT_VERSION='"$(VERSION)"' -include common/banned.h
 ALL_CFLAGS = -std=c11 $(CFLAGS) $(WARN) $(if $(SAN),$(SANITIZE) -fPIE,$(HARDEN)) -ffunction-sections -fdata-sections
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,--gc-sections,--as-needed $(if $(SAN),$(SANITIZE)) $(LDFLAGS)
-LIBS = -llmdb -lyaml -lcjson -lcurl -lm
+LIBS = -llmdb -lyaml -lcjson -lcurl -lprotobuf-c -lm
 STANDIN_CFLAGS := $(shell pkg-config --cflags gmime-3.0 libmicrohttpd 2>/dev/null | sed 's/-I/-isystem /g')
 STANDIN_LIBS := $(shell pkg-config --libs gmime-3.0 libmicrohttpd 2>/dev/null)
 
@@ -38,7 +39,17 @@ $(BUILD)/%.o: %.c
 	$(if $(Q),@echo "cc $<")
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(if $(findstring cmd/standin/,$<),$(STANDIN_CFLAGS)) -MMD -MP -c -o $@ $<
 
-$(BUILD)/libcommon.a: $(COMMON)
+$(GEN)/temporal.pb-c.c $(GEN)/temporal.pb-c.h &: common/temporal/temporal.proto
+	@mkdir -p $(GEN)
+	$(Q)protoc-c --c_out=$(GEN) --proto_path=$(<D) $(<F)
+
+$(GEN)/%.o: $(GEN)/%.c
+	$(if $(Q),@echo "cc $<")
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -w -c -o $@ $<
+
+$(COMMON): | $(GEN)/temporal.pb-c.h
+
+$(BUILD)/libcommon.a: $(COMMON) $(GEN)/temporal.pb-c.o
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(BIN)/agent-standin: $(BUILD)/cmd/agent-standin.o $(STANDIN) $(BUILD)/libcommon.a
