@@ -17,6 +17,7 @@
 #include "common/mem.h"
 
 #define CONNECT_MS 5000
+#define STUCK_MS 1000  /* that nothing of a request goes out */
 #define GRACE_MS 2000          /* the server's deadline comes before ours */
 #define TRAILER_MAX (64u << 10)
 #define TIMEOUT_MAX 99999999   /* eight digits */
@@ -189,6 +190,9 @@ call_launch(struct grpc_call *call, struct generation *generation)
 	if (!link_add(generation->link, easy))
 		return false;
 	call->state = CALL_FLYING;
+	call->uploaded = 0;
+	if (!call->hello)
+		loop_timer(grpc->loop, &call->timer, clock_boot() + STUCK_MS);
 	call->generation = generation;
 	generation->flying++;
 	generation->used = clock_boot();
@@ -202,17 +206,45 @@ call_land(struct grpc_call *call)
 
 	if (generation == NULL)
 		return;
+	loop_cancel(call->grpc->loop, &call->timer);
 	link_remove(generation->link, call->easy);
 	generation->flying--;
 	generation->used = clock_boot();
 	call->generation = NULL;
 }
 
+/* A call that flies but whose request does not go out: libcurl 7.88 says
+ * nothing when a server that is going away takes no new call on a connection.
+ * A request that is not whole was not executed, so it may be sent again. */
 static void
-call_paused(void *context)
+call_stuck(struct grpc_call *call)
+{
+	curl_off_t uploaded = 0;
+
+	curl_easy_getinfo(call->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
+	if ((size_t)uploaded >= call->size + GRPC_HEAD)
+		return;
+	if (uploaded != call->uploaded) {
+		call->uploaded = uploaded;
+		loop_timer(call->grpc->loop, &call->timer,
+		    clock_boot() + STUCK_MS);
+		return;
+	}
+	call->generation->broken = true;
+	call_land(call);
+	call->state = CALL_WAITING;
+	grpc_pump(call->grpc);
+}
+
+static void
+call_timer(void *context)
 {
 	struct grpc_call *call = context;
 
+	if (call->state == CALL_FLYING) {
+		call_stuck(call);
+		return;
+	}
 	call->state = CALL_WAITING;
 	grpc_pump(call->grpc);
 }
@@ -234,7 +266,7 @@ call_new(struct grpc *grpc)
 		free(call);
 		return NULL;
 	}
-	call->timer.fire = call_paused;
+	call->timer.fire = call_timer;
 	call->timer.context = call;
 	call->trailer.message = BUF_INIT(TRAILER_MAX);
 	call->trailer.details = BUF_INIT(TRAILER_MAX);
@@ -248,11 +280,13 @@ call_insert(struct grpc_call *call)
 {
 	struct grpc *grpc = call->grpc;
 
-	call->previous = NULL;
-	call->next = grpc->calls;
-	if (call->next != NULL)
-		call->next->previous = call;
-	grpc->calls = call;
+	call->next = NULL;
+	call->previous = grpc->last_call;
+	if (call->previous != NULL)
+		call->previous->next = call;
+	else
+		grpc->calls = call;
+	grpc->last_call = call;
 }
 
 void
@@ -278,6 +312,9 @@ call_free(struct grpc_call *call)
 		grpc->calls = call->next;
 	if (call->next != NULL)
 		call->next->previous = call->previous;
+	else if (grpc->last_call == call)
+		grpc->last_call = call->previous;
+	call->next = call->previous = NULL;
 	curl_slist_free_all(call->own_headers);
 	call->own_headers = NULL;
 	free(call->path);
@@ -377,6 +414,8 @@ transfer_error(const struct grpc_call *call, CURLcode code)
 {
 	if (call->too_large)
 		return "the answer is longer than what is accepted";
+	if (code == CURLE_COULDNT_CONNECT && call->sent)
+		return "the connection ended before an answer came";
 	return call->error[0] != '\0' ? call->error : curl_easy_strerror(code);
 }
 

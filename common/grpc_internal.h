@@ -61,7 +61,8 @@ struct header_set {
 struct grpc {
 	struct loop *loop;
 	struct generation *generations; /* the first may be given new calls */
-	struct grpc_call *calls;        /* all, hellos too */
+	struct grpc_call *calls;        /* all, in order, hellos too */
+	struct grpc_call *last_call;
 	struct grpc_call *spare;
 	size_t spare_count;
 	CURLSH *share;
@@ -87,6 +88,7 @@ struct grpc_call {
 	struct curl_slist *own_headers;
 	char *path, *frame;
 	size_t size;
+	curl_off_t uploaded;            /* as the timer saw it last */
 	int64_t timeout_ms, repeat_until;
 	unsigned attempt, refused, resets;
 	bool hello, sent, too_large;
