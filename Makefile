@@ -29,6 +29,7 @@ STANDIN = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cmd/standin/*.c))
 PROGRAMS = $(patsubst cmd/%.c,$(BIN)/%,$(wildcard cmd/*.c))
 SCRIPTS = $(patsubst cmd/%.sh,$(BIN)/%,$(wildcard cmd/*.sh))
 UNIT = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+INTEROP = $(patsubst tests/interop/%.c,$(BUILD)/interop/%,$(wildcard tests/interop/*.c))
 FAULT = $(patsubst tests/fault/%.c,$(BUILD)/fault/%.so,$(wildcard tests/fault/*.c))
 MAN = $(wildcard man/*.[1-8])
 
@@ -68,11 +69,15 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
+$(BUILD)/interop/%: $(BUILD)/tests/interop/%.o $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
 $(BUILD)/fault/%.so: tests/fault/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -I. -D_GNU_SOURCE -std=c11 $(CFLAGS) $(WARN) -fPIC -shared -o $@ $< -ldl
 
-unit: $(UNIT)
+unit: $(UNIT) $(INTEROP)
 fault: $(FAULT)
 
 # Unit tests and the shell tests, offline, JOBS at a time. LONG=1 takes longer and looks closer;
