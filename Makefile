@@ -67,7 +67,10 @@ $(BIN)/%: cmd/%.sh
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libcommon.a -lcmocka $(LIBS)
+
+$(BUILD)/unit/test_agent $(BUILD)/unit/test_journal: $(BUILD)/tests/unit/agent_driver.o
+$(BUILD)/unit/test_journal: $(BUILD)/tests/fuzz/fuzz_journal.o
 
 $(BUILD)/interop/%: $(BUILD)/tests/interop/%.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
@@ -77,7 +80,7 @@ $(BUILD)/fault/%.so: tests/fault/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -I. -D_GNU_SOURCE -std=c11 $(CFLAGS) $(WARN) -fPIC -shared -o $@ $< -ldl
 
-unit: $(UNIT) $(INTEROP)
+unit: $(UNIT) $(BUILD)/unit/store_tool $(INTEROP)
 fault: $(FAULT)
 
 # Unit tests and the shell tests, offline, JOBS at a time. LONG=1 takes longer and looks closer;

@@ -19,18 +19,17 @@
 #include "common/yaml.h"
 
 static const char usage[] =
-    "agent-preflight [-f file] [--check-only] [--no-link] "
-    "[--timeout seconds]\n"
-    "                       [--config file] [--json]";
+    "agent-preflight [--check-only] [--config FILE] [--json] [--no-link]\n"
+    "                       [--timeout SECONDS] [-f FILE]";
 
 static const char help[] =
     "Reads one task (JSON or YAML), checks that it can run, and prints it\n"
     "with what it is pinned to, for agent-submit.\n\n"
-    "  -f file            read the task from file, not from standard input\n"
+    "  -f FILE            read the task from FILE, not from standard input\n"
     "  --check-only       check the form only and ask nobody\n"
     "  --no-link          make no links for connections that are missing\n"
-    "  --timeout seconds  give up after so long (default 30)\n"
-    "  --config file      settings, instead of agent.yaml\n"
+    "  --timeout SECONDS  give up after so long (default 30)\n"
+    "  --config FILE      settings, instead of agent.yaml\n"
     "  --json             JSON on a terminal too\n\n"
     "Exit status: 0 it can run, 1 it cannot, 100 bad input, 111 not known\n"
     "now. COMPOSIO_API_KEY or COMPOSIO_API_KEY_FILE has the key.\n";

@@ -15,7 +15,7 @@
 
 static const char usage_text[] =
     "agent-scale-probe [--config FILE] [--engine NAME] [--json] [--plain]\n"
-    "                  [--queue NAME] [--store DIR]";
+    "                         [--queue NAME] [--store DIR]";
 static const char help_text[] =
     "Prints how much there is to do, for an autoscaler.\n"
     "\n"

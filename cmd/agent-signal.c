@@ -15,7 +15,7 @@
 
 static const char usage_text[] =
     "agent-signal [--by WHO] [--call CALL] [--config FILE] [--engine NAME]\n"
-    "             [--json] [--message TEXT] [--store DIR] SIGNAL ID ...";
+    "                    [--json] [--message TEXT] [--store DIR] SIGNAL ID ...";
 static const char help_text[] =
     "Sends a signal to tasks.\n"
     "\n"

@@ -18,10 +18,10 @@
 
 static const char usage_text[] =
     "agent-status [--before ID] [--config FILE] [--engine NAME] [--json]\n"
-    "             [--limit N] [--queue NAME] [--state STATE] [--store DIR]\n"
-    "             [--user USER]\n"
+    "                    [--limit N] [--queue NAME] [--state STATE] [--store DIR]\n"
+    "                    [--user USER]\n"
     "       agent-status [--after SEQ] [--config FILE] [--engine NAME]\n"
-    "             [--events] [--follow] [--json] [--result] [--store DIR] ID";
+    "                    [--events] [--follow] [--json] [--result] [--store DIR] ID";
 static const char help_text[] =
     "Lists tasks, newest first, or shows the one named ID.\n"
     "\n"

@@ -17,6 +17,7 @@
 #include "common/intake.h"
 #include "common/json.h"
 #include "common/mem.h"
+#include "common/pins.h"
 #include "common/task.h"
 
 #define BATCH 512
@@ -24,9 +25,9 @@
 static const char usage_text[] =
     "agent-submit [--at TIME] [--config FILE] [--engine NAME] [--json] "
     "[--key KEY]\n"
-    "             [--no-preflight] [--priority N] [--queue NAME] "
+    "                    [--no-preflight] [--priority N] [--queue NAME] "
     "[--store DIR]\n"
-    "             [-f FILE]";
+    "                    [-f FILE]";
 static const char help_text[] =
     "Puts tasks (JSON, YAML, or one JSON object a line) into the queue.\n"
     "\n"
@@ -106,7 +107,9 @@ add(struct submit *submit, cJSON *value, struct span text)
 	item->has_task = true;
 	if (!item->task.preflight && submit->unchecked_too)
 		return;
-	if (intake_pins(text, &pins, &item->fail) < 0)
+	if (intake_pins(text, &pins, &item->fail) < 0 ||
+	    pins_check(cJSON_GetObjectItemCaseSensitive(item->task.preflight,
+		"pins"), &item->fail) < 0)
 		item->failed = true;
 	else
 		item->pins = mem_copy(pins.at, pins.length);

@@ -15,8 +15,8 @@
 
 static const char usage_text[] =
     "agent-worker [--concurrency N] [--config FILE] [--engine NAME]\n"
-    "             [--exit-when-idle] [--grace SECONDS] [--json] [--once]\n"
-    "             [--queue NAME] [--store DIR] [--verbose]";
+    "                    [--exit-when-idle] [--grace SECONDS] [--json] [--once]\n"
+    "                    [--queue NAME] [--store DIR] [--verbose]";
 static const char help_text[] =
     "Leases tasks and runs the agent loop of each, many at once.\n"
     "SIGTERM drains: nothing new is begun, what is under way is recorded.\n"

@@ -41,7 +41,11 @@ struct action {
 	enum event_type intent;
 	struct buf members;   /* of the intent */
 	char *call;           /* ACTION_TOOL: the id of the tool_use */
-	unsigned attempt;     /* from 1 */
+	unsigned attempt;     /* from 1; those that ended with their worker, or
+	                       * waited for a connection, count */
+	unsigned tries;       /* from 1; only those count that came to an end
+	                       * and are worth another try: for limits and
+	                       * delays */
 };
 
 struct plan {

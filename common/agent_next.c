@@ -51,7 +51,7 @@ add_action(struct plan *plan, enum action_type type, unsigned attempt)
 	    sizeof(*plan->actions));
 	action = &plan->actions[plan->count++];
 	*action = (struct action){ .type = type, .attempt = attempt,
-		.members = BUF_INIT(EVENT_ROOM) };
+		.tries = 1, .members = BUF_INIT(EVENT_ROOM) };
 	return action;
 }
 
@@ -67,30 +67,6 @@ plan_release(struct plan *plan)
 	}
 	free(plan->actions);
 	*plan = (struct plan){ 0 };
-}
-
-/* A call under way that must not be cut off: its result has to be known. */
-static bool
-must_finish(const struct agent *agent)
-{
-	size_t i;
-
-	for (i = 0; i < agent->call_count; i++)
-		if (agent->calls[i].status == CALL_RUNNING &&
-		    !agent->calls[i].pin->repeatable)
-			return true;
-	return false;
-}
-
-static bool
-under_way(const struct agent *agent)
-{
-	size_t i;
-
-	for (i = 0; i < agent->call_count; i++)
-		if (agent->calls[i].status == CALL_RUNNING)
-			return true;
-	return agent->model_running;
 }
 
 static int64_t
@@ -109,6 +85,31 @@ agent_time_limit(const struct agent *agent)
 	return sooner(end, agent->task.deadline);
 }
 
+static void
+record_unknown(struct plan *plan, const struct call *call)
+{
+	record(plan, EVENT_TOOL_UNKNOWN);
+	member_string(&plan->record_members, "call", call->id);
+	member_integer(&plan->record_members, "attempt", call->attempt);
+	buf_add_string(&plan->record_members,
+	    ",\"error\":{\"type\":\"worker_lost\",\"message\":\"the worker "
+	    "ended while the call was under way\"}");
+}
+
+/* A call in doubt goes on record before the task may end. */
+static bool
+plan_doubt(const struct agent *agent, struct plan *plan)
+{
+	size_t i;
+
+	for (i = agent->first_open; i < agent->call_count; i++)
+		if (agent->calls[i].status == CALL_DOUBT) {
+			record_unknown(plan, &agent->calls[i]);
+			return true;
+		}
+	return false;
+}
+
 static bool
 plan_end(const struct agent *agent, int64_t now, struct plan *plan)
 {
@@ -116,7 +117,7 @@ plan_end(const struct agent *agent, int64_t now, struct plan *plan)
 
 	if (!agent->cancel_asked && !(limit && now >= limit))
 		return false;
-	if (must_finish(agent))
+	if (agent_must_finish(agent) || plan_doubt(agent, plan))
 		return true;
 	if (agent->cancel_asked) {
 		record(plan, EVENT_CANCELLED);
@@ -137,7 +138,7 @@ static void
 plan_wait(const struct agent *agent, int64_t now, int64_t at,
     const char *reason, struct plan *plan)
 {
-	char text[CLOCK_TEXT];
+	char text[CLOCK_TEXT], due[CLOCK_TEXT];
 	bool by_itself = at != 0;
 
 	if (by_itself && at - now <= HOLD_MS &&
@@ -145,15 +146,44 @@ plan_wait(const struct agent *agent, int64_t now, int64_t at,
 		plan->wake_at = sooner(plan->wake_at, at);
 		return;
 	}
-	if (agent->state == TASK_WAITING && agent->due == at &&
-	    strcmp(agent->reason, reason) == 0)
+	/* Compared as they would be written: the journal clamps times. */
+	clock_format(at, text);
+	clock_format(agent->due, due);
+	if (agent->state == TASK_WAITING && by_itself == (agent->due != 0) &&
+	    strcmp(text, due) == 0 && strcmp(agent->reason, reason) == 0)
 		return;
 	record(plan, EVENT_WAITING);
 	member_string(&plan->record_members, "reason", reason);
-	if (by_itself) {
-		clock_format(at, text);
+	if (by_itself)
 		member_string(&plan->record_members, "until", text);
-	}
+}
+
+/* As much of a message as a reason for waiting has room for. */
+static int
+shown(const char *text)
+{
+	size_t length = strlen(text), most = 400;
+
+	if (length <= most)
+		return (int)length;
+	while (most && ((unsigned char)text[most] & 0xc0) == 0x80)
+		most--;
+	return (int)most;
+}
+
+/* Why the model has to be asked again. */
+static char *
+model_reason(const struct agent *agent)
+{
+	cJSON *error = agent->error ? cJSON_Parse(agent->error) : NULL;
+	const char *message = json_string(error, "message");
+	char *reason;
+
+	if (!message)
+		message = "";
+	reason = mem_print("model: %.*s", shown(message), message);
+	cJSON_Delete(error);
+	return reason;
 }
 
 static const char paused[] = "paused";
@@ -182,14 +212,14 @@ plan_model(const struct agent *agent, int64_t now, struct plan *plan)
 	} else if (agent->paused) {
 		plan_wait(agent, now, 0, paused, plan);
 	} else if (agent->model_not_before > now) {
-		reason = mem_print("model: %.600s",
-		    agent->error ? agent->error : "");
+		reason = model_reason(agent);
 		plan_wait(agent, now, agent->model_not_before, reason, plan);
 		free(reason);
 	} else {
 		action = add_action(plan, ACTION_MODEL,
 		    agent->model_attempt + 1);
 		action->intent = EVENT_MODEL_STARTED;
+		action->tries = agent->model_failed + 1;
 		member_integer(&action->members, "turn", agent->turns + 1);
 		member_integer(&action->members, "attempt",
 		    action->attempt);
@@ -228,21 +258,37 @@ record_no_such_tool(const struct agent *agent, struct plan *plan,
 	buf_release(&text);
 }
 
-static void
-record_unknown(struct plan *plan, const struct call *call)
-{
-	record(plan, EVENT_TOOL_UNKNOWN);
-	member_string(&plan->record_members, "call", call->id);
-	member_integer(&plan->record_members, "attempt", call->attempt);
-	buf_add_string(&plan->record_members,
-	    ",\"error\":{\"type\":\"worker_lost\",\"message\":\"the worker "
-	    "ended while the call was under way\"}");
-}
-
 static const char told[] =
     "No result: the call was sent, but the answer was lost, so it may have "
-    "taken effect or not. It was not repeated. Look whether it took effect "
-    "before you call it again.";
+    "taken effect or not. It is not repeated for you. Look whether it took "
+    "effect before you call it again.";
+
+/* Why none of the calls is run. */
+static const char *
+skipped(const struct agent *agent)
+{
+	if (strcmp(agent->stop_reason, "max_tokens") == 0)
+		return "Not run: your reply was cut at its token limit. Call "
+		    "again, with less at a time.";
+	if (strcmp(agent->stop_reason, "tool_use") == 0)
+		return "Not run: these are too many calls at once. Call "
+		    "again, with fewer at a time.";
+	return "Not run: your reply ended without asking for it. Call again "
+	    "if it is still wanted.";
+}
+
+static void
+record_refusal(const struct agent *agent, const struct call *call,
+    struct plan *plan)
+{
+	if (agent->skip_calls)
+		record_result(plan, call, skipped(agent));
+	else if (!call->pin)
+		record_no_such_tool(agent, plan, call);
+	else
+		record_result(plan, call, "Not run: the input is not a JSON "
+		    "object.");
+}
 
 /* What can be decided about a call without performing anything. */
 static bool
@@ -255,20 +301,9 @@ plan_decision(const struct agent *agent, const struct call *call,
 	    (call->status == CALL_UNKNOWN &&
 	        call->pin->on_unknown != ON_UNKNOWN_ASK)) {
 		record_result(plan, call, told);
-	} else if (call->status != CALL_PENDING) {
-		return false;
-	} else if (agent->skip_calls) {
-		record_result(plan, call,
-		    strcmp(agent->stop_reason, "max_tokens") == 0 ?
-		    "Not run: your reply was cut at its token limit. Call "
-		    "again, with less at a time." :
-		    "Not run: your reply ended without asking for it. Call "
-		    "again if it is still wanted.");
-	} else if (!call->pin) {
-		record_no_such_tool(agent, plan, call);
-	} else if (!call->input_valid) {
-		record_result(plan, call, "Not run: the input is not a JSON "
-		    "object.");
+	} else if (call->status == CALL_PENDING &&
+	    agent_call_refused(agent, call)) {
+		record_refusal(agent, call, plan);
 	} else {
 		return false;
 	}
@@ -282,6 +317,7 @@ plan_call(const struct call *call, struct plan *plan)
 
 	action = add_action(plan, ACTION_TOOL, call->attempt + 1);
 	action->intent = EVENT_TOOL_STARTED;
+	action->tries = call->failed + 1;
 	action->call = mem_string(call->id);
 	member_string(&action->members, "call", call->id);
 	member_string(&action->members, "tool", call->name);
@@ -291,15 +327,29 @@ plan_call(const struct call *call, struct plan *plan)
 static char *
 wait_reason(const struct call *call)
 {
+	const char *error = call->error ? call->error : "";
+
 	if (call->status == CALL_UNKNOWN)
-		return mem_print("decision: did call %s (%s) take effect? "
-		    "approve runs it again, deny tells the model", call->id,
-		    call->name);
+		return mem_print("decision: did call %.*s (%.*s) take effect? "
+		    "approve runs it again, deny tells the model",
+		    shown(call->id), call->id, shown(call->name), call->name);
 	if (call->connection)
-		return mem_print("connection: %s: %.400s", call->connection,
-		    call->error ? call->error : "");
-	return mem_print("tool: %s: %.400s", call->name,
-	    call->error ? call->error : "");
+		return mem_print("connection: %.*s: %.*s",
+		    shown(call->connection), call->connection, shown(error),
+		    error);
+	return mem_print("tool: %.*s: %.*s", shown(call->name), call->name,
+	    shown(error), error);
+}
+
+/* Whether CALL is what a task waits for rather than OTHER: what goes on by
+ * itself, the soonest first, before what a person has to decide. */
+static bool
+waits_less(const struct call *call, const struct call *other)
+{
+	if (call->status != CALL_PENDING)
+		return call->status == CALL_UNKNOWN && !other;
+	return !other || other->status == CALL_UNKNOWN ||
+	    call->not_before < other->not_before;
 }
 
 static void
@@ -309,22 +359,18 @@ plan_tools(const struct agent *agent, int64_t now, struct plan *plan)
 	char *reason;
 	size_t i;
 
-	for (i = 0; i < agent->call_count; i++)
+	for (i = agent->first_open; i < agent->call_count; i++)
 		if (plan_decision(agent, &agent->calls[i], plan))
 			return;
-	for (i = 0; i < agent->call_count; i++) {
+	for (i = agent->first_open; i < agent->call_count; i++) {
 		call = &agent->calls[i];
 		if (call->status == CALL_PENDING && !agent->paused &&
 		    call->not_before <= now)
 			plan_call(call, plan);
-		else if (call->status == CALL_PENDING &&
-		    (!next || next->status == CALL_UNKNOWN ||
-		        call->not_before < next->not_before))
-			next = call;
-		else if (call->status == CALL_UNKNOWN && !next)
+		else if (waits_less(call, next))
 			next = call;
 	}
-	if (plan->count || under_way(agent)) {
+	if (plan->count || agent_under_way(agent)) {
 		if (next && next->status == CALL_PENDING)
 			plan->wake_at = sooner(plan->wake_at,
 			    next->not_before > now ? next->not_before : 0);
@@ -344,16 +390,19 @@ static void
 plan_say(const struct agent *agent, struct plan *plan)
 {
 	bool cut = strcmp(agent->stop_reason, "max_tokens") == 0;
+	const char *text = !cut ?
+	    "Your reply was empty. Go on with the task; when it is done, end "
+	    "with a short report." : agent->echoed ?
+	    "Your reply was cut at its token limit. Go on from there." :
+	    "Your reply was cut at its token limit before there was anything "
+	    "in it to go on from. Go on with the task in smaller steps.";
 
 	record(plan, EVENT_USER_MESSAGE);
 	member_string(&plan->record_members, "reason",
 	    cut ? "max_tokens" : "empty_reply");
 	buf_add_string(&plan->record_members, ",\"content\":[{\"type\":"
 	    "\"text\",\"text\":");
-	buf_add_string(&plan->record_members, cut ?
-	    "\"Your reply was cut at its token limit. Go on from there.\"" :
-	    "\"Your reply was empty. Go on with the task; when it is done, "
-	    "end with a short report.\"");
+	json_quote(&plan->record_members, text, strlen(text));
 	buf_add_string(&plan->record_members, "}]");
 }
 

@@ -73,7 +73,8 @@ agent_accepts(const struct agent *agent, const char *signal, const char *call,
 	    agent->state != TASK_WAITING)
 		return fail_set(fail, FAIL_NO, "wrong_state",
 		    "the task is neither paused nor waiting");
-	if ((*signal == 'a' || *signal == 'd') && !agent_asked_call(agent, call))
+	if ((*signal == 'a' || *signal == 'd') &&
+	    !agent_asked_call(agent, call))
 		return fail_set(fail, FAIL_NO, "wrong_state",
 		    "no call of the task %s: name one with --call that the "
 		    "task waits for", call ? "of that id waits for a decision" :
@@ -149,6 +150,8 @@ dump_call(cJSON *calls, const struct call *call)
 	cJSON_AddStringToObject(item, "input", call->input);
 	cJSON_AddStringToObject(item, "status", names[call->status]);
 	cJSON_AddNumberToObject(item, "attempt", call->attempt);
+	cJSON_AddNumberToObject(item, "failed", call->failed);
+	cJSON_AddNumberToObject(item, "lost", call->lost);
 	cJSON_AddNumberToObject(item, "not_before",
 	    (double)call->not_before);
 	if (call->connection)
@@ -184,7 +187,13 @@ dump_numbers(cJSON *dump, const struct agent *agent)
 		{ "model_running", agent->model_running },
 		{ "model_attempt", agent->model_attempt },
 		{ "model_not_before", agent->model_not_before },
+		{ "model_failed", agent->model_failed },
+		{ "model_lost", agent->model_lost },
 		{ "empty_replies", agent->empty_replies },
+		{ "cut_replies", agent->cut_replies },
+		{ "text_goes_on", agent->text_goes_on },
+		{ "echoed", agent->echoed },
+		{ "first_open", (int64_t)agent->first_open },
 		{ "skip_calls", agent->skip_calls },
 		{ "turns", agent->turns },
 		{ "calls_made", agent->calls_made },

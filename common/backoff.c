@@ -14,7 +14,7 @@
 
 #define HOUR_MS 3600000.0
 #define FIRST_MS 500.0
-#define LAST_MS 8000.0
+#define LAST_MS 900000.0
 
 bool
 backoff_retryable(const struct backoff_answer *answer)

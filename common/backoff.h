@@ -3,8 +3,9 @@
  * policy of the official SDKs (both services' clients come from one
  * generator): x-should-retry decides when it is there; else connection
  * errors, 408, 409, 429 and 5xx; the delay is retry-after-ms, else
- * retry-after (seconds or an HTTP date), else doubling from half a second to
- * eight, less up to a quarter of jitter. Pure.
+ * retry-after (seconds or an HTTP date), else doubling from half a second, as
+ * theirs, and on to a quarter of an hour for tries that they do not make; less
+ * up to a quarter of jitter. Pure.
  */
 #ifndef COMMON_BACKOFF_H
 #define COMMON_BACKOFF_H

@@ -263,12 +263,13 @@ claude_start(struct claude *claude, char *body, size_t length,
 	struct claude_call *call = mem_alloc(sizeof(*call));
 	struct http_request request = {
 		.method = "POST", .url = claude->url, .headers = headers,
-		.body = body, .body_length = length,
+		.body_length = length,
 		.idle_ms = claude->idle_ms, .total_ms = claude->turn_ms,
 		.body_maximum = 1u << 20,
 		.piece = on_piece, .done = on_done, .context = call,
 	};
 
+	request.body = body;
 	call->claude = claude;
 	call->attempt = attempt;
 	call->text = text;

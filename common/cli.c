@@ -328,6 +328,8 @@ cli_passed_on(const struct cli *cli, const cJSON *value)
 	    status != FAIL_NOT_NOW))
 		status = json_true(error, "retryable") ? FAIL_NOT_NOW :
 		    FAIL_NO;
+	if (cli->human) /* the program before told it on stderr */
+		return (int)status;
 	text = json_text(value);
 	cli_write(cli, text, strlen(text));
 	cli_write(cli, "\n", 1);

@@ -69,7 +69,8 @@ int
 cli_fail(const struct cli *cli, const struct fail *fail, const char *details);
 
 /* When VALUE is an error object of a program before us in the pipe: prints it
- * unchanged and returns its exit status; 0 otherwise. */
+ * unchanged (not for a human, who has read it on stderr) and returns its exit
+ * status; 0 otherwise. */
 int
 cli_passed_on(const struct cli *cli, const cJSON *value);
 

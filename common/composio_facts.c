@@ -55,15 +55,7 @@ list_ask(struct list *list, struct fail *fail);
 static void
 list_free(struct list *list)
 {
-	struct facts *facts = list->facts;
-
 	query_cancel(list->query);
-	if (list->previous != NULL)
-		list->previous->next = list->next;
-	else
-		facts->lists = list->next;
-	if (list->next != NULL)
-		list->next->previous = list->previous;
 	free(list->path);
 	free(list->cursor);
 	free(list->toolkit);
@@ -71,12 +63,29 @@ list_free(struct list *list)
 }
 
 static void
+list_end(struct list *list)
+{
+	struct facts *facts = list->facts;
+
+	if (list->previous != NULL)
+		list->previous->next = list->next;
+	else
+		facts->lists = list->next;
+	if (list->next != NULL)
+		list->next->previous = list->previous;
+	list_free(list);
+}
+
+static void
 facts_free(struct composio_call *call)
 {
 	struct facts *facts = (struct facts *)(void *)call;
+	struct list *list, *next;
 
-	while (facts->lists != NULL)
-		list_free(facts->lists);
+	for (list = facts->lists; list != NULL; list = next) {
+		next = list->next;
+		list_free(list);
+	}
 	loop_cancel(http_loop(call->composio->http), &facts->next);
 	free(facts->user);
 	cJSON_Delete(facts->want_toolkits);
@@ -197,10 +206,11 @@ take_toolkit(struct facts *facts, const char *toolkit, bool found,
 		if (mode != NULL && strcmp(mode, "NO_AUTH") == 0)
 			no_auth = true;
 	}
-	fact = cJSON_AddObjectToObject(facts->toolkits, toolkit);
+	fact = cJSON_CreateObject();
 	cJSON_AddBoolToObject(fact, "found", found);
 	cJSON_AddBoolToObject(fact, "no_auth",
 	    no_auth || json_true(answer, "no_auth"));
+	cJSON_ReplaceItemInObjectCaseSensitive(facts->toolkits, toolkit, fact);
 }
 
 static void
@@ -274,7 +284,7 @@ on_page(void *context, cJSON *answer, int status, const struct fail *why)
 	if (more < 0) {
 		facts_fail(facts, &fail);
 	} else if (more == 0) {
-		list_free(list);
+		list_end(list);
 		look_on(facts);
 	}
 }
@@ -391,6 +401,37 @@ toolkit_from_tools(const struct facts *facts, const char *toolkit)
 	return found;
 }
 
+struct place {
+	cJSON *tool;
+};
+
+static int
+compare_slugs(const void *a, const void *b)
+{
+	const char *one = json_string(((const struct place *)a)->tool, "slug");
+	const char *other = json_string(((const struct place *)b)->tool,
+	    "slug");
+
+	return strcmp(one ? one : "", other ? other : "");
+}
+
+/* The lists came in any order, and the model's prompt cache lives on tasks
+ * that begin with the same tools. */
+static void
+sort_tools(struct facts *facts)
+{
+	int count = cJSON_GetArraySize(facts->tools), i;
+	struct place *places = mem_alloc(((size_t)count + 1) *
+	    sizeof(*places));
+
+	for (i = 0; i < count; i++)
+		places[i].tool = cJSON_DetachItemFromArray(facts->tools, 0);
+	qsort(places, (size_t)count, sizeof(*places), compare_slugs);
+	for (i = 0; i < count; i++)
+		cJSON_AddItemToArray(facts->tools, places[i].tool);
+	free(places);
+}
+
 /* Adds a toolkit to the facts, to PATH when it may need an account, and asks
  * for it when none of its tools is known. */
 static int
@@ -405,11 +446,9 @@ add_toolkit(struct facts *facts, const char *toolkit, cJSON *seen,
 		return 0;
 	cJSON_AddTrueToObject(seen, toolkit);
 	known = toolkit_from_tools(facts, toolkit);
-	if (known > 0) {
-		fact = cJSON_AddObjectToObject(facts->toolkits, toolkit);
-		cJSON_AddTrueToObject(fact, "found");
-		cJSON_AddBoolToObject(fact, "no_auth", known == 2);
-	}
+	fact = cJSON_AddObjectToObject(facts->toolkits, toolkit);
+	cJSON_AddBoolToObject(fact, "found", known > 0);
+	cJSON_AddBoolToObject(fact, "no_auth", known == 2);
 	if (known != 2) {
 		buf_add_string(path, path->length > 0 ? "%2C" : "");
 		http_escape(path, toolkit);
@@ -430,6 +469,7 @@ ask_accounts(struct facts *facts, struct fail *fail)
 	const cJSON *item;
 	int result = -1;
 
+	sort_tools(facts);
 	cJSON_ArrayForEach(item, facts->want_tools)
 		if (!is_glob(item->valuestring) &&
 		    !has_tool(facts, item->valuestring))

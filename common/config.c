@@ -443,7 +443,7 @@ set_defaults(struct config *config)
 		.result_bytes = 100000,
 		.idle_ms = 120 * SECONDS,
 		.call_ms = 180 * SECONDS,
-		.attempts = 8,
+		.attempts = 20,
 		.concurrency = 64,
 		.grace_ms = 30 * SECONDS,
 		.lease_ms = 60 * SECONDS,

@@ -19,41 +19,23 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <lmdb.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "common/db_internal.h"
 #include "common/lock.h"
 #include "common/mem.h"
 
 #define FIRST_MAP ((uint64_t)16 << 20)
-#define SPARE ((uint64_t)4 << 20) /* always left free in the map */
+#define SPARE ((uint64_t)8 << 20) /* left free in the map, and a quarter */
 #define LOCK_MS 10000
 #define VERSION_KEY "version"
 #define NEARLY_FULL ((uint64_t)1 << 20)
 
-struct db {
-	struct db_options options;
-	char *folder, *data_path, *lock_path;
-	int lock;            /* -1: a read-only disk that has no lock file */
-	MDB_env *env;        /* NULL: to be opened by the next transaction */
-	MDB_txn *txn;
-	MDB_dbi tables[DB_TABLES_MAX];
-	bool writing;
-	size_t room;         /* of the transaction, for the disk's fullness */
-	uint64_t wanted;     /* room that the last one turned out to need */
-};
-
-struct db_cursor {
-	struct db *db;
-	MDB_cursor *cursor;
-};
-
-/* Errors of LMDB and of the system in the words of store.h. */
-static int
+int
 db_fail(const struct db *db, int error, const char *doing, struct fail *fail)
 {
 	switch (error) {
@@ -122,6 +104,12 @@ used_bytes(struct db *db, uint64_t *ret_map)
 	return ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
 }
 
+void
+db_want_more(struct db *db)
+{
+	(void)used_bytes(db, &db->wanted);
+}
+
 static int
 set_map(struct db *db, uint64_t size, struct fail *fail)
 {
@@ -153,7 +141,7 @@ make_room(struct db *db, size_t room, struct fail *fail)
 	uint64_t map, used, need, size;
 
 	used = used_bytes(db, &map);
-	need = used + map / 8 + SPARE + 2 * (uint64_t)room + db->wanted;
+	need = used + map / 4 + SPARE + 2 * (uint64_t)room + db->wanted;
 	db->wanted = 0;
 	size = map;
 	while (size < need)
@@ -365,7 +353,7 @@ drop_lock(struct db *db)
 static int
 open_or_create(struct db *db, struct fail *fail)
 {
-	bool create = false, there;
+	bool create = false, there = false;
 	int result;
 
 	for (;;) {
@@ -405,7 +393,7 @@ db_open(const char *folder, const struct db_options *options,
     struct db **ret_db, struct fail *fail)
 {
 	struct db *db = mem_alloc(sizeof(*db));
-	bool there;
+	bool there = false;
 	int result = -1;
 
 	db->options = *options;
@@ -544,11 +532,11 @@ db_commit(struct db *db, struct fail *fail)
 	error = mdb_txn_commit(db->txn);
 	db->txn = NULL;
 	db->writing = false;
+	if (error == MDB_MAP_FULL)
+		db_want_more(db);
 	if (error)
 		close_environment(db);
 	drop_lock(db);
-	if (error == MDB_MAP_FULL)
-		db->wanted = FIRST_MAP + 4 * (uint64_t)db->room;
 	if (error)
 		return db_fail(db, disk_error(db, error), "write to", fail);
 	return 0;
@@ -579,197 +567,4 @@ db_sync(struct db *db, struct fail *fail)
 	if (error)
 		return db_fail(db, disk_error(db, error), "sync", fail);
 	return sync_folder(db->folder, fail);
-}
-
-/* ---- rows ---- */
-
-/* LMDB takes non-const pointers and does not write through them. */
-static MDB_val
-value_of(const void *bytes, size_t length)
-{
-	union {
-		const void *from;
-		void *to;
-	} pointer;
-	MDB_val value;
-
-	pointer.from = bytes;
-	value.mv_data = pointer.to;
-	value.mv_size = length;
-	return value;
-}
-
-static struct span
-span_of(const MDB_val *value)
-{
-	return (struct span){ value->mv_data, value->mv_size };
-}
-
-static int
-changed(struct db *db, int error, struct fail *fail)
-{
-	if (error == 0)
-		return 0;
-	if (error == MDB_MAP_FULL)
-		db->wanted = FIRST_MAP + 4 * (uint64_t)db->room;
-	return db_fail(db, error, "write to", fail);
-}
-
-int
-db_get(struct db *db, unsigned table, const void *key, size_t key_length,
-    struct span *ret_value, struct fail *fail)
-{
-	MDB_val name = value_of(key, key_length), value;
-	int error = mdb_get(db->txn, db->tables[table], &name, &value);
-
-	if (error == MDB_NOTFOUND)
-		return 0;
-	if (error)
-		return db_fail(db, error, "read", fail);
-	*ret_value = span_of(&value);
-	return 1;
-}
-
-int
-db_put(struct db *db, unsigned table, const void *key, size_t key_length,
-    const void *bytes, size_t value_length, struct fail *fail)
-{
-	MDB_val name = value_of(key, key_length);
-	MDB_val value = value_of(bytes, value_length);
-
-	return changed(db, mdb_put(db->txn, db->tables[table], &name, &value,
-	    0), fail);
-}
-
-int
-db_delete(struct db *db, unsigned table, const void *key, size_t key_length,
-    struct fail *fail)
-{
-	MDB_val name = value_of(key, key_length);
-	int error = mdb_del(db->txn, db->tables[table], &name, NULL);
-
-	if (error == MDB_NOTFOUND)
-		return 0;
-	return changed(db, error, fail) < 0 ? -1 : 1;
-}
-
-int
-db_count(struct db *db, unsigned table, int64_t *ret_count,
-    struct fail *fail)
-{
-	MDB_stat stat;
-	int error = mdb_stat(db->txn, db->tables[table], &stat);
-
-	if (error)
-		return db_fail(db, error, "read", fail);
-	*ret_count = (int64_t)stat.ms_entries;
-	return 0;
-}
-
-int
-db_cursor_open(struct db *db, unsigned table, struct db_cursor **ret_cursor,
-    struct fail *fail)
-{
-	struct db_cursor *cursor = mem_alloc(sizeof(*cursor));
-	int error;
-
-	cursor->db = db;
-	error = mdb_cursor_open(db->txn, db->tables[table], &cursor->cursor);
-	if (error) {
-		free(cursor);
-		return db_fail(db, error, "read", fail);
-	}
-	*ret_cursor = cursor;
-	return 0;
-}
-
-void
-db_cursor_close(struct db_cursor *cursor)
-{
-	if (!cursor)
-		return;
-	mdb_cursor_close(cursor->cursor);
-	free(cursor);
-}
-
-static int
-move(MDB_cursor *cursor, enum db_move how, const void *key, size_t key_length,
-    MDB_val *found, MDB_val *value)
-{
-	int error;
-
-	*found = value_of(key, key_length);
-	switch (how) {
-	case DB_AT:
-		if (key_length == 0)
-			return mdb_cursor_get(cursor, found, value, MDB_FIRST);
-		return mdb_cursor_get(cursor, found, value, MDB_SET_RANGE);
-	case DB_BEFORE:
-		if (key_length == 0)
-			return mdb_cursor_get(cursor, found, value, MDB_LAST);
-		error = mdb_cursor_get(cursor, found, value, MDB_SET_RANGE);
-		if (error == MDB_NOTFOUND)
-			return mdb_cursor_get(cursor, found, value, MDB_LAST);
-		if (error)
-			return error;
-		return mdb_cursor_get(cursor, found, value, MDB_PREV);
-	case DB_NEXT:
-		return mdb_cursor_get(cursor, found, value, MDB_NEXT);
-	case DB_PREVIOUS:
-		return mdb_cursor_get(cursor, found, value, MDB_PREV);
-	}
-	return MDB_NOTFOUND;
-}
-
-static int
-found_row(struct db *db, int error, const MDB_val *key, const MDB_val *value,
-    struct db_row *ret_row, struct fail *fail)
-{
-	if (error == MDB_NOTFOUND)
-		return 0;
-	if (error)
-		return db_fail(db, error, "read", fail);
-	ret_row->key = span_of(key);
-	ret_row->value = span_of(value);
-	return 1;
-}
-
-int
-db_cursor_move(struct db_cursor *cursor, enum db_move how, const void *key,
-    size_t key_length, struct db_row *ret_row, struct fail *fail)
-{
-	MDB_val found, value;
-	int error = move(cursor->cursor, how, key, key_length, &found, &value);
-
-	return found_row(cursor->db, error, &found, &value, ret_row, fail);
-}
-
-static int
-seek(struct db *db, unsigned table, enum db_move how, const void *key,
-    size_t key_length, struct db_row *ret_row, struct fail *fail)
-{
-	MDB_cursor *cursor;
-	MDB_val found, value;
-	int error;
-
-	error = mdb_cursor_open(db->txn, db->tables[table], &cursor);
-	if (error)
-		return db_fail(db, error, "read", fail);
-	error = move(cursor, how, key, key_length, &found, &value);
-	mdb_cursor_close(cursor);
-	return found_row(db, error, &found, &value, ret_row, fail);
-}
-
-int
-db_seek(struct db *db, unsigned table, const void *key, size_t key_length,
-    struct db_row *ret_row, struct fail *fail)
-{
-	return seek(db, table, DB_AT, key, key_length, ret_row, fail);
-}
-
-int
-db_seek_before(struct db *db, unsigned table, const void *key,
-    size_t key_length, struct db_row *ret_row, struct fail *fail)
-{
-	return seek(db, table, DB_BEFORE, key, key_length, ret_row, fail);
 }

@@ -55,7 +55,7 @@ struct effect {
 	struct timer now;          /* tells a failure, from the loop */
 	struct fail failure;
 	void (*failed)(struct effect *effect, const struct fail *fail);
-	int64_t turn, attempt;
+	int64_t turn, attempt, tries;
 	char *model;               /* for the price */
 	char *call, *toolkit;
 	struct task task;          /* for the check of the facts */
@@ -92,7 +92,7 @@ effect_end(struct effect *effect, enum event_type type, struct buf *members)
 static bool
 may_retry(const struct effect *effect)
 {
-	return effect->attempt < effect->effects->config->attempts;
+	return effect->tries < effect->effects->config->attempts;
 }
 
 /* Adds "error":{...}; STATUS 0 and empty strings are left out. */
@@ -202,7 +202,7 @@ start_model(struct effect *effect, const struct effect_request *request,
 	effect->model = mem_string(task->model);
 	body = agent_request(request->agent, &length);
 	return claude_start(effect->effects->claude, body, length,
-	    (unsigned)effect->attempt, on_text, model_done, effect,
+	    (unsigned)effect->tries, on_text, model_done, effect,
 	    &effect->claude_call, fail);
 }
 
@@ -262,9 +262,9 @@ tool_given_up(struct effect *effect, const char *type,
 
 	add_failure(effect, &members, type, result);
 	buf_print(&text, "Not run: %s", result->text);
-	if (effect->attempt > 1)
+	if (effect->tries > 1)
 		buf_print(&text, " (tried %lld times)",
-		    (long long)effect->attempt);
+		    (long long)effect->tries);
 	add_block(effect, &members, text.data, text.length, true, &cut);
 	buf_release(&text);
 	effect_end(effect, EVENT_TOOL_FAILED, &members);
@@ -452,7 +452,7 @@ start_tool(struct effect *effect, const struct effect_request *request)
 		return fail_later(effect, &fail, tool_failed);
 	}
 	effect->toolkit = mem_string(call.toolkit);
-	call.attempt = (unsigned)effect->attempt;
+	call.attempt = (unsigned)effect->tries;
 	if (need_composio(effect->effects, &fail) < 0 ||
 	    composio_execute(effect->effects->composio, &call, tool_done,
 	    effect, &effect->composio_call, &fail) < 0)
@@ -521,6 +521,7 @@ effect_start(struct effects *effects, const struct effect_request *request,
 
 	effect->effects = effects;
 	effect->attempt = request->action->attempt;
+	effect->tries = request->action->tries;
 	effect->text = request->text;
 	effect->done = request->done;
 	effect->context = request->context;

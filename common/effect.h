@@ -28,7 +28,8 @@ struct effect_request {
 	const struct action *action; /* likewise */
 	/* progress of a model turn: the text so far, by pieces; may be NULL */
 	void (*text)(void *context, const char *bytes, size_t length);
-	/* once, from the loop and never from within effect_start: TYPE and MEMBERS of the event (taken over: detach or release) */
+	/* once, from the loop and never from within effect_start: TYPE and
+	 * MEMBERS of the event (taken over: detach or release) */
 	void (*done)(void *context, enum event_type type, struct buf *members);
 	void *context;
 };

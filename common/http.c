@@ -16,15 +16,14 @@
  */
 #include "common/http.h"
 
-#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/epoll.h>
 
 #include "common/clock.h"
+#include "common/http_internal.h"
 #include "common/mem.h"
 
 #define SPARE_MAX 256         /* handles kept for reuse */
@@ -35,7 +34,6 @@
 #define IDLE_MS 60000
 #define STOPPED_MS 1000       /* a timer so late: the process was stopped */
 #define BODY_MAX (64u << 20)
-#define EXCERPT_MAX 200
 
 struct http {
 	struct loop *loop;
@@ -45,6 +43,7 @@ struct http {
 	struct http_call *calls;
 	CURL *spare[SPARE_MAX];
 	size_t spare_count;
+	char *ca_file; /* of SSL_CERT_FILE, else NULL: libcurl's own */
 	bool inside;  /* libcurl is on the stack */
 	bool put_off; /* calls to be added or removed when it is not */
 };
@@ -80,12 +79,6 @@ call_free(struct http_call *call)
 	loop_cancel(http->loop, &call->idle);
 	if (call->added)
 		curl_multi_remove_handle(http->multi, call->easy);
-	if (call->previous != NULL)
-		call->previous->next = call->next;
-	else if (http->calls == call)
-		http->calls = call->next;
-	if (call->next != NULL)
-		call->next->previous = call->previous;
 	if (http->spare_count < SPARE_MAX) {
 		curl_easy_reset(call->easy);
 		http->spare[http->spare_count++] = call->easy;
@@ -96,6 +89,18 @@ call_free(struct http_call *call)
 	free(call->body);
 	buf_release(&call->answer);
 	free(call);
+}
+
+static void
+call_end(struct http_call *call)
+{
+	if (call->previous != NULL)
+		call->previous->next = call->next;
+	else
+		call->http->calls = call->next;
+	if (call->next != NULL)
+		call->next->previous = call->previous;
+	call_free(call);
 }
 
 static int
@@ -115,7 +120,7 @@ call_finish(struct http_call *call, const char *error)
 
 	loop_cancel(call->http->loop, &call->idle);
 	if (call->cancelled) {
-		call_free(call);
+		call_end(call);
 		return;
 	}
 	if (error != NULL) {
@@ -128,7 +133,7 @@ call_finish(struct http_call *call, const char *error)
 	answer.body_length = call->answer.length;
 	answer.call = call;
 	call->done(call->context, &answer);
-	call_free(call);
+	call_end(call);
 }
 
 static void
@@ -166,28 +171,35 @@ call_add(struct http_call *call)
 	return 0;
 }
 
+static struct http_call *
+first_put_off(struct http *http)
+{
+	struct http_call *call;
+
+	for (call = http->calls; call != NULL; call = call->next)
+		/* freed ones are not in the list */
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
+		if (call->cancelled || !call->added)
+			break;
+	return call;
+}
+
 /* Does what was put off, then ends the calls that libcurl is done with. Every
  * done may start and cancel others, so each step starts from fresh state. */
 static void
 http_settle(struct http *http)
 {
-	struct http_call *call, *next;
+	struct http_call *call;
 	CURLMsg *message;
 	int left;
 
-	while (http->put_off) {
-		http->put_off = false;
-		for (call = http->calls; call != NULL; call = next) {
-			next = call->next;
-			if (call->cancelled) {
-				call_free(call);
-			} else if (!call->added && call_add(call) < 0) {
-				http->put_off = true;
-				call_finish(call, "cannot start the request");
-				break; /* done may have changed the list */
-			}
-		}
+	while (http->put_off && (call = first_put_off(http)) != NULL) {
+		if (call->cancelled)
+			call_end(call);
+		else if (call_add(call) < 0)
+			call_finish(call, "cannot start the request");
 	}
+	http->put_off = false;
 	while ((message = curl_multi_info_read(http->multi, &left)) != NULL) {
 		if (message->msg != CURLMSG_DONE)
 			continue;
@@ -274,6 +286,7 @@ on_timer(CURLM *multi, long milliseconds, void *context)
 }
 
 static int
+/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type */
 on_request(void *context, char *remote, char *local, int remote_port,
     int local_port)
 {
@@ -361,6 +374,7 @@ http_open(struct loop *loop, struct http **ret_http, struct fail *fail)
 		    "cannot initialise libcurl");
 	http = mem_alloc(sizeof(*http));
 	http->loop = loop;
+	http->ca_file = mem_string(getenv("SSL_CERT_FILE"));
 	http->timer.fire = timer_fire;
 	http->timer.context = http;
 	http->multi = curl_multi_init();
@@ -384,15 +398,20 @@ http_open(struct loop *loop, struct http **ret_http, struct fail *fail)
 void
 http_close(struct http *http)
 {
+	struct http_call *call, *next;
+
 	if (http == NULL)
 		return;
-	while (http->calls != NULL)
-		call_free(http->calls);
+	for (call = http->calls; call != NULL; call = next) {
+		next = call->next;
+		call_free(call);
+	}
 	while (http->spare_count > 0)
 		curl_easy_cleanup(http->spare[--http->spare_count]);
 	curl_multi_cleanup(http->multi);
 	curl_share_cleanup(http->share);
 	loop_cancel(http->loop, &http->timer);
+	free(http->ca_file);
 	free(http);
 	curl_global_cleanup();
 }
@@ -401,68 +420,6 @@ struct loop *
 http_loop(struct http *http)
 {
 	return http->loop;
-}
-
-static bool
-host_is_loopback(const char *host)
-{
-	struct in6_addr six;
-	struct in_addr four;
-	size_t length = strlen(host);
-	char bare[64];
-
-	if (inet_pton(AF_INET, host, &four) == 1)
-		return ntohl(four.s_addr) >> 24 == 127;
-	if (host[0] == '[' && length - 2 < sizeof(bare)) {
-		snprintf(bare, sizeof(bare), "%.*s", (int)length - 2, host + 1);
-		return inet_pton(AF_INET6, bare, &six) == 1 &&
-		    IN6_IS_ADDR_LOOPBACK(&six);
-	}
-	return strcasecmp(host, "localhost") == 0 || (length > 10 &&
-	    strcasecmp(host + length - 10, ".localhost") == 0);
-}
-
-/* Checks the URL; what is wrong with it is told without its text, which may
- * hold a secret. */
-static int
-url_check(const char *text, bool *ret_loopback, bool *ret_secure,
-    struct fail *fail)
-{
-	CURLU *url = curl_url();
-	char *scheme = NULL, *host = NULL, *user = NULL;
-	bool loopback;
-	int result = -1;
-
-	if (url == NULL || curl_url_set(url, CURLUPART_URL, text, 0) != 0 ||
-	    curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != 0 ||
-	    curl_url_get(url, CURLUPART_HOST, &host, 0) != 0 ||
-	    strlen(host) < 2) {
-		fail_set(fail, FAIL_NEVER, "invalid_url",
-		    "the address of a service is not an http or https URL");
-		goto out;
-	}
-	if (curl_url_get(url, CURLUPART_USER, &user, 0) == 0) {
-		fail_set(fail, FAIL_NEVER, "invalid_url",
-		    "the URL of %s holds a user name: take it out", host);
-		goto out;
-	}
-	loopback = host_is_loopback(host);
-	if (strcmp(scheme, "https") != 0 &&
-	    (strcmp(scheme, "http") != 0 || !loopback)) {
-		fail_set(fail, FAIL_NEVER, "insecure_url",
-		    "%s://%s would carry the key in the clear: use https "
-		    "(http is for this machine only)", scheme, host);
-		goto out;
-	}
-	*ret_loopback = loopback;
-	*ret_secure = strcmp(scheme, "https") == 0;
-	result = 0;
-out:
-	curl_free(scheme);
-	curl_free(host);
-	curl_free(user);
-	curl_url_cleanup(url);
-	return result;
 }
 
 static int
@@ -511,6 +468,8 @@ easy_setup(struct http_call *call, const struct http_request *request,
 	    "agent-utils/" AGENT_VERSION);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
 	    secure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1);
+	if (call->http->ca_file != NULL)
+		curl_easy_setopt(easy, CURLOPT_CAINFO, call->http->ca_file);
 	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, secure ? 1L : 0L);
 	if (loopback)
 		curl_easy_setopt(easy, CURLOPT_PROXY, "");
@@ -548,7 +507,7 @@ http_start(struct http *http, const struct http_request *request,
 	bool loopback, secure;
 	CURL *easy = NULL;
 
-	if (url_check(request->url, &loopback, &secure, fail) < 0 ||
+	if (http_check_url(request->url, &loopback, &secure, fail) < 0 ||
 	    headers_copy(request->headers, &headers, fail) < 0) {
 		free(request->body);
 		return -1;
@@ -580,7 +539,7 @@ http_start(struct http *http, const struct http_request *request,
 	if (http->inside) {
 		http->put_off = true;
 	} else if (call_add(call) < 0) {
-		call_free(call);
+		call_end(call);
 		return fail_set(fail, FAIL_NOT_NOW, "system",
 		    "cannot start a request");
 	}
@@ -602,7 +561,7 @@ http_cancel(struct http_call *call)
 		call->http->put_off = true;
 		return;
 	}
-	call_free(call);
+	call_end(call);
 }
 
 const char *
@@ -619,40 +578,4 @@ http_header(struct http_call *call, const char *name)
 	    CURLH_HEADER, -1, &header) != CURLHE_OK)
 		return NULL;
 	return header->value;
-}
-
-void
-http_escape(struct buf *buf, const char *text)
-{
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	    "abcdefghijklmnopqrstuvwxyz0123456789-._~";
-
-	for (; *text != '\0'; text++) {
-		if (strchr(plain, *text) != NULL)
-			buf_add(buf, text, 1);
-		else
-			buf_print(buf, "%%%02X", (unsigned char)*text);
-	}
-}
-
-void
-http_excerpt(struct buf *buf, const char *body, size_t length)
-{
-	size_t i, start = buf->length;
-	bool tag = false, space = false;
-	unsigned char c;
-
-	for (i = 0; i < length && buf->length - start < EXCERPT_MAX; i++) {
-		c = (unsigned char)body[i];
-		if (c == '<' || c == '>')
-			tag = c == '<';
-		if (c == '<' || c == '>' || c <= ' ') {
-			space = true;
-		} else if (!tag) {
-			if (space && buf->length > start)
-				buf_add(buf, " ", 1);
-			space = false;
-			buf_add(buf, c < 0x7f ? &body[i] : "?", 1);
-		}
-	}
 }

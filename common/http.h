@@ -62,7 +62,9 @@ struct http_answer {
 	struct http_call *call; /* for http_header */
 };
 
-/* SIGPIPE is ignored in the whole process from here on. */
+/* Servers are verified against the system's certificates, or those of the file
+ * that SSL_CERT_FILE names; https_proxy and no_proxy hold, but not for
+ * loopback. SIGPIPE is ignored in the whole process from here on. */
 int
 http_open(struct loop *loop, struct http **ret_http, struct fail *fail);
 

@@ -107,7 +107,7 @@ fill(struct intake *intake, struct fail *fail)
 static void
 drop(struct intake *intake)
 {
-	if (!intake->start)
+	if (!intake->data || !intake->start)
 		return;
 	memmove(intake->data, intake->data + intake->start,
 	    intake->end - intake->start);

@@ -15,9 +15,13 @@ enum member_kind { STRING = 1, INTEGER, BOOLEAN, ARRAY, OBJECT };
 struct member {
 	const char *name;
 	enum member_kind kind;
+	bool optional;
 };
 
-#define MEMBERS_MAX 5
+#define MEMBERS_MAX 6
+
+/* What a service may send, inside of an event. */
+static const struct json_limits limits = { EVENT_MAX, 216, 1000100 };
 
 static const struct {
 	const char *name;
@@ -38,7 +42,7 @@ static const struct {
 	        { "nano_usd", INTEGER } } },
 	[EVENT_MODEL_FAILED] = { "model.failed",
 	    { { "turn", INTEGER }, { "attempt", INTEGER },
-	        { "error", OBJECT } } },
+	        { "error", OBJECT }, { "delay_ms", INTEGER, true } } },
 	[EVENT_TOOL_STARTED] = { "tool.started",
 	    { { "call", STRING }, { "tool", STRING },
 	        { "attempt", INTEGER } } },
@@ -47,14 +51,17 @@ static const struct {
 	        { "is_error", BOOLEAN } } },
 	[EVENT_TOOL_FAILED] = { "tool.failed",
 	    { { "call", STRING }, { "attempt", INTEGER },
-	        { "error", OBJECT } } },
+	        { "error", OBJECT }, { "delay_ms", INTEGER, true },
+	        { "connection", STRING, true }, { "block", OBJECT, true } } },
 	[EVENT_TOOL_UNKNOWN] = { "tool.unknown",
 	    { { "call", STRING }, { "attempt", INTEGER },
-	        { "error", OBJECT } } },
+	        { "error", OBJECT }, { "delay_ms", INTEGER, true } } },
 	[EVENT_USER_MESSAGE] = { "user.message",
 	    { { "content", ARRAY }, { "reason", STRING } } },
-	[EVENT_SIGNAL] = { "signal", { { "signal", STRING } } },
-	[EVENT_WAITING] = { "waiting", { { "reason", STRING } } },
+	[EVENT_SIGNAL] = { "signal",
+	    { { "signal", STRING }, { "call", STRING, true } } },
+	[EVENT_WAITING] = { "waiting",
+	    { { "reason", STRING }, { "until", STRING, true } } },
 	[EVENT_COMPLETED] = { "completed", { { "result", STRING } } },
 	[EVENT_BLOCKED] = { "blocked", { { "reason", STRING } } },
 	[EVENT_FAILED] = { "failed", { { "error", OBJECT } } },
@@ -68,13 +75,19 @@ event_type_name(enum event_type type)
 }
 
 static bool
-is_kind(const cJSON *value, enum member_kind kind)
+is_kind(const cJSON *data, const struct member *member)
 {
-	switch (kind) {
+	const cJSON *value;
+	int64_t number;
+
+	value = cJSON_GetObjectItemCaseSensitive(data, member->name);
+	if (!value)
+		return member->optional;
+	switch (member->kind) {
 	case STRING:
 		return cJSON_IsString(value);
 	case INTEGER:
-		return cJSON_IsNumber(value);
+		return json_integer(data, member->name, &number);
 	case BOOLEAN:
 		return cJSON_IsBool(value);
 	case ARRAY:
@@ -93,8 +106,7 @@ check_members(const cJSON *data, enum event_type type, struct fail *fail)
 
 	for (i = 0; i < MEMBERS_MAX && types[type].members[i].name; i++) {
 		member = &types[type].members[i];
-		if (!is_kind(cJSON_GetObjectItemCaseSensitive(data,
-			member->name), member->kind))
+		if (!is_kind(data, member))
 			return fail_set(fail, FAIL_NEVER, "invalid_event",
 			    "event %s: member \"%s\" is missing or of the "
 			    "wrong type", types[type].name, member->name);
@@ -107,6 +119,7 @@ read_header(struct event *event, struct fail *fail)
 {
 	const char *name, *at;
 	int64_t version, seq;
+	struct fail why;
 	size_t i;
 
 	name = json_string(event->data, "type");
@@ -129,17 +142,22 @@ read_header(struct event *event, struct fail *fail)
 		return fail_set(fail, FAIL_NEVER, "invalid_event",
 		    "event %s: member \"seq\" or \"at\" is missing", name);
 	event->seq = (uint64_t)seq;
-	return clock_parse(at, &event->at, fail);
+	if (clock_parse(at, &event->at, &why) < 0 || event->at < 0)
+		return fail_set(fail, FAIL_NEVER, "invalid_event",
+		    "event %s: member \"at\" is not a time of 1970 to 9999",
+		    name);
+	return 0;
 }
 
 int
 event_parse(struct span text, struct event *ret_event, struct fail *fail)
 {
 	struct event event = { .text = text };
+	struct fail why;
 
-	if (!(event.data = json_parse(text.at, text.length,
-		  &json_limits_upstream, fail)))
-		return fail_prefix(fail, "event");
+	if (!(event.data = json_parse(text.at, text.length, &limits, &why)))
+		return fail_set(fail, why.kind, why.kind == FAIL_NEVER ?
+		    "invalid_event" : why.type, "event: %s", why.message);
 	if (read_header(&event, fail) < 0 ||
 	    check_members(event.data, event.type, fail) < 0) {
 		cJSON_Delete(event.data);

@@ -206,7 +206,7 @@ find_holder(int fd, struct holder *holder)
 static int
 fail_locked(int fd, int64_t milliseconds, const char *path, struct fail *fail)
 {
-	struct holder holder;
+	struct holder holder = { .state = '?' };
 	long long seconds = (long long)(milliseconds + 999) / 1000;
 
 	if (!find_holder(fd, &holder))

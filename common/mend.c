@@ -35,6 +35,7 @@ escape_code(const char *text, size_t length)
 static size_t
 mend_escape(char *text, size_t length)
 {
+	static const char unknown[6] = { '\\', 'u', 'f', 'f', 'f', 'd' };
 	int code = escape_code(text, length), low;
 
 	if (code < 0)
@@ -45,7 +46,7 @@ mend_escape(char *text, size_t length)
 			return 12;
 	}
 	if (code == 0 || (code >= 0xd800 && code < 0xe000))
-		memcpy(text, "\\ufffd", 6);
+		memcpy(text, unknown, sizeof(unknown));
 	return 6;
 }
 

@@ -304,3 +304,51 @@ pins_make(const struct task *task, const struct config *config,
 		    "name fewer in tools", count);
 	return 0;
 }
+
+int
+pins_policy(const char *name)
+{
+	static const char *const names[] = {
+		[ON_UNKNOWN_TELL] = "tell",
+		[ON_UNKNOWN_RETRY] = "retry",
+		[ON_UNKNOWN_ASK] = "ask",
+	};
+	size_t i;
+
+	for (i = 0; name && i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(names[i], name) == 0)
+			return (int)i;
+	return -1;
+}
+
+int
+pins_check(const cJSON *pins, struct fail *fail)
+{
+	static const char *const strings[] = { "name", "slug", "toolkit",
+		"version" };
+	const cJSON *request, *tools, *item;
+	size_t i;
+
+	request = cJSON_GetObjectItemCaseSensitive(pins, "request");
+	tools = cJSON_GetObjectItemCaseSensitive(pins, "tools");
+	/* The messages are put behind the request's last member. */
+	if (!cJSON_IsObject(request) || !request->child ||
+	    cJSON_GetObjectItemCaseSensitive(request, "messages"))
+		return fail_set(fail, FAIL_NEVER, "invalid_pins",
+		    "the pins have no request, or one with messages already");
+	if (!cJSON_IsArray(tools))
+		return fail_set(fail, FAIL_NEVER, "invalid_pins",
+		    "the pins have no list of tools");
+	cJSON_ArrayForEach(item, tools) {
+		for (i = 0; i < sizeof(strings) / sizeof(*strings); i++)
+			if (!json_string(item, strings[i]))
+				return fail_set(fail, FAIL_NEVER,
+				    "invalid_pins", "a pinned tool has no %s",
+				    strings[i]);
+		if (pins_policy(json_string(item, "on_unknown")) < 0)
+			return fail_set(fail, FAIL_NEVER, "invalid_pins",
+			    "the pinned tool %s has no known on_unknown",
+			    json_string(item, "name"));
+	}
+	return 0;
+}

@@ -42,6 +42,15 @@ struct pin_tool {
 int
 pins_check_tool(const struct pin_tool *tool, struct fail *fail);
 
+/* Whether PINS (the object with "request" and "tools", or an event that holds
+ * them) is what a task can be held to. FAIL_NEVER, type "invalid_pins". */
+int
+pins_check(const cJSON *pins, struct fail *fail);
+
+/* The policy of that name ("tell", "retry", "ask"); -1 when there is none. */
+int
+pins_policy(const char *name);
+
 /* Adds the members of the event "pinned" to BUF ("request":...,"tools":...).
  * FAIL_NO, type "refused", when a tool fails pins_check_tool or is there
  * twice, the model cannot do what the task asks of it, or BUF is too small. */

@@ -249,7 +249,7 @@ why_not(const struct task_row *old, const struct task_row *row)
 int
 store_put(struct store *store, struct task_row *row, struct fail *fail)
 {
-	struct task_row old, new_row = *row;
+	struct task_row old = { .seq = 0 }, new_row = *row;
 	const char *reason;
 
 	if (store_get(store, &row->id, &old, fail) < 0)

@@ -31,6 +31,7 @@
 #define ROOM_PER_ROW 8192 /* pages that a row's places may take anew */
 #define PRUNED_ROWS 256
 #define PRUNED_EVENTS 2000
+#define PRUNE_ROOM ((size_t)8 << 20) /* pages that this may change */
 
 /* ---- removing a task ---- */
 
@@ -132,6 +133,24 @@ prune_some(struct prune *prune, const struct key *state, struct fail *fail)
 	return 0;
 }
 
+/* LMDB gives pages that a commit freed to the next but one: without one more
+ * commit, a store at its maximum would still have no room. */
+static int
+free_pages(struct store *store, struct fail *fail)
+{
+	struct key key = key_name("served");
+	uint64_t number = 0;
+
+	if (store_begin(store, true, 0, fail) < 0)
+		return -1;
+	if (number_read(store, TABLE_META, &key, &number, fail) < 0 ||
+	    number_write(store, TABLE_META, &key, number, fail) < 0) {
+		store_abort(store);
+		return -1;
+	}
+	return store_commit(store, fail);
+}
+
 int64_t
 store_prune(struct store *store, int64_t wall, struct fail *fail)
 {
@@ -149,7 +168,7 @@ store_prune(struct store *store, int64_t wall, struct fail *fail)
 		prune.from = prefix;
 		prune.done = false;
 		while (!prune.done) {
-			if (store_begin(store, true, 0, fail) < 0)
+			if (store_begin(store, true, PRUNE_ROOM, fail) < 0)
 				return -1;
 			if (prune_some(&prune, &prefix, fail) < 0) {
 				store_abort(store);
@@ -157,6 +176,8 @@ store_prune(struct store *store, int64_t wall, struct fail *fail)
 			}
 		}
 	}
+	if (prune.removed && free_pages(store, fail) < 0)
+		return -1;
 	return prune.removed;
 }
 

@@ -20,7 +20,7 @@
 #define FORMAT 1
 #define PARKED_MOST 2048   /* rows that one call parks */
 #define RETURNED_MOST 256  /* parked rows that one call brings back */
-#define PROMOTED_MOST 1024
+#define PROMOTED_MOST 256
 #define LIMITS_SIZE (1 + 8 + 8)
 
 struct line {

@@ -224,7 +224,7 @@ sweep_share(struct store *store, struct key key, const struct key *first,
 {
 	struct db_row row;
 	struct key next;
-	struct share share;
+	struct share share = { 0, 0 };
 	int found;
 
 	key_next(&key);

@@ -494,9 +494,10 @@ worker_unpack(struct span value, struct worker_row *ret_worker,
 void
 counts_pack(const struct counts *counts, uint8_t bytes[COUNTS_SIZE])
 {
-	struct packer packer = { bytes };
+	struct packer packer;
 	int i;
 
+	packer.at = bytes;
 	pack_byte(&packer, FORMAT);
 	for (i = 0; i < TASK_STATES; i++)
 		pack_number(&packer, (uint64_t)counts->state[i]);

@@ -20,9 +20,9 @@
 static void
 add_text(struct buf *buf, const char *text, size_t limit, const char *indent)
 {
-	size_t i = 0;
+	size_t i = 0, length = strlen(text);
 
-	while (text[i]) {
+	while (i < length) {
 		unsigned char c = (unsigned char)text[i];
 		unsigned char after = (unsigned char)text[i + 1];
 

@@ -34,7 +34,7 @@
 
 /* A dying process closes its files one after the other: the notice can come
  * before its lock is free, so it is looked for again a little later. */
-static const int64_t probe_delays[] = { 0, 2, 10, 50, 200 };
+static const int64_t probe_delays[] = { 0, 2, 10, 50, 200, 1000 };
 #define PROBES (sizeof(probe_delays) / sizeof(*probe_delays))
 
 struct body {
@@ -265,7 +265,8 @@ lease(struct body *body, int64_t now, struct fail *fail)
 	}
 	for (i = 0; i < count && result == 0; i++) {
 		body->took_one = true;
-		if (run_open(&body->worker, &rows[i], &run, &why) < 0) {
+		if (run_open(&body->worker, &rows[i], now, &run,
+		&why) < 0) {
 			if (why.kind != FAIL_NEVER) {
 				*fail = why;
 				result = -1;
@@ -342,7 +343,7 @@ check_idle(struct body *body, struct fail *fail)
 	const struct worker_options *options = body->options;
 	struct store *store = body->worker.store;
 	struct store_depth depth;
-	int64_t ready = 0;
+	int64_t ready = 0, running = 0;
 	size_t i = 0;
 	int result = 0;
 
@@ -362,9 +363,12 @@ check_idle(struct body *body, struct fail *fail)
 		result = store_depth(store, options->queue_count ?
 		    options->queues[i] : NULL, &depth, fail);
 		ready += result == 0 ? depth.ready : 0;
+		running += result == 0 ? depth.state[TASK_RUNNING] : 0;
 	} while (result == 0 && ++i < options->queue_count);
 	store_abort(store);
-	body->leave = result == 0 && ready == 0;
+	/* What runs may be in the hands of a worker that is just dying. */
+	body->leave = result == 0 && ready == 0 &&
+	    (running == 0 || body->probes >= PROBES);
 	return result;
 }
 
@@ -467,6 +471,7 @@ begin(struct body *body, struct fail *fail)
 	body->probe = (struct timer){ .fire = on_probe, .context = body };
 	body->renew_due = body->probe_due = true;
 	loop_timer(worker->loop, &body->poll, clock_boot() + POLL_MS);
+	loop_timer(worker->loop, &body->probe, clock_boot());
 	tick_soon(body);
 	log_line("info", "ready", "worker", worker->name, NULL);
 	return 0;

@@ -56,7 +56,7 @@ struct worker {
 
 /* Takes a task that was just leased; records "started". In the transaction. */
 int
-run_open(struct worker *worker, const struct task_row *row,
+run_open(struct worker *worker, const struct task_row *row, int64_t now,
     struct run **ret_run, struct fail *fail);
 
 void

@@ -50,7 +50,7 @@ run_timer(void *context)
 }
 
 int
-run_open(struct worker *worker, const struct task_row *row,
+run_open(struct worker *worker, const struct task_row *row, int64_t now,
     struct run **ret_run, struct fail *fail)
 {
 	struct run *run = mem_alloc(sizeof(*run));
@@ -72,11 +72,10 @@ run_open(struct worker *worker, const struct task_row *row,
 	}
 	member_string(&members, "worker", worker->name);
 	member_integer(&members, "fence", (int64_t)row->fence);
-	result = drive_record(&run->drive, worker->store, clock_wall(),
-	    EVENT_STARTED, members.data, members.length, fail);
+	result = drive_record(&run->drive, worker->store, now, EVENT_STARTED,
+	    members.data, members.length, fail);
 	if (result == 0)
-		result = drive_save(&run->drive, worker->store,
-		    clock_wall(), fail);
+		result = drive_save(&run->drive, worker->store, now, fail);
 	buf_release(&members);
 	if (result < 0)
 		run_close(run);
@@ -128,8 +127,10 @@ run_room(const struct run *run)
 {
 	size_t i, room = 8192;
 
+	/* A reply can ask for many calls, each of which is recorded. */
 	for (i = 0; i < run->fact_count; i++)
-		room += run->facts[i].members.length + 1024;
+		room += 1024 + run->facts[i].members.length *
+		    (run->facts[i].type == EVENT_MODEL_REPLIED ? 64 : 1);
 	return room;
 }
 

@@ -127,7 +127,7 @@ unset COMPOSIO_BASE_URL
 
 # Options.
 check "--help" agent-preflight --help
-says "shows the synopsis" '^usage: agent-preflight \[-f file\]' "$OUT"
+says "shows the synopsis" '^usage: agent-preflight ' "$OUT"
 check "--version" agent-preflight --version
 says "has a number" '^agent-preflight [0-9]+\.[0-9]+\.[0-9]+$' "$OUT"
 status 100 "an unknown option" agent-preflight --nonsense

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Sourced by every tests/*.t: TAP for shell tests that drive the built programs.
 #
 #	. "$(dirname "$0")/lib.sh"
@@ -23,12 +24,12 @@ unset AGENT_STORE AGENT_CONFIG AGENT_ENGINE XDG_STATE_HOME XDG_CONFIG_HOME \
 HOME=$T/home
 mkdir "$HOME"
 export HOME
-test_count=0 test_failed=0 test_plan= test_pids=
+test_count=0 test_failed=0 test_plan='' test_pids=''
 
 finish() {
 	for pid in $test_pids; do kill -KILL "$pid" 2>/dev/null; done
 	wait 2>/dev/null
-	[ -n "${KEEP-}" ] && echo "# kept: $T" || rm -rf "$T"
+	if [ -n "${KEEP-}" ]; then echo "# kept: $T"; else rm -rf "$T"; fi
 	if [ -n "$test_plan" ] && [ "$test_plan" -ne "$test_count" ]; then exit 1; fi
 	[ "$test_failed" -eq 0 ] || exit 1
 }
@@ -101,7 +102,8 @@ standin() {
 	script=$1
 	shift
 	start agent-standin --script "$script" --listen 127.0.0.1:0 \
-		--address-file "$T/standin.url" --ledger "$T/ledger" "$@" 2>"$T/standin.log"
+		--address-file "$T/standin.url" --ledger "$T/ledger" "$@" >"$T/standin.log" 2>&1
+	# shellcheck disable=SC2034 # for tests that end it themselves
 	STANDIN=$STARTED
 	await 10 test -s "$T/standin.url" || { cat "$T/standin.log" >&2; return 1; }
 	URL=$(cat "$T/standin.url")

@@ -30,8 +30,11 @@ struct server {
 	atomic_int connections; /* accepted */
 	atomic_int requests;    /* read whole */
 	void (*serve)(struct server *server, int fd, int connection);
-	char request[65536];    /* the last one that was read, cut */
+	char request[65536];    /* the last one of any thread, cut */
 };
+
+/* The last request that this thread read. */
+static _Thread_local char server_own[65536];
 
 struct server_job {
 	struct server *server;
@@ -63,7 +66,8 @@ server_read(struct server *server, int fd)
 		}
 		length += (size_t)got;
 	}
-	snprintf(server->request, sizeof(server->request), "%s", text);
+	snprintf(server_own, sizeof(server_own), "%s", text);
+	memcpy(server->request, server_own, sizeof(server_own));
 	free(text);
 	atomic_fetch_add(&server->requests, 1);
 	return true;

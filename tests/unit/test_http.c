@@ -513,11 +513,11 @@ serve_pieces(struct server *server, int fd, int connection)
 {
 	(void)connection;
 	while (server_read(server, fd)) {
-		if (strstr(server->request, "/other") != NULL) {
+		if (strstr(server_own, "/other") != NULL) {
 			server_answer(fd, "200 OK", "", "other");
 			continue;
 		}
-		if (strstr(server->request, "/error") != NULL) {
+		if (strstr(server_own, "/error") != NULL) {
 			server_answer(fd, "500 No", "", "an error");
 			continue;
 		}

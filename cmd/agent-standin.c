@@ -1,0 +1,301 @@
+/*
+ * agent-standin: a scripted stand-in for the Claude Messages API and the
+ * Composio REST API, on one port of the loopback interface.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "cmd/standin/dispatch.h"
+#include "cmd/standin/script.h"
+#include "cmd/standin/server.h"
+#include "cmd/standin/standin.h"
+#include "common/cli.h"
+#include "common/file.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+#define BODY_BYTES ((size_t)32 << 20)
+#define STATE_BYTES ((size_t)256 << 20)
+#define THREADS_MOST 64
+
+static const char usage[] = "agent-standin --script FILE "
+    "[--address-file FILE] [--allow-remote]\n"
+    "              [--ledger FILE] [--listen ADDRESS:PORT] "
+    "[--mailbox FILE]\n"
+    "              [--state FILE] [--threads N] [--verbose]\n"
+    "       agent-standin --summary LEDGER [--json]";
+
+static const char help[] =
+    "A local stand-in for the Claude and Composio APIs, for rehearsals, demos\n"
+    "and tests. Its address is the first line on stdout.\n\n"
+    "  --script FILE        how it behaves: see agent-standin(5)\n"
+    "  --listen ADDR:PORT   where it listens; 127.0.0.1:0 by default\n"
+    "  --allow-remote       allow an address that is not loopback\n"
+    "  --address-file FILE  write the address there when it is ready\n"
+    "  --mailbox FILE       the mail of its Gmail, an mbox file\n"
+    "  --ledger FILE        append each executed tool call\n"
+    "  --state FILE         keep drafts and issues over restarts\n"
+    "  --threads N          threads that answer; 2 by default\n"
+    "  --verbose            log each request\n"
+    "  --summary LEDGER     print what a ledger holds, and end\n";
+
+struct settings {
+	const char *script, *address_file, *mailbox, *ledger, *state, *summary;
+	char address[64];
+	uint16_t port;
+	bool remote;
+	unsigned threads;
+};
+
+enum {
+	OPT_SCRIPT = CLI_OWN, OPT_LISTEN, OPT_REMOTE, OPT_ADDRESS, OPT_MAILBOX,
+	OPT_LEDGER, OPT_STATE, OPT_THREADS, OPT_VERBOSE, OPT_SUMMARY,
+};
+
+static const struct option options[] = {
+	{ "help", no_argument, NULL, CLI_HELP },
+	{ "version", no_argument, NULL, CLI_VERSION },
+	{ "json", no_argument, NULL, CLI_JSON },
+	{ "address-file", required_argument, NULL, OPT_ADDRESS },
+	{ "allow-remote", no_argument, NULL, OPT_REMOTE },
+	{ "ledger", required_argument, NULL, OPT_LEDGER },
+	{ "listen", required_argument, NULL, OPT_LISTEN },
+	{ "mailbox", required_argument, NULL, OPT_MAILBOX },
+	{ "script", required_argument, NULL, OPT_SCRIPT },
+	{ "state", required_argument, NULL, OPT_STATE },
+	{ "summary", required_argument, NULL, OPT_SUMMARY },
+	{ "threads", required_argument, NULL, OPT_THREADS },
+	{ "verbose", no_argument, NULL, OPT_VERBOSE },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* "127.0.0.1:8080", "[::1]:0", "8080" */
+static void
+read_listen(const struct cli *cli, const char *text,
+    struct settings *settings)
+{
+	const char *colon = strrchr(text, ':');
+	const char *port = colon == NULL ? text : colon + 1;
+	size_t size = colon == NULL ? 0 : (size_t)(colon - text);
+
+	settings->port
+	    = (uint16_t)cli_number(cli, "--listen", port, 0, 65535);
+	if (colon == NULL)
+		return;
+	if (size >= 2 && text[0] == '[' && text[size - 1] == ']') {
+		text++;
+		size -= 2;
+	}
+	if (size == 0 || size >= sizeof(settings->address))
+		cli_usage(cli, "--listen: %s is not ADDRESS:PORT", text);
+	snprintf(settings->address, sizeof(settings->address), "%.*s",
+	    (int)size, text);
+}
+
+static void
+read_options(struct cli *cli, int argc, char **argv,
+    struct settings *settings)
+{
+	int option;
+
+	while ((option = cli_option(cli, argc, argv, "", options)) != -1) {
+		switch (option) {
+		case OPT_ADDRESS:
+			settings->address_file = optarg;
+			break;
+		case OPT_REMOTE:
+			settings->remote = true;
+			break;
+		case OPT_LEDGER:
+			settings->ledger = optarg;
+			break;
+		case OPT_LISTEN:
+			read_listen(cli, optarg, settings);
+			break;
+		case OPT_MAILBOX:
+			settings->mailbox = optarg;
+			break;
+		case OPT_SCRIPT:
+			settings->script = optarg;
+			break;
+		case OPT_STATE:
+			settings->state = optarg;
+			break;
+		case OPT_SUMMARY:
+			settings->summary = optarg;
+			break;
+		case OPT_THREADS:
+			settings->threads = (unsigned)cli_number(
+			    cli, "--threads", optarg, 1, THREADS_MOST);
+			break;
+		case OPT_VERBOSE:
+			log_verbose(true);
+			break;
+		}
+	}
+	if (optind < argc)
+		cli_usage(cli, "%s: no operand is expected", argv[optind]);
+	if (settings->script == NULL && settings->summary == NULL)
+		cli_usage(cli, "--script or --summary is needed");
+	if (!settings->remote && strncmp(settings->address, "127.", 4) != 0
+	    && strcmp(settings->address, "::1") != 0)
+		cli_usage(cli, "--listen: %s is not a loopback address; "
+		    "--allow-remote allows it", settings->address);
+}
+
+static int
+restore(struct standin *standin, const char *path, struct fail *fail)
+{
+	struct buf text = BUF_INIT(STATE_BYTES);
+	int64_t version = 0;
+	cJSON *state = NULL;
+	int result = -1;
+
+	standin->state_path = path;
+	if (path == NULL || access(path, F_OK) < 0)
+		return 0;
+	if (file_read(path, &text, fail) < 0)
+		goto out;
+	state = json_parse(
+	    text.data, text.length, &json_limits_upstream, fail);
+	if (state == NULL) {
+		fail_prefix(fail, "%s", path);
+		goto out;
+	}
+	if (!json_integer(state, "version", &version) || version != 1) {
+		fail_set(fail, FAIL_NEVER, "bad_state",
+		    "%s is not a state file of this version", path);
+		goto out;
+	}
+	gmail_restore(standin->gmail,
+	    cJSON_GetObjectItemCaseSensitive(state, "drafts"));
+	linear_restore(standin->linear,
+	    cJSON_GetObjectItemCaseSensitive(state, "issues"));
+	result = 0;
+out:
+	cJSON_Delete(state);
+	buf_release(&text);
+	return result;
+}
+
+static int
+set_up(struct standin *standin, const struct settings *settings,
+    struct fail *fail)
+{
+	pthread_mutex_init(&standin->lock, NULL);
+	standin->cache = prompt_cache_new();
+	standin->script = script_read(settings->script, fail);
+	if (standin->script == NULL)
+		return -1;
+	if (script_number(standin->script, "drip", 0, 86400000, 0,
+	        &standin->drip_ms, "drip", fail) < 0
+	    || model_new(standin->script, &standin->model, fail) < 0
+	    || faults_new(standin->script, &standin->faults, fail) < 0
+	    || catalogue_new(standin->script, &standin->catalogue, fail) < 0
+	    || accounts_new(standin->script, &standin->accounts, fail) < 0
+	    || linear_new(standin->script, &standin->linear, fail) < 0)
+		return fail_prefix(fail, "%s", settings->script);
+	if (mailbox_open(settings->mailbox, &standin->mailbox, fail) < 0
+	    || ledger_open(settings->ledger, &standin->ledger, fail) < 0)
+		return -1;
+	standin->gmail = gmail_new(standin->mailbox);
+	return restore(standin, settings->state, fail);
+}
+
+static void
+take_down(struct standin *standin)
+{
+	gmail_free(standin->gmail);
+	mailbox_close(standin->mailbox);
+	ledger_close(standin->ledger);
+	linear_free(standin->linear);
+	accounts_free(standin->accounts);
+	catalogue_free(standin->catalogue);
+	faults_free(standin->faults);
+	model_free(standin->model);
+	prompt_cache_free(standin->cache);
+	cJSON_Delete(standin->script);
+	pthread_mutex_destroy(&standin->lock);
+}
+
+/* Tells where it listens, and waits for the signal to end. */
+static int
+run(const struct cli *cli, const struct settings *settings,
+    struct standin *standin, struct fail *fail)
+{
+	struct server_options server_options = {
+		.address = settings->address,
+		.port = settings->port,
+		.threads = settings->threads,
+		.body_maximum = BODY_BYTES,
+		.arrive = dispatch_arrive,
+		.answer = dispatch_answer,
+		.context = standin,
+	};
+	struct server *server = NULL;
+	char line[96];
+	sigset_t ends;
+	int signal, result = 0;
+
+	/* Blocked in every thread, and taken here by sigwait. */
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &ends, NULL);
+	if (server_start(&server_options, &server, fail) < 0)
+		return -1;
+	snprintf(standin->url, sizeof(standin->url),
+	    strchr(settings->address, ':') ? "http://[%s]:%u" : "http://%s:%u",
+	    settings->address, (unsigned)server_port(server));
+	snprintf(line, sizeof(line), "%s\n", standin->url);
+	if (settings->address_file != NULL)
+		result = file_replace(
+		    settings->address_file, line, strlen(line), fail);
+	if (result == 0) {
+		log_line("info", "ready", "address", standin->url, NULL);
+		cli_write(cli, line, strlen(line));
+		sigwait(&ends, &signal);
+		log_line("info", "ending", NULL);
+	}
+	server_stop(server);
+	return result;
+}
+
+static int
+summarise(const struct cli *cli, const char *path, struct fail *fail)
+{
+	struct buf text = BUF_INIT(STATE_BYTES);
+	int result;
+
+	result = ledger_summary(path, cli->human, &text, fail);
+	if (result == 0 && text.length > 0)
+		cli_write(cli, text.data, text.length);
+	buf_release(&text);
+	return result;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct settings settings = { .address = "127.0.0.1", .threads = 2 };
+	struct standin standin = { .script = NULL };
+	struct fail fail;
+	struct cli cli;
+	int result;
+
+	cli_start(&cli, "agent-standin", usage, help);
+	read_options(&cli, argc, argv, &settings);
+	if (settings.summary != NULL) {
+		result = summarise(&cli, settings.summary, &fail);
+	} else {
+		result = set_up(&standin, &settings, &fail);
+		if (result == 0)
+			result = run(&cli, &settings, &standin, &fail);
+		take_down(&standin);
+	}
+	return result < 0 ? cli_fail(&cli, &fail, NULL) : 0;
+}

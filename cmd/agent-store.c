@@ -1,0 +1,290 @@
+/*
+ * agent-store: what an administrator does to the store of the embedded engine:
+ * check it, back it up, prune it, export it.
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/audit.h"
+#include "common/buf.h"
+#include "common/cli.h"
+#include "common/clock.h"
+#include "common/engine.h"
+#include "common/export.h"
+#include "common/fail.h"
+#include "common/json.h"
+#include "common/store.h"
+#include "common/store_admin.h"
+
+static const char usage_text[] =
+    "agent-store backup [--config FILE] [--json] [--store DIR] COPY\n"
+    "       agent-store check [--config FILE] [--json] [--store DIR]\n"
+    "       agent-store export [--config FILE] [--json] [--store DIR]\n"
+    "       agent-store prune [--config FILE] [--json] [--store DIR]\n"
+    "             --before AGE";
+static const char help_text[] =
+    "Looks after the folder that keeps the tasks.\n"
+    "\n"
+    "  backup COPY    a copy in the new folder COPY; work goes on meanwhile\n"
+    "  check          whether all that the store says fits together\n"
+    "  export         each task with its journal, a line of JSON each\n"
+    "  prune          removes tasks that ended longer than AGE ago\n"
+    "\n"
+    "  --before AGE   a number and s, m, h, d or w: 90d\n";
+
+enum { OPTION_BEFORE = CLI_OWN };
+static const struct option options[] = {
+	CLI_OPTIONS,
+	{ "before", required_argument, NULL, OPTION_BEFORE },
+	{ NULL, 0, NULL, 0 },
+};
+
+struct run {
+	struct cli cli;
+	const char *folder, *before, *copy;
+	int64_t tasks, events;   /* seen by check */
+};
+
+static void
+print(const struct run *run, struct buf *buf)
+{
+	cli_write(&run->cli, buf->data, buf->length);
+	buf_release(buf);
+}
+
+/* ---- check ---- */
+
+static void
+say_fault(void *context, const char *sentence)
+{
+	struct run *run = context;
+	struct buf line = BUF_INIT(64u << 10);
+
+	if (run->cli.human) {
+		buf_add_string(&line, sentence);
+	} else {
+		buf_add_string(&line, "{\"fault\":");
+		json_quote(&line, sentence, strlen(sentence));
+		buf_add_string(&line, "}");
+	}
+	buf_add_string(&line, "\n");
+	print(run, &line);
+}
+
+static int
+fold(void *context, const struct task_row *row, const struct span *texts,
+    size_t count, struct fail *fail)
+{
+	struct run *run = context;
+
+	run->tasks++;
+	run->events += (int64_t)count;
+	return audit_journal(row, texts, count, fail);
+}
+
+/* The map reaches beyond the end of a file that was cut off. */
+static void
+cut_off(int number)
+{
+	static const char text[] = "agent-store: data.mdb is cut off or its "
+	    "disk cannot be read; restore a backup\n";
+
+	(void)number;
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		_exit(FAIL_NOT_NOW);
+	_exit(FAIL_NEVER);
+}
+
+static int
+check(struct run *run, struct fail *fail)
+{
+	struct buf line = BUF_INIT(4096);
+	struct store *store = NULL;
+	int faults;
+
+	(void)signal(SIGBUS, cut_off);
+	if (store_open(run->folder, STORE_READ, 0, &store, fail) < 0)
+		return -1;
+	faults = store_verify(store, fold, say_fault, run, fail);
+	store_close(store);
+	if (faults < 0)
+		return -1;
+	if (run->cli.human)
+		buf_print(&line, "%" PRId64 " tasks, %" PRId64 " events, %d "
+		    "faults\n", run->tasks, run->events, faults);
+	else
+		buf_print(&line, "{\"tasks\":%" PRId64 ",\"events\":%" PRId64
+		    ",\"faults\":%d}\n", run->tasks, run->events, faults);
+	print(run, &line);
+	return faults ? FAIL_NO : 0;
+}
+
+/* ---- backup, prune ---- */
+
+static int
+backup(struct run *run, struct fail *fail)
+{
+	struct buf line = BUF_INIT(64u << 10);
+	struct store *store = NULL;
+	int result;
+
+	if (store_open(run->folder, STORE_READ, 0, &store, fail) < 0)
+		return -1;
+	result = store_backup(store, run->copy, fail);
+	store_close(store);
+	if (result < 0)
+		return -1;
+	if (run->cli.human) {
+		buf_print(&line, "copied to %s", run->copy);
+	} else {
+		buf_add_string(&line, "{\"backup\":");
+		json_quote(&line, run->copy, strlen(run->copy));
+		buf_add_string(&line, "}");
+	}
+	buf_add_string(&line, "\n");
+	print(run, &line);
+	return 0;
+}
+
+/* "90d" to milliseconds. */
+static int64_t
+parse_age(const struct run *run)
+{
+	static const struct {
+		char letter;
+		int64_t milliseconds;
+	} units[] = {
+		{ 's', 1000 }, { 'm', 60000 }, { 'h', 3600000 },
+		{ 'd', 86400000 }, { 'w', 604800000 },
+	};
+	size_t length = strlen(run->before), i;
+	char digits[16];
+
+	for (i = 0; length > 1 && length < sizeof(digits) &&
+	    i < sizeof(units) / sizeof(units[0]); i++) {
+		if (run->before[length - 1] != units[i].letter)
+			continue;
+		memcpy(digits, run->before, length - 1);
+		digits[length - 1] = '\0';
+		return cli_number(&run->cli, "--before", digits, 0,
+		    100000000) * units[i].milliseconds;
+	}
+	cli_usage(&run->cli, "--before needs a number and one of s, m, h, d, "
+	    "w, as in 90d, not \"%s\"", run->before);
+}
+
+static int
+prune(struct run *run, struct fail *fail)
+{
+	int64_t before = clock_wall() - parse_age(run), count;
+	struct buf line = BUF_INIT(4096);
+	struct store *store = NULL;
+
+	if (store_open(run->folder, STORE_WRITE, 0, &store, fail) < 0)
+		return -1;
+	count = store_prune(store, before, fail);
+	store_close(store);
+	if (count < 0)
+		return -1;
+	buf_print(&line, run->cli.human ? "%" PRId64 " tasks removed\n" :
+	    "{\"pruned\":%" PRId64 "}\n", count);
+	print(run, &line);
+	return 0;
+}
+
+/* ---- export ---- */
+
+static void
+write_line(void *context, struct span line)
+{
+	struct run *run = context;
+
+	cli_write(&run->cli, line.at, line.length);
+}
+
+static int
+export(struct run *run, struct fail *fail)
+{
+	struct engine *engine = NULL;
+	int result;
+
+	if (engine_open("lmdb", run->folder, ENGINE_READ, &run->cli.config,
+	    &engine, fail) < 0)
+		return -1;
+	result = export_tasks(engine, write_line, run, fail);
+	engine_close(engine);
+	return result;
+}
+
+/* ---- the program ---- */
+
+static const struct command {
+	const char *name;
+	int (*run)(struct run *run, struct fail *fail);
+	int arguments;
+	bool before;
+} commands[] = {
+	{ "backup", backup, 1, false },
+	{ "check", check, 0, false },
+	{ "export", export, 0, false },
+	{ "prune", prune, 0, true },
+};
+
+static const struct command *
+find_command(struct run *run, int argc, char **argv)
+{
+	const struct command *command = NULL;
+	size_t i;
+
+	if (optind == argc)
+		cli_usage(&run->cli, "one of backup, check, export, prune is "
+		    "needed");
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(argv[optind], commands[i].name) == 0)
+			command = &commands[i];
+	}
+	if (!command)
+		cli_usage(&run->cli, "\"%s\" is none of backup, check, export, "
+		    "prune", argv[optind]);
+	if (argc - optind - 1 != command->arguments)
+		cli_usage(&run->cli, "%s takes %s", command->name,
+		    command->arguments ? "the folder of the copy" :
+		    "no argument");
+	if (command->before != (run->before != NULL))
+		cli_usage(&run->cli, command->before ? "prune needs --before "
+		    "AGE" : "--before is for prune");
+	if (run->before)
+		(void)parse_age(run);
+	run->copy = argv[optind + 1];
+	return command;
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct command *command;
+	struct run run;
+	struct fail fail;
+	int code;
+
+	memset(&run, 0, sizeof(run));
+	cli_start(&run.cli, "agent-store", usage_text, help_text);
+	while (cli_option(&run.cli, argc, argv, "", options) != -1)
+		run.before = optarg;
+	command = find_command(&run, argc, argv);
+	if (cli_settings(&run.cli, &fail) < 0)
+		return cli_fail(&run.cli, &fail, NULL);
+	run.folder = cli_store(&run.cli);
+	if (run.cli.engine && strcmp(run.cli.engine, "lmdb") != 0)
+		code = fail_set(&fail, FAIL_NEVER, "engine", "agent-store "
+		    "works on the store of the engine lmdb, not %s",
+		    run.cli.engine);
+	else
+		code = command->run(&run, &fail);
+	if (code < 0)
+		code = cli_fail(&run.cli, &fail, NULL);
+	config_release(&run.cli.config);
+	return code;
+}

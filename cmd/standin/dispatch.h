@@ -1,0 +1,18 @@
+/*
+ * dispatch: which service a request is for, and what goes wrong with it. The
+ * two callbacks of the server; the context is a struct standin.
+ */
+#ifndef STANDIN_DISPATCH_H
+#define STANDIN_DISPATCH_H
+
+#include "cmd/standin/exchange.h"
+
+void
+dispatch_arrive(void *context, struct request *request,
+    struct arrival *ret_arrival);
+
+void
+dispatch_answer(void *context, struct request *request,
+    const struct arrival *arrival, struct reply *reply);
+
+#endif

@@ -1,0 +1,76 @@
+/*
+ * standin: what the parts of the stand-in share.
+ */
+#ifndef STANDIN_STANDIN_H
+#define STANDIN_STANDIN_H
+
+#include <pthread.h>
+
+#include "cmd/standin/accounts.h"
+#include "cmd/standin/catalogue.h"
+#include "cmd/standin/claude_prefix.h"
+#include "cmd/standin/exchange.h"
+#include "cmd/standin/faults.h"
+#include "cmd/standin/gmail.h"
+#include "cmd/standin/ledger.h"
+#include "cmd/standin/linear.h"
+#include "cmd/standin/mailbox.h"
+#include "cmd/standin/model.h"
+
+struct standin {
+	cJSON *script;
+	struct model *model;
+	struct prompt_cache *cache;
+	struct faults *faults;
+	struct catalogue *catalogue;
+	struct mailbox *mailbox;
+	struct ledger *ledger;
+	const char *state_path;   /* or NULL */
+	int64_t drip_ms;
+	char url[80];             /* of this server */
+
+	/* Held for accounts, gmail and linear, and while a tool is executed
+	 * and entered in the ledger. */
+	pthread_mutex_t lock;
+	struct accounts *accounts;
+	struct gmail *gmail;
+	struct linear *linear;
+};
+
+/* The two services. PATH is what comes behind their roots. */
+void
+claude_answer(struct standin *standin, struct request *request,
+    const char *path, struct reply *reply);
+
+/* An error as the API gives it. */
+void
+claude_fault(struct request *request, struct reply *reply, int status,
+    const char *message);
+
+void
+composio_answer(struct standin *standin, struct request *request,
+    const char *path, struct reply *reply);
+
+/* SLUG may be "": made from the status. */
+void
+composio_fault(struct request *request, struct reply *reply, int status,
+    int code, const char *slug, const char *message);
+
+/* The tool that a path executes, or NULL; borrowed from PATH. */
+const char *
+composio_tool(const char *path);
+
+/* POST tools/execute/SLUG. */
+void
+composio_execute(struct standin *standin, struct request *request,
+    const char *slug, const cJSON *body, struct reply *reply);
+
+/* Writes Gmail's and Linear's state to the state file, if there is one. The
+ * lock is held. */
+void
+standin_save(struct standin *standin);
+
+#define CLAUDE_ROOT "/v1/"
+#define COMPOSIO_ROOT "/api/v3.1/"
+
+#endif

@@ -1,0 +1,13 @@
+/* What the files of http share. */
+#ifndef COMMON_HTTP_INTERNAL_H
+#define COMMON_HTTP_INTERNAL_H
+
+#include "common/http.h"
+
+/* Whether a key may be sent to this URL: FAIL_NEVER, type "invalid_url" or
+ * "insecure_url", when not. */
+int
+http_check_url(const char *text, bool *ret_loopback, bool *ret_secure,
+    struct fail *fail);
+
+#endif

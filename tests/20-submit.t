@@ -1,0 +1,126 @@
+#!/bin/sh
+# agent-submit: what it takes, what it refuses, and in which order it answers.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+AGENT_STORE=$T/store
+export AGENT_STORE
+submit() { agent-submit --no-preflight "$@"; }
+given() { # given TEXT: into a file, as printf says; its name is $GIVEN
+	GIVEN=$T/given
+	# shellcheck disable=SC2059 # the text is a format
+	printf "$1" >"$GIVEN"
+}
+pending() { agent-scale-probe --plain; }
+ids() { sed -n 's/.*"id":"\([^"]*\)".*/\1/p' "$1"; }
+
+given '{"user":"ann","goal":"one"}'
+status 100 "a task that was not checked is refused" agent-submit -f "$GIVEN"
+says "and is told what to do" '"type":"not_checked".*agent-preflight' "$OUT"
+check "and no store is made for it" test ! -e "$AGENT_STORE"
+
+given '{"error":{"type":"refused","message":"no","retryable":false,"exit":1,"reasons":[1]}}'
+status 1 "an error from upstream gives its own exit status" submit -f "$GIVEN"
+same "and is passed on unchanged" "$(cat "$GIVEN")" "$(cat "$OUT")"
+given '{"error":{"type":"upstream","message":"later","retryable":true,"exit":111}}'
+status 111 "also when it is one to try again" submit -f "$GIVEN"
+check "and no store is made for it either" test ! -e "$AGENT_STORE"
+
+given '{"user":"ann","goal":"one"}'
+check "one task" submit -f "$GIVEN"
+same "is answered in one line" '{"id":"ID","state":"queued","existing":false}' \
+	"$(sed 's/"id":"[0-9a-f-]*"/"id":"ID"/' "$OUT")"
+check "an object over several lines" sh -c \
+	'printf "{\n \"user\": \"ann\",\n \"goal\": \"two\"\n}\n" | agent-submit --no-preflight'
+check "YAML" sh -c \
+	'printf "user: ann\ngoal: |\n  three\n  lines\n" | agent-submit --no-preflight'
+same "are three tasks" 3 "$(pending)"
+same "and the goal of each is the title" "three two one" \
+	"$(agent-status | sed 's/.*"title":"\([^"]*\)".*/\1/' | tr '\n' ' ' | sed 's/ $//')"
+
+given '{"user":"ann","goal":"a"}\n{oops}\n\n{"user":"ann"}\n{"user":"ann","goal":"d"}'
+status 100 "lines with broken ones among them" submit -f "$GIVEN"
+same "each is answered in its place" "id error error id" \
+	"$(sed 's/^{"\([a-z]*\)".*/\1/' "$OUT" | tr '\n' ' ' | sed 's/ $//')"
+says "and an error names its line" 'line 4: goal' "$OUT"
+given '{"user":"ann",\n{"user":"ann","goal":"d"}\n'
+status 100 "lines of which the first does not end" submit -f "$GIVEN"
+same "the others go on" 1 "$(ids "$OUT" | wc -l)"
+
+given '{"user":"ann","goal":"k"}'
+check "a key" submit --key k -f "$GIVEN"
+first=$(ids "$OUT")
+check "the same key again" submit --key k -f "$GIVEN"
+says "is the same task" "\"id\":\"$first\",\"existing\":true" "$OUT"
+given '{"user":"ann","goal":"other"}'
+status 1 "with another task it is refused" submit --key k -f "$GIVEN"
+says "and says which task has it" "key_conflict.*$first" "$OUT"
+given '{"user":"bob","goal":"other"}'
+check "another user's keys are his own" submit --key k -f "$GIVEN"
+
+before=$(pending)
+given '{"user":"ann","goal":"same instant","key":"i"}'
+for i in 1 2 3 4 5 6 7 8; do
+	submit -f "$GIVEN" >"$T/same.$i" 2>&1 &
+	same_pids="${same_pids-} $!"
+done
+# shellcheck disable=SC2086 # a list of pids
+wait $same_pids
+same "eight submits with one key at the same instant are one task" \
+	"$((before + 1)) 1" "$(pending) $(cat "$T"/same.* | sed 's/.*"id":"\([^"]*\)".*/\1/' | sort -u | wc -l)"
+
+given '{"user":"ann","goal":"later"}'
+check "options win over the task" submit --at 2036-01-01T00:00:00+01:00 \
+	--priority 9 --queue night -f "$GIVEN"
+agent-status "$(ids "$OUT")" >"$T/task"
+says "the time" '"due":"2035-12-31T23:00:00.000Z"' "$T/task"
+says "the rest" '"queue":"night","priority":9' "$T/task"
+status 100 "a time that is none" submit --at tomorrow -f "$GIVEN"
+status 100 "a priority that is none" submit --priority 10 -f "$GIVEN"
+
+pins='{"request":{"model":"m","n":1.50,"s":"\\u00e4"},"tools":[ ]}'
+given "{\"user\":\"ann\",\"goal\":\"g\",\"preflight\":{\"accounts\":{},\"pins\":$pins}}"
+check "a checked task" agent-submit -f "$GIVEN"
+agent-status --events "$(ids "$OUT")" >"$T/events"
+same "keeps what was pinned, byte for byte" \
+	'"request":{"model":"m","n":1.50,"s":"\u00e4"},"tools":[ ]}' \
+	"$(sed -n '2s/.*"type":"pinned",//p' "$T/events")"
+given '{"user":"ann","goal":"g","preflight":{"pins":{"request":{},"tools":[]}}}'
+status 100 "a preflight member that is not one" agent-submit -f "$GIVEN"
+
+given ''
+status 100 "nothing at all" submit -f "$GIVEN"
+status 100 "a file that is not there" submit -f "$T/missing"
+status 100 "a folder" submit -f "$T"
+given '[1,2]'
+status 100 "no object" submit -f "$GIVEN"
+given '{"user":"ann","goal":"g","gaol":1}'
+status 100 "an unknown member" submit -f "$GIVEN"
+says "names the nearest" 'goal' "$OUT"
+given '{"user":"ann","goal":"a\\u0000b"}'
+status 100 "a NUL" submit -f "$GIVEN"
+given '{"user":"ann","goal":"\377"}'
+status 100 "invalid UTF-8" submit -f "$GIVEN"
+given '{"user":"ann","user":"bob","goal":"g"}'
+status 100 "a member twice" submit -f "$GIVEN"
+given '{"user":"ann","goal":"g"'
+status 100 "cut off" submit -f "$GIVEN"
+head -c 100000 /dev/zero | tr '\0' '[' >"$T/deep"
+status 100 "100000 levels deep" submit -f "$T/deep"
+head -c 104857600 /dev/zero | tr '\0' x >"$T/long"
+status 100 "100 MB" submit -f "$T/long"
+status 100 "an unknown option" submit --no-such
+status 100 "an argument" submit task.json
+
+# an answer comes before the end of the input
+mkfifo "$T/in"
+start sh -c "exec agent-submit --no-preflight <$T/in >$T/answers"
+exec 3>"$T/in"
+echo '{"user":"ann","goal":"streamed"}' >&3
+check "a line is answered before the next one comes" \
+	await 10 grep -q '"queued"' "$T/answers"
+exec 3>&-
+wait "$STARTED"
+same "and the end of the input is the end" 0 $?
+
+done_testing
