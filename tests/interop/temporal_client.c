@@ -4,6 +4,7 @@
  *	temporal_client calls            every call of the client, and a worker's
  *	temporal_client steady SECONDS   calls and polls without an error, on
  *	                                 connections that get old very soon
+ *	temporal_client once             one call; says what went wrong
  *	temporal_client patient FILE     one call after the other, through what
  *	                                 happens to the server, until FILE is
  *	                                 there; says how many
@@ -47,7 +48,7 @@ open_temporal(const char *namespace, int64_t age_ms, int64_t patience_ms)
 
 	if (temporal_open(NULL, &options, &opened, &fail) < 0) {
 		fprintf(stderr, "%s\n", fail.message);
-		exit(1);
+		exit(fail.kind);
 	}
 	free(target);
 	return opened;
@@ -541,6 +542,23 @@ test_patient(void **state)
 	print_message("# %d calls\n", calls);
 }
 
+static int
+call_once(void)
+{
+	struct temporal_answer answer = { 0 };
+	int result = 0;
+
+	temporal = open_temporal("default", 0, 1);
+	if (temporal_describe_namespace(temporal, &answer, &fail) < 0 ||
+	    temporal_wait(temporal, &answer, &fail) < 0) {
+		fprintf(stderr, "%s: %s\n", fail.type, fail.message);
+		result = fail.kind;
+	}
+	temporal_answer_release(&answer);
+	temporal_close(temporal);
+	return result;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -567,6 +585,8 @@ main(int argc, char **argv)
 
 	id_format(&id, queue);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
+	if (strcmp(what, "once") == 0)
+		return call_once();
 	temporal = open_temporal("default",
 	    strcmp(what, "steady") == 0 ? 500 : 0,
 	    strcmp(what, "patient") == 0 ? 60000 : 0);
