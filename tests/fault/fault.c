@@ -1,168 +1,212 @@
 /*
- * For LD_PRELOAD: what FAULT says happens at the Nth call of a function.
+ * Lets the process die, or one call fail, at a chosen call of a function:
  *
- *	FAULT=fdatasync:3:kill    SIGKILL before the third fdatasync
- *	FAULT=pwrite:1:after      SIGKILL after the first pwrite
- *	FAULT=send:2:EIO          the second send fails with EIO (or ENOSPC, ...)
+ *	FAULT_CALL=fdatasync FAULT_AT=3 FAULT_HOW=kill LD_PRELOAD=fault.so ...
  *
- * pwrite counts writev too, fdatasync counts fsync and msync. When FAULT_FIRED
- * names a file, it is made at that moment.
+ * FAULT_CALL is fdatasync, fsync, pwrite, recv, send, unlink, write or writev.
+ * write and writev leave out the standard streams, so that what a program says
+ * of the fault can be read. FAULT_HOW is kill (SIGKILL before the call), after
+ * (SIGKILL when it is done), enospc or eio (the call does nothing and fails;
+ * FAULT_ONWARD=1: all later ones too). At the N-th call one byte is added to
+ * the file FAULT_FILE, so that a test sees whether it came to that.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-static const struct {
-	const char *name;
-	int number;
-} errors[] = {
-	{ "EIO", EIO },
-	{ "ENOSPC", ENOSPC },
-	{ "ECONNRESET", ECONNRESET },
-	{ "EDQUOT", EDQUOT },
-};
+static const char *chosen, *how;
+static long at, count;
+static bool onward;
 
-static int count;
+__attribute__((constructor)) static void
+start(void)
+{
+	const char *number = getenv("FAULT_AT");
+
+	chosen = getenv("FAULT_CALL");
+	how = getenv("FAULT_HOW");
+	onward = getenv("FAULT_ONWARD") != NULL;
+	at = number == NULL ? 0 : strtol(number, NULL, 10);
+	if (how == NULL || at < 1)
+		chosen = NULL;
+}
+
+/* dlsym gives functions as pointers to data. */
+static void
+find(const char *name, void *ret_function)
+{
+	*(void **)ret_function = dlsym(RTLD_NEXT, name);
+}
 
 static void
-fired(void)
+leave_trace(void)
 {
-	const char *path = getenv("FAULT_FIRED");
+	static ssize_t (*next)(int, const void *, size_t);
+	const char *path = getenv("FAULT_FILE");
 	int fd;
 
-	if (!path)
+	if (path == NULL)
 		return;
-	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	if (fd >= 0)
-		close(fd);
+	find("write", &next);
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (fd < 0 || next(fd, "x", 1) != 1)
+		abort();
+	close(fd);
 }
 
 static void
 die(void)
 {
-	fired();
-	(void)kill(getpid(), SIGKILL);
-	for (;;)
-		(void)pause();
+	(void)raise(SIGKILL);
 }
 
-/* Called before and after each call of the group. True: the call is to fail,
- * errno says with what. */
+/* Whether this call is to fail, with errno set. */
 static bool
-fault(const char *group, bool after)
+fails(const char *name)
 {
-	const char *text = getenv("FAULT"), *kind;
-	size_t length = strlen(group), i;
-	char *end;
-	long at;
-
-	if (!text || strncmp(text, group, length) != 0 || text[length] != ':')
+	if (chosen == NULL || strcmp(chosen, name) != 0)
 		return false;
-	at = strtol(text + length + 1, &end, 10);
-	kind = *end == ':' ? end + 1 : "kill";
-	if (!after)
-		count++;
-	if (count != at)
+	count++;
+	if (count == at)
+		leave_trace();
+	if (count != at && !(onward && count > at))
 		return false;
-	if (strcmp(kind, after ? "after" : "kill") == 0)
+	if (strcmp(how, "kill") == 0)
 		die();
-	for (i = 0; !after && i < sizeof(errors) / sizeof(*errors); i++)
-		if (strcmp(kind, errors[i].name) == 0) {
-			fired();
-			errno = errors[i].number;
-			return true;
-		}
-	return false;
+	if (strcmp(how, "after") == 0)
+		return false;
+	errno = strcmp(how, "enospc") == 0 ? ENOSPC : EIO;
+	return true;
+}
+
+/* After the call. */
+static void
+end(const char *name)
+{
+	if (chosen != NULL && count == at && strcmp(chosen, name) == 0 &&
+	    strcmp(how, "after") == 0)
+		die();
 }
 
 int
 fdatasync(int fd)
 {
-	int (*call)(int);
+	static int (*next)(int);
 	int result;
 
-	*(void **)(&call) = dlsym(RTLD_NEXT, "fdatasync");
-	if (fault("fdatasync", false))
+	if (fails("fdatasync"))
 		return -1;
-	result = call(fd);
-	(void)fault("fdatasync", true);
+	find("fdatasync", &next);
+	result = next(fd);
+	end("fdatasync");
 	return result;
 }
 
 int
 fsync(int fd)
 {
-	int (*call)(int);
+	static int (*next)(int);
 	int result;
 
-	*(void **)(&call) = dlsym(RTLD_NEXT, "fsync");
-	if (fault("fdatasync", false))
+	if (fails("fsync"))
 		return -1;
-	result = call(fd);
-	(void)fault("fdatasync", true);
-	return result;
-}
-
-int
-msync(void *at, size_t length, int flags)
-{
-	int (*call)(void *, size_t, int);
-	int result;
-
-	*(void **)(&call) = dlsym(RTLD_NEXT, "msync");
-	if (fault("fdatasync", false))
-		return -1;
-	result = call(at, length, flags);
-	(void)fault("fdatasync", true);
+	find("fsync", &next);
+	result = next(fd);
+	end("fsync");
 	return result;
 }
 
 ssize_t
-pwrite(int fd, const void *bytes, size_t length, off_t offset)
+pwrite(int fd, const void *bytes, size_t size, off_t offset)
 {
-	ssize_t (*call)(int, const void *, size_t, off_t);
+	static ssize_t (*next)(int, const void *, size_t, off_t);
 	ssize_t result;
 
-	*(void **)(&call) = dlsym(RTLD_NEXT, "pwrite");
-	if (fault("pwrite", false))
+	if (fails("pwrite"))
 		return -1;
-	result = call(fd, bytes, length, offset);
-	(void)fault("pwrite", true);
+	find("pwrite", &next);
+	result = next(fd, bytes, size, offset);
+	end("pwrite");
+	return result;
+}
+
+ssize_t
+recv(int fd, void *bytes, size_t size, int flags)
+{
+	static ssize_t (*next)(int, void *, size_t, int);
+	ssize_t result;
+
+	if (fails("recv"))
+		return -1;
+	find("recv", &next);
+	result = next(fd, bytes, size, flags);
+	end("recv");
+	return result;
+}
+
+ssize_t
+send(int fd, const void *bytes, size_t size, int flags)
+{
+	static ssize_t (*next)(int, const void *, size_t, int);
+	ssize_t result;
+
+	if (fails("send"))
+		return -1;
+	find("send", &next);
+	result = next(fd, bytes, size, flags);
+	end("send");
+	return result;
+}
+
+int
+unlink(const char *path)
+{
+	static int (*next)(const char *);
+	int result;
+
+	if (fails("unlink"))
+		return -1;
+	find("unlink", &next);
+	result = next(path);
+	end("unlink");
+	return result;
+}
+
+ssize_t
+write(int fd, const void *bytes, size_t size)
+{
+	static ssize_t (*next)(int, const void *, size_t);
+	ssize_t result;
+
+	if (fd > STDERR_FILENO && fails("write"))
+		return -1;
+	find("write", &next);
+	result = next(fd, bytes, size);
+	if (fd > STDERR_FILENO)
+		end("write");
 	return result;
 }
 
 ssize_t
 writev(int fd, const struct iovec *parts, int parts_count)
 {
-	ssize_t (*call)(int, const struct iovec *, int);
+	static ssize_t (*next)(int, const struct iovec *, int);
 	ssize_t result;
 
-	*(void **)(&call) = dlsym(RTLD_NEXT, "writev");
-	if (fault("pwrite", false))
+	if (fd > STDERR_FILENO && fails("writev"))
 		return -1;
-	result = call(fd, parts, parts_count);
-	(void)fault("pwrite", true);
-	return result;
-}
-
-ssize_t
-send(int fd, const void *bytes, size_t length, int flags)
-{
-	ssize_t (*call)(int, const void *, size_t, int);
-	ssize_t result;
-
-	*(void **)(&call) = dlsym(RTLD_NEXT, "send");
-	if (fault("send", false))
-		return -1;
-	result = call(fd, bytes, length, flags);
-	(void)fault("send", true);
+	find("writev", &next);
+	result = next(fd, parts, parts_count);
+	if (fd > STDERR_FILENO)
+		end("writev");
 	return result;
 }
