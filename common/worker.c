@@ -193,7 +193,14 @@ take_over(struct body *body, int64_t now, struct fail *fail)
 	if (count == ORPHANS)
 		loop_timer(body->worker.loop, &body->probe, clock_boot());
 	for (i = 0; i < count && result == 0; i++) {
+		/* Whoever serves the queue sees it after our commit: the
+		 * store is locked until then. */
+		store_wake(store, rows[i].queue);
 		if (drive_open(&drive, store, &rows[i], fail) < 0) {
+			if (fail->kind != FAIL_NEVER) {
+				result = -1;
+				break;
+			}
 			rows[i].state = TASK_WAITING;
 			rows[i].due = now + UNREADABLE_MS;
 			result = store_put(store, &rows[i], fail);
@@ -340,6 +347,8 @@ settle(struct body *body, struct fail *fail)
 		if (result == 0)
 			result = run_start_effects(run, fail);
 	}
+	if (kept < body->count)
+		tick_soon(body); /* for whom there is a place now */
 	body->count = kept;
 	return result;
 }

@@ -116,6 +116,20 @@ check "an idle worker costs nothing" sh -c "echo '$before' '$after' |
 end TERM "$WORKER"
 same "SIGTERM ends it with 0" 0 $?
 
+notes
+submit "one by one"
+jq -c '. as $task | range(11) | $task + { goal: "one by one \(.)" }' "$T/passed" |
+	agent-submit >"$T/many"
+worker --concurrency 1
+all_done() { [ "$(depth .completed)" = 12 ]; }
+await 60 all_done || echo "# not all are done"
+took=$(jq -rs 'def s: .at[11:23] | split(":") | map(tonumber)
+	| .[0] * 3600 + .[1] * 60 + .[2];
+	map(select(.task)) | ((.[-1] | s) - (.[0] | s)) | floor' "$LOG")
+echo "# twelve tasks, one after the other: $took seconds"
+check "a place that becomes free is taken at once" test "$took" -lt 20
+end TERM "$WORKER"
+
 # ---- draining ----
 drained() { # drained SIGNAL [OPTION...]
 	drain=$1
