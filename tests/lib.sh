@@ -27,7 +27,10 @@ export HOME
 test_count=0 test_failed=0 test_plan='' test_pids=''
 
 finish() {
-	for pid in $test_pids; do kill -KILL "$pid" 2>/dev/null; done
+	for pid in $test_pids; do
+		# a number that is not a child's any more may be anybody's
+		grep -qs "^PPid:.$$\$" "/proc/$pid/status" && kill -KILL "$pid" 2>/dev/null
+	done
 	wait 2>/dev/null
 	if [ -n "${KEEP-}" ]; then echo "# kept: $T"; else rm -rf "$T"; fi
 	if [ -n "$test_plan" ] && [ "$test_plan" -ne "$test_count" ]; then exit 1; fi
