@@ -13,13 +13,13 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototype
 	-Wwrite-strings -Wpointer-arith -Wcast-qual -Wformat=2 -Wundef -Wvla -Wimplicit-fallthrough \
 	-Wdeclaration-after-statement $(if $(DEVELOPER),-Werror)
 HARDEN = -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fcf-protection \
-	-ftrivial-auto-var-init=zero -fPIE
+	-ftrivial-auto-var-init=zero -fPIC
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 CFLAGS ?= -O2 -g
 GEN = $(BUILD)/gen
 CPPFLAGS += -I. -isystem $(GEN) -D_GNU_SOURCE -DAGENT_VERSION='"$(VERSION)"' -include common/banned.h
-ALL_CFLAGS = -std=c11 $(CFLAGS) $(WARN) $(if $(SAN),$(SANITIZE) -fPIE,$(HARDEN)) -ffunction-sections -fdata-sections
-ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,--gc-sections,--as-needed $(if $(SAN),$(SANITIZE)) $(LDFLAGS)
+ALL_CFLAGS = -std=c11 $(CFLAGS) $(WARN) $(if $(SAN),$(SANITIZE) -fPIC,$(HARDEN)) -ffunction-sections -fdata-sections -fvisibility=hidden
+ALL_LDFLAGS = -Wl,-z,relro,-z,now,--gc-sections,--as-needed $(if $(SAN),$(SANITIZE)) $(LDFLAGS)
 LIBS = -llmdb -lyaml -lcjson -lcurl -lprotobuf-c -lm
 STANDIN_CFLAGS := $(shell pkg-config --cflags gmime-3.0 libmicrohttpd 2>/dev/null | sed 's/-I/-isystem /g')
 STANDIN_LIBS := $(shell pkg-config --libs gmime-3.0 libmicrohttpd 2>/dev/null)
@@ -32,11 +32,13 @@ UNIT = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c)
 INTEROP = $(patsubst tests/interop/%.c,$(BUILD)/interop/%,$(wildcard tests/interop/*.c))
 FAULT = $(patsubst tests/fault/%.c,$(BUILD)/fault/%.so,$(wildcard tests/fault/*.c))
 BENCH = $(patsubst tests/bench/bench_%.c,$(BUILD)/bench/%,$(wildcard tests/bench/bench_*.c))
+# Engines that are loaded when they are named, each with its own copy of common/.
+OBJECTS = $(patsubst common/%.c,$(BIN)/%.so,$(wildcard common/engine_temporal.c))
 MAN = $(wildcard man/*.[1-8])
 
-all: $(PROGRAMS) $(SCRIPTS)
+all: $(PROGRAMS) $(SCRIPTS) $(OBJECTS)
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "cc $<")
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(if $(findstring cmd/standin/,$<),$(STANDIN_CFLAGS)) -MMD -MP -c -o $@ $<
@@ -45,7 +47,7 @@ $(GEN)/temporal.pb-c.c $(GEN)/temporal.pb-c.h &: common/temporal/temporal.proto
 	@mkdir -p $(GEN)
 	$(Q)protoc-c --c_out=$(GEN) --proto_path=$(<D) $(<F)
 
-$(GEN)/%.o: $(GEN)/%.c
+$(GEN)/%.o: $(GEN)/%.c Makefile
 	$(if $(Q),@echo "cc $<")
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -w -c -o $@ $<
 
@@ -56,11 +58,15 @@ $(BUILD)/libcommon.a: $(COMMON) $(GEN)/temporal.pb-c.o
 
 $(BIN)/agent-standin: $(BUILD)/cmd/agent-standin.o $(STANDIN) $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(STANDIN_LIBS) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -pie $(ALL_LDFLAGS) -o $@ $^ $(STANDIN_LIBS) $(LIBS)
 
 $(BIN)/%: $(BUILD)/cmd/%.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -pie $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BIN)/engine_%.so: $(BUILD)/common/engine_%.o $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -shared $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BIN)/%: cmd/%.sh
 	@mkdir -p $(@D)
@@ -68,14 +74,14 @@ $(BIN)/%: cmd/%.sh
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libcommon.a -lcmocka $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -pie $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libcommon.a -lcmocka $(LIBS)
 
 $(BUILD)/unit/test_agent $(BUILD)/unit/test_journal: $(BUILD)/tests/unit/agent_driver.o
 $(BUILD)/unit/test_journal: $(BUILD)/tests/fuzz/fuzz_journal.o
 
 $(BUILD)/interop/%: $(BUILD)/tests/interop/%.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -pie $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 $(BUILD)/bench/floor-request: $(BUILD)/tests/bench/floor_request.o
 	@mkdir -p $(@D)
@@ -110,6 +116,8 @@ bench: all fault $(BENCH) $(BUILD)/bench/floor-request
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/agent-utils
 	install -m 755 $(PROGRAMS) $(SCRIPTS) $(DESTDIR)$(PREFIX)/bin
+	$(if $(OBJECTS),install -d $(DESTDIR)$(PREFIX)/lib/agent-utils)
+	$(if $(OBJECTS),install -m 644 $(OBJECTS) $(DESTDIR)$(PREFIX)/lib/agent-utils)
 	install -m 644 man/agent-task.schema.json $(DESTDIR)$(PREFIX)/share/agent-utils
 	for page in $(MAN); do \
 		folder=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; \

@@ -254,7 +254,7 @@ split_address(const char *address, char **ret_host, const char **ret_port,
 	const char *colon = strrchr(address, ':');
 	size_t host = colon != NULL ? (size_t)(colon - address) : 0;
 
-	if (host == 0 || colon[1] == '\0' ||
+	if (colon == NULL || host == 0 || colon[1] == '\0' ||
 	    strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
 	    strlen(colon + 1) > 5 ||
 	    strcspn(address, "/@?# \t\r\n") != strlen(address) ||
