@@ -27,7 +27,7 @@ struct activity {
 	int64_t scheduled; /* id of the event */
 	enum action_type type;
 	int64_t turn, attempt;
-	char *call;
+	char *id, *call;
 };
 
 struct running_timer {
@@ -94,8 +94,10 @@ temporal_history_free(struct temporal_history *history)
 	if (history == NULL)
 		return;
 	agent_free(history->agent);
-	for (i = 0; i < history->activity_count; i++)
+	for (i = 0; i < history->activity_count; i++) {
+		free(history->activities[i].id);
 		free(history->activities[i].call);
+	}
 	free(history->activities);
 	free(history->timers);
 	free_expected(history);
@@ -320,6 +322,20 @@ step(struct temporal_history *history, struct fail *fail)
 	return 0;
 }
 
+/* A task that had to be put in form first: its workflow task has been looked
+ * at already. */
+static int
+submit_late(struct temporal_history *history, struct span members,
+    struct fail *fail)
+{
+	if (history->passing)
+		return 0;
+	if (submit(history, history->now, members, fail) < 0)
+		return -1;
+	history->steps--;
+	return step(history, fail);
+}
+
 static int
 take_task_started(struct temporal_history *history,
     const Api__HistoryEvent *event, struct fail *fail)
@@ -361,6 +377,7 @@ find_activity(struct temporal_history *history, int64_t scheduled)
 static void
 drop_activity(struct temporal_history *history, struct activity *activity)
 {
+	free(activity->id);
 	free(activity->call);
 	*activity = history->activities[--history->activity_count];
 }
@@ -449,6 +466,7 @@ take_scheduled(struct temporal_history *history,
 		result = intend(history, at, &activity,
 		    json_string(input, "tool"), fail);
 	}
+	activity.id = mem_string(scheduled->activity_id);
 	history->activities = mem_grow(history->activities,
 	    history->activity_count + 1, sizeof(activity));
 	history->activities[history->activity_count++] = activity;
@@ -753,7 +771,7 @@ take_marker(struct temporal_history *history, const Api__HistoryEvent *event,
 		    !temporal_history_event(text, &type, &members))
 			break;
 		if (type == EVENT_SUBMITTED)
-			return submit(history, at, members, fail);
+			return submit_late(history, members, fail);
 		return fold(history, at, type, members, fail);
 	}
 	return fail_set(fail, FAIL_NEVER, "invalid_event",
@@ -1080,6 +1098,22 @@ temporal_history_facts(const struct temporal_history *history)
 	return facts;
 }
 
+bool
+temporal_history_activity(const struct temporal_history *history,
+    const char *id)
+{
+	size_t i;
+
+	for (i = 0; i < history->activity_count; i++)
+		if (strcmp(history->activities[i].id, id) == 0)
+			return true;
+	for (i = history->expected_seen; i < history->expected_count; i++)
+		if (history->expected[i].kind == TEMPORAL_EVENT_SCHEDULED &&
+		    strcmp(history->expected[i].id, id) == 0)
+			return true;
+	return false;
+}
+
 int
 temporal_history_step(struct temporal_history *history, bool *ret_running,
     struct fail *fail)
@@ -1106,6 +1140,6 @@ temporal_history_ahead(struct temporal_history *history, int kind,
 	if (members.at == NULL)
 		return 0;
 	if (type == EVENT_SUBMITTED)
-		return submit(history, history->now, members, fail);
+		return submit_late(history, members, fail);
 	return fold(history, history->now, type, members, fail);
 }

@@ -99,6 +99,11 @@ temporal_history_facts(const struct temporal_history *history);
 bool
 temporal_history_timer(const struct temporal_history *history, int64_t at);
 
+/* Whether the activity of this id is under way. */
+bool
+temporal_history_activity(const struct temporal_history *history,
+    const char *id);
+
 /* Reads an event in a payload: its type and its members, which are as for
  * event_write; false when it is none. */
 bool
