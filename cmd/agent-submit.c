@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/buf.h"
 #include "common/cli.h"
 #include "common/engine.h"
 #include "common/fail.h"
@@ -286,6 +285,7 @@ main(int argc, char **argv)
 	const char *file;
 
 	cli_start(&submit.cli, "agent-submit", usage_text, help_text);
+	submit.cli.acknowledges = true;
 	file = parse_options(&submit, argc, argv);
 	if (cli_settings(&submit.cli, &fail) < 0)
 		return cli_fail(&submit.cli, &fail, NULL);

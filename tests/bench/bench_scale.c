@@ -24,9 +24,10 @@ struct scale {
 	char empty[512], small[512], large[512];
 };
 
-/* Adds COUNT tasks by lines on a pipe. Returns the seconds it took. */
+/* Adds COUNT tasks of USERS users, in turns, by lines on a pipe. Returns the
+ * seconds it took. */
 static double
-fill(const char *store, int count)
+fill(const char *store, int count, int users)
 {
 	const char *const submit[] = { "agent-submit", "--no-preflight",
 		"--store", store, NULL };
@@ -47,7 +48,7 @@ fill(const char *store, int count)
 	for (i = 0; i < count; i++, number++)
 		fprintf(lines, "{\"user\":\"user-%d\",\"goal\":\"Write the "
 		    "report number %07d and file it where it belongs.\"}\n",
-		    number % USERS, number);
+		    number % users, number);
 	if (fclose(lines) != 0 || waitpid(pid, &status, 0) < 0 || status != 0)
 		die("agent-submit ended with status %d", status);
 	return seconds() - start;
@@ -112,16 +113,25 @@ submit(const struct scale *scale)
 	}
 	report(&(struct figure){ "agent-submit, full over a thousand", " ms",
 		1e3, 2, &larges, &smalls, &ratios, 1.5, false });
-	larges.count = smalls.count = ratios.count = 0;
+}
+
+static void
+submit_lines(const struct scale *scale, int users, const char *name)
+{
+	struct samples larges = { .count = 0 }, smalls = { .count = 0 },
+		ratios = { .count = 0 };
+	double first, second;
+	int i;
+
 	for (i = 0; i < BATCHES; i++) {
-		first = fill(scale->small, LINES) / LINES;
-		second = fill(scale->large, LINES) / LINES;
+		first = fill(scale->small, LINES, users) / LINES;
+		second = fill(scale->large, LINES, users) / LINES;
 		add(&smalls, first);
 		add(&larges, second);
 		add(&ratios, second / first);
 	}
-	report(&(struct figure){ "  by lines, a task", " us", 1e6, 1, &larges,
-		&smalls, &ratios, 1.5, false });
+	report(&(struct figure){ name, " us", 1e6, 1, &larges, &smalls,
+		&ratios, 1.5, false });
 }
 
 int
@@ -143,18 +153,20 @@ main(int argc, char **argv)
 	snprintf(scale.small, sizeof(scale.small), "%s/small", argv[1]);
 	snprintf(scale.large, sizeof(scale.large), "%s/large", argv[1]);
 	make_empty(scale.empty);
-	fill(scale.small, SMALL);
+	fill(scale.small, SMALL, USERS);
 	add(&small, (store_bytes(scale.small) - store_bytes(scale.empty)) /
 	    SMALL);
-	fill(scale.large, tasks / 2);
+	fill(scale.large, tasks / 2, USERS);
 	before = store_bytes(scale.large);
 	add(&filled, (tasks - tasks / 2) / fill(scale.large,
-	    tasks - tasks / 2));
+	    tasks - tasks / 2, USERS));
 	add(&large, (store_bytes(scale.large) - before) /
 	    (tasks - tasks / 2));
 	add(&ratio, large.at[0] / small.at[0]);
 	probe(&scale);
 	submit(&scale);
+	submit_lines(&scale, 1, "  by lines, a task, all of one user");
+	submit_lines(&scale, USERS, "  by lines, a task, of 1000 users in turns");
 	report(&(struct figure){ "bytes a task, the last half over the first "
 		"1000", "", 1, 0, &large, &small, &ratio, 1.1, false });
 	report(&(struct figure){ "  filling the last half", " tasks/s", 1, 0,

@@ -119,7 +119,7 @@ report(const struct figure *figure)
 		verdict = (figure->at_least ? judged >= figure->target :
 		    judged <= figure->target) ? "met" : "missed";
 	}
-	printf("%-44s %-26s %-26s %-20s %-10s %s\n", figure->name, measured,
+	printf("%-48s %-26s %-26s %-20s %-10s %s\n", figure->name, measured,
 	    floor, ratio, target, verdict);
 	fflush(stdout);
 }
