@@ -27,7 +27,8 @@ temporal() { # temporal COMMAND...: somebody else's tool
 history() { temporal show -w "$1" -o json; }
 closed() { # closed ID: prints how it ended
 	temporal describe -w "$1" -o json | jq -er '.workflowExecutionInfo | select(.status !=
-		"WORKFLOW_EXECUTION_STATUS_RUNNING") | .status | ltrimstr("WORKFLOW_EXECUTION_STATUS_")'
+		"WORKFLOW_EXECUTION_STATUS_RUNNING") | .status | ltrimstr("WORKFLOW_EXECUTION_STATUS_")' | tee "$T/.closed"
+	[ -s "$T/.closed" ]
 }
 submit() { # submit ID [USER]
 	jq -cn --arg user "${2:-ana}" '{task: {user: $user, toolkits: ["gmail", "linear"],
@@ -80,8 +81,33 @@ same "what is no task is refused" FAILED "$(closed bad)"
 submit stop
 temporal cancel -w stop >/dev/null
 await 20 closed stop
-says "a cancelled task ends" 'CANCELED|COMPLETED' "$OUT" 2>/dev/null || :
+says "a cancelled task ends" 'CANCELED|COMPLETED' "$T/.closed"
 kill -TERM "$two"
 wait "$two"
 same "a worker that is told to go ends in order" 0 $?
+
+# --- killed in the middle of a call ---
+kill "$STANDIN"
+triage 2000
+submit doubt
+worker three
+three=$STARTED
+await 30 grep -q LINEAR_LIST_LINEAR_TEAMS "$T/ledger"
+await 30 sh -c "grep -c '\"activity.started\".*\"tool-' '$T/three.log' | grep -qx '[3-9]'"
+died=$(date +%s%N)
+kill -KILL "$three"
+worker four
+four=$STARTED
+await 60 closed doubt
+same "a task whose worker was killed in a call ends" COMPLETED "$(closed doubt)"
+history doubt >"$T/doubt.json"
+known=$(jq -r '[.events[] | select(.eventType == "EVENT_TYPE_ACTIVITY_TASK_FAILED")][0].eventTime // ""' \
+	"$T/doubt.json")
+known=$(($(date -d "${known:-1970-01-01}" +%s%N) - died))
+echo "# known to be in doubt after $((known / 1000000)) ms"
+[ $known -gt 0 ] && [ $known -lt 1000000000 ]
+ok $? "the call is known to be in doubt at once"
+same "no call was made twice" 0 "$(twice)"
+kill -TERM "$four"
+wait "$four"
 done_testing
