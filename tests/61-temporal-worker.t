@@ -110,4 +110,34 @@ ok $? "the call is known to be in doubt at once"
 same "no call was made twice" 0 "$(twice)"
 kill -TERM "$four"
 wait "$four"
+
+# --- killed at random, and told to go, while others work ---
+kill "$STANDIN"
+triage 100
+count=${LONG:+40}
+count=${count:-8}
+for n in $(seq "$count"); do submit "many-$n"; done
+running=''
+for n in 1 2 3; do
+	worker "many-$n"
+	running="$running $STARTED"
+done
+ended() { "$cli" workflow count --address "$address" \
+	--query "WorkflowId STARTS_WITH 'many-' AND ExecutionStatus = 'Completed'" | grep -q ": $1\$"; }
+n=3 round=0
+while [ $round -lt 6 ] && ! ended "$count"; do
+	round=$((round + 1)) n=$((n + 1))
+	before=$(wc -l <"$T/ledger")
+	await 20 sh -c "[ \$(wc -l <'$T/ledger') -ge $((before + 4)) ]"
+	# shellcheck disable=SC2086  # a list of pids
+	set -- $running
+	if [ $((round % 2)) -eq 0 ]; then kill -TERM "$1"; else kill -KILL "$1"; fi
+	shift
+	worker "many-$n"
+	running="$* $STARTED"
+done
+await 120 ended "$count"
+ok $? "every task ends though workers die and go"
+same "no call was made twice" 0 "$(jq -cs '[.[] | select(.tool | test("CREATE")) |
+	{tool, arguments}] | group_by(.) | map(select(length > '"$count"')) | length' "$T/ledger")"
 done_testing
