@@ -81,7 +81,7 @@ $(BUILD)/unit/test_journal: $(BUILD)/tests/fuzz/fuzz_journal.o
 
 $(BUILD)/interop/%: $(BUILD)/tests/interop/%.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -pie $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 $(BUILD)/bench/floor-request: $(BUILD)/tests/bench/floor_request.o
 	@mkdir -p $(@D)
