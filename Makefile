@@ -33,6 +33,7 @@ INTEROP = $(patsubst tests/interop/%.c,$(BUILD)/interop/%,$(wildcard tests/inter
 FAULT = $(patsubst tests/fault/%.c,$(BUILD)/fault/%.so,$(wildcard tests/fault/*.c))
 # Engines that are loaded when they are named, each with its own copy of common/.
 OBJECTS = $(patsubst common/%.c,$(BIN)/%.so,$(wildcard common/engine_temporal.c))
+BENCH = $(patsubst tests/bench/bench_%.c,$(BUILD)/bench/%,$(wildcard tests/bench/bench_*.c))
 MAN = $(wildcard man/*.[1-8])
 
 all: $(PROGRAMS) $(SCRIPTS) $(OBJECTS)
@@ -82,6 +83,14 @@ $(BUILD)/interop/%: $(BUILD)/tests/interop/%.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -pie $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
+$(BUILD)/bench/floor-request: $(BUILD)/tests/bench/floor_request.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -pie $(ALL_LDFLAGS) -o $@ $^ -lcurl
+
+$(BUILD)/bench/%: $(BUILD)/tests/bench/bench_%.o $(BUILD)/tests/bench/measure.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -pie $(ALL_LDFLAGS) -o $@ $^ -llmdb
+
 $(BUILD)/fault/%.so: tests/fault/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -I. -D_GNU_SOURCE -std=c11 $(CFLAGS) $(WARN) -fPIC -shared -o $@ $< -ldl
@@ -100,8 +109,9 @@ check: all unit fault
 lint: all
 	scripts/lint
 
-bench: all unit
-	scripts/bench
+# What scripts/bench measures with; names of figures: make bench FIGURES="submit start"
+bench: all fault $(BENCH) $(BUILD)/bench/floor-request
+	BIN=$(CURDIR)/$(BIN) BUILD=$(CURDIR)/$(BUILD) scripts/bench $(FIGURES)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/agent-utils

@@ -269,9 +269,8 @@ static int
 summarise(const struct cli *cli, const char *path, struct fail *fail)
 {
 	struct buf text = BUF_INIT(STATE_BYTES);
-	int result;
+	int result = ledger_summary(path, cli->human, &text, fail);
 
-	result = ledger_summary(path, cli->human, &text, fail);
 	if (result == 0 && text.length > 0)
 		cli_write(cli, text.data, text.length);
 	buf_release(&text);

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/buf.h"
 #include "common/cli.h"
 #include "common/engine.h"
 #include "common/fail.h"
@@ -118,10 +117,8 @@ add(struct submit *submit, cJSON *value, struct span text)
 static void
 add_fail(struct submit *submit, const struct fail *fail)
 {
-	struct item *item = &submit->items[submit->count++];
-
-	item->failed = true;
-	item->fail = *fail;
+	submit->items[submit->count].failed = true;
+	submit->items[submit->count++].fail = *fail;
 }
 
 /* Everything of the batch that is sound, in one commit. */
@@ -284,10 +281,11 @@ main(int argc, char **argv)
 {
 	static struct submit submit;
 	struct intake *intake = NULL;
-	const char *file;
 	struct fail fail;
+	const char *file;
 
 	cli_start(&submit.cli, "agent-submit", usage_text, help_text);
+	submit.cli.acknowledges = true;
 	file = parse_options(&submit, argc, argv);
 	if (cli_settings(&submit.cli, &fail) < 0)
 		return cli_fail(&submit.cli, &fail, NULL);

@@ -359,7 +359,7 @@ cli_write(const struct cli *cli, const void *bytes, size_t size)
 	int number;
 
 	number = write_out(bytes, size);
-	if (number == EPIPE)
+	if (number == EPIPE && !cli->acknowledges)
 		exit(0);
 	if (number == 0)
 		return;

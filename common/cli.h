@@ -20,6 +20,8 @@ struct cli {
 	const char *store, *engine, *config_path; /* options, or NULL */
 	struct config config;
 	bool human;            /* stdout is a terminal and no --json */
+	bool acknowledges;     /* what it prints is an acknowledgement: a reader
+	                        * that goes away early is a failure */
 };
 
 /* Values of getopt_long for options that every program takes:
@@ -80,7 +82,7 @@ cli_number(const struct cli *cli, const char *option, const char *text,
     long long least, long long most);
 
 /* Writes to stdout; a closed stdout ends the program with 111 (0 for EPIPE of
- * a reader that had enough, as head does). */
+ * a reader that had enough, as head does, unless it acknowledges). */
 void
 cli_write(const struct cli *cli, const void *bytes, size_t size);
 

@@ -21,6 +21,7 @@
 
 #define INTEGER_MAX 9007199254740992.0 /* 2^53 */
 #define WORD_MAX 64                    /* longest word that is compared */
+#define FEW 8                          /* members that need no sorting */
 
 const struct json_limits json_limits_task = { 1 << 20, 32, 4096 };
 const struct json_limits json_limits_upstream = { 64 << 20, 200, 1000000 };
@@ -29,6 +30,20 @@ static int
 compare_names(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Most objects are small: for these a comparison of each with each is faster
+ * than memory for the names. */
+static const char *
+find_duplicate_of_few(const cJSON *object)
+{
+	const cJSON *item, *other;
+
+	for (item = object->child; item; item = item->next)
+		for (other = object->child; other != item; other = other->next)
+			if (strcmp(other->string, item->string) == 0)
+				return item->string;
+	return NULL;
 }
 
 /* A name that OBJECT has twice, or NULL. */
@@ -41,8 +56,8 @@ find_duplicate(const cJSON *object)
 
 	for (item = object->child; item; item = item->next)
 		count++;
-	if (count < 2)
-		return NULL;
+	if (count <= FEW)
+		return find_duplicate_of_few(object);
 	names = mem_grow(NULL, count, sizeof *names);
 	for (i = 0, item = object->child; item; item = item->next)
 		names[i++] = item->string;

@@ -13,6 +13,8 @@
 #include "common/mem.h"
 #include "common/utf8.h"
 
+#define USUAL_DEPTH 256 /* of limits that need no memory */
+
 struct scan {
 	const char *text;
 	size_t length, at;
@@ -261,12 +263,14 @@ json_scan(const char *text, size_t length, const struct json_limits *limits,
     struct fail *fail)
 {
 	struct scan scan = { .text = text, .length = length };
-	size_t *commas = NULL;
+	size_t usual[USUAL_DEPTH], *commas = usual;
 	int result = 0;
 
-	commas = mem_grow(NULL, limits->depth, sizeof *commas);
+	if (limits->depth > USUAL_DEPTH)
+		commas = mem_grow(NULL, limits->depth, sizeof *commas);
 	if (!scan_all(&scan, limits, commas))
 		result = json_refuse(text, scan.at, scan.reason, fail);
-	free(commas);
+	if (commas != usual)
+		free(commas);
 	return result;
 }

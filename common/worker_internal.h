@@ -40,6 +40,9 @@ struct run {
 	                         * commit */
 	struct timer timer;     /* plan.wake_at */
 	int progress;           /* the progress file, -1: not open */
+	bool has_progress;      /* the file is there */
+	struct buf text;        /* of the reply, not in the file yet */
+	struct timer look;      /* when it is to be */
 };
 
 struct worker {

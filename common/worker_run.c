@@ -6,6 +6,7 @@
  */
 #include "common/worker_internal.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "common/mem.h"
 
 #define EVENT_ROOM ((size_t)EVENT_MAX)
+#define LOOK_MS 100 /* how old the text in the progress file may be */
 
 static const char *
 error_message(const cJSON *data)
@@ -49,6 +51,49 @@ run_timer(void *context)
 	run->worker->dirty = true;
 }
 
+static char *
+progress_path(const struct run *run)
+{
+	return mem_print("%s/progress/%s", store_folder(run->worker->store),
+	    run->id);
+}
+
+/* Adds what came since the last time to the progress file. The work does not
+ * depend on it. */
+static void
+write_progress(void *context)
+{
+	struct run *run = context;
+	char *path;
+
+	if (run->progress < 0) {
+		path = progress_path(run);
+		/* Cutting the old file to nothing would make some file systems
+		 * write the new one out when it is closed. */
+		(void)unlink(path);
+		run->progress = open(path,
+		    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		run->has_progress = run->has_progress || run->progress >= 0;
+		free(path);
+	}
+	if (run->progress >= 0 && run->text.length > 0 &&
+	    write(run->progress, run->text.data, run->text.length) < 0)
+		log_line("debug", "progress", "task", run->id, "reason",
+		    strerror(errno), NULL);
+	buf_reset(&run->text);
+}
+
+/* What a reply is not long enough to show is not written at all. */
+static void
+end_progress(struct run *run)
+{
+	loop_cancel(run->worker->loop, &run->look);
+	buf_release(&run->text);
+	if (run->progress >= 0)
+		close(run->progress);
+	run->progress = -1;
+}
+
 int
 run_open(struct worker *worker, const struct task_row *row, int64_t now,
     struct run **ret_run, struct fail *fail)
@@ -63,6 +108,9 @@ run_open(struct worker *worker, const struct task_row *row, int64_t now,
 	run->progress = -1;
 	run->timer.fire = run_timer;
 	run->timer.context = run;
+	run->text = BUF_INIT(EVENT_ROOM);
+	run->look.fire = write_progress;
+	run->look.context = run;
 	run->drive.recorded = log_event;
 	run->drive.context = run;
 	id_format(&row->id, run->id);
@@ -84,13 +132,6 @@ run_open(struct worker *worker, const struct task_row *row, int64_t now,
 	return result;
 }
 
-static char *
-progress_path(const struct run *run)
-{
-	return mem_print("%s/progress/%s", store_folder(run->worker->store),
-	    run->id);
-}
-
 void
 run_close(struct run *run)
 {
@@ -108,14 +149,12 @@ run_close(struct run *run)
 	for (i = 0; i < run->fact_count; i++)
 		buf_release(&run->facts[i].members);
 	free(run->facts);
-	if (run->progress >= 0) {
-		close(run->progress);
-		if (!run->lost) {
-			path = progress_path(run);
-			(void)unlink(path);
-			free(path);
-		}
+	if (run->has_progress && !run->lost) {
+		path = progress_path(run);
+		(void)unlink(path);
+		free(path);
 	}
+	end_progress(run);
 	loop_cancel(run->worker->loop, &run->timer);
 	plan_release(&run->plan);
 	drive_close(&run->drive);
@@ -245,17 +284,11 @@ static void
 job_text(void *context, const char *bytes, size_t length)
 {
 	struct run *run = ((struct job *)context)->run;
-	char *path;
 
-	if (run->progress < 0) {
-		path = progress_path(run);
-		run->progress = open(path,
-		    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-		free(path);
-	}
-	/* Progress is for people who look; the work does not depend on it. */
-	if (run->progress >= 0 && write(run->progress, bytes, length) < 0)
-		return;
+	if (run->text.length == 0)
+		loop_timer(run->worker->loop, &run->look,
+		    clock_boot() + LOOK_MS);
+	buf_add(&run->text, bytes, length);
 }
 
 static void
@@ -268,6 +301,8 @@ job_done(void *context, enum event_type type, struct buf *members)
 	for (at = &run->jobs; *at != job; at = &(*at)->next)
 		;
 	*at = job->next;
+	if (job->type == ACTION_MODEL)
+		end_progress(run);
 	free(job);
 	run->facts = mem_grow(run->facts, run->fact_count + 1,
 	    sizeof(*run->facts));
@@ -295,10 +330,6 @@ start_effect(struct run *run, const struct action *action, struct fail *fail)
 	job->type = action->type;
 	job->next = run->jobs;
 	run->jobs = job;
-	if (action->type == ACTION_MODEL && run->progress >= 0) {
-		close(run->progress);
-		run->progress = -1;
-	}
 	if (effect_start(run->worker->effects, &request, &job->effect,
 		fail) < 0) {
 		run->jobs = job->next;

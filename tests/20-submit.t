@@ -123,4 +123,12 @@ exec 3>&-
 wait "$STARTED"
 same "and the end of the input is the end" 0 $?
 
+# nobody reads the acknowledgements: tasks may be left unread, and that is told
+yes '{"user":"ann","goal":"unread"}' | head -n 5000 >"$T/many"
+{
+	agent-submit --no-preflight <"$T/many" 2>/dev/null
+	echo $? >"$T/code"
+} | true
+same "a reader that goes away is a failure" 111 "$(cat "$T/code")"
+
 done_testing

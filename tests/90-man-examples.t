@@ -16,7 +16,7 @@ cp "$T/task.yaml" "$folder"
 cd "$folder" && exec sh "$@"
 END
 chmod +x "$T/examples"
-export T
+export T TOP
 EXAMPLE_SHELL=$T/examples "$TOP/scripts/man-examples" "$TOP"/man/*.[1-8]
 # the TAP is man-examples' own
 test_failed=$? test_count=0 test_plan=0

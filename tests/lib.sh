@@ -102,7 +102,7 @@ standin() {
 	script=$1
 	shift
 	start agent-standin --script "$script" --listen 127.0.0.1:0 \
-		--address-file "$T/standin.url" --ledger "$T/ledger" "$@" >"$T/standin.log" 2>&1
+		--address-file "$T/standin.url" --ledger "$T/ledger" "$@" >"$T/standin.out" 2>"$T/standin.log"
 	# shellcheck disable=SC2034 # for tests that end it themselves
 	STANDIN=$STARTED
 	await 10 test -s "$T/standin.url" || { cat "$T/standin.log" >&2; return 1; }

@@ -477,7 +477,8 @@ answer_models(struct reply *reply)
 	}
 	cJSON_AddFalseToObject(list, "has_more");
 	cJSON_AddStringToObject(list, "first_id", claude_model_at(0)->id);
-	cJSON_AddStringToObject(list, "last_id", last->id);
+	cJSON_AddStringToObject(list, "last_id",
+	    last != NULL ? last->id : "");
 	put_json(reply, list);
 }
 

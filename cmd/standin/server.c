@@ -125,7 +125,7 @@ drop(struct visit *visit)
 {
 	struct sockaddr nothing = { .sa_family = AF_UNSPEC };
 
-	connect(visit_socket(visit), &nothing, sizeof(nothing));
+	(void)connect(visit_socket(visit), &nothing, sizeof(nothing));
 	return MHD_NO;
 }
 
