@@ -19,7 +19,7 @@ CFLAGS ?= -O2 -g
 GEN = $(BUILD)/gen
 CPPFLAGS += -I. -isystem $(GEN) -D_GNU_SOURCE -DAGENT_VERSION='"$(VERSION)"' -include common/banned.h
 ALL_CFLAGS = -std=c11 $(CFLAGS) $(WARN) $(if $(SAN),$(SANITIZE) -fPIC,$(HARDEN)) -ffunction-sections -fdata-sections -fvisibility=hidden
-ALL_LDFLAGS = -Wl,-z,relro,-z,now,--gc-sections,--as-needed $(if $(SAN),$(SANITIZE)) $(LDFLAGS)
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,--gc-sections,--as-needed $(if $(SAN),$(SANITIZE)) $(LDFLAGS)
 LIBS = -llmdb -lyaml -lcjson -lcurl -lprotobuf-c -lm
 STANDIN_CFLAGS := $(shell pkg-config --cflags gmime-3.0 libmicrohttpd 2>/dev/null | sed 's/-I/-isystem /g')
 STANDIN_LIBS := $(shell pkg-config --libs gmime-3.0 libmicrohttpd 2>/dev/null)
@@ -58,15 +58,15 @@ $(BUILD)/libcommon.a: $(COMMON) $(GEN)/temporal.pb-c.o
 
 $(BIN)/agent-standin: $(BUILD)/cmd/agent-standin.o $(STANDIN) $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -pie $(ALL_LDFLAGS) -o $@ $^ $(STANDIN_LIBS) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(STANDIN_LIBS) $(LIBS)
 
 $(BIN)/%: $(BUILD)/cmd/%.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -pie $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BIN)/engine_%.so: $(BUILD)/common/engine_%.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -shared $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(subst -pie,-shared,$(ALL_LDFLAGS)) -o $@ $^ $(LIBS)
 
 $(BIN)/%: cmd/%.sh
 	@mkdir -p $(@D)
@@ -74,22 +74,22 @@ $(BIN)/%: cmd/%.sh
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -pie $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libcommon.a -lcmocka $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libcommon.a -lcmocka $(LIBS)
 
 $(BUILD)/unit/test_agent $(BUILD)/unit/test_journal: $(BUILD)/tests/unit/agent_driver.o
 $(BUILD)/unit/test_journal: $(BUILD)/tests/fuzz/fuzz_journal.o
 
 $(BUILD)/interop/%: $(BUILD)/tests/interop/%.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -pie $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 $(BUILD)/bench/floor-request: $(BUILD)/tests/bench/floor_request.o
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -pie $(ALL_LDFLAGS) -o $@ $^ -lcurl
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcurl
 
 $(BUILD)/bench/%: $(BUILD)/tests/bench/bench_%.o $(BUILD)/tests/bench/measure.o
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -pie $(ALL_LDFLAGS) -o $@ $^ -llmdb
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -llmdb
 
 $(BUILD)/fault/%.so: tests/fault/%.c
 	@mkdir -p $(@D)

@@ -18,6 +18,7 @@
  */
 #include "common/grpc.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -242,7 +243,10 @@ grpc_pump(struct grpc *grpc)
 static bool
 host_is_local(const char *host)
 {
-	return strncmp(host, "127.", 4) == 0 || strcmp(host, "[::1]") == 0 ||
+	struct in_addr four;
+
+	return (inet_pton(AF_INET, host, &four) == 1 &&
+	    ntohl(four.s_addr) >> 24 == 127) || strcmp(host, "[::1]") == 0 ||
 	    strcasecmp(host, "localhost") == 0;
 }
 
@@ -254,13 +258,15 @@ split_address(const char *address, char **ret_host, const char **ret_port,
 	const char *colon = strrchr(address, ':');
 	size_t host = colon != NULL ? (size_t)(colon - address) : 0;
 
-	if (host == 0 || colon[1] == '\0' ||
+	if (colon == NULL || host == 0 || colon[1] == '\0' ||
 	    strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
 	    strlen(colon + 1) > 5 ||
 	    strcspn(address, "/@?# \t\r\n") != strlen(address) ||
-	    (memchr(address, ':', host) != NULL && address[0] != '['))
-		return fail_set(fail, FAIL_NEVER, "invalid_address",
+	    (memchr(address, ':', host) != NULL && address[0] != '[')) {
+		fail_set(fail, FAIL_NEVER, "invalid_address",
 		    "\"%.200s\" is not an address: use HOST:PORT", address);
+		return -1;
+	}
 	*ret_host = mem_copy(address, host);
 	*ret_port = colon + 1;
 	return 0;

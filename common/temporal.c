@@ -116,7 +116,7 @@ struct temporal {
 	bool own_loop;
 	struct grpc *grpc;
 	char *address, *namespace, *identity;
-	int64_t patience_ms;
+	int64_t timeout_ms, patience_ms;
 };
 
 /* ---- open ---- */
@@ -182,10 +182,10 @@ static int
 open_channel(struct temporal *temporal,
     const struct temporal_options *options, struct fail *fail)
 {
+	static const char version[] = "client-version: " AGENT_VERSION;
 	char *space = mem_print("temporal-namespace: %s",
 	    temporal->namespace);
-	const char *const metadata[] = { "client-name: agent-utils",
-	    "client-version: " AGENT_VERSION,
+	const char *const metadata[] = { "client-name: agent-utils", version,
 	    "supported-server-versions: >=1.0.0 <2.0.0",
 	    "supported-features: follows-next-run-id", space, NULL };
 	struct grpc_options grpc = {
@@ -236,6 +236,8 @@ temporal_open(struct loop *loop, const struct temporal_options *options,
 	temporal->identity = options->identity != NULL
 	    ? mem_print("%.*s", IDENTITY_MAX, options->identity)
 	    : mem_print("%ld@%s", (long)getpid(), host);
+	temporal->timeout_ms = options->timeout_ms > 0 ? options->timeout_ms
+	    : PLAIN_MS;
 	temporal->patience_ms = options->patience_ms > 0
 	    ? options->patience_ms : PATIENCE_MS;
 	temporal->loop = loop;
@@ -425,7 +427,7 @@ temporal_send(struct temporal *temporal, enum temporal_method method,
 	struct grpc_request grpc = {
 		.path = path,
 		.size = protobuf_c_message_get_packed_size(request),
-		.timeout_ms = row->pace == PLAIN ? PLAIN_MS : POLL_MS,
+		.timeout_ms = row->pace == PLAIN ? temporal->timeout_ms : POLL_MS,
 		.repeat_ms = row->pace == POLL ? 0 : temporal->patience_ms,
 		.done = take_reply,
 		.context = answer,

@@ -41,6 +41,7 @@ struct temporal_options {
 	const char *target;   /* "temporal://HOST:PORT/NAMESPACE"; the port and
 	                       * the namespace may be left out */
 	const char *identity; /* shown in histories; NULL: "PID@HOST" */
+	int64_t timeout_ms;   /* of a call that is no long poll; 0: 10 seconds */
 	int64_t patience_ms;  /* to repeat what is worth it; 0: 10 seconds */
 	int64_t age_ms;       /* of a connection; 0: as grpc has it */
 };

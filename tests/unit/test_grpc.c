@@ -651,6 +651,8 @@ test_refusals(void **state)
 		{ { .address = "::1:7233" }, "invalid_address" },
 		{ { .address = "http://x:7233" }, "invalid_address" },
 		{ { .address = "x:7233", .bearer = "key" }, "insecure_url" },
+		{ { .address = "127.example.org:7233", .bearer = "key" },
+			"insecure_url" },
 		{ { .address = "x:7233", .tls = true, .bearer = "a\nb" },
 			"invalid_header" },
 	};

@@ -1,0 +1,22 @@
+#!/bin/sh
+# What make install leaves behind: programs, a page for each, the schema.
+. "$(dirname "$0")/lib.sh"
+
+command -v make >/dev/null || skip_all "no make on this machine"
+root=$T/root
+check "make install" make -s -C "$TOP" install DESTDIR="$root" PREFIX=/usr \
+	${SAN:+SAN=$SAN}
+for program in "$root"/usr/bin/*; do
+	name=${program##*/}
+	check "$name --version" "$program" --version
+	says "names itself" "^$name [0-9]" "$OUT"
+	check "$name --help" "$program" --help
+	says "shows its synopsis" "^usage: $name " "$OUT"
+	check "$name has a page" test -s "$root/usr/share/man/man1/$name.1"
+done
+check "the schema" test -s "$root/usr/share/agent-utils/agent-task.schema.json"
+check "what needs no network does not load libcurl" sh -c "
+	for name in submit status signal scale-probe store; do
+		! ldd '$root'/usr/bin/agent-\$name | grep -q libcurl || exit 1
+	done"
+done_testing
