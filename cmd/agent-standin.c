@@ -2,10 +2,8 @@
  * agent-standin: a scripted stand-in for the Claude Messages API and the
  * Composio REST API, on one port of the loopback interface.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include "cmd/standin/dispatch.h"
 #include "cmd/standin/script.h"
@@ -13,12 +11,10 @@
 #include "cmd/standin/standin.h"
 #include "common/cli.h"
 #include "common/file.h"
-#include "common/json.h"
 #include "common/log.h"
-#include "common/mem.h"
 
 #define BODY_BYTES ((size_t)32 << 20)
-#define STATE_BYTES ((size_t)256 << 20)
+#define SUMMARY_BYTES ((size_t)16 << 20)
 #define THREADS_MOST 64
 
 static const char usage[] = "agent-standin --script FILE "
@@ -147,41 +143,6 @@ read_options(struct cli *cli, int argc, char **argv,
 }
 
 static int
-restore(struct standin *standin, const char *path, struct fail *fail)
-{
-	struct buf text = BUF_INIT(STATE_BYTES);
-	int64_t version = 0;
-	cJSON *state = NULL;
-	int result = -1;
-
-	standin->state_path = path;
-	if (path == NULL || access(path, F_OK) < 0)
-		return 0;
-	if (file_read(path, &text, fail) < 0)
-		goto out;
-	state = json_parse(
-	    text.data, text.length, &json_limits_upstream, fail);
-	if (state == NULL) {
-		fail_prefix(fail, "%s", path);
-		goto out;
-	}
-	if (!json_integer(state, "version", &version) || version != 1) {
-		fail_set(fail, FAIL_NEVER, "bad_state",
-		    "%s is not a state file of this version", path);
-		goto out;
-	}
-	gmail_restore(standin->gmail,
-	    cJSON_GetObjectItemCaseSensitive(state, "drafts"));
-	linear_restore(standin->linear,
-	    cJSON_GetObjectItemCaseSensitive(state, "issues"));
-	result = 0;
-out:
-	cJSON_Delete(state);
-	buf_release(&text);
-	return result;
-}
-
-static int
 set_up(struct standin *standin, const struct settings *settings,
     struct fail *fail)
 {
@@ -202,7 +163,7 @@ set_up(struct standin *standin, const struct settings *settings,
 	    || ledger_open(settings->ledger, &standin->ledger, fail) < 0)
 		return -1;
 	standin->gmail = gmail_new(standin->mailbox);
-	return restore(standin, settings->state, fail);
+	return standin_restore(standin, settings->state, fail);
 }
 
 static void
@@ -268,7 +229,7 @@ run(const struct cli *cli, const struct settings *settings,
 static int
 summarise(const struct cli *cli, const char *path, struct fail *fail)
 {
-	struct buf text = BUF_INIT(STATE_BYTES);
+	struct buf text = BUF_INIT(SUMMARY_BYTES);
 	int result = ledger_summary(path, cli->human, &text, fail);
 
 	if (result == 0 && text.length > 0)

@@ -7,12 +7,12 @@ root=$T/root
 check "make install" make -s -C "$TOP" install DESTDIR="$root" PREFIX=/usr \
 	${SAN:+SAN=$SAN}
 for program in "$root"/usr/bin/*; do
-	name=${program##*/}
-	check "$name --version" "$program" --version
-	says "names itself" "^$name [0-9]" "$OUT"
-	check "$name --help" "$program" --help
-	says "shows its synopsis" "^usage: $name " "$OUT"
-	check "$name has a page" test -s "$root/usr/share/man/man1/$name.1"
+	this=${program##*/}
+	check "$this --version" "$program" --version
+	says "names itself" "^$this [0-9]" "$OUT"
+	check "$this --help" "$program" --help
+	says "shows its synopsis" "^usage: $this " "$OUT"
+	check "$this has a page" test -s "$root/usr/share/man/man1/$this.1"
 done
 check "the schema" test -s "$root/usr/share/agent-utils/agent-task.schema.json"
 check "what needs no network does not load libcurl" sh -c "

@@ -100,13 +100,14 @@ status 100 "a mailbox that is no mbox is refused" agent-standin \
 
 for script in "$TOP/scripts/examples/standin-triage.yaml" "$T/man.yaml"; do
 	sed -n '/^accounts:/,/^\.Ed/p' "$TOP/man/agent-standin.5" | sed '/^\.Ed/d' >"$T/man.yaml"
-	standin "$script" >"$T/standin.out" 2>"$ERR"
+	standin "$script" 2>"$ERR"
 	ok $? "$(basename "$script") loads"
 	kill -TERM "$STANDIN"
+	wait "$STANDIN"
 done
 
 standin "$DATA/standin/basic.yaml" --mailbox "$DATA/mailbox.mbox" \
-	--state "$T/state" >"$T/standin.out" || exit 1
+	--state "$T/state" || exit 1
 await 5 test -s "$T/standin.out"
 same "the address is the first line on stdout" "$URL" "$(head -n 1 "$T/standin.out")"
 
@@ -398,7 +399,7 @@ kill -TERM "$STANDIN"
 wait "$STANDIN"
 same "SIGTERM ends it cleanly" 0 $?
 check "no key is in its log" sh -c "! grep -q 'good-c' '$T/standin.log'"
-standin "$DATA/standin/basic.yaml" --mailbox "$DATA/mailbox.mbox" --state "$T/state" >"$T/standin.out" || exit 1
+standin "$DATA/standin/basic.yaml" --mailbox "$DATA/mailbox.mbox" --state "$T/state" || exit 1
 execute u1 ca_gmail1 GMAIL_LIST_DRAFTS '{}'
 jq_says "drafts survive a restart" '.data.drafts | length == 1'
 claude POST /v1/messages --data-binary @"$T/turn2"
@@ -409,14 +410,14 @@ kill -TERM "$STANDIN"
 wait "$STANDIN"
 
 printf '{"n":99,"tool":"CUT' >>"$T/ledger"
-standin "$DATA/standin/basic.yaml" >"$T/standin.out" || exit 1
+standin "$DATA/standin/basic.yaml" || exit 1
 execute u9 '' TEST_ECHO '{"text":"x"}'
 check "a cut line of the ledger is dropped" jq -se 'map(.n) == [range(1; length + 1)]' "$T/ledger"
 kill -TERM "$STANDIN"
 wait "$STANDIN"
 
 # --- faults ---
-standin "$DATA/standin/faults.yaml" --ledger "$T/ledger2" >"$T/standin.out" || exit 1
+standin "$DATA/standin/faults.yaml" --ledger "$T/ledger2" || exit 1
 jq -c '.stream = true' "$T/plain" >"$REQUEST"
 turn() { claude POST /v1/messages --data-binary @"$REQUEST" "$@"; CURL=$?; }
 turn

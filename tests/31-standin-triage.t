@@ -73,7 +73,7 @@ rehearse() { # rehearse NAME MAILBOX WANTED [WORD...]
 	name=$1 mailbox=$2 wanted=$3
 	shift 3
 	rm -f "$T/ledger"
-	standin "$T/script.yaml" --mailbox "$mailbox" >"$T/out" || exit 1
+	standin "$T/script.yaml" --mailbox "$mailbox" || exit 1
 	task "$@"
 	same "$name" "end_turn $wanted" "$(jq -r .stop_reason "$T/reply") $(made)"
 	kill -TERM "$STANDIN"

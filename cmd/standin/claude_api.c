@@ -424,7 +424,7 @@ answer_messages(struct standin *standin, struct request *request,
 	struct prefix prefix = { .entries = NULL };
 	struct claude_error error;
 	struct fail fail;
-	int64_t tokens;
+	int64_t tokens, counted;
 	cJSON *body;
 
 	body = json_parse(request->body.data ? request->body.data : "",
@@ -447,10 +447,10 @@ answer_messages(struct standin *standin, struct request *request,
 	}
 	if (claude_check_thinking(body, rules, model, &prefix, &error) < 0)
 		goto refused;
+	counted = tokens + TURN_TOKENS * (int64_t)(prefix.count - 1);
 	if (rules->counting)
 		buf_print(&reply->body, "{\"input_tokens\":%lld}",
-		    (long long)(tokens
-		        + TURN_TOKENS * (int64_t)(prefix.count - 1)));
+		    (long long)counted);
 	else
 		answer_turn(standin, request, body, model, &prefix, reply);
 	goto out;
@@ -467,18 +467,20 @@ static void
 answer_models(struct reply *reply)
 {
 	cJSON *list = cJSON_CreateObject(), *data;
-	const struct claude_model *model, *last = NULL;
+	const struct claude_model *model;
+	const char *first = "", *last = "";
 	size_t i;
 
 	data = cJSON_AddArrayToObject(list, "data");
 	for (i = 0; (model = claude_model_at(i)) != NULL; i++) {
 		cJSON_AddItemToArray(data, claude_model_json(model));
-		last = model;
+		last = model->id;
+		if (i == 0)
+			first = last;
 	}
 	cJSON_AddFalseToObject(list, "has_more");
-	cJSON_AddStringToObject(list, "first_id", claude_model_at(0)->id);
-	cJSON_AddStringToObject(list, "last_id",
-	    last != NULL ? last->id : "");
+	cJSON_AddStringToObject(list, "first_id", first);
+	cJSON_AddStringToObject(list, "last_id", last);
 	put_json(reply, list);
 }
 

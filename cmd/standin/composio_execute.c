@@ -6,7 +6,6 @@
 #include "cmd/standin/script.h"
 #include "cmd/standin/standin.h"
 #include "cmd/standin/template.h"
-#include "common/file.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -25,26 +24,6 @@ composio_tool(const char *path)
 	return path + 14;
 }
 
-void
-standin_save(struct standin *standin)
-{
-	struct fail fail;
-	cJSON *state;
-	char *text;
-
-	if (standin->state_path == NULL)
-		return;
-	state = cJSON_CreateObject();
-	cJSON_AddNumberToObject(state, "version", 1);
-	cJSON_AddItemToObject(state, "drafts", gmail_save(standin->gmail));
-	cJSON_AddItemToObject(state, "issues", linear_save(standin->linear));
-	text = json_text(state);
-	if (file_replace(standin->state_path, text, strlen(text), &fail) < 0)
-		log_line("error", "state", "message", fail.message, NULL);
-	free(text);
-	cJSON_Delete(state);
-}
-
 /* A tool of the script's: its result is a template. */
 static cJSON *
 run_scripted(const struct tool *tool, const char *user,
@@ -57,7 +36,7 @@ run_scripted(const struct tool *tool, const char *user,
 	scope.root = cJSON_CreateObject();
 	cJSON_AddStringToObject(scope.root, "user", user);
 	cJSON_AddStringToObject(scope.root, "tool", tool->slug);
-	if (cJSON_IsString(tool->error)) {
+	if (tool->error != NULL && cJSON_IsString(tool->error)) {
 		text = template_string(&scope, tool->error->valuestring);
 		snprintf(error, 300, "%s", text);
 		free(text);

@@ -200,9 +200,11 @@ script_latency(const cJSON *script, const char *tool, int64_t *ret_before,
 	}
 	/* A plain number comes after the work: who is cut off while waiting
 	 * cannot know whether it was done. */
+	if (value == NULL)
+		return;
 	if (cJSON_IsNumber(value)) {
 		*ret_after = (int64_t)value->valuedouble;
-	} else if (value != NULL) {
+	} else {
 		json_integer(value, "before", ret_before);
 		json_integer(value, "after", ret_after);
 	}

@@ -70,6 +70,12 @@ composio_execute(struct standin *standin, struct request *request,
 void
 standin_save(struct standin *standin);
 
+/* Reads the state file PATH (NULL: none) back, if it is there, and remembers
+ * where it is. PATH must live longer. */
+int
+standin_restore(struct standin *standin, const char *path,
+    struct fail *fail);
+
 #define CLAUDE_ROOT "/v1/"
 #define COMPOSIO_ROOT "/api/v3.1/"
 

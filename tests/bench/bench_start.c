@@ -22,7 +22,7 @@
 #define START_ROUNDS 41
 #define TAKEOVER_ROUNDS 21
 #define MANY 1000
-#define IDLE_SECONDS 3
+#define IDLE_SECONDS 11
 
 struct start {
 	int listener;

@@ -15,7 +15,7 @@ fi
 sed 's/^  anthropic: .*/  anthropic: [test-anthropic-key]/
 	s/^  composio: .*/  composio: [test-composio-key]/' \
 	"$ROOT/tests/data/standin/basic.yaml" >"$T/script.yaml"
-standin "$T/script.yaml" --mailbox "$ROOT/tests/data/mailbox.mbox" >"$T/out" || exit 1
+standin "$T/script.yaml" --mailbox "$ROOT/tests/data/mailbox.mbox" || exit 1
 # Its own plan follows.
 test_plan=0
 "$VENV/bin/python" "$ROOT/tests/interop/standin-sdk.py" 2>"$ERR"

@@ -1,0 +1,70 @@
+/*
+ * state: Gmail's drafts and Linear's issues in a file, replaced as a whole
+ * after each change: {"version":1,"drafts":[...],"issues":[...]}. A file of
+ * another version is refused.
+ */
+#include <unistd.h>
+
+#include "cmd/standin/standin.h"
+#include "common/file.h"
+#include "common/json.h"
+#include "common/log.h"
+
+#define STATE_BYTES ((size_t)256 << 20)
+#define STATE_VERSION 1
+
+void
+standin_save(struct standin *standin)
+{
+	struct fail fail;
+	cJSON *state;
+	char *text;
+
+	if (standin->state_path == NULL)
+		return;
+	state = cJSON_CreateObject();
+	cJSON_AddNumberToObject(state, "version", STATE_VERSION);
+	cJSON_AddItemToObject(state, "drafts", gmail_save(standin->gmail));
+	cJSON_AddItemToObject(state, "issues", linear_save(standin->linear));
+	text = json_text(state);
+	if (file_replace(standin->state_path, text, strlen(text), &fail) < 0)
+		log_line("error", "state", "message", fail.message, NULL);
+	free(text);
+	cJSON_Delete(state);
+}
+
+int
+standin_restore(struct standin *standin, const char *path, struct fail *fail)
+{
+	struct buf text = BUF_INIT(STATE_BYTES);
+	int64_t version = 0;
+	cJSON *state = NULL;
+	int result = -1;
+
+	standin->state_path = path;
+	if (path == NULL || access(path, F_OK) < 0)
+		return 0;
+	if (file_read(path, &text, fail) < 0)
+		goto out;
+	state = json_parse(
+	    text.data, text.length, &json_limits_upstream, fail);
+	if (state == NULL) {
+		fail_prefix(fail, "%s", path);
+		goto out;
+	}
+	if (!json_integer(state, "version", &version)
+	    || version != STATE_VERSION) {
+		fail_set(fail, FAIL_NEVER, "bad_state",
+		    "%s is not a state file of this version", path);
+		goto out;
+	}
+	gmail_restore(standin->gmail,
+	    cJSON_GetObjectItemCaseSensitive(state, "drafts"));
+	linear_restore(standin->linear,
+	    cJSON_GetObjectItemCaseSensitive(state, "issues"));
+	result = 0;
+out:
+	cJSON_Delete(state);
+	buf_release(&text);
+	return result;
+}
