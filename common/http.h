@@ -1,6 +1,6 @@
 /*
- * http: HTTP requests by libcurl's multi interface in a struct loop. The only
- * module that knows libcurl, loaded by programs that speak HTTP only.
+ * http: HTTP requests by libcurl's multi interface in a struct loop. It and
+ * grpc are the modules that know libcurl, linked by what speaks HTTP only.
  *
  * One http holds the connections (kept alive, reused). A request is started,
  * and ends with exactly one call of done, unless it is cancelled first; then

@@ -1,0 +1,188 @@
+#!/bin/sh
+# Calls in doubt: the request left, and the answer did not come back. What
+# changes something is never repeated without being told to; what only reads
+# is run again.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/worker.sh
+. "$TOP/tests/worker.sh"
+
+# A scene of one call of TOOL, then the end; the fault comes with the first.
+one_call() { # one_call TOOL FAULT
+	scene <<-END
+	model:
+	  - when: { turn: 1 }
+	    reply:
+	      text: I begin.
+	      calls: [ { tool: $1, input: { text: 'one of {{goal}}' } } ]
+	  - when: { results: 'may have taken effect' }
+	    reply: { text: I was told. }
+	  - reply: { text: All went well. }
+	faults:
+	  - { on: $1, at: 1, $2 }
+	END
+}
+answers_late='kind: slow, delay: 30000'
+
+# One call is under way, executed and not answered; its worker is killed.
+killed() { # killed TOOL
+	worker
+	await 10 executes "$1" 1 || echo "# the call was not executed"
+	end KILL "$WORKER"
+}
+
+# ---- the worker dies ----
+one_call NOTES_WRITE "$answers_late"
+submit "a call that changes something"
+killed NOTES_WRITE
+check "another worker goes on" work
+check "the task completes" is completed
+same "the call is in doubt" 1 "$(count tool.unknown)"
+same "and counted" "1 1" "$(get calls) $(get calls_unknown)"
+same "the model was told" "I was told." "$(agent-status --result "$ID")"
+same "nothing was repeated" 1 "$(executed NOTES_WRITE)"
+same "the intent was there before, the lease after" \
+	"tool.started released started tool.unknown tool.finished" \
+	"$(events 'map(.type) | .[index("tool.started"):] | .[:5] | join(" ")')"
+sound
+
+one_call NOTES_READ "$answers_late"
+submit "a call that only reads"
+killed NOTES_READ
+check "another worker goes on" work
+check "the task completes" is completed
+same "nothing is in doubt" 0 "$(count tool.unknown)"
+same "it was run again" "2 2" "$(executed NOTES_READ) $(count tool.started)"
+same "with the next attempt" "1 2" \
+	"$(events 'map(select(.type == "tool.started").attempt) | join(" ")')"
+same "the model saw no more than the result" "All went well." \
+	"$(agent-status --result "$ID")"
+
+one_call NOTES_WRITE "$answers_late"
+settings <<END
+tools: { NOTES_WRITE: { repeatable: true } }
+END
+submit "the user says that it is repeatable"
+killed NOTES_WRITE
+work
+same "it was run again, and nothing is in doubt" "completed 2 0" \
+	"$(get state) $(executed NOTES_WRITE) $(count tool.unknown)"
+
+one_call NOTES_READ "$answers_late"
+settings <<END
+tools: { NOTES_READ: { repeatable: false } }
+END
+submit "the user says that it is not"
+killed NOTES_READ
+work
+same "it was not run again" "completed 1 1" \
+	"$(get state) $(executed NOTES_READ) $(count tool.unknown)"
+
+one_call NOTES_WRITE "$answers_late"
+settings <<END
+tools: { NOTES_WRITE: { on_unknown: retry } }
+END
+submit "on_unknown retry"
+killed NOTES_WRITE
+work
+same "it is told in the journal and run again" "completed 2 1" \
+	"$(get state) $(executed NOTES_WRITE) $(count tool.unknown)"
+same "the model saw no more than the result" "All went well." \
+	"$(agent-status --result "$ID")"
+
+for answer in approve deny; do
+	one_call NOTES_WRITE "$answers_late"
+	settings <<-END
+	tools: { "NOTES_W*": { on_unknown: ask } }
+	END
+	submit "on_unknown ask"
+	killed NOTES_WRITE
+	work
+	same "$answer: the task waits for a person" "waiting 1" \
+		"$(get state) $(executed NOTES_WRITE)"
+	get reason >"$T/reason"
+	says "$answer: and says so" "decision: .*NOTES_WRITE" "$T/reason"
+	same "$answer: no worker has it" "" "$(get worker)"
+	status 1 "$answer: not of a call that does not exist" \
+		agent-signal --call toolu_none $answer "$ID"
+	check "$answer" agent-signal --by ana $answer "$ID"
+	status 1 "$answer: only once" agent-signal $answer "$ID"
+	work
+	if [ $answer = approve ]; then wanted="2 All went well."; else wanted="1 I was told."; fi
+	same "$answer: then it goes on" "completed $wanted" \
+		"$(get state) $(executed NOTES_WRITE) $(agent-status --result "$ID")"
+	sound
+done
+
+scene <<END
+model:
+  - when: { turn: 1 }
+    reply:
+      calls:
+$(for i in 1 2 3 4 5 6; do
+	echo "        - { tool: NOTES_WRITE, input: { text: 'note $i' } }"
+	echo "        - { tool: NOTES_READ, input: { text: 'note $i' } }"
+done)
+  - reply: { text: '{{count.NOTES_WRITE}} written, {{ok.NOTES_READ}} read.' }
+faults:
+  - { on: 'NOTES_*', at: { to: 12 }, $answers_late }
+END
+submit "twelve at once"
+worker
+await 10 executes NOTES_WRITE 6
+await 10 executes NOTES_READ 6
+end KILL "$WORKER"
+work
+same "twelve calls under way: six in doubt, six again" "completed 6 12 6" \
+	"$(get state) $(executed NOTES_WRITE) $(executed NOTES_READ) $(count tool.unknown)"
+same "the model got all the answers" "6 written, 6 read." \
+	"$(agent-status --result "$ID")"
+same "nothing was repeated" 0 "$(repeated)"
+
+# ---- the answer does not come back ----
+for fault in "reset_after 1" "reset_before 0" "status_after 1" "garbage -" "cut -"; do
+	kind=${fault% *} wanted=${fault#* }
+	one_call NOTES_WRITE "kind: $kind"
+	submit "$kind"
+	work
+	same "$kind: in doubt, the model is told" "completed 1 I was told." \
+		"$(get state) $(count tool.unknown) $(agent-status --result "$ID")"
+	[ "$wanted" = - ] ||
+		same "$kind: executed" "$wanted" "$(executed NOTES_WRITE)"
+	same "$kind: asked for once" 1 "$(count tool.started)"
+	same "$kind: not repeated" 0 "$(repeated)"
+done
+
+one_call NOTES_WRITE "kind: hang"
+settings <<END
+time_limits: { call: 1 }
+END
+submit "hang"
+work
+same "no answer in time: in doubt" "completed 1 I was told." \
+	"$(get state) $(count tool.unknown) $(agent-status --result "$ID")"
+
+one_call NOTES_READ "kind: reset_after"
+submit "a read that is reset"
+work
+same "a read is run again" "completed All went well. 2" \
+	"$(get state) $(agent-status --result "$ID") $(executed NOTES_READ)"
+
+# A connection that was used before is where an HTTP library repeats a request
+# by itself: calls one after the other, each reset.
+scene <<END
+model:
+  - when: { turn: { to: 4 } }
+    reply: { calls: [ { tool: NOTES_READ, input: {} }, { tool: NOTES_WRITE, input: { text: 'note {{turn}}' } } ] }
+  - reply: { text: Done. }
+faults:
+  - { on: NOTES_WRITE, at: [2, 4], kind: reset_after }
+  - { on: NOTES_WRITE, at: 3, kind: reset_before }
+END
+submit "connections used before"
+work
+same "no call was made twice" "completed 3 3" \
+	"$(get state) $(count tool.unknown) $(executed NOTES_WRITE)"
+same "not one" 0 "$(repeated)"
+sound
+done_testing

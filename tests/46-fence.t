@@ -1,0 +1,182 @@
+#!/bin/sh
+# Who has a task: a worker that hangs past its lease is fenced off, a dead one is
+# noticed at once, and two that want the same task do not both get it.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/triage.sh
+. "$TOP/tests/triage.sh"
+
+fence_of() { agent-status --events "$1" | sed -n 's/.*"type":"started".*"fence":\([0-9]*\).*/\1/p'; }
+last_type() { agent-status --events "$1" | tail -n 1 | sed 's/.*"type":"\([a-z.]*\)".*/\1/'; }
+stopped() { grep -q '^State:.T' "/proc/$1/status"; }
+asleep() { grep -q '^State:.S' "/proc/$1/status"; } # in epoll
+ready() { [ "$(grep -c '"event":"ready"' "$1")" -ge "${2:-1}" ]; }
+milliseconds() { echo $(($(date +%s%N) / 1000000)); }
+
+# ---- a worker hangs past its lease ----
+# Its call of the model is answered while it is stopped.
+echo 'worker: { lease: 1 }' >"$T/agent.yaml"
+export AGENT_CONFIG="$T/agent.yaml"
+triage_standin 300 0 || exit 1
+submit hung || exit 1
+hung=$ID
+worker "$T/a.log"
+a=$WORKER
+check "a worker asks the model" await 10 has "$hung" '"type":"model.started".*"turn":2'
+kill -STOP "$a"
+check "it is stopped" await 5 stopped "$a"
+worker "$T/b.log"
+b=$WORKER
+check "another one finishes the task when the lease is over" \
+	await 20 is_state "$hung" completed
+agent-status --events "$hung" >"$T/events.before"
+same "as the second that has it" "1 2" "$(fence_of "$hung" | paste -sd ' ')"
+says "the first was taken for lost" '"type":"released".*"worker lost"' "$T/events.before"
+kill -CONT "$a"
+check "the first goes on, and finds itself fenced off" \
+	await 10 grep -q "\"event\":\"fenced\".*\"task\":\"$hung\"" "$T/a.log"
+killed "$b" TERM
+submit next || exit 1
+check "it works on another task afterwards" await 20 is_state "$ID" completed
+agent-status --events "$hung" >"$T/events.after"
+check "and has added nothing to the first" cmp "$T/events.before" "$T/events.after"
+killed "$a" TERM
+same "it drains like any other" 0 "$STATUS"
+
+# The other one still has the task when it comes back.
+submit both || exit 1
+both=$ID
+worker "$T/c.log"
+c=$WORKER
+check "a third worker asks the model" await 10 has "$both" '"type":"model.started".*"turn":2'
+kill -STOP "$c"
+check "it is stopped" await 5 stopped "$c"
+worker "$T/d.log"
+d=$WORKER
+second() { [ "$(fence_of "$both" | tail -n 1)" = 2 ]; }
+check "a fourth has the task" await 20 second
+kill -CONT "$c"
+check "the third is fenced off in the middle of it" \
+	await 10 grep -q "\"event\":\"fenced\".*\"task\":\"$both\"" "$T/c.log"
+check "the fourth completes it" await 20 is_state "$both" completed
+same "it was started by two, and no more" 2 "$(number "$both" '"type":"started"')"
+killed "$c" TERM
+killed "$d" TERM
+done_once "after hung workers" 3
+sound "after hung workers"
+unset AGENT_CONFIG
+
+# ---- a worker dies ----
+submit dies || exit 1
+dies=$ID
+worker "$T/e.log"
+e=$WORKER
+check "a worker has a task" await 10 has "$dies" '"type":"model.started".*"turn":2'
+worker "$T/f.log"
+f=$WORKER
+check "another one is idle" await 10 ready "$T/f.log"
+check "and sleeps" await 10 asleep "$f"
+began=$(milliseconds)
+kill -KILL "$e"
+check "it takes the task over" await 10 has "$dies" '"fence":2'
+took=$(($(milliseconds) - began))
+echo "# after $took ms"
+check "at once, and not when the lease is over" test $took -lt 2000
+ended "$e"
+check "and completes it" await 20 is_state "$dies" completed
+killed "$f" TERM
+
+# One that ends when it is idle begins in the very instant of the other's death.
+round=0 left_behind=0
+while [ $round -lt 5 ]; do
+	round=$((round + 1))
+	submit "heir$round" || exit 1
+	worker "$T/g.log"
+	g=$WORKER
+	await 10 has "$ID" '"type":"model.started".*"turn":2'
+	kill -KILL "$g"
+	agent-worker --exit-when-idle 2>>"$T/h.log" || echo "# exit status $?"
+	is_state "$ID" completed || left_behind=$((left_behind + 1))
+	ended "$g"
+done
+same "one that begins as the other dies takes its task over, every time" 0 $left_behind
+done_once "after deaths" 9
+sound "after deaths"
+
+# ---- two want the same ----
+kill -TERM "$STANDIN"
+ended "$STANDIN"
+rm -f "$T/ledger"
+rm -rf "$T/store"
+triage_standin 5 0 || exit 1
+checked one >"$T/task.one"
+worker "$T/i.log"
+i=$WORKER
+worker "$T/i.log"
+j=$WORKER
+check "two workers wait" await 10 ready "$T/i.log" 2
+agent-submit -f "$T/task.one" >"$T/submitted"
+ID=$(ids "$T/submitted")
+check "one task completes" await 20 is_state "$ID" completed
+same "it was started once" 1 "$(number "$ID" '"type":"started"')"
+n=0
+while [ $n -lt 50 ]; do
+	n=$((n + 1))
+	sed "s/\"user\":\"one\"/\"user\":\"racer$n\"/; s/task-of-one/race-$n/" "$T/task.one"
+done >"$T/race"
+check "fifty tasks at once" agent-submit -f "$T/race"
+check "complete" await 60 counted completed 51
+agent-status --limit 100 | sed 's/^{"id":"\([^"]*\)".*/\1/' | while read -r id; do
+	fence_of "$id"
+done >"$T/fences"
+same "each was started once" "51 1" "$(sort "$T/fences" | uniq -c | awk '{ print $1, $2 }')"
+killed "$i" TERM
+killed "$j" TERM
+done_once "after the race" 51
+sound "after the race"
+
+# ---- both are process 1 ----
+if [ "$(id -u)" -ne 0 ] || ! unshare --pid --fork true 2>/dev/null; then
+	ok 0 "workers with the same pid # SKIP needs root and pid namespaces"
+	done_testing
+	exit
+fi
+SEED=${SEED:-$(($(date +%s) % 100000 + $$))}
+echo "# SEED=$SEED"
+kill -TERM "$STANDIN"
+ended "$STANDIN"
+triage_standin 30 15 || exit 1
+WRAP='unshare --pid --fork --kill-child'
+sed 's/racer/twin/; s/race-/twin-/' "$T/race" | head -n 20 >"$T/twins"
+agent-submit -f "$T/twins" >"$OUT"
+worker "$T/k.log" --concurrency 2
+k=$WORKER
+worker "$T/l.log" --concurrency 2
+l=$WORKER
+awk -v seed="$SEED" 'BEGIN { srand(seed)
+	for (n = 0; n < 15; n++) printf "%.3f %s\n", 0.05 + rand() * 0.2, rand() < 0.5 ? "k" : "l" }' >"$T/plan"
+while read -r delay victim; do
+	sleep "$delay"
+	case $victim in
+	k)
+		killed "$k"
+		worker "$T/k.log" --concurrency 2
+		k=$WORKER
+		;;
+	l)
+		killed "$l"
+		worker "$T/l.log" --concurrency 2
+		l=$WORKER
+		;;
+	esac
+done <"$T/plan"
+check "workers that are process 1 each are killed, and all tasks complete" \
+	await 60 counted completed 71
+same "more than one worker had tasks" yes \
+	"$([ "$(grep -c '"event":"started"' "$T/k.log")" -gt 0 ] &&
+		[ "$(grep -c '"event":"started"' "$T/l.log")" -gt 0 ] && echo yes)"
+killed "$k"
+killed "$l"
+done_once "with equal pids" 71
+sound "with equal pids"
+done_testing

@@ -1,0 +1,102 @@
+# Sourced after lib.sh by the tests of agent-worker: one scene after the other,
+# each with a stand-in, a store and a ledger of its own.
+#
+#	scene <<-END ... END    the script, after tests/data/standin/notes.yaml
+#	submit GOAL [LINE...]   puts a task of ana into the queue; its id is $ID
+#	worker [OPTION...]      starts one; its pid is $WORKER, all log to $LOG
+#	work [OPTION...]        runs one until nothing is ready
+
+command -v jq >/dev/null || skip_all "jq is needed"
+DATA=$TOP/tests/data
+NOTES=$DATA/standin/notes.yaml
+scenes=0 STANDIN=
+
+restart() { # restart SCRIPT [OPTION OF agent-standin...]: the store stays
+	if [ -n "$STANDIN" ]; then
+		kill -TERM "$STANDIN"
+		wait "$STANDIN"
+	fi
+	standin "$@" >"$T/standin.out" ||
+		{ echo "Bail out! no stand-in"; exit 1; }
+	AGENT_STORE=$T/store.$scenes LOG=$T/log.$scenes
+}
+
+scene() { # scene [OPTION OF agent-standin...] <SCRIPT
+	scenes=$((scenes + 1))
+	cat "$NOTES" - >"$T/script.$scenes"
+	: >"$T/ledger"
+	restart "$T/script.$scenes" "$@"
+	: >"$LOG"
+	unset AGENT_CONFIG
+}
+
+settings() { # settings <YAML: for all programs, until the next scene
+	cat >"$T/agent.$scenes.yaml"
+	AGENT_CONFIG=$T/agent.$scenes.yaml
+	export AGENT_CONFIG
+}
+
+submit() { # submit GOAL [LINE...]
+	goal=$1
+	shift
+	{
+		echo "goal: $goal"
+		case " $*" in *" user: "*) ;; *) echo "user: ana" ;; esac
+		case " $*" in *" toolkits: "*) ;; *) echo "toolkits: [notes]" ;; esac
+		[ $# -eq 0 ] || printf '%s\n' "$@"
+	} >"$T/task"
+	agent-preflight -f "$T/task" >"$T/passed" 2>"$ERR" &&
+		agent-submit <"$T/passed" >"$T/submitted" 2>"$ERR" ||
+		{ cat "$T/passed" "$ERR"; echo "Bail out! not submitted"; exit 1; }
+	ID=$(jq -r .id "$T/submitted")
+}
+
+worker() {
+	start agent-worker "$@" 2>>"$LOG"
+	WORKER=$STARTED
+}
+
+work() {
+	timeout 100 agent-worker --exit-when-idle "$@" 2>>"$LOG"
+}
+
+end() { # end SIGNAL PID: its exit status
+	kill "-$1" "$2"
+	wait "$2" 2>/dev/null
+}
+
+get() { # get MEMBER [ID]: of the task
+	agent-status "${2-$ID}" | jq -r ".$1 // \"\""
+}
+
+is() { # is STATE [ID]
+	[ "$(get state "${2-$ID}")" = "$1" ]
+}
+
+events() { # events FILTER [ID]: of jq, on the array of the events
+	agent-status --events "${2-$ID}" | jq -rs "$1"
+}
+
+count() { # count TYPE [ID]: how many events of that type
+	events "map(select(.type == \"$1\")) | length" "${2-$ID}"
+}
+
+executed() { # executed TOOL: how often
+	jq -s --arg tool "$1" 'map(select(.tool == $tool)) | length' "$T/ledger"
+}
+
+executes() { # executes TOOL N
+	[ "$(executed "$1")" -ge "$2" ]
+}
+
+repeated() { # calls that change something and were executed more than once
+	jq -s 'map(select((.read_only | not) and .times > 1)) | length' "$T/ledger"
+}
+
+logged() { # logged EVENT [N]: lines of the workers' log
+	[ "$(grep -c "\"event\":\"$1\"" "$LOG")" -ge "${2-1}" ]
+}
+
+sound() { # the store of the scene
+	status 0 "${1-the store is sound}" agent-store check
+}
