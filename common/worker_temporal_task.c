@@ -581,7 +581,6 @@ turn_begin(struct worker_temporal *worker,
 	struct turn *turn = mem_alloc(sizeof(*turn));
 	struct temporal_history *kept;
 
-	log_line("debug", "turn", "task", response->workflow_execution->workflow_id, NULL);
 	turn->worker = worker;
 	turn->task = response;
 	turn->state = -1;
