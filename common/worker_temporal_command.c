@@ -24,50 +24,17 @@
 #define ATTRIBUTES(name) API__COMMAND__ATTRIBUTES_ ## name ## \
 	_COMMAND_ATTRIBUTES
 
-/* A message of TYPE on the heap. */
-#define NEW(type) api_new_ ## type()
-#define DEFINE_NEW(Type, type) \
-static Type * \
-api_new_ ## type(void) \
-{ \
-	Type *message = mem_alloc(sizeof(*message)); \
-\
-	api__ ## type ## __init(message); \
-	return message; \
-}
+/* An empty message on the heap. */
+#define NEW(type) make(&api__ ## type ## __descriptor)
 
-DEFINE_NEW(Api__Command, command)
-DEFINE_NEW(Api__Payload, payload)
-DEFINE_NEW(Api__Payload__MetadataEntry, payload__metadata_entry)
-DEFINE_NEW(Api__Payloads, payloads)
-DEFINE_NEW(Api__Failure, failure)
-DEFINE_NEW(Api__ApplicationFailureInfo, application_failure_info)
-DEFINE_NEW(Api__ActivityType, activity_type)
-DEFINE_NEW(Api__RetryPolicy, retry_policy)
-DEFINE_NEW(Api__TaskQueue, task_queue)
-DEFINE_NEW(Api__UserMetadata, user_metadata)
-DEFINE_NEW(Api__Memo, memo)
-DEFINE_NEW(Api__Memo__FieldsEntry, memo__fields_entry)
-DEFINE_NEW(Api__SearchAttributes, search_attributes)
-DEFINE_NEW(Api__SearchAttributes__IndexedFieldsEntry,
-    search_attributes__indexed_fields_entry)
-DEFINE_NEW(Api__RecordMarkerCommandAttributes,
-    record_marker_command_attributes)
-DEFINE_NEW(Api__RecordMarkerCommandAttributes__DetailsEntry,
-    record_marker_command_attributes__details_entry)
-DEFINE_NEW(Api__ScheduleActivityTaskCommandAttributes,
-    schedule_activity_task_command_attributes)
-DEFINE_NEW(Api__StartTimerCommandAttributes, start_timer_command_attributes)
-DEFINE_NEW(Api__CompleteWorkflowExecutionCommandAttributes,
-    complete_workflow_execution_command_attributes)
-DEFINE_NEW(Api__FailWorkflowExecutionCommandAttributes,
-    fail_workflow_execution_command_attributes)
-DEFINE_NEW(Api__CancelWorkflowExecutionCommandAttributes,
-    cancel_workflow_execution_command_attributes)
-DEFINE_NEW(Api__UpsertWorkflowSearchAttributesCommandAttributes,
-    upsert_workflow_search_attributes_command_attributes)
-DEFINE_NEW(Api__ModifyWorkflowPropertiesCommandAttributes,
-    modify_workflow_properties_command_attributes)
+static void *
+make(const ProtobufCMessageDescriptor *descriptor)
+{
+	void *message = mem_alloc(descriptor->sizeof_message);
+
+	protobuf_c_message_init(descriptor, message);
+	return message;
+}
 
 /* An array of one pointer. */
 static void *
