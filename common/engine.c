@@ -70,12 +70,13 @@ no_schedules(struct fail *fail)
 }
 
 int
-engine_schedule(struct engine *engine, struct submission *submission,
-    const char *cron, struct fail *fail)
+engine_schedule(struct engine *engine, struct submission *submissions,
+    size_t count, const char *cron, struct fail *fail)
 {
 	if (!engine->operations->schedule)
 		return no_schedules(fail);
-	return engine->operations->schedule(engine, submission, cron, fail);
+	return engine->operations->schedule(engine, submissions, count, cron,
+	    fail);
 }
 
 int

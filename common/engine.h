@@ -93,10 +93,10 @@ engine_wait(struct engine *engine, int64_t milliseconds, struct fail *fail);
 
 /* ---- schedules: FAIL_NEVER, "no_schedules", where the engine has none ---- */
 
-/* The task at each time that CRON says; the id is the schedule's. */
+/* The tasks at each time that CRON says; the ids are the schedules'. */
 int
-engine_schedule(struct engine *engine, struct submission *submission,
-    const char *cron, struct fail *fail);
+engine_schedule(struct engine *engine, struct submission *submissions,
+    size_t count, const char *cron, struct fail *fail);
 
 /* Each schedule's object to SCHEDULE. */
 int
@@ -135,8 +135,8 @@ struct engine_operations {
 	int (*wait)(struct engine *engine, int64_t milliseconds,
 	    struct fail *fail);
 	/* NULL: there are no schedules */
-	int (*schedule)(struct engine *engine, struct submission *submission,
-	    const char *cron, struct fail *fail);
+	int (*schedule)(struct engine *engine, struct submission *submissions,
+	    size_t count, const char *cron, struct fail *fail);
 	int (*schedules)(struct engine *engine,
 	    int (*schedule)(void *context, struct span text), void *context,
 	    struct fail *fail);

@@ -125,7 +125,8 @@ engine_temporal_submit(struct engine *engine, struct submission *submissions,
 
 int
 engine_temporal_schedule(struct engine *engine,
-    struct submission *submission, const char *cron, struct fail *fail);
+    struct submission *submissions, size_t count, const char *cron,
+    struct fail *fail);
 
 int
 engine_temporal_schedules(struct engine *engine,

@@ -52,19 +52,14 @@ compare(struct engine_temporal *own, struct opening *opening,
 	return 0;
 }
 
-int
-engine_temporal_schedule(struct engine *engine,
-    struct submission *submission, const char *cron, struct fail *fail)
+static int
+create(struct engine_temporal *own, struct submission *submission,
+    const char *cron, struct fail *fail)
 {
-	struct engine_temporal *own = engine_temporal_own(engine);
 	struct temporal_schedule schedule = { .cron = cron, .overlap = SKIP };
 	struct opening opening;
 	int result;
 
-	/* what a schedule starts is not looked at here, so attributes that the
-	 * server does not know would make each start fail in silence */
-	if (!own->plain)
-		own->plain = engine_temporal_add_attributes(own, fail) < 0;
 	opening_fill(&opening, submission, cron, !own->plain);
 	opening.start.delay_ms = 0;
 	memcpy(submission->id, opening.id, ID_TEXT);
@@ -79,6 +74,29 @@ engine_temporal_schedule(struct engine *engine,
 		result = compare(own, &opening, cron, fail);
 	opening_release(&opening);
 	return result;
+}
+
+int
+engine_temporal_schedule(struct engine *engine,
+    struct submission *submissions, size_t count, const char *cron,
+    struct fail *fail)
+{
+	struct engine_temporal *own = engine_temporal_own(engine);
+	size_t i;
+
+	/* what a schedule starts is not looked at here, so attributes that the
+	 * server does not know would make each start fail in silence */
+	if (!own->plain)
+		own->plain = engine_temporal_add_attributes(own, fail) < 0;
+	for (i = 0; i < count; i++) {
+		if (create(own, &submissions[i], cron, fail) == 0)
+			continue;
+		if (fail->kind == FAIL_NOT_NOW)
+			return -1;
+		submissions[i].refused = true;
+		submissions[i].fail = *fail;
+	}
+	return 0;
 }
 
 static void

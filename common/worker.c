@@ -59,6 +59,16 @@ tick_soon(struct body *body)
 	body->worker.dirty = true;
 }
 
+static void
+look_at_all(struct body *body)
+{
+	size_t i;
+
+	for (i = 0; i < body->count; i++)
+		body->runs[i]->dirty = true;
+	tick_soon(body);
+}
+
 /* ---- what wakes it ---- */
 
 static void
@@ -66,8 +76,10 @@ on_renew(void *context)
 {
 	struct body *body = context;
 
+	/* After a stop the tasks may be another's, and what is under way for
+	 * them here may never say anything. */
 	body->renew_due = body->probe_due = true;
-	tick_soon(body);
+	look_at_all(body);
 }
 
 static void
@@ -101,27 +113,20 @@ static void
 on_grace(void *context)
 {
 	struct body *body = context;
-	size_t i;
 
 	body->worker.grace_over = true;
-	for (i = 0; i < body->count; i++)
-		body->runs[i]->dirty = true;
-	tick_soon(body);
+	look_at_all(body);
 }
 
 static void
 drain(struct body *body)
 {
-	size_t i;
-
 	if (body->worker.draining)
 		return;
 	body->worker.draining = true;
-	for (i = 0; i < body->count; i++)
-		body->runs[i]->dirty = true;
 	loop_timer(body->worker.loop, &body->grace,
 	    clock_boot() + body->worker.config->grace_ms);
-	tick_soon(body);
+	look_at_all(body);
 }
 
 static void
@@ -151,7 +156,6 @@ on_notify(void *context, uint32_t events)
 	} room;
 	const struct inotify_event *event;
 	ssize_t size, at;
-	size_t i;
 
 	(void)events;
 	while ((size = read(body->notify.fd, room.bytes,
@@ -166,9 +170,7 @@ on_notify(void *context, uint32_t events)
 				continue;
 			}
 			/* New work, or a signal to one of ours. */
-			for (i = 0; i < body->count; i++)
-				body->runs[i]->dirty = true;
-			tick_soon(body);
+			look_at_all(body);
 		}
 }
 
@@ -320,7 +322,8 @@ settle(struct body *body, struct fail *fail)
 		if (run->lost || run->drive.row.state != TASK_RUNNING) {
 			if (task_state_final(run->drive.row.state))
 				*body->ret_state = (int)run->drive.row.state;
-			else if (run->drive.row.state == TASK_QUEUED)
+			else if (run->drive.row.state == TASK_QUEUED ||
+			    run->drive.row.due)
 				store_wake(body->worker.store,
 				    run->drive.row.queue);
 			run_close(run);

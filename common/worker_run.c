@@ -256,10 +256,12 @@ int
 run_advance(struct run *run, int64_t now, struct fail *fail)
 {
 	struct store *store = run->worker->store;
+	uint64_t seq;
 
 	plan_release(&run->plan);
 	if (store_get(store, &run->drive.row.id, &run->drive.row, fail) < 0)
 		return -1;
+	seq = run->drive.row.seq;
 	if (!is_ours(run)) {
 		run->lost = true;
 		log_line("warning", "fenced", "task", run->id, "worker",
@@ -275,7 +277,9 @@ run_advance(struct run *run, int64_t now, struct fail *fail)
 	if (run->worker->draining ? give_back(run, now, fail) < 0 :
 	    record_intents(run, now, fail) < 0)
 		return -1;
-	return drive_save(&run->drive, store, now, fail);
+	/* The row says what the events say: who appends saves. */
+	return run->drive.row.seq == seq ? 0 :
+	    drive_save(&run->drive, store, now, fail);
 }
 
 /* ---- effects ---- */

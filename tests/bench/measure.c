@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -231,11 +232,15 @@ void
 await_lines(int fd, const char *word, size_t count, double *ret_first)
 {
 	static char text[1 << 16];
+	struct pollfd waiting = { .fd = fd, .events = POLLIN };
 	size_t length = 0, seen = 0;
 	char *line, *end;
 	ssize_t got;
 
 	while (seen < count) {
+		/* A worker drops lines rather than wait for who reads them. */
+		if (poll(&waiting, 1, 60000) != 1)
+			die("no \"%s\" within a minute", word);
 		got = read(fd, text + length, sizeof(text) - 1 - length);
 		if (got <= 0)
 			die("a worker ended before \"%s\"", word);

@@ -1,0 +1,210 @@
+#!/bin/sh
+# agent-worker: what it takes and in which order, when it ends and with what,
+# how it drains, as process 1, and that it costs nothing while idle.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/worker.sh
+. "$TOP/tests/worker.sh"
+
+notes() { # notes [FAULT...]: each task writes one note, its goal
+	scene <<-END
+	model:
+	  - when: { goal: refuse }
+	    reply: { text: 'No.', stop: refusal }
+	  - when: { turn: 1 }
+	    reply: { calls: [ { tool: NOTES_WRITE, input: { text: '{{goal}}' } } ] }
+	  - reply: { text: Done. }
+	faults:
+	  - { on: nothing, at: 1 }
+	$(for fault in "$@"; do echo "  - $fault"; done)
+	END
+}
+order() { jq -rs 'map(.arguments.text) | join(" ")' "$T/ledger"; }
+depth() { agent-scale-probe | jq -r "$1"; }
+running() { [ "$(depth .running)" = "$1" ]; }
+
+# ---- options, and how it ends ----
+status 100 "no key" env -u ANTHROPIC_API_KEY agent-worker --once --store "$T/none"
+status 100 "an unknown option" agent-worker --twice
+status 100 "no number" agent-worker --concurrency many
+notes
+status 0 "--once without work" work --once
+status 0 "--exit-when-idle without work" work
+submit one
+first=$ID
+submit two
+status 0 "--once" work --once
+same "one task was done" "completed queued" "$(get state "$first") $(get state)"
+status 0 "--exit-when-idle" work
+same "the other too" completed "$(get state)"
+submit refuse
+status 1 "--once with a task that fails" work --once
+same "it failed" failed "$(get state)"
+submit three "queue: mail"
+mail=$ID
+submit four "queue: news"
+news=$ID
+submit five
+status 0 "two queues" work --queue mail --queue news
+same "only these are served" "completed completed queued" \
+	"$(get state "$mail") $(get state "$news") $(get state)"
+sound
+
+# ---- order ----
+notes
+submit p5 "priority: 5"
+submit p1 "priority: 1"
+submit p9 "priority: 9"
+submit p5-second "priority: 5"
+work --concurrency 1
+same "the higher priority first, then the older one" "p9 p5 p5-second p1" "$(order)"
+notes
+for i in 1 2 3 4; do submit "ana$i"; done
+submit ben "user: ben"
+work --concurrency 1
+same "users take turns" 2 "$(order | tr ' ' '\n' | grep -n ben | cut -d: -f1)"
+notes "{ on: messages, at: { to: 5 }, kind: hang }"
+for i in 1 2 3 4; do submit "ana$i"; done
+worker --concurrency 3
+check "--concurrency tasks at once" await 10 running 3
+same "and no more" "3 1" "$(depth .running) $(depth .pending)"
+end KILL "$WORKER"
+settings <<END
+limits: { running_per_user: 1 }
+END
+submit ben1 "user: ben"
+submit ben2 "user: ben"
+worker
+check "running_per_user" await 10 running 2
+same "one of each, the others wait" "2 4" "$(depth .running) $(depth .pending)"
+end KILL "$WORKER"
+restart "$T/script.1"
+check "then all are done" work
+same "each once" "6 0" "$(executed NOTES_WRITE) $(repeated)"
+sound
+
+# ---- an idle worker ----
+notes
+worker
+check "it is ready" await 10 logged ready
+sum=0
+for i in 1 2 3 4 5; do
+	submit "wake$i"
+	await 20 is completed || echo "# task $i is not done"
+	waited=$(events 'def ms: .at[11:23] | split(":") | map(tonumber)
+		| (.[0] * 3600 + .[1] * 60 + .[2]) * 1000;
+		((map(select(.type == "model.started"))[0] | ms) - (.[0] | ms)) | round')
+	echo "# from submit to the first request: $waited ms"
+	[ "$waited" -ge 0 ] && [ "$waited" -lt 1000 ] || sum=$((sum + 1))
+done
+check "what is submitted is begun at once" test $sum -eq 0
+at=$(date -u -d '+1 second' +%Y-%m-%dT%H:%M:%S.500Z)
+submit later "not_before: $at"
+check "what is due later is begun then" await 20 is completed
+same "not before" true "$(events "map(select(.type == \"started\"))[0].at >= \"$at\"")"
+stat() { # the time that it has run, and how often it slept
+	awk '{ print $14 + $15 }' "/proc/$WORKER/stat"
+	awk '/^voluntary/ { print $2 }' "/proc/$WORKER/status"
+}
+before=$(stat | tr '\n' ' ')
+sleep 2 # the time that is measured
+after=$(stat | tr '\n' ' ')
+echo "# in two seconds: $(echo "$before" "$after" | awk '{ print $3 - $1 " ticks, awake " $4 - $2 " times" }')"
+check "an idle worker costs nothing" sh -c "echo '$before' '$after' |
+	awk '{ exit !(\$3 - \$1 <= 2 && \$4 - \$2 <= 10) }'"
+end TERM "$WORKER"
+same "SIGTERM ends it with 0" 0 $?
+
+# ---- draining ----
+drained() { # drained SIGNAL [OPTION...]
+	drain=$1
+	shift
+	submit "under way"
+	under_way=$ID
+	worker --concurrency 1 "$@"
+	await 10 executes NOTES_WRITE 1 || echo "# nothing was executed"
+	submit "not begun"
+	end "$drain" "$WORKER"
+	same "SIG$drain $*: exit 0" 0 $?
+	same "SIG$drain $*: both are in line" "queued queued" \
+		"$(get state "$under_way") $(get state)"
+	same "SIG$drain $*: nothing new was begun" 0 "$(count started)"
+	same "SIG$drain $*: no worker is left" "0 0" \
+		"$(depth .workers) $(find "$AGENT_STORE/workers" -type f | wc -l)"
+}
+for drain in TERM INT; do
+	notes "{ on: NOTES_WRITE, at: 1, kind: slow, delay: 700 }"
+	drained $drain
+	same "SIG$drain: the call's result was waited for" "tool.finished released" \
+		"$(events 'map(.type) | .[-2:] | join(" ")' "$under_way")"
+	work
+	same "SIG$drain: another worker goes on" "completed completed" \
+		"$(get state "$under_way") $(get state)"
+	same "SIG$drain: and repeats nothing" "2 0 0" \
+		"$(executed NOTES_WRITE) $(repeated) $(count tool.unknown "$under_way")"
+	sound
+done
+notes "{ on: NOTES_WRITE, at: 1, kind: slow, delay: 60000 }"
+drained TERM --grace 1
+work
+same "grace is over: the call is in doubt, nothing is repeated" "completed 2 0 1" \
+	"$(get state) $(executed NOTES_WRITE) $(repeated) $(count tool.unknown "$under_way")"
+notes "{ on: NOTES_WRITE, at: 1, kind: slow, delay: 60000 }"
+submit "in a hurry"
+worker
+await 10 executes NOTES_WRITE 1
+kill -TERM "$WORKER"
+await 10 logged drain
+end TERM "$WORKER"
+same "the second SIGTERM does not wait" "0 queued" "$? $(get state)"
+sound
+
+# ---- two workers ----
+notes
+worker
+one=$WORKER
+worker
+await 10 logged ready 2
+submit alone
+await 20 is completed
+same "two workers and one task: done once" "completed 1 1" \
+	"$(get state) $(count started) $(executed NOTES_WRITE)"
+jq -c '. as $task | range(50) | $task + { goal: "race \(.)" }' "$T/passed" |
+	agent-submit >"$T/many"
+same "fifty tasks" 50 "$(wc -l <"$T/many")"
+done_all() { [ "$(depth .completed)" = 51 ]; }
+check "are done" await 60 done_all
+same "each once" "51 0" "$(executed NOTES_WRITE) $(repeated)"
+same "by one worker each" 51 "$(grep -c '"event":"started"' "$LOG")"
+echo "# $(jq -rs 'map(select(.event == "started").worker) | group_by(.) |
+	map(length | tostring) | join(" and ")' "$LOG") tasks each"
+end TERM "$one"
+end TERM "$WORKER"
+sound
+
+# ---- process 1 ----
+if unshare --pid --fork true 2>/dev/null; then
+	children() { cat "/proc/$1/task/$1/children"; }
+	has_child() { [ -n "$(children "$1")" ]; }
+	gone() { ! [ -e "/proc/$1" ]; }
+	notes "{ on: NOTES_WRITE, at: 1, kind: slow, delay: 700 }"
+	submit "as process 1"
+	start unshare --pid --fork agent-worker 2>>"$LOG"
+	unshare=$STARTED
+	await 10 has_child "$unshare"
+	pid=$(children "$unshare" | tr -d ' ')
+	test_pids="$test_pids $pid"
+	await 10 executes NOTES_WRITE 1
+	nsenter -t "$pid" --pid sh -c 'sleep 300 &'
+	check "process 1 inherits an orphan" await 10 has_child "$pid"
+	orphan=$(children "$pid" | tr -d ' ')
+	kill -KILL "$orphan"
+	check "and reaps it" await 10 gone "$orphan"
+	kill -TERM "$pid"
+	wait "$unshare"
+	same "process 1: SIGTERM drains" "0 queued" "$? $(get state)"
+	same "process 1: the result was waited for" 1 "$(count tool.finished)"
+else
+	ok 0 "process 1 # SKIP needs root and pid namespaces"
+fi
+done_testing

@@ -1,0 +1,124 @@
+#!/bin/sh
+# Workers that die, and workers that are taken for dead: the other one is
+# there at once, and who comes back from a stop changes nothing any more.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/worker.sh
+. "$TOP/tests/worker.sh"
+
+name() { # name N: of the Nth worker that began
+	jq -rs "map(select(.event == \"ready\").worker)[$1 - 1]" "$LOG"
+}
+starts() { [ "$(count started)" -ge "$1" ]; }
+workers() { [ "$(agent-scale-probe | jq .workers)" = "$1" ]; }
+script() { # script FAULT: a note, then the end
+	scene <<-END
+	model:
+	  - when: { turn: 1 }
+	    reply: { calls: [ { tool: NOTES_WRITE, input: { text: '{{goal}}' } } ] }
+	  - reply: { text: Done. }
+	faults:
+	  - { $1 }
+	END
+}
+
+# ---- dead: noticed at once ----
+# The poll is every 5 seconds and the lease 60: deaths, each noticed in less
+# than one.
+slow=0
+for round in 1 2 3; do
+	script "on: messages, at: 1, kind: hang"
+	submit "dies $round"
+	worker
+	dies=$WORKER
+	await 10 starts 1
+	worker
+	await 10 logged ready 2 || echo "# no other worker"
+	killed=$(date +%s%N)
+	kill -KILL "$dies"
+	await 20 starts 2 || echo "# not taken over"
+	began=$(events 'map(select(.type == "started"))[1].at')
+	took=$(($(date -d "$began" +%s%N) / 1000000 - killed / 1000000))
+	echo "# from kill -9 to the start by the other: $took ms"
+	[ $took -lt 300 ] || slow=$((slow + 1))
+	await 20 is completed || slow=9
+	end TERM "$WORKER"
+done
+check "a dead worker's task is taken over at once" test $slow -le 1
+sound
+
+# ---- stopped past its lease ----
+script "on: NOTES_WRITE, at: 1, kind: slow, delay: 1500"
+settings <<END
+worker: { lease: 1 }
+END
+submit "is stopped"
+stopped_task=$ID
+worker
+stopped=$WORKER
+await 10 executes NOTES_WRITE 1
+kill -STOP "$stopped"
+worker
+check "another worker finishes the task of a stopped one" \
+	await 20 is completed
+same "it did not repeat the call" "1 1" \
+	"$(executed NOTES_WRITE) $(count tool.unknown)"
+ends=$(get seq)
+kill -CONT "$stopped"
+check "the stopped one goes on, and is fenced off" await 20 logged fenced
+same "nothing was appended" "$ends completed" "$(get seq) $(get state)"
+same "the log says whose" "$stopped_task $(name 1)" \
+	"$(jq -rs 'map(select(.event == "fenced"))[0] | "\(.task) \(.worker)"' "$LOG")"
+end TERM "$WORKER"
+same "the other one leaves" 0 $?
+submit "afterwards"
+check "the one that was stopped does other work" await 20 is completed
+same "it did" "$(name 1)" "$(events 'map(select(.type == "started"))[0].worker')"
+end TERM "$stopped"
+same "and ends in order" 0 $?
+check "nobody is left" workers 0
+same "nothing was repeated" "2 0" "$(executed NOTES_WRITE) $(repeated)"
+sound
+
+# ---- stopped past its lease, with another one that keeps looking ----
+script "on: messages, at: 1, kind: hang"
+settings <<END
+worker: { lease: 1 }
+END
+worker
+stopped=$WORKER
+await 10 logged ready
+submit "of the stopped"
+await 10 starts 1
+kill -STOP "$stopped"
+worker
+check "the task is taken over" await 20 is completed
+check "the stopped one is forgotten" await 20 workers 1
+kill -CONT "$stopped"
+check "it comes back" await 20 workers 2
+check "is fenced off" await 20 logged fenced
+kill -STOP "$WORKER"
+await 20 workers 1
+submit "while the other is stopped"
+check "and works" await 20 is completed
+same "not as a dead one" "1 0" \
+	"$(count started) $(events 'map(select(.type == "released")) | length')"
+kill -CONT "$WORKER"
+end TERM "$WORKER"
+end TERM "$stopped"
+same "both leave in order" "0 0" \
+	"$? $(find "$AGENT_STORE/workers" -type f | wc -l)"
+sound
+
+# ---- a signal while the worker is stopped ----
+script "on: messages, at: 1, kind: hang"
+submit "cancelled while its worker is stopped"
+worker
+await 10 starts 1
+kill -STOP "$WORKER"
+check "cancel is taken" agent-signal cancel "$ID"
+kill -CONT "$WORKER"
+check "and done when the worker goes on" await 20 is cancelled
+end TERM "$WORKER"
+sound
+done_testing
