@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import time
+import traceback
 import uuid
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -33,6 +34,7 @@ from temporalio.common import (
 STEPS = 11          # ten and the reply that ends the task
 OURS, GO, PYTHON = "agent-worker", "go", "python"
 KINDS = (OURS, GO, PYTHON)
+FIGURE_LIMIT = 900  # seconds
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -63,6 +65,7 @@ class Bench:
         self.requests = os.path.join(options.folder, "requests.json")
         self.template = None
         self.missed = False
+        self.spawned = []
 
     async def prepare(self):
         """Submits a task and works it off: what agent-submit sends to the
@@ -112,8 +115,10 @@ class Bench:
                 sys.executable, os.path.join(HERE, "worker.py")]}[kind]
             line = line + [options.address, queue, self.requests, url]
         with open(os.path.join(options.folder, f"{kind}.log"), "ab") as log:
-            return subprocess.Popen(line, env=environment, stdout=log,
-                                    stderr=log, stdin=subprocess.DEVNULL)
+            worker = subprocess.Popen(line, env=environment, stdout=log,
+                                      stderr=log, stdin=subprocess.DEVNULL)
+        self.spawned.append(worker)
+        return worker
 
     async def ready(self, kind, queue, count=1):
         """Waits until COUNT workers poll for tasks of both kinds."""
@@ -130,8 +135,7 @@ class Bench:
                 if len({p.identity for p in answer.pollers}) >= count:
                     missing.remove(which)
             if time.monotonic() > deadline:
-                raise SystemExit(f"bench: the {kind} worker does not poll: "
-                                 f"see its log in {self.options.folder}")
+                raise RuntimeError(f"the {kind} worker does not poll")
             await asyncio.sleep(0.02)
 
     def end(self, *workers):
@@ -193,6 +197,11 @@ class Bench:
         return [event async for event in handle.fetch_history_events()]
 
     # The table
+
+    def heads(self):
+        self.line("figure", dict(zip(KINDS, ("measured", "Go SDK",
+                                             "Python SDK"))),
+                  "verdict", "target", "ratio to Go")
 
     def line(self, figure, values, verdict="", target="", ratio=""):
         self.missed = self.missed or verdict == "missed"
@@ -394,11 +403,21 @@ async def main():
     parser.add_argument("figures", nargs="*")
     options = parser.parse_args()
     bench = Bench(options, await Client.connect(options.address))
-    await bench.prepare()
-    for figure in options.figures or ("load", "memory", "begin", "takeover",
-                                      "drain"):
-        await getattr(bench, figure)()
-    return bench.missed
+    figures = options.figures or ("load", "memory", "begin", "takeover", "drain")
+    try:
+        await bench.prepare()
+        load = os.getloadavg()[0]
+        bench.heads()
+        for figure in figures:
+            await asyncio.wait_for(getattr(bench, figure)(), FIGURE_LIMIT)
+    except Exception:
+        traceback.print_exc()
+        return 111
+    finally:
+        bench.end(*bench.spawned)
+    print(f"\n{os.cpu_count()} processors, load {load:.2f} at the start and "
+          f"{os.getloadavg()[0]:.2f} at the end")
+    return int(bench.missed)
 
 
 sys.exit(asyncio.run(main()))
