@@ -15,9 +15,11 @@
 
 static const char usage_text[] =
     "agent-signal [--by WHO] [--call CALL] [--config FILE] [--engine NAME]\n"
-    "                    [--json] [--message TEXT] [--store DIR] SIGNAL ID ...";
+    "                    [--json] [--message TEXT] [--store DIR] SIGNAL ID ...\n"
+    "       agent-signal --schedule [--config FILE] [--engine NAME] [--json]\n"
+    "                    [--store DIR] SIGNAL ID ...";
 static const char help_text[] =
-    "Sends a signal to tasks.\n"
+    "Sends a signal to tasks, or to schedules.\n"
     "\n"
     "  cancel          end the task\n"
     "  pause, resume   stop the task after what is under way; go on\n"
@@ -25,14 +27,17 @@ static const char help_text[] =
     "\n"
     "  --call CALL     the tool call that approve or deny is about\n"
     "  --message TEXT  words for the model\n"
-    "  --by WHO        who says so\n";
+    "  --by WHO        who says so\n"
+    "\n"
+    "  --schedule      pause, resume, trigger or delete schedules\n";
 
-enum { OPTION_BY = CLI_OWN, OPTION_CALL, OPTION_MESSAGE };
+enum { OPTION_BY = CLI_OWN, OPTION_CALL, OPTION_MESSAGE, OPTION_SCHEDULE };
 static const struct option options[] = {
 	CLI_OPTIONS,
 	{ "by", required_argument, NULL, OPTION_BY },
 	{ "call", required_argument, NULL, OPTION_CALL },
 	{ "message", required_argument, NULL, OPTION_MESSAGE },
+	{ "schedule", no_argument, NULL, OPTION_SCHEDULE },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -64,24 +69,48 @@ out:
 	return done;
 }
 
-static const char *
-parse_options(struct cli *cli, int argc, char **argv, struct buf *members)
+static int
+signal_schedule(const struct cli *cli, struct engine *engine,
+    const char *signal, const char *id, struct fail *fail)
 {
-	static const char *const names[] = { "cancel", "pause", "resume",
+	struct buf out = BUF_INIT(4096);
+
+	if (engine_schedule_signal(engine, id, signal, fail) < 0)
+		return -1;
+	buf_print(&out, cli->human ? "%s %s\n"
+	    : "{\"schedule\":\"%s\",\"signal\":\"%s\"}\n", id, signal);
+	cli_write(cli, out.data, out.length);
+	buf_release(&out);
+	return 0;
+}
+
+static const char *
+parse_options(struct cli *cli, int argc, char **argv, struct buf *members,
+    bool *ret_schedule)
+{
+	static const char *const of_tasks[] = { "cancel", "pause", "resume",
 		"approve", "deny", NULL };
+	static const char *const of_schedules[] = { "pause", "resume",
+		"trigger", "delete", NULL };
+	const char *const *names = of_tasks;
 	const char *nearest;
 	int option;
 
 	while ((option = cli_option(cli, argc, argv, "", options)) != -1) {
-		if (!json_utf8(optarg, strlen(optarg)))
+		if (optarg && !json_utf8(optarg, strlen(optarg)))
 			cli_usage(cli, "the text is not UTF-8");
-		if (option == OPTION_BY)
+		if (option == OPTION_SCHEDULE)
+			names = of_schedules;
+		else if (option == OPTION_BY)
 			member_string(members, "by", optarg);
 		else if (option == OPTION_CALL)
 			member_string(members, "call", optarg);
 		else if (option == OPTION_MESSAGE)
 			member_string(members, "message", optarg);
 	}
+	*ret_schedule = names == of_schedules;
+	if (*ret_schedule && members->length)
+		cli_usage(cli, "a schedule takes no words");
 	if (members->overflow)
 		cli_usage(cli, "the text is too long");
 	if (optind >= argc)
@@ -105,11 +134,12 @@ main(int argc, char **argv)
 	const char *signal;
 	struct cli cli;
 	struct fail fail;
+	bool schedule;
 	int worst = 0;
 
 	cli_start(&cli, "agent-signal", usage_text, help_text);
 	cli.acknowledges = true;
-	signal = parse_options(&cli, argc, argv, &members);
+	signal = parse_options(&cli, argc, argv, &members, &schedule);
 	if (cli_settings(&cli, &fail) < 0)
 		return cli_fail(&cli, &fail, NULL);
 	if (engine_open(cli.engine, cli_store(&cli), ENGINE_WRITE, &cli.config,
@@ -121,7 +151,9 @@ main(int argc, char **argv)
 		struct span text = { members.data ? members.data : "",
 			members.length };
 
-		if (send_one(&cli, engine, signal, argv[i], text, &fail) < 0) {
+		if ((schedule ? signal_schedule(&cli, engine, signal, argv[i],
+			&fail) : send_one(&cli, engine, signal, argv[i], text,
+			&fail)) < 0) {
 			int code = cli_fail(&cli, &fail, NULL);
 
 			worst = code > worst ? code : worst;

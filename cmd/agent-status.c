@@ -2,10 +2,8 @@
  * agent-status: what the tasks are doing. It only reads the store.
  */
 #include <cjson/cJSON.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/buf.h"
 #include "common/cli.h"
@@ -21,7 +19,9 @@ static const char usage_text[] =
     "                    [--limit N] [--queue NAME] [--state STATE] [--store DIR]\n"
     "                    [--user USER]\n"
     "       agent-status [--after SEQ] [--config FILE] [--engine NAME]\n"
-    "                    [--events] [--follow] [--json] [--result] [--store DIR] ID";
+    "                    [--events] [--follow] [--json] [--result] [--store DIR] ID\n"
+    "       agent-status --schedules [--config FILE] [--engine NAME] [--json]\n"
+    "                    [--store DIR]";
 static const char help_text[] =
     "Lists tasks, newest first, or shows the one named ID.\n"
     "\n"
@@ -35,10 +35,12 @@ static const char help_text[] =
     "  --events       the task's journal, an event a line\n"
     "  --follow       the same, going on until the task has ended\n"
     "  --after SEQ    only events after number SEQ\n"
-    "  --result       only the result\n";
+    "  --result       only the result\n"
+    "\n"
+    "  --schedules    the schedules instead\n";
 
 enum { OPTION_AFTER = CLI_OWN, OPTION_BEFORE, OPTION_EVENTS, OPTION_FOLLOW,
-	OPTION_LIMIT, OPTION_QUEUE, OPTION_RESULT, OPTION_STATE, OPTION_USER };
+	OPTION_LIMIT, OPTION_QUEUE, OPTION_RESULT, OPTION_SCHEDULES, OPTION_STATE, OPTION_USER };
 static const struct option options[] = {
 	CLI_OPTIONS,
 	{ "after", required_argument, NULL, OPTION_AFTER },
@@ -48,6 +50,7 @@ static const struct option options[] = {
 	{ "limit", required_argument, NULL, OPTION_LIMIT },
 	{ "queue", required_argument, NULL, OPTION_QUEUE },
 	{ "result", no_argument, NULL, OPTION_RESULT },
+	{ "schedules", no_argument, NULL, OPTION_SCHEDULES },
 	{ "state", required_argument, NULL, OPTION_STATE },
 	{ "user", required_argument, NULL, OPTION_USER },
 	{ NULL, 0, NULL, 0 },
@@ -59,7 +62,7 @@ struct status {
 	struct engine_filter filter;
 	const char *id;
 	uint64_t after;
-	bool events, follow, result;
+	bool events, follow, result, schedules;
 	int final;  /* the state that the task ended in, or -1 */
 };
 
@@ -74,13 +77,13 @@ parse(struct span text)
 /* Writes TEXT as it is, or as VIEW shows it to a person. */
 static void
 show(const struct status *status, struct span text,
-    void (*view)(struct buf *buf, const cJSON *value))
+    void (*view)(struct buf *buf, const cJSON *value, int64_t now))
 {
 	struct buf out = BUF_INIT(EVENT_MAX + 4096u);
-	cJSON *value = status->cli.human ? parse(text) : NULL;
+	cJSON *value = view && status->cli.human ? parse(text) : NULL;
 
 	if (value) {
-		view(&out, value);
+		view(&out, value, clock_wall());
 	} else {
 		buf_add(&out, text.at, text.length);
 		buf_add(&out, "\n", 1);
@@ -91,21 +94,23 @@ show(const struct status *status, struct span text,
 }
 
 static void
-row(struct buf *buf, const cJSON *task)
+event_line(struct buf *buf, const cJSON *event, int64_t now)
 {
-	view_row(buf, task, clock_wall());
-}
-
-static void
-card(struct buf *buf, const cJSON *task)
-{
-	view_card(buf, task, clock_wall());
+	(void)now;
+	view_event(buf, event);
 }
 
 static int
 show_row(void *context, struct span text)
 {
-	show(context, text, row);
+	show(context, text, view_row);
+	return 0;
+}
+
+static int
+show_schedule(void *context, struct span text)
+{
+	show(context, text, NULL);
 	return 0;
 }
 
@@ -138,16 +143,8 @@ show_event(void *context, struct span text)
 	if (json_member(text, "seq", &seq))
 		status->after = strtoull(seq.at, NULL, 10);
 	if (!status->result)
-		show(status, text, view_event);
+		show(status, text, event_line);
 	return 0;
-}
-
-static bool
-reader_gone(void)
-{
-	struct pollfd poller = { .fd = STDOUT_FILENO };
-
-	return poll(&poller, 1, 0) > 0 && (poller.revents & POLLERR);
 }
 
 /* The journal; with --follow until the task has ended. */
@@ -163,7 +160,7 @@ events(struct status *status, struct fail *fail)
 			return 0;
 		if (status->final >= 0)
 			return status->final == TASK_COMPLETED ? 0 : 1;
-		if (reader_gone())
+		if (cli_reader_gone())
 			return 0;
 		if (engine_wait(status->engine, 1000, fail) < 0)
 			return -1;
@@ -211,7 +208,7 @@ one(struct status *status, struct fail *fail)
 	} else if (status->events || status->follow) {
 		done = events(status, fail);
 	} else {
-		show(status, text, card);
+		show(status, text, view_card);
 		done = 0;
 	}
 out:
@@ -253,6 +250,9 @@ parse_options(struct status *status, int argc, char **argv)
 		case OPTION_RESULT:
 			status->result = true;
 			break;
+		case OPTION_SCHEDULES:
+			status->schedules = true;
+			break;
 		case OPTION_STATE:
 			if (!task_state_parse(optarg, &state))
 				cli_usage(cli, "no such state: %s", optarg);
@@ -286,6 +286,9 @@ main(int argc, char **argv)
 	if (engine_open(status.cli.engine, cli_store(&status.cli), ENGINE_READ,
 		&status.cli.config, &status.engine, &fail) < 0)
 		code = -1;
+	else if (status.schedules)
+		code = engine_schedules(status.engine, show_schedule, &status,
+		    &fail);
 	else
 		code = status.id ? one(&status, &fail) : list(&status, &fail);
 	if (code < 0)

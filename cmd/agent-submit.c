@@ -25,8 +25,8 @@ static const char usage_text[] =
     "agent-submit [--at TIME] [--config FILE] [--engine NAME] [--json] "
     "[--key KEY]\n"
     "                    [--no-preflight] [--priority N] [--queue NAME] "
-    "[--store DIR]\n"
-    "                    [-f FILE]";
+    "[--schedule CRON]\n"
+    "                    [--store DIR] [-f FILE]";
 static const char help_text[] =
     "Puts tasks (JSON, YAML, or one JSON object a line) into the queue.\n"
     "\n"
@@ -35,10 +35,11 @@ static const char help_text[] =
     "  --at TIME        not before TIME (2026-11-23T20:00:00Z)\n"
     "  --priority N     0 (last) to 9 (first)\n"
     "  --queue NAME     the queue to put it into\n"
+    "  --schedule CRON  at each time that CRON says, as a task of its own\n"
     "  --no-preflight   take a task that agent-preflight has not passed\n";
 
 enum { OPTION_AT = CLI_OWN, OPTION_KEY, OPTION_NO_PREFLIGHT, OPTION_PRIORITY,
-	OPTION_QUEUE };
+	OPTION_QUEUE, OPTION_SCHEDULE };
 static const struct option options[] = {
 	CLI_OPTIONS,
 	{ "at", required_argument, NULL, OPTION_AT },
@@ -46,6 +47,7 @@ static const struct option options[] = {
 	{ "no-preflight", no_argument, NULL, OPTION_NO_PREFLIGHT },
 	{ "priority", required_argument, NULL, OPTION_PRIORITY },
 	{ "queue", required_argument, NULL, OPTION_QUEUE },
+	{ "schedule", required_argument, NULL, OPTION_SCHEDULE },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -65,6 +67,7 @@ struct submit {
 	struct cli cli;
 	struct engine *engine;
 	cJSON *overrides;   /* members that options set in every task */
+	const char *cron;   /* of schedules, or NULL */
 	bool unchecked_too;
 	struct item items[BATCH];
 	struct submission submissions[BATCH];
@@ -114,71 +117,59 @@ add(struct submit *submit, cJSON *value, struct span text)
 		item->pins = mem_copy(pins.at, pins.length);
 }
 
-static void
-add_fail(struct submit *submit, const struct fail *fail)
+static int
+hand_over(struct submit *submit, size_t count, struct fail *fail)
 {
-	submit->items[submit->count].failed = true;
-	submit->items[submit->count++].fail = *fail;
+	if (!submit->engine && engine_open(submit->cli.engine,
+		cli_store(&submit->cli), ENGINE_CREATE, &submit->cli.config,
+		&submit->engine, fail) < 0)
+		return -1;
+	return submit->cron ? engine_schedule(submit->engine,
+	    submit->submissions, count, submit->cron, fail) :
+	    engine_submit(submit->engine, submit->submissions, count, fail);
 }
 
 /* Everything of the batch that is sound, in one commit. */
 static void
 commit(struct submit *submit)
 {
-	struct item *waiting[BATCH];
 	size_t count = 0;
 	struct fail fail;
+	bool failed;
 
 	for (size_t i = 0; i < submit->count; i++) {
 		struct item *item = &submit->items[i];
 
 		if (item->passed_on || item->failed)
 			continue;
-		item->submission = &submit->submissions[count];
+		item->submission = &submit->submissions[count++];
 		*item->submission = (struct submission){
 			.task = &item->task,
 			.pins = { item->pins,
 			    item->pins ? strlen(item->pins) : 0 },
 		};
-		waiting[count++] = item;
 	}
-	if (!count)
-		return;
-	if ((submit->engine ||
-		engine_open(submit->cli.engine, cli_store(&submit->cli),
-		    ENGINE_CREATE, &submit->cli.config, &submit->engine,
-		    &fail) == 0) &&
-	    engine_submit(submit->engine, submit->submissions, count,
-		&fail) == 0) {
-		for (size_t i = 0; i < count; i++) {
-			waiting[i]->failed = submit->submissions[i].refused;
-			waiting[i]->fail = submit->submissions[i].fail;
-		}
-		return;
+	failed = count && hand_over(submit, count, &fail) < 0;
+	for (struct item *item = submit->items; count > 0; item++) {
+		if (!item->submission)
+			continue;
+		item->failed = failed || item->submission->refused;
+		item->fail = failed ? fail : item->submission->fail;
+		count--;
 	}
-	for (size_t i = 0; i < count; i++) {
-		waiting[i]->failed = true;
-		waiting[i]->fail = fail;
-	}
-}
-
-static void
-worse(struct submit *submit, int code)
-{
-	if (code > submit->worst)
-		submit->worst = code;
 }
 
 static void
 answer_fault(struct submit *submit, struct item *item)
 {
-	if (item->passed_on) {
-		worse(submit, cli_passed_on(&submit->cli, item->passed_on));
-	} else {
-		if (item->line)
-			fail_prefix(&item->fail, "line %llu", item->line);
-		worse(submit, cli_fail(&submit->cli, &item->fail, NULL));
-	}
+	int code;
+
+	if (item->line && !item->passed_on)
+		fail_prefix(&item->fail, "line %llu", item->line);
+	code = item->passed_on ? cli_passed_on(&submit->cli, item->passed_on)
+	    : cli_fail(&submit->cli, &item->fail, NULL);
+	if (code > submit->worst)
+		submit->worst = code;
 }
 
 /* Commits the batch, gives each item's answer in order, and empties it. */
@@ -198,11 +189,12 @@ finish(struct submit *submit)
 		} else if (submit->cli.human) {
 			buf_print(&out, "%s\n", item->submission->id);
 		} else {
-			buf_print(&out, "{\"id\":\"%s\",%s}\n",
+			buf_print(&out, "{\"%s\":\"%s\",%s\"existing\":%s}\n",
+			    submit->cron ? "schedule" : "id",
 			    item->submission->id,
-			    item->submission->existing
-				? "\"existing\":true"
-				: "\"state\":\"queued\",\"existing\":false");
+			    submit->cron || item->submission->existing ? ""
+				: "\"state\":\"queued\",",
+			    item->submission->existing ? "true" : "false");
 		}
 		cJSON_Delete(item->passed_on);
 		free(item->pins);
@@ -230,7 +222,8 @@ take(struct submit *submit, struct intake *intake, struct fail *fail)
 		if (got == INTAKE_VALUE)
 			add(submit, value, text);
 		else if (got == INTAKE_FAULT)
-			add_fail(submit, fail);
+			submit->items[submit->count++] = (struct item){
+				.failed = true, .fail = *fail };
 		if (got == INTAKE_VALUE || got == INTAKE_FAULT)
 			submit->items[submit->count - 1].line =
 			    intake_line(intake);
@@ -257,6 +250,9 @@ parse_options(struct submit *submit, int argc, char **argv)
 			break;
 		case OPTION_NO_PREFLIGHT:
 			submit->unchecked_too = true;
+			break;
+		case OPTION_SCHEDULE:
+			submit->cron = optarg;
 			break;
 		case OPTION_PRIORITY:
 			set_member(submit->overrides, "priority",
@@ -291,7 +287,7 @@ main(int argc, char **argv)
 		return cli_fail(&submit.cli, &fail, NULL);
 	if (intake_open(file, &intake, &fail) < 0 ||
 	    take(&submit, intake, &fail) < 0)
-		worse(&submit, cli_fail(&submit.cli, &fail, NULL));
+		answer_fault(&submit, &(struct item){ .fail = fail });
 	intake_close(intake);
 	engine_close(submit.engine);
 	config_release(&submit.cli.config);

@@ -4,6 +4,7 @@
  */
 #include <cjson/cJSON.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/cli.h"
 #include "common/engine.h"
@@ -12,6 +13,7 @@
 #include "common/mem.h"
 #include "common/task.h"
 #include "common/worker.h"
+#include "common/worker_temporal.h"
 
 static const char usage_text[] =
     "agent-worker [--concurrency N] [--config FILE] [--engine NAME]\n"
@@ -83,12 +85,33 @@ parse_options(struct cli *cli, int argc, char **argv,
 	return queues;
 }
 
+/* The engine whose name begins so has a worker of its own. */
+static const char temporal[] = "temporal://";
+
+static int
+work(struct cli *cli, const struct worker_options *worker, int *ret_state,
+    struct fail *fail)
+{
+	const char *name = cli->engine, *folder = cli_store(cli);
+	struct engine *engine = NULL;
+	int result = -1;
+
+	if (name != NULL && strncmp(name, temporal, sizeof(temporal) - 1) == 0)
+		return worker_temporal_run(name, folder, &cli->config,
+		    worker, ret_state, fail);
+	if (engine_open(name, folder, ENGINE_CREATE, &cli->config, &engine,
+		fail) == 0)
+		result = worker_run(engine, &cli->config, worker, ret_state,
+		    fail);
+	engine_close(engine);
+	return result;
+}
+
 int
 main(int argc, char **argv)
 {
 	struct worker_options worker = { .once = false };
 	struct numbers numbers = { -1, -1 };
-	struct engine *engine = NULL;
 	const char **queues;
 	struct cli cli;
 	struct fail fail;
@@ -104,13 +127,10 @@ main(int argc, char **argv)
 		cli.config.concurrency = numbers.concurrency;
 	if (numbers.grace >= 0)
 		cli.config.grace_ms = numbers.grace * 1000;
-	if (engine_open(cli.engine, cli_store(&cli), ENGINE_CREATE, &cli.config,
-		&engine, &fail) < 0 ||
-	    worker_run(engine, &cli.config, &worker, &state, &fail) < 0)
+	if (work(&cli, &worker, &state, &fail) < 0)
 		code = cli_fail(&cli, &fail, NULL);
 	else if (worker.once && state >= 0 && state != TASK_COMPLETED)
 		code = 1;
-	engine_close(engine);
 	config_release(&cli.config);
 	free(queues);
 	return code;

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -366,4 +367,12 @@ cli_write(const struct cli *cli, const void *bytes, size_t size)
 	fprintf(stderr, "%s: unable to write standard output: %s\n",
 	    cli->program, strerror(number));
 	exit(FAIL_NOT_NOW);
+}
+
+bool
+cli_reader_gone(void)
+{
+	struct pollfd poller = { .fd = STDOUT_FILENO };
+
+	return poll(&poller, 1, 0) > 0 && (poller.revents & POLLERR);
 }

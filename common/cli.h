@@ -76,6 +76,10 @@ cli_fail(const struct cli *cli, const struct fail *fail, const char *details);
 int
 cli_passed_on(const struct cli *cli, const cJSON *value);
 
+/* Whether nobody reads stdout any more. */
+bool
+cli_reader_gone(void);
+
 /* A whole number option in [least, most], else cli_usage. */
 long long
 cli_number(const struct cli *cli, const char *option, const char *text,

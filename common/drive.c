@@ -5,7 +5,7 @@
  */
 #include "common/drive.h"
 
-#include <string.h>
+#include "common/row.h"
 
 struct folding {
 	struct agent *agent;
@@ -130,42 +130,10 @@ drive_plan(struct drive *drive, struct store *store, int64_t now,
 	return 0;
 }
 
-void
-drive_cut(char *target, size_t size, const char *text)
-{
-	size_t length = strcspn(text, "\r\n");
-
-	if (length >= size)
-		for (length = size - 1; length &&
-		    ((unsigned char)text[length] & 0xc0) == 0x80; length--)
-			;
-	memcpy(target, text, length);
-	target[length] = '\0';
-}
-
 int
 drive_save(struct drive *drive, struct store *store, int64_t now,
     struct fail *fail)
 {
-	struct task_row *row = &drive->row;
-	struct agent_summary summary;
-
-	agent_summary(drive->agent, &summary);
-	row->state = summary.state;
-	row->due = summary.due;
-	if (row->state == TASK_QUEUED &&
-	    agent_task(drive->agent)->not_before > now)
-		row->due = agent_task(drive->agent)->not_before;
-	row->updated_at = now;
-	row->turns = summary.turns;
-	row->calls = summary.calls;
-	row->calls_unknown = summary.calls_unknown;
-	row->input_tokens = summary.input_tokens;
-	row->output_tokens = summary.output_tokens;
-	row->cache_read_tokens = summary.cache_read_tokens;
-	row->cache_write_tokens = summary.cache_write_tokens;
-	row->nano_usd = summary.nano_usd;
-	drive_cut(row->reason, sizeof(row->reason),
-	    summary.reason ? summary.reason : "");
-	return store_put(store, row, fail);
+	row_follow(&drive->row, drive->agent, now);
+	return store_put(store, &drive->row, fail);
 }

@@ -54,9 +54,4 @@ int
 drive_save(struct drive *drive, struct store *store, int64_t now,
     struct fail *fail);
 
-/* Copies the first line of TEXT, cut to SIZE with its NUL between characters.
- * Needs no transaction. */
-void
-drive_cut(char *target, size_t size, const char *text);
-
 #endif

@@ -60,3 +60,40 @@ engine_wait(struct engine *engine, int64_t milliseconds, struct fail *fail)
 {
 	return engine->operations->wait(engine, milliseconds, fail);
 }
+
+static int
+no_schedules(struct fail *fail)
+{
+	return fail_set(fail, FAIL_NEVER, "no_schedules",
+	    "this engine has no schedules: use Temporal's, or cron(8) with "
+	    "agent-submit");
+}
+
+int
+engine_schedule(struct engine *engine, struct submission *submissions,
+    size_t count, const char *cron, struct fail *fail)
+{
+	if (!engine->operations->schedule)
+		return no_schedules(fail);
+	return engine->operations->schedule(engine, submissions, count, cron,
+	    fail);
+}
+
+int
+engine_schedules(struct engine *engine,
+    int (*schedule)(void *context, struct span text), void *context,
+    struct fail *fail)
+{
+	if (!engine->operations->schedules)
+		return no_schedules(fail);
+	return engine->operations->schedules(engine, schedule, context, fail);
+}
+
+int
+engine_schedule_signal(struct engine *engine, const char *id,
+    const char *signal, struct fail *fail)
+{
+	if (!engine->operations->schedule_signal)
+		return no_schedules(fail);
+	return engine->operations->schedule_signal(engine, id, signal, fail);
+}

@@ -1,6 +1,6 @@
 /*
  * engine: one interface to whatever keeps the tasks. engine_lmdb is one
- * directory on one machine; a Temporal cluster is to be the other.
+ * directory on one machine, engine_temporal a Temporal cluster.
  *
  * What comes back is JSON, the same from every engine; agent-status(1)
  * describes a task's object, agent-journal(5) the events.
@@ -22,7 +22,8 @@ struct engine;
 
 enum engine_mode { ENGINE_READ, ENGINE_WRITE, ENGINE_CREATE };
 
-/* NAME: NULL or "lmdb"; others are FAIL_NEVER. FOLDER is the store. (Defined
+/* NAME: NULL or "lmdb", whose store is FOLDER, or
+ * "temporal://HOST:PORT/NAMESPACE"; others are FAIL_NEVER. (Defined
  * in engines.c, which alone knows every engine.) */
 int
 engine_open(const char *name, const char *folder, enum engine_mode mode,
@@ -38,11 +39,13 @@ struct submission {
 	/* filled in: */
 	char id[37];
 	bool existing;           /* the key was seen before, with the same task */
-	bool refused;            /* fail says why: the key has another task */
+	bool refused;            /* fail says why: the key has another task, or
+	                          * this one alone cannot be taken */
 	struct fail fail;
 };
 
-/* All of them durably, in one commit; then the workers are woken. */
+/* All of them durably; then the workers are woken. Where the engine has such a
+ * thing, in one commit. */
 int
 engine_submit(struct engine *engine, struct submission *submissions,
     size_t count, struct fail *fail);
@@ -88,6 +91,25 @@ engine_depth(struct engine *engine, const char *queue, struct buf *buf,
 int
 engine_wait(struct engine *engine, int64_t milliseconds, struct fail *fail);
 
+/* ---- schedules: FAIL_NEVER, "no_schedules", where the engine has none ---- */
+
+/* The tasks at each time that CRON says; the ids are the schedules'. */
+int
+engine_schedule(struct engine *engine, struct submission *submissions,
+    size_t count, const char *cron, struct fail *fail);
+
+/* Each schedule's object to SCHEDULE. */
+int
+engine_schedules(struct engine *engine,
+    int (*schedule)(void *context, struct span text), void *context,
+    struct fail *fail);
+
+/* SIGNAL: "pause", "resume", "trigger", "delete". FAIL_NO, type
+ * "no_schedule". */
+int
+engine_schedule_signal(struct engine *engine, const char *id,
+    const char *signal, struct fail *fail);
+
 /* What an engine is: it embeds this as its first member. */
 struct engine {
 	const struct engine_operations *operations;
@@ -112,6 +134,14 @@ struct engine_operations {
 	    struct buf *buf, struct fail *fail);
 	int (*wait)(struct engine *engine, int64_t milliseconds,
 	    struct fail *fail);
+	/* NULL: there are no schedules */
+	int (*schedule)(struct engine *engine, struct submission *submissions,
+	    size_t count, const char *cron, struct fail *fail);
+	int (*schedules)(struct engine *engine,
+	    int (*schedule)(void *context, struct span text), void *context,
+	    struct fail *fail);
+	int (*schedule_signal)(struct engine *engine, const char *id,
+	    const char *signal, struct fail *fail);
 };
 
 #endif

@@ -9,7 +9,6 @@
 #include "common/engine_lmdb.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include "common/drive.h"
 #include "common/file.h"
 #include "common/mem.h"
+#include "common/row.h"
 
 #define OBJECT_MAX ((size_t)EVENT_MAX + (16u << 20))
 #define ROW_ROOM 4096 /* what a row, its indexes and keys take, at most */
@@ -55,23 +55,6 @@ lmdb_close(struct engine *engine)
 }
 
 /* ---- submit ---- */
-
-static void
-fill_row(struct task_row *row, const struct task *task, int64_t now)
-{
-	*row = (struct task_row){
-		.id = id_new(),
-		.state = TASK_QUEUED,
-		.priority = (uint8_t)task->priority,
-		.created_at = now,
-		.updated_at = now,
-		.due = task->not_before > now ? task->not_before : 0,
-	};
-	drive_cut(row->user, sizeof(row->user), task->user);
-	drive_cut(row->queue, sizeof(row->queue), task->queue);
-	drive_cut(row->key, sizeof(row->key), task->key ? task->key : "");
-	drive_cut(row->title, sizeof(row->title), task->goal);
-}
 
 struct comparison {
 	struct span task;
@@ -143,7 +126,8 @@ submit_one(struct store *store, struct submission *submission,
 	struct task_row row, existing;
 	int created;
 
-	fill_row(&row, submission->task, now);
+	row_begin(&row, submission->task, now);
+	row.id = id_new();
 	created = store_create(store, &row, &existing, fail);
 	if (created < 0)
 		return -1;
@@ -221,72 +205,14 @@ parse_id(const char *text, struct id *ret_id, struct fail *fail)
 }
 
 static void
-member_time(struct buf *buf, const char *name, int64_t wall)
+add_row(struct buf *members, const struct task_row *row)
 {
-	char text[CLOCK_TEXT];
-
-	if (!wall)
-		return;
-	clock_format(wall, text);
-	member_string(buf, name, text);
-}
-
-static void
-member_usd(struct buf *buf, const char *name, int64_t nano)
-{
-	char *text = mem_print("%" PRId64 ".%09" PRId64, nano / 1000000000,
-	    nano % 1000000000);
-
-	member_raw(buf, name, text, strlen(text));
-	free(text);
-}
-
-static void
-member_optional(struct buf *buf, const char *name, const char *value)
-{
-	if (*value)
-		member_string(buf, name, value);
-}
-
-/* The members that a row gives, without braces. */
-static void
-add_row(struct buf *buf, const struct task_row *row)
-{
-	const struct {
-		const char *name;
-		int64_t value;
-	} numbers[] = {
-		{ "seq", (int64_t)row->seq },
-		{ "turns", row->turns },
-		{ "calls", row->calls },
-		{ "calls_unknown", row->calls_unknown },
-		{ "input_tokens", row->input_tokens },
-		{ "output_tokens", row->output_tokens },
-		{ "cache_read_tokens", row->cache_read_tokens },
-		{ "cache_write_tokens", row->cache_write_tokens },
-	};
-	char id[ID_TEXT];
-	size_t i;
+	char id[ID_TEXT], worker[ID_TEXT];
 
 	id_format(&row->id, id);
-	member_string(buf, "id", id);
-	member_string(buf, "state", task_state_name(row->state));
-	member_optional(buf, "reason", row->reason);
-	member_string(buf, "user", row->user);
-	member_string(buf, "queue", row->queue);
-	member_integer(buf, "priority", row->priority);
-	member_string(buf, "title", row->title);
-	member_optional(buf, "key", row->key);
-	member_time(buf, "created_at", row->created_at);
-	member_time(buf, "updated_at", row->updated_at);
-	member_time(buf, "due", row->due);
-	if (row->state == TASK_RUNNING) {
-		id_format(&row->worker, id);
-		member_string(buf, "worker", id);
-	}
-	for (i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-		member_integer(buf, numbers[i].name, numbers[i].value);
-	member_usd(buf, "cost_usd", row->nano_usd);
+	id_format(&row->worker, worker);
+	row_members(members, row, id,
+	    row->state == TASK_RUNNING ? worker : NULL);
 }
 
 struct ends { /* of a journal */
@@ -320,23 +246,6 @@ keep_last(void *context, uint64_t seq, struct span text, struct fail *fail)
 	ends->last = mem_copy(text.at, text.length);
 	ends->last_length = text.length;
 	return 0;
-}
-
-/* What the ends of the journal add to a task: itself, and how it ended. */
-static void
-add_ends(struct buf *members, const struct task_row *row,
-    const struct ends *ends)
-{
-	struct span last = { ends->last, ends->last_length }, value;
-
-	if (ends->task)
-		member_raw(members, "task", ends->task, ends->task_length);
-	if (!ends->last || !task_state_final(row->state))
-		return;
-	if (json_member(last, "result", &value))
-		member_raw(members, "result", value.at, value.length);
-	if (json_member(last, "error", &value))
-		member_raw(members, "error", value.at, value.length);
 }
 
 static void
@@ -379,7 +288,9 @@ out:
 	store_abort(lmdb->store);
 	if (result == 0) {
 		add_row(&members, &row);
-		add_ends(&members, &row, &ends);
+		row_ends(&members, &row,
+		    (struct span){ ends.task, ends.task_length },
+		    (struct span){ ends.last, ends.last_length });
 		if (row.state == TASK_RUNNING)
 			add_progress(lmdb, &members, &id);
 		buf_add_string(buf, "{");
@@ -512,24 +423,6 @@ lmdb_list(struct engine *engine, const struct engine_filter *filter,
 
 /* ---- signal ---- */
 
-/* CALL of the signal, or NULL; the caller frees. */
-static char *
-signal_call(struct span members)
-{
-	struct buf object = BUF_INIT(EVENT_MAX);
-	char *call = NULL;
-	cJSON *parsed;
-
-	buf_add_string(&object, "{");
-	buf_add(&object, members.at, members.length);
-	buf_add_string(&object, "}");
-	parsed = cJSON_ParseWithLength(object.data, object.length);
-	call = mem_string(json_string(parsed, "call"));
-	cJSON_Delete(parsed);
-	buf_release(&object);
-	return call;
-}
-
 static int
 record_signal(struct drive *drive, struct store *store, const char *signal,
     struct span members, struct fail *fail)
@@ -568,7 +461,7 @@ lmdb_signal(struct engine *engine, const char *text, const char *signal,
 
 	if (parse_id(text, &id, fail) < 0)
 		return -1;
-	call = signal_call(members);
+	call = row_call(members);
 	if (store_begin(store, true, ROW_ROOM * 4 + members.length,
 		fail) < 0)
 		goto out;

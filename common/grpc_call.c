@@ -89,6 +89,9 @@ easy_setup(struct grpc_call *call)
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
 	curl_easy_setopt(easy, CURLOPT_SHARE, grpc->share);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	/* libcurl 7.88 can forget a reply that is longer until something else
+	 * happens */
+	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)CURL_MAX_READ_SIZE);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "agent-utils/" AGENT_VERSION);
 	curl_easy_setopt(easy, CURLOPT_POST, 1L);

@@ -116,7 +116,7 @@ struct temporal {
 	bool own_loop;
 	struct grpc *grpc;
 	char *address, *namespace, *identity;
-	int64_t timeout_ms, patience_ms;
+	int64_t timeout_ms, patience_ms, poll_ms;
 };
 
 /* ---- open ---- */
@@ -240,6 +240,8 @@ temporal_open(struct loop *loop, const struct temporal_options *options,
 	    : PLAIN_MS;
 	temporal->patience_ms = options->patience_ms > 0
 	    ? options->patience_ms : PATIENCE_MS;
+	temporal->poll_ms = options->poll_ms > 0 ? options->poll_ms
+	    : POLL_MS;
 	temporal->loop = loop;
 	if (loop == NULL && loop_open(&temporal->loop, fail) < 0)
 		goto out;
@@ -427,7 +429,8 @@ temporal_send(struct temporal *temporal, enum temporal_method method,
 	struct grpc_request grpc = {
 		.path = path,
 		.size = protobuf_c_message_get_packed_size(request),
-		.timeout_ms = row->pace == PLAIN ? temporal->timeout_ms : POLL_MS,
+		.timeout_ms = row->pace == PLAIN ? temporal->timeout_ms
+		    : row->pace == POLL ? temporal->poll_ms : POLL_MS,
 		.repeat_ms = row->pace == POLL ? 0 : temporal->patience_ms,
 		.done = take_reply,
 		.context = answer,

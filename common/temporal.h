@@ -44,6 +44,8 @@ struct temporal_options {
 	int64_t timeout_ms;   /* of a call that is no long poll; 0: 10 seconds */
 	int64_t patience_ms;  /* to repeat what is worth it; 0: 10 seconds */
 	int64_t age_ms;       /* of a connection; 0: as grpc has it */
+	int64_t poll_ms;      /* of a poll for tasks, which comes back empty
+	                       * two seconds before; 0: 70 seconds */
 };
 
 /* LOOP: NULL for one of its own. TLS and credentials are as TEMPORAL_TLS,

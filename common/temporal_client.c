@@ -13,6 +13,8 @@
 #include "common/id.h"
 #include "common/mem.h"
 
+#define FAIRNESS_MAX 64 /* bytes that the server takes */
+
 /* The generated structs hold plain pointers and are only read. */
 static char *
 text(const char *string)
@@ -60,7 +62,9 @@ quoted(struct buf *buf, const char *string)
 struct start_parts {
 	Api__WorkflowType type;
 	Api__TaskQueue queue;
-	struct temporal_payload input, summary;
+	struct temporal_payload input, more, summary;
+	Api__Payload *arguments[2];
+	char fairness[FAIRNESS_MAX + 1];
 	Api__Duration execution, task, delay;
 	Api__Priority priority;
 	Api__UserMetadata metadata;
@@ -113,6 +117,20 @@ add_attributes(struct start_parts *parts, const struct temporal_start *start)
 	parts->attributes.indexed_fields = parts->list;
 }
 
+/* At most so many bytes, whole characters. */
+static void
+cut(char target[FAIRNESS_MAX + 1], const char *string)
+{
+	size_t length = strlen(string);
+
+	if (length > FAIRNESS_MAX)
+		for (length = FAIRNESS_MAX; length > 0 &&
+		    ((unsigned char)string[length] & 0xc0) == 0x80; length--)
+			;
+	memcpy(target, string, length);
+	target[length] = '\0';
+}
+
 static void
 parts_fill(struct start_parts *parts, const struct temporal_start *start)
 {
@@ -127,6 +145,15 @@ parts_fill(struct start_parts *parts, const struct temporal_start *start)
 	api__priority__init(&parts->priority);
 	parts->priority.priority_key = start->priority;
 	temporal_json(&parts->input, start->input);
+	temporal_json(&parts->more, start->more);
+	parts->arguments[0] = &parts->input.payload;
+	parts->arguments[1] = &parts->more.payload;
+	parts->input.payloads.payloads = parts->arguments;
+	parts->input.payloads.n_payloads = start->more.length > 0 ? 2 : 1;
+	if (start->fairness != NULL) {
+		cut(parts->fairness, start->fairness);
+		parts->priority.fairness_key = parts->fairness;
+	}
 	api__user_metadata__init(&parts->metadata);
 	if (start->summary != NULL) {
 		temporal_json(&parts->summary, quoted(&parts->words,
@@ -157,7 +184,8 @@ check_start(const struct temporal_start *start, struct fail *fail)
 
 	for (i = 0; i < start->memo_count; i++)
 		memo += start->memo[i].json.length;
-	if (check_size(start->input, "input", fail) < 0)
+	if (check_size((struct span){ NULL, start->input.length +
+		start->more.length }, "input", fail) < 0)
 		return -1;
 	return check_size((struct span){ NULL, memo }, "memo", fail);
 }
@@ -448,6 +476,7 @@ temporal_schedule_create(struct temporal *temporal,
 	request.identity = identity(temporal);
 	request.schedule_id = text(schedule->id);
 	request.schedule = &whole;
+	request.memo = &parts.memo;
 	request.request_id = request_id;
 	result = temporal_send(temporal, TEMPORAL_SCHEDULE_CREATE,
 	    &request.base, answer, fail);

@@ -26,11 +26,13 @@ enum temporal_conflict { /* the id of a run that is open */
 /* What is NULL, empty or 0 is left to the server. */
 struct temporal_start {
 	const char *id, *type, *queue; /* needed */
-	struct span input;             /* JSON, the one argument */
+	struct span input;             /* JSON, the first argument */
+	struct span more;              /* the second */
 	const struct temporal_field *memo, *attributes;
 	size_t memo_count, attribute_count;
 	const char *summary;           /* words for the web page */
 	int priority;                  /* 1 high to 5 low */
+	const char *fairness;          /* those who share have each their turn */
 	int64_t execution_ms, task_ms; /* time limits */
 
 	/* not for schedules: */
@@ -112,6 +114,7 @@ struct temporal_schedule {
 	const char *notes;
 };
 
+/* Its memo is the action's. */
 int
 temporal_schedule_create(struct temporal *temporal,
     const struct temporal_schedule *schedule, struct temporal_answer *answer,

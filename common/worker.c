@@ -25,6 +25,7 @@
 #include "common/engine_lmdb.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/row.h"
 #include "common/worker_internal.h"
 
 #define POLL_MS 5000
@@ -234,7 +235,7 @@ put_aside(struct body *body, struct task_row *row, int64_t now,
 	    NULL);
 	row->state = TASK_WAITING;
 	row->due = now + UNREADABLE_MS;
-	drive_cut(row->reason, sizeof(row->reason), why->message);
+	row_cut(row->reason, sizeof(row->reason), why->message);
 	return store_put(body->worker.store, row, fail);
 }
 

@@ -3,15 +3,15 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-AGENT_STORE=$T/store
-export AGENT_STORE
+engine
 submit() { agent-submit --no-preflight "$@"; }
 given() { # given TEXT: into a file, as printf says; its name is $GIVEN
 	GIVEN=$T/given
 	# shellcheck disable=SC2059 # the text is a format
 	printf "$1" >"$GIVEN"
 }
-pending() { agent-scale-probe --plain; }
+pending() { agent-scale-probe --plain "$@"; }
+titles() { agent-status | sed 's/.*"title":"\([^"]*\)".*/\1/' | tr '\n' ' ' | sed 's/ $//'; }
 ids() { sed -n 's/.*"id":"\([^"]*\)".*/\1/p' "$1"; }
 
 given '{"user":"ann","goal":"one"}'
@@ -34,9 +34,8 @@ check "an object over several lines" sh -c \
 	'printf "{\n \"user\": \"ann\",\n \"goal\": \"two\"\n}\n" | agent-submit --no-preflight'
 check "YAML" sh -c \
 	'printf "user: ann\ngoal: |\n  three\n  lines\n" | agent-submit --no-preflight'
-same "are three tasks" 3 "$(pending)"
-same "and the goal of each is the title" "three two one" \
-	"$(agent-status | sed 's/.*"title":"\([^"]*\)".*/\1/' | tr '\n' ' ' | sed 's/ $//')"
+same_soon "are three tasks" 3 pending
+same_soon "and the goal of each is the title" "three two one" titles
 
 given '{"user":"ann","goal":"a"}\n{oops}\n\n{"user":"ann"}\n{"user":"ann","goal":"d"}'
 status 100 "lines with broken ones among them" submit -f "$GIVEN"
@@ -58,16 +57,16 @@ says "and says which task has it" "key_conflict.*$first" "$OUT"
 given '{"user":"bob","goal":"other"}'
 check "another user's keys are his own" submit --key k -f "$GIVEN"
 
-before=$(pending)
-given '{"user":"ann","goal":"same instant","key":"i"}'
+given '{"user":"ann","goal":"same instant","key":"i","queue":"instant"}'
 for i in 1 2 3 4 5 6 7 8; do
 	submit -f "$GIVEN" >"$T/same.$i" 2>&1 &
 	same_pids="${same_pids-} $!"
 done
 # shellcheck disable=SC2086 # a list of pids
 wait $same_pids
-same "eight submits with one key at the same instant are one task" \
-	"$((before + 1)) 1" "$(pending) $(cat "$T"/same.* | sed 's/.*"id":"\([^"]*\)".*/\1/' | sort -u | wc -l)"
+same "eight submits with one key at the same instant have one id" 1 \
+	"$(cat "$T"/same.* | sed 's/.*"id":"\([^"]*\)".*/\1/' | sort -u | wc -l)"
+same_soon "and are one task" 1 pending --queue instant
 
 given '{"user":"ann","goal":"later"}'
 check "options win over the task" submit --at 2036-01-01T00:00:00+01:00 \

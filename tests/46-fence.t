@@ -7,9 +7,8 @@
 . "$TOP/tests/triage.sh"
 
 fence_of() { agent-status --events "$1" | sed -n 's/.*"type":"started".*"fence":\([0-9]*\).*/\1/p'; }
-last_type() { agent-status --events "$1" | tail -n 1 | sed 's/.*"type":"\([a-z.]*\)".*/\1/'; }
-stopped() { grep -q '^State:.T' "/proc/$1/status"; }
-asleep() { grep -q '^State:.S' "/proc/$1/status"; } # in epoll
+stopped() { grep -qs '^State:.T' "/proc/$1/status"; }
+asleep() { grep -qs '^State:.S' "/proc/$1/status"; } # in epoll
 ready() { [ "$(grep -c '"event":"ready"' "$1")" -ge "${2:-1}" ]; }
 milliseconds() { echo $(($(date +%s%N) / 1000000)); }
 

@@ -21,14 +21,20 @@ OUT=$T/.out ERR=$T/.err
 export PATH
 unset AGENT_STORE AGENT_CONFIG AGENT_ENGINE XDG_STATE_HOME XDG_CONFIG_HOME \
 	ANTHROPIC_API_KEY COMPOSIO_API_KEY ANTHROPIC_BASE_URL COMPOSIO_BASE_URL
+ENGINE=${ENGINE:-lmdb}
+test_cache=${XDG_CACHE_HOME:-$HOME/.cache} test_server=''
 HOME=$T/home
 mkdir "$HOME"
 export HOME
 test_count=0 test_failed=0 test_plan='' test_pids=''
 
 finish() {
-	for pid in $test_pids; do kill -KILL "$pid" 2>/dev/null; done
+	for pid in $test_pids; do
+		# a number that is not a child's any more may be anybody's
+		grep -qs "^PPid:.$$\$" "/proc/$pid/status" && kill -KILL "$pid" 2>/dev/null
+	done
 	wait 2>/dev/null
+	[ -z "$test_server" ] || temporal_server stop --folder "$test_server"
 	if [ -n "${KEEP-}" ]; then echo "# kept: $T"; else rm -rf "$T"; fi
 	if [ -n "$test_plan" ] && [ "$test_plan" -ne "$test_count" ]; then exit 1; fi
 	[ "$test_failed" -eq 0 ] || exit 1
@@ -93,6 +99,44 @@ await() { # await SECONDS COMMAND...: until it succeeds, asked every 20 ms
 		[ $tries -gt 0 ] || return 1
 		sleep 0.02
 	done
+}
+
+temporal_server() { # never builds one; see scripts/temporal-server
+	XDG_CACHE_HOME=$test_cache AGENT_TEMPORAL_BUILD=no \
+		"$TOP/scripts/temporal-server" "$@"
+}
+
+# engine: the store of a test that runs on every engine. With ENGINE=temporal in
+# the environment it is a Temporal server of its own, at $TEMPORAL, else a folder.
+# What only one of them has is asked for with: on lmdb && ...
+engine() {
+	AGENT_STORE=$T/store
+	export AGENT_STORE
+	on temporal || return 0
+	TEMPORAL=$(temporal_server start --folder "$T/temporal" --tuned 2>"$ERR")
+	case $? in
+	0) test_server=$T/temporal ;;
+	111) skip_all "NO TEMPORAL SERVER: $(cat "$ERR")" ;;
+	*) cat "$ERR" >&2; exit 1 ;;
+	esac
+	AGENT_ENGINE=temporal://$TEMPORAL/default
+	export AGENT_ENGINE
+}
+on() { [ "$ENGINE" = "$1" ]; }
+
+# same_soon NAME WANTED COMMAND...: as same, with what COMMAND prints. A Temporal
+# server's lists and numbers may be a second old, so there it is asked again.
+same_soon() {
+	name=$1 wanted=$2
+	shift 2
+	tries=1
+	on lmdb || tries=250
+	while got=$("$@" 2>"$ERR"); [ "$got" != "$wanted" ]; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || break
+		sleep 0.04
+	done
+	same "$name" "$wanted" "$got"
 }
 
 # standin SCRIPT [OPTION...]: starts agent-standin on a free loopback port and points

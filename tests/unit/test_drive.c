@@ -5,6 +5,7 @@
 #include "tests/unit/store_help.h"
 
 #include "common/drive.h"
+#include "common/row.h"
 
 #define TASK(more) "\"task\":{\"user\":\"ann\",\"goal\":\"g\",\"toolkits\":[]," \
     "\"tools\":[],\"model\":\"m\",\"max_tokens\":100,\"queue\":\"q\"," \
@@ -195,7 +196,7 @@ test_cut(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		memset(target, 'x', sizeof(target));
-		drive_cut(target, cases[i].size, cases[i].text);
+		row_cut(target, cases[i].size, cases[i].text);
 		assert_string_equal(target, cases[i].want);
 		assert_int_equal(target[cases[i].size], 'x');
 	}

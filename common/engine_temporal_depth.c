@@ -1,0 +1,254 @@
+/*
+ * How it works: every number is a count of the server's visibility, all asked
+ * for at once; workers are those who polled the queue lately. Where the server
+ * has not our search attributes, what waits in its queue is taken for what is
+ * queued.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/engine_temporal_internal.h"
+#include "common/mem.h"
+
+#define QUERY_MAX (64u << 10)
+#define PAGE 256
+#define POLL_MS 75000 /* a worker polls anew after a minute */
+#define DEFAULT_QUEUE TEMPORAL_QUEUE_PREFIX "default"
+
+enum number { OPEN, RUNNING, WAITING, SCHEDULED, COMPLETED, CANCELLED,
+	NOT_DONE, BLOCKED };
+#define NUMBERS 8
+
+static const struct {
+	const char *condition;
+	bool attribute; /* asks for a search attribute */
+} counts[NUMBERS] = {
+	[OPEN] = { "ExecutionStatus = 'Running'", false },
+	[RUNNING] = { "ExecutionStatus = 'Running' AND " TEMPORAL_STATE
+	    " = 'running'", true },
+	[WAITING] = { "ExecutionStatus = 'Running' AND " TEMPORAL_STATE
+	    " = 'waiting'", true },
+	[SCHEDULED] = { "ExecutionStatus = 'Running' AND ExecutionTime > ",
+	    false },
+	[COMPLETED] = { "ExecutionStatus = 'Completed'", false },
+	[CANCELLED] = { "ExecutionStatus IN ('Canceled','Terminated')",
+	    false },
+	[NOT_DONE] = { "ExecutionStatus IN ('Failed','TimedOut')", false },
+	[BLOCKED] = { "ExecutionStatus = 'Failed' AND " TEMPORAL_STATE
+	    " = 'blocked'", true },
+};
+
+struct depth {
+	struct engine_temporal *own;
+	const char *queue;     /* NULL: all */
+	int64_t now, numbers[NUMBERS];
+	char **queues;         /* the server's names */
+	size_t queue_count;
+	int64_t oldest, backlog, workers;
+};
+
+static void
+add_query(const struct depth *depth, const char *condition,
+    struct buf *query)
+{
+	char *name = mem_print(TEMPORAL_QUEUE_PREFIX "%s",
+	    depth->queue != NULL ? depth->queue : "");
+	char now[CLOCK_TEXT];
+
+	buf_add_string(query, "WorkflowType = ");
+	temporal_quote(query, TEMPORAL_WORKFLOW);
+	if (depth->queue != NULL) {
+		buf_add_string(query, " AND TaskQueue = ");
+		temporal_quote(query, name);
+	}
+	buf_print(query, " AND %s", condition);
+	if (condition == counts[SCHEDULED].condition) {
+		clock_format(depth->now, now);
+		temporal_quote(query, now);
+	}
+	free(name);
+}
+
+static int
+count_all(struct depth *depth, struct fail *fail)
+{
+	struct temporal *temporal = depth->own->temporal;
+	struct temporal_answer answers[NUMBERS] = { { .done = false } };
+	struct buf query = BUF_INIT(QUERY_MAX);
+	bool plain = depth->own->plain;
+	int result = 0;
+	size_t i;
+
+	for (i = 0; i < NUMBERS && result == 0; i++) {
+		buf_reset(&query);
+		add_query(depth, counts[i].condition, &query);
+		if (!plain || !counts[i].attribute)
+			result = temporal_count(temporal, query.data,
+			    &answers[i], fail);
+	}
+	for (i = 0; i < NUMBERS && result == 0; i++) {
+		if (plain && counts[i].attribute)
+			continue;
+		result = temporal_wait(temporal, &answers[i], fail);
+		if (result == 0)
+			depth->numbers[i] =
+			    ((Api__CountWorkflowExecutionsResponse *)(void *)
+			    answers[i].message)->count;
+	}
+	for (i = 0; i < NUMBERS; i++)
+		temporal_answer_release(&answers[i]);
+	buf_release(&query);
+	return result;
+}
+
+static void
+add_queue(struct depth *depth, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < depth->queue_count; i++)
+		if (strcmp(depth->queues[i], name) == 0)
+			return;
+	depth->queues = mem_grow(depth->queues, depth->queue_count + 1,
+	    sizeof(*depth->queues));
+	depth->queues[depth->queue_count++] = mem_string(name);
+}
+
+/* The oldest of the open ones that are due, and the names of their queues. */
+static int
+look_at_open(struct depth *depth, struct fail *fail)
+{
+	struct temporal_answer answer = { .done = false };
+	const Api__ListWorkflowExecutionsResponse *page;
+	struct buf query = BUF_INIT(QUERY_MAX);
+	struct span state;
+	int64_t at;
+	int result;
+	size_t i;
+
+	add_query(depth, counts[OPEN].condition, &query);
+	result = temporal_list(depth->own->temporal, query.data, PAGE, NULL,
+	    &answer, fail);
+	if (result == 0)
+		result = temporal_wait(depth->own->temporal, &answer, fail);
+	page = (Api__ListWorkflowExecutionsResponse *)(void *)answer.message;
+	for (i = 0; result == 0 && i < page->n_executions; i++) {
+		const Api__WorkflowExecutionInfo *info = page->executions[i];
+
+		add_queue(depth, info->task_queue);
+		at = temporal_time(info->start_time);
+		if (temporal_attribute(info->search_attributes,
+			TEMPORAL_STATE, &state) &&
+		    (state.length != 8 ||
+		        memcmp(state.at, "\"queued\"", 8) != 0))
+			continue;
+		if (temporal_time(info->execution_time) <= depth->now &&
+		    (depth->oldest == 0 || at < depth->oldest))
+			depth->oldest = at;
+	}
+	temporal_answer_release(&answer);
+	buf_release(&query);
+	return result;
+}
+
+/* Who polls it, and how much waits in it. */
+static int
+look_at_queue(struct depth *depth, const char *name, struct fail *fail)
+{
+	struct temporal_answer answer = { .done = false };
+	const Api__DescribeTaskQueueResponse *queue;
+	int result;
+	size_t i;
+
+	result = temporal_queue(depth->own->temporal, name, false, &answer,
+	    fail);
+	if (result == 0)
+		result = temporal_wait(depth->own->temporal, &answer, fail);
+	queue = (Api__DescribeTaskQueueResponse *)(void *)answer.message;
+	for (i = 0; result == 0 && i < queue->n_pollers; i++)
+		if (depth->now - temporal_time(
+		    queue->pollers[i]->last_access_time) < POLL_MS)
+			depth->workers++;
+	if (result == 0 && queue->stats != NULL)
+		depth->backlog += queue->stats->approximate_backlog_count;
+	temporal_answer_release(&answer);
+	return result;
+}
+
+static void
+print_depth(const struct depth *depth, struct buf *buf)
+{
+	const int64_t *number = depth->numbers;
+	int64_t open = number[OPEN], waiting = number[WAITING];
+	int64_t running = depth->own->plain
+	    ? open - depth->backlog : number[RUNNING];
+	int64_t queued, ready;
+	struct buf members = BUF_INIT(QUERY_MAX);
+
+	running = running < 0 ? 0 : running;
+	queued = open - running - waiting;
+	queued = queued < 0 ? 0 : queued;
+	ready = queued - number[SCHEDULED];
+	ready = ready < 0 ? 0 : ready;
+	if (depth->queue != NULL)
+		member_string(&members, "queue", depth->queue);
+	member_integer(&members, "ready", ready);
+	member_integer(&members, "queued", queued);
+	member_integer(&members, "running", running);
+	member_integer(&members, "waiting", waiting);
+	member_integer(&members, "completed", number[COMPLETED]);
+	member_integer(&members, "blocked", number[BLOCKED]);
+	member_integer(&members, "failed", number[NOT_DONE] -
+	    number[BLOCKED]);
+	member_integer(&members, "cancelled", number[CANCELLED]);
+	member_integer(&members, "workers", depth->workers);
+	member_integer(&members, "oldest_ready_ms",
+	    ready > 0 && depth->oldest > 0 && depth->oldest < depth->now
+	    ? depth->now - depth->oldest : 0);
+	buf_print(buf, "{%s}", members.data);
+	buf_release(&members);
+}
+
+int
+engine_temporal_polled(struct engine_temporal *own, const char *queue,
+    bool *ret_polled, struct fail *fail)
+{
+	struct depth depth = { .own = own, .now = clock_wall() };
+
+	if (look_at_queue(&depth, queue, fail) < 0)
+		return -1;
+	*ret_polled = depth.workers > 0;
+	return 0;
+}
+
+int
+engine_temporal_depth(struct engine *engine, const char *queue,
+    struct buf *buf, struct fail *fail)
+{
+	struct depth depth = { .own = engine_temporal_own(engine),
+		.queue = queue, .now = clock_wall() };
+	char *name = queue != NULL ? mem_print(TEMPORAL_QUEUE_PREFIX "%s",
+	    queue) : mem_string(DEFAULT_QUEUE);
+	int result;
+	size_t i;
+
+	add_queue(&depth, name);
+	result = count_all(&depth, fail);
+	if (result < 0 && !depth.own->plain &&
+	    engine_temporal_no_attribute(fail)) {
+		depth.own->plain = true;
+		result = count_all(&depth, fail);
+	}
+	if (result == 0)
+		result = look_at_open(&depth, fail);
+	for (i = 0; i < depth.queue_count && result == 0; i++)
+		result = look_at_queue(&depth, depth.queues[i], fail);
+	if (result == 0)
+		print_depth(&depth, buf);
+	for (i = 0; i < depth.queue_count; i++)
+		free(depth.queues[i]);
+	free(depth.queues);
+	free(name);
+	return result;
+}

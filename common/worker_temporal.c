@@ -1,0 +1,557 @@
+/*
+ * How it works: a few long polls wait for workflow tasks and for activities of
+ * each queue; each that comes back is answered from the loop and sent out
+ * again. Activities are polled for as long as there is room for another one.
+ *
+ * Told to go, nothing is polled for any more, but what is polled is not cut
+ * off: a server gives a task to a poll before it knows whether the answer
+ * arrives, and a task that was given to nobody waits for its time limit. Polls
+ * are short for that reason, so that they come back soon.
+ */
+#include "common/worker_temporal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/worker_temporal_internal.h"
+
+#define POLLS 5            /* of each kind, for each queue */
+#define POLL_MS 12000      /* the server sends an empty answer after 10 s */
+#define NEVER_MS 5000      /* between polls that are refused for good */
+#define IDLE_MS 300
+#define IDLE_LOOKS 3       /* lists may be a moment old */
+#define LIST_SIZE 100
+
+struct poll {
+	struct worker_temporal *worker;
+	const char *queue;
+	bool activity, open;
+	struct temporal_answer answer;
+	unsigned failures;
+	int64_t not_before; /* clock_boot() */
+};
+
+static const char *const default_queue[] = { "default" };
+
+static char *
+text(const char *string)
+{
+	union {
+		const char *constant;
+		char *text;
+	} both = { string };
+
+	return both.text;
+}
+
+void
+worker_give_up(struct worker_temporal *worker, const struct fail *why)
+{
+	if (!worker->failed)
+		worker->why = *why;
+	worker->failed = true;
+}
+
+/* ---- histories that are kept ---- */
+
+static struct kept *
+find_kept(struct worker_temporal *worker, const char *run)
+{
+	size_t i;
+
+	for (i = 0; i < worker->kept_count; i++)
+		if (strcmp(worker->kept[i].run, run) == 0)
+			return &worker->kept[i];
+	return NULL;
+}
+
+static void
+drop_kept(struct worker_temporal *worker, struct kept *kept)
+{
+	free(kept->run);
+	temporal_history_free(kept->history);
+	*kept = worker->kept[--worker->kept_count];
+}
+
+struct temporal_history *
+worker_kept(struct worker_temporal *worker, const char *run)
+{
+	struct kept *kept = find_kept(worker, run);
+
+	if (kept == NULL)
+		return NULL;
+	kept->used = ++worker->clock;
+	return kept->history;
+}
+
+struct temporal_history *
+worker_take(struct worker_temporal *worker, const char *run)
+{
+	struct kept *kept = find_kept(worker, run);
+	struct temporal_history *history;
+
+	if (kept == NULL)
+		return NULL;
+	history = kept->history;
+	kept->history = NULL;
+	drop_kept(worker, kept);
+	return history;
+}
+
+void
+worker_keep(struct worker_temporal *worker, const char *run,
+    struct temporal_history *history)
+{
+	struct kept *kept = find_kept(worker, run);
+	size_t i, oldest = 0;
+
+	if (kept != NULL)
+		drop_kept(worker, kept);
+	if (history == NULL)
+		return;
+	if (worker->kept_count == KEPT_MAX) {
+		for (i = 1; i < KEPT_MAX; i++)
+			if (worker->kept[i].used < worker->kept[oldest].used)
+				oldest = i;
+		drop_kept(worker, &worker->kept[oldest]);
+	}
+	worker->kept[worker->kept_count++] = (struct kept){
+		.run = mem_string(run), .history = history,
+		.used = ++worker->clock };
+}
+
+/* ---- polls ---- */
+
+/* Takes the task out of the answer; NULL when there is none. */
+static void
+take_task(struct poll *poll)
+{
+	struct worker_temporal *worker = poll->worker;
+	Api__PollActivityTaskQueueResponse *activity;
+	Api__PollWorkflowTaskQueueResponse *workflow;
+	ProtobufCMessage *message = poll->answer.message;
+
+	if (poll->activity) {
+		activity = (Api__PollActivityTaskQueueResponse *)message;
+		if (activity->task_token.len == 0 ||
+		    activity->workflow_execution == NULL)
+			return;
+		poll->answer.message = NULL;
+		job_begin(worker, activity);
+	} else {
+		workflow = (Api__PollWorkflowTaskQueueResponse *)message;
+		if (workflow->task_token.len == 0 ||
+		    workflow->workflow_execution == NULL)
+			return;
+		poll->answer.message = NULL;
+		turn_begin(worker, workflow);
+	}
+	worker->idle_looks = 0;
+}
+
+static void
+note_failure(struct poll *poll)
+{
+	const struct temporal_answer *answer = &poll->answer;
+	int64_t delay = 0;
+
+	if (answer->status == GRPC_DEADLINE_EXCEEDED ||
+	    answer->status == GRPC_CANCELLED)
+		return;
+	delay = grpc_delay(answer->status, ++poll->failures);
+	if (poll->failures == 1 || delay < 0)
+		log_line("warning", "poll", "queue", poll->queue, "reason",
+		    answer->fail.message, NULL);
+	if (delay < 0 && (answer->status == GRPC_PERMISSION_DENIED ||
+	    answer->status == GRPC_UNAUTHENTICATED))
+		worker_give_up(poll->worker, &answer->fail);
+	poll->not_before = clock_boot() + (delay < 0 ? NEVER_MS : delay);
+}
+
+static void
+poll_came(void *context, struct temporal_answer *answer)
+{
+	struct poll *poll = context;
+	struct worker_temporal *worker = poll->worker;
+
+	poll->open = false;
+	worker->open_polls--;
+	poll->not_before = 0;
+	if (answer->status == GRPC_OK) {
+		poll->failures = 0;
+		take_task(poll);
+	} else {
+		note_failure(poll);
+	}
+	worker_poll_more(worker);
+}
+
+static int
+send_poll(struct poll *poll, struct fail *fail)
+{
+	struct temporal *temporal = poll->worker->temporal;
+	Api__PollWorkflowTaskQueueRequest workflow;
+	Api__PollActivityTaskQueueRequest activity;
+	Api__TaskQueue queue;
+
+	api__task_queue__init(&queue);
+	queue.name = text(poll->queue);
+	queue.kind = 1;
+	poll->answer.then = poll_came;
+	poll->answer.context = poll;
+	if (poll->activity) {
+		api__poll_activity_task_queue_request__init(&activity);
+		activity.namespace_ = text(temporal_namespace(temporal));
+		activity.identity = text(temporal_identity(temporal));
+		activity.task_queue = &queue;
+		activity.worker_instance_key = poll->worker->name;
+		return temporal_send(temporal, TEMPORAL_POLL_ACTIVITY,
+		    &activity.base, &poll->answer, fail);
+	}
+	api__poll_workflow_task_queue_request__init(&workflow);
+	workflow.namespace_ = text(temporal_namespace(temporal));
+	workflow.identity = text(temporal_identity(temporal));
+	workflow.task_queue = &queue;
+	workflow.worker_instance_key = poll->worker->name;
+	return temporal_send(temporal, TEMPORAL_POLL_WORKFLOW,
+	    &workflow.base, &poll->answer, fail);
+}
+
+void
+worker_poll_more(struct worker_temporal *worker)
+{
+	size_t i, busy = worker->job_count;
+	int64_t now = clock_boot(), next = 0;
+	struct poll *poll;
+	struct fail fail;
+
+	for (i = 0; i < worker->poll_count; i++)
+		busy += worker->polls[i].open && worker->polls[i].activity;
+	for (i = 0; i < worker->poll_count && !worker->draining; i++) {
+		poll = &worker->polls[i];
+		if (poll->open || (poll->activity &&
+		    busy >= (size_t)worker->config->concurrency))
+			continue;
+		if (poll->not_before > now) {
+			if (next == 0 || poll->not_before < next)
+				next = poll->not_before;
+			continue;
+		}
+		if (send_poll(poll, &fail) < 0) {
+			worker_give_up(worker, &fail);
+			return;
+		}
+		poll->open = true;
+		worker->open_polls++;
+		busy += poll->activity;
+	}
+	if (next != 0)
+		loop_timer(worker->loop, &worker->again, next);
+}
+
+static void
+on_again(void *context)
+{
+	worker_poll_more(context);
+}
+
+/* ---- going ---- */
+
+static void
+on_grace(void *context)
+{
+	struct worker_temporal *worker = context;
+
+	worker->grace_over = true;
+	job_hand_back_all(worker);
+}
+
+/* Where the server can, it sends the polls back at once. */
+static void
+say_goodbye(struct worker_temporal *worker)
+{
+	size_t i, count = worker->poll_count / (2 * POLLS);
+	struct fail fail;
+
+	worker->goodbyes = mem_alloc(count * sizeof(*worker->goodbyes));
+	for (i = 0; i < count; i++)
+		(void)temporal_shutdown_worker(worker->temporal,
+		    worker->polls[i * 2 * POLLS].queue, "", worker->name,
+		    &worker->goodbyes[i], &fail);
+}
+
+static void
+drain(struct worker_temporal *worker)
+{
+	if (worker->draining)
+		return;
+	worker->draining = true;
+	loop_timer(worker->loop, &worker->grace,
+	    clock_boot() + worker->config->grace_ms);
+	say_goodbye(worker);
+}
+
+static void
+on_signal(void *context, int signal)
+{
+	struct worker_temporal *worker = context;
+
+	if (signal == SIGCHLD) { /* as PID 1: orphans are ours to reap */
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		return;
+	}
+	log_line("info", "drain", "worker", worker->name, "reason",
+	    strsignal(signal), NULL);
+	if (worker->draining)
+		on_grace(worker);
+	drain(worker);
+}
+
+/* Whether nothing is left to wait for. Polls that are still out after the
+ * grace are given up. */
+static bool
+is_done(const struct worker_temporal *worker)
+{
+	return worker->failed || (worker->draining && worker->jobs == NULL &&
+	    worker->turns == NULL &&
+	    (worker->open_polls == 0 || worker->grace_over));
+}
+
+/* ---- ending when idle ---- */
+
+/* Whether the task waits for something other than a worker. */
+static bool
+is_waiting(const Api__WorkflowExecutionInfo *info)
+{
+	struct span json;
+
+	return (temporal_attribute(info->search_attributes, TEMPORAL_STATE,
+	    &json) || temporal_memo(info->memo, TEMPORAL_STATE_MEMO,
+	    &json)) && json.length == 9 &&
+	    memcmp(json.at, "\"waiting\"", 9) == 0;
+}
+
+static void
+listing_came(void *context, struct temporal_answer *answer)
+{
+	struct worker_temporal *worker = context;
+	const Api__ListWorkflowExecutionsResponse *list;
+	size_t i;
+
+	worker->listing_open = false;
+	loop_timer(worker->loop, &worker->idle, clock_boot() + IDLE_MS);
+	if (answer->status != GRPC_OK)
+		return;
+	list = (const Api__ListWorkflowExecutionsResponse *)answer->message;
+	for (i = 0; i < list->n_executions; i++)
+		if (!is_waiting(list->executions[i]))
+			break;
+	if (i < list->n_executions || list->next_page_token.len > 0)
+		worker->idle_looks = 0;
+	else if (++worker->idle_looks >= IDLE_LOOKS)
+		drain(worker);
+}
+
+static void
+on_idle(void *context)
+{
+	struct worker_temporal *worker = context;
+	struct buf query = BUF_INIT(1u << 20);
+	struct fail fail;
+	size_t i;
+
+	if (worker->draining)
+		return;
+	if (worker->options->once && worker->took_one) {
+		drain(worker);
+		return;
+	}
+	if (worker->jobs != NULL || worker->turns != NULL) {
+		worker->idle_looks = 0;
+		loop_timer(worker->loop, &worker->idle,
+		    clock_boot() + IDLE_MS);
+		return;
+	}
+	buf_add_string(&query, "WorkflowType = '" TEMPORAL_WORKFLOW
+	    "' AND ExecutionStatus = 'Running' AND TaskQueue IN (");
+	for (i = 0; i < worker->poll_count; i += 2 * POLLS) {
+		if (i > 0)
+			buf_add_string(&query, ", ");
+		temporal_quote(&query, worker->polls[i].queue);
+	}
+	buf_add_string(&query, ")");
+	worker->listing.then = listing_came;
+	worker->listing.context = worker;
+	worker->listing_open = true;
+	if (temporal_list(worker->temporal, query.data, LIST_SIZE, NULL,
+	    &worker->listing, &fail) < 0)
+		worker_give_up(worker, &fail);
+	buf_release(&query);
+}
+
+/* ---- beginning and end ---- */
+
+static void
+attributes_came(void *context, struct temporal_answer *answer)
+{
+	struct worker_temporal *worker = context;
+
+	worker->attributes = answer->status == GRPC_OK ||
+	    answer->status == GRPC_ALREADY_EXISTS;
+	if (!worker->attributes)
+		log_line("debug", "attributes", "reason",
+		    answer->fail.message, NULL);
+}
+
+/* Lists by state need a search attribute; without it tasks are worked all the
+ * same. */
+static int
+add_attributes(struct worker_temporal *worker, struct fail *fail)
+{
+	Api__AddSearchAttributesRequest__SearchAttributesEntry entry, *list;
+	Api__AddSearchAttributesRequest request;
+
+	api__add_search_attributes_request__search_attributes_entry__init(
+	    &entry);
+	entry.key = text(TEMPORAL_STATE);
+	entry.value = 2;
+	list = &entry;
+	api__add_search_attributes_request__init(&request);
+	request.namespace_ = text(temporal_namespace(worker->temporal));
+	request.n_search_attributes = 1;
+	request.search_attributes = &list;
+	worker->attributes_answer.then = attributes_came;
+	worker->attributes_answer.context = worker;
+	return temporal_send(worker->temporal, TEMPORAL_ATTRIBUTES_ADD,
+	    &request.base, &worker->attributes_answer, fail);
+}
+
+static void
+make_polls(struct worker_temporal *worker)
+{
+	const struct worker_options *options = worker->options;
+	size_t count = options->queue_count > 0 ? options->queue_count : 1;
+	const char *const *names = options->queue_count > 0
+	    ? options->queues : default_queue;
+	size_t i;
+
+	worker->poll_count = count * 2 * POLLS;
+	worker->polls = mem_alloc(worker->poll_count *
+	    sizeof(*worker->polls));
+	for (i = 0; i < worker->poll_count; i++)
+		worker->polls[i] = (struct poll){ .worker = worker,
+			.queue = mem_print("agent-%s",
+			    names[i / (2 * POLLS)]),
+			.activity = i % 2 == 1 };
+}
+
+/* Whether the server is there and has the namespace. */
+static int
+check_server(struct worker_temporal *worker, struct fail *fail)
+{
+	struct temporal_answer answer = { 0 };
+	int result = -1;
+
+	if (temporal_describe_namespace(worker->temporal, &answer,
+	    fail) == 0)
+		result = temporal_wait(worker->temporal, &answer, fail);
+	temporal_answer_release(&answer);
+	return result;
+}
+
+static int
+begin(struct worker_temporal *worker, const char *folder, struct fail *fail)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGCHLD, 0 };
+	struct temporal_options options = { .target = worker->target,
+		.poll_ms = POLL_MS };
+	struct id id = id_new();
+	struct fail why;
+
+	id_format(&id, worker->name);
+	if (loop_open(&worker->loop, fail) < 0 ||
+	    loop_signals(worker->loop, signals, on_signal, worker,
+	        fail) < 0 ||
+	    effects_open(worker->loop, worker->config, &worker->effects,
+	        fail) < 0 ||
+	    temporal_open(worker->loop, &options, &worker->temporal,
+	        fail) < 0 ||
+	    check_server(worker, fail) < 0 ||
+	    add_attributes(worker, fail) < 0)
+		return -1;
+	if (notes_open(worker, folder, &worker->notes, &why) < 0)
+		log_line("warning", "notes", "reason", why.message, NULL);
+	worker->again = (struct timer){ .fire = on_again, .context = worker };
+	worker->grace = (struct timer){ .fire = on_grace, .context = worker };
+	worker->idle = (struct timer){ .fire = on_idle, .context = worker };
+	make_polls(worker);
+	worker_poll_more(worker);
+	if (worker->options->once || worker->options->exit_when_idle)
+		loop_timer(worker->loop, &worker->idle,
+		    clock_boot() + IDLE_MS);
+	log_line("info", "ready", "worker", worker->name, NULL);
+	return 0;
+}
+
+static void
+release(struct worker_temporal *worker)
+{
+	size_t i;
+
+	job_end_all(worker);
+	turn_end_all(worker);
+	for (i = 0; i < worker->poll_count; i++)
+		temporal_answer_release(&worker->polls[i].answer);
+	for (i = 0; worker->goodbyes != NULL &&
+	    i < worker->poll_count / (2 * POLLS); i++)
+		temporal_answer_release(&worker->goodbyes[i]);
+	for (i = 0; i < worker->poll_count; i++)
+		free(text(worker->polls[i].queue));
+	free(worker->goodbyes);
+	free(worker->polls);
+	temporal_answer_release(&worker->listing);
+	temporal_answer_release(&worker->attributes_answer);
+	while (worker->kept_count > 0)
+		drop_kept(worker, &worker->kept[0]);
+	notes_close(worker->notes);
+	temporal_close(worker->temporal);
+	effects_close(worker->effects);
+	loop_close(worker->loop);
+}
+
+int
+worker_temporal_run(const char *target, const char *folder,
+    const struct config *config, const struct worker_options *options,
+    int *ret_state, struct fail *fail)
+{
+	struct worker_temporal *worker = mem_alloc(sizeof(*worker));
+	int result = -1;
+
+	*ret_state = -1;
+	worker->target = target;
+	worker->config = config;
+	worker->options = options;
+	worker->ret_state = ret_state;
+	if (begin(worker, folder, fail) < 0)
+		goto out;
+	while (!is_done(worker))
+		if (loop_turn(worker->loop, -1, fail) < 0)
+			goto out;
+	if (worker->failed) {
+		*fail = worker->why;
+		goto out;
+	}
+	result = 0;
+	log_line("info", "end", "worker", worker->name, NULL);
+out:
+	release(worker);
+	free(worker);
+	return result;
+}

@@ -1,0 +1,174 @@
+/*
+ * worker_temporal_internal: what the files of worker_temporal share.
+ *
+ * worker_temporal.c polls, drains and ends; worker_temporal_task.c answers
+ * workflow tasks with the help of worker_temporal_command.c, which builds the
+ * commands; worker_temporal_activity.c performs activities;
+ * worker_temporal_notes.c notes them for the other workers of this machine.
+ */
+#ifndef COMMON_WORKER_TEMPORAL_INTERNAL_H
+#define COMMON_WORKER_TEMPORAL_INTERNAL_H
+
+#include "common/effect.h"
+#include "common/id.h"
+#include "common/loop.h"
+#include "common/temporal_client.h"
+#include "common/temporal_history.h"
+#include "common/worker_temporal.h"
+
+struct notes;
+struct poll;
+struct turn;
+struct job;
+
+/* A run's history, kept so that the next task and the activities of the run
+ * need not fold it anew. */
+struct kept {
+	char *run;
+	struct temporal_history *history;
+	uint64_t used; /* when: the oldest goes first */
+};
+#define KEPT_MAX 512
+
+struct worker_temporal {
+	const struct config *config;
+	const struct worker_options *options;
+	const char *target;
+	struct loop *loop;
+	struct temporal *temporal;
+	struct effects *effects;
+	struct notes *notes; /* NULL: there can be none */
+	char name[ID_TEXT];  /* of this process */
+
+	struct poll *polls;
+	size_t poll_count, open_polls;
+	struct timer again, grace, idle;
+	size_t idle_looks;
+	struct temporal_answer listing, attributes_answer;
+	struct temporal_answer *goodbyes;
+	bool attributes;     /* the search attribute can be used */
+	bool listing_open;
+
+	struct kept kept[KEPT_MAX];
+	size_t kept_count;
+	uint64_t clock;
+
+	struct turn *turns;
+	struct job *jobs;
+	size_t job_count;
+
+	bool draining, grace_over;
+	bool took_one;       /* for --once: a task ended or waits */
+	bool failed;         /* it cannot go on: why */
+	struct fail why;
+	int *ret_state;
+};
+
+/* ---- worker_temporal.c ---- */
+
+/* Polls again what the limits let it. */
+void
+worker_poll_more(struct worker_temporal *worker);
+
+/* It cannot go on. */
+void
+worker_give_up(struct worker_temporal *worker, const struct fail *why);
+
+/* Borrowed until the next call, or NULL. */
+struct temporal_history *
+worker_kept(struct worker_temporal *worker, const char *run);
+
+/* The same, handed over. */
+struct temporal_history *
+worker_take(struct worker_temporal *worker, const char *run);
+
+/* HISTORY is taken over, in the place of the one that is there; NULL drops
+ * that. */
+void
+worker_keep(struct worker_temporal *worker, const char *run,
+    struct temporal_history *history);
+
+/* ---- worker_temporal_task.c ---- */
+
+/* RESPONSE is taken over. */
+void
+turn_begin(struct worker_temporal *worker,
+    Api__PollWorkflowTaskQueueResponse *response);
+
+void
+turn_end_all(struct worker_temporal *worker);
+
+/* ---- worker_temporal_command.c ---- */
+
+struct commands {
+	Api__Command **list;
+	size_t count;
+};
+
+void
+commands_release(struct commands *commands);
+
+/* JSON text as an argument list of one that the message frees. */
+Api__Payloads *
+commands_payloads(struct span json);
+
+void
+commands_marker(struct commands *commands, struct span event);
+
+void
+commands_activity(struct commands *commands,
+    const struct worker_temporal *worker, const struct agent *agent,
+    const struct action *action, int64_t pin, const char **ret_id);
+
+void
+commands_timer(struct commands *commands, int64_t at, int64_t now,
+    const char **ret_id);
+
+void
+commands_show(struct commands *commands, bool attribute, const char *state);
+
+/* The event that ends the task: completed, blocked, failed, cancelled. Returns
+ * the kind of event that it makes. */
+int
+commands_end(struct commands *commands, enum event_type type,
+    struct span event, const char *message);
+
+/* ---- worker_temporal_activity.c ---- */
+
+void
+job_begin(struct worker_temporal *worker,
+    Api__PollActivityTaskQueueResponse *response);
+
+/* The run is over: what may be cut off is. */
+void
+job_cut_run(struct worker_temporal *worker, const char *run);
+
+/* The grace is over: they are handed back. */
+void
+job_hand_back_all(struct worker_temporal *worker);
+
+void
+job_end_all(struct worker_temporal *worker);
+
+/* ---- worker_temporal_notes.c ---- */
+
+int
+notes_open(struct worker_temporal *worker, const char *folder,
+    struct notes **ret_notes, struct fail *fail);
+
+void
+notes_close(struct notes *notes); /* NULL is fine, here and below */
+
+void
+notes_add(struct notes *notes, const char *workflow, const char *run,
+    const char *activity);
+
+void
+notes_drop(struct notes *notes, const char *workflow, const char *run,
+    const char *activity);
+
+/* Each second while something is under way: it lives. */
+void
+notes_touch(struct notes *notes);
+
+#endif

@@ -1,0 +1,594 @@
+/*
+ * How it works: a workflow task brings the history; it is folded, as far as it
+ * is not known yet, and what the fold wants next goes back as commands. What
+ * was decided is folded ahead, so that the history that is kept is at once what
+ * an activity needs and where the next workflow task goes on.
+ *
+ * A task that cannot be folded is failed once; a repeated one is left to its
+ * time limit, since the server would hand out a failed one again at once.
+ */
+#include "common/worker_temporal_internal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+
+#define CAUSE_NON_DETERMINISTIC 24
+#define QUERY_ANSWERED 1
+#define QUERY_FAILED 2
+
+struct turn {
+	struct worker_temporal *worker;
+	Api__PollWorkflowTaskQueueResponse *task;
+	struct temporal_history *history; /* not in the worker's while it is
+	                                   * being read */
+	bool anew;                        /* it is folded from its start */
+	struct temporal_answer page, answer;
+	int state;                        /* of the task, after this */
+	struct turn *next;
+};
+
+static const char *
+workflow_id(const struct turn *turn)
+{
+	return turn->task->workflow_execution->workflow_id;
+}
+
+static const char *
+run_id(const struct turn *turn)
+{
+	return turn->task->workflow_execution->run_id;
+}
+
+static char *
+text(const char *string)
+{
+	union {
+		const char *constant;
+		char *text;
+	} both = { string };
+
+	return both.text;
+}
+
+static void
+turn_end(struct turn *turn)
+{
+	struct worker_temporal *worker = turn->worker;
+	struct turn **at;
+
+	for (at = &worker->turns; *at != turn; at = &(*at)->next)
+		;
+	*at = turn->next;
+	temporal_answer_release(&turn->page);
+	temporal_answer_release(&turn->answer);
+	temporal_history_free(turn->history);
+	api__poll_workflow_task_queue_response__free_unpacked(turn->task,
+	    NULL);
+	free(turn);
+}
+
+void
+turn_end_all(struct worker_temporal *worker)
+{
+	while (worker->turns != NULL)
+		turn_end(worker->turns);
+}
+
+static void
+ended(void *context, struct temporal_answer *answer)
+{
+	struct turn *turn = context;
+	struct worker_temporal *worker = turn->worker;
+
+	if (answer->status != GRPC_OK) {
+		/* Events came meanwhile, or it took too long: the next task
+		 * tells. */
+		log_line(answer->status == GRPC_NOT_FOUND ? "info"
+		    : "warning", "task.refused", "task", workflow_id(turn),
+		    "reason", answer->fail.message, NULL);
+		worker_keep(worker, run_id(turn), NULL);
+		if (strstr(answer->fail.message, "earch attribute") != NULL)
+			worker->attributes = false;
+	} else if (turn->state >= 0) {
+		if (task_state_final((enum task_state)turn->state)) {
+			worker_keep(worker, run_id(turn), NULL);
+			job_cut_run(worker, run_id(turn));
+			*worker->ret_state = turn->state;
+		}
+		if (turn->state != TASK_RUNNING)
+			worker->took_one = true;
+	}
+	turn_end(turn);
+	worker_poll_more(worker);
+}
+
+/* ---- what cannot be answered ---- */
+
+static void
+refuse(struct turn *turn, const struct fail *why)
+{
+	struct worker_temporal *worker = turn->worker;
+	Api__RespondWorkflowTaskFailedRequest request;
+	Api__Failure failure;
+	struct fail fail;
+
+	log_line("error", "unreadable", "task", workflow_id(turn), "reason",
+	    why->message, NULL);
+	if (turn->task->attempt > 1) {
+		turn_end(turn);
+		return;
+	}
+	api__failure__init(&failure);
+	failure.message = text(why->message);
+	failure.source = text("agent-utils");
+	api__respond_workflow_task_failed_request__init(&request);
+	request.namespace_ = text(temporal_namespace(worker->temporal));
+	request.identity = text(temporal_identity(worker->temporal));
+	request.task_token = turn->task->task_token;
+	request.cause = CAUSE_NON_DETERMINISTIC;
+	request.failure = &failure;
+	turn->state = -1;
+	turn->answer.then = ended;
+	turn->answer.context = turn;
+	if (temporal_send(worker->temporal, TEMPORAL_WORKFLOW_FAILED,
+	    &request.base, &turn->answer, &fail) < 0)
+		turn_end(turn);
+}
+
+/* ---- queries ---- */
+
+/* The JSON text of the answer, or NULL. The caller frees. */
+static char *
+answer_query(const struct turn *turn, const char *type)
+{
+	struct buf members = BUF_INIT(1u << 20);
+	struct agent_summary summary;
+	char *result;
+
+	if (strcmp(type, "state") != 0)
+		return NULL;
+	agent_summary(temporal_history_agent(turn->history), &summary);
+	member_string(&members, "state", task_state_name(summary.state));
+	if (summary.reason != NULL)
+		member_string(&members, "reason", summary.reason);
+	member_integer(&members, "turns", summary.turns);
+	member_integer(&members, "calls", summary.calls);
+	member_integer(&members, "calls_unknown", summary.calls_unknown);
+	member_integer(&members, "events", (int64_t)summary.seq);
+	result = mem_print("{%s}", members.data);
+	buf_release(&members);
+	return result;
+}
+
+static const char no_query[] = "there is no such query: ask for \"state\"";
+
+static void
+send_query_answer(struct turn *turn)
+{
+	struct worker_temporal *worker = turn->worker;
+	char *json = answer_query(turn, turn->task->query->query_type);
+	Api__RespondQueryTaskCompletedRequest request;
+	struct temporal_payload room;
+	struct fail fail;
+
+	api__respond_query_task_completed_request__init(&request);
+	request.namespace_ = text(temporal_namespace(worker->temporal));
+	request.task_token = turn->task->task_token;
+	request.completed_type = json != NULL ? QUERY_ANSWERED : QUERY_FAILED;
+	if (json != NULL)
+		request.query_result = temporal_json(&room,
+		    (struct span){ json, strlen(json) });
+	else
+		request.error_message = text(no_query);
+	turn->state = -1;
+	turn->answer.then = ended;
+	turn->answer.context = turn;
+	if (temporal_send(worker->temporal, TEMPORAL_QUERY_COMPLETED,
+	    &request.base, &turn->answer, &fail) < 0)
+		turn_end(turn);
+	free(json);
+}
+
+/* Answers to queries that came with the task. */
+static void
+add_query_results(const struct turn *turn,
+    Api__RespondWorkflowTaskCompletedRequest *request)
+{
+	Api__RespondWorkflowTaskCompletedRequest__QueryResultsEntry *entry;
+	size_t i, count = turn->task->n_queries;
+	char *json;
+
+	if (count == 0)
+		return;
+	request->query_results = mem_alloc(count *
+	    sizeof(*request->query_results));
+	for (i = 0; i < count; i++) {
+		entry = mem_alloc(sizeof(*entry));
+		api__respond_workflow_task_completed_request__query_results_entry__init(
+		    entry);
+		entry->key = mem_string(turn->task->queries[i]->key);
+		entry->value = mem_alloc(sizeof(*entry->value));
+		api__workflow_query_result__init(entry->value);
+		json = answer_query(turn,
+		    turn->task->queries[i]->value->query_type);
+		entry->value->result_type = json != NULL ? QUERY_ANSWERED
+		    : QUERY_FAILED;
+		if (json != NULL)
+			entry->value->answer = commands_payloads(
+			    (struct span){ json, strlen(json) });
+		else
+			entry->value->error_message = mem_string(no_query);
+		free(json);
+		request->query_results[i] = entry;
+	}
+	request->n_query_results = count;
+}
+
+static void
+free_query_results(Api__RespondWorkflowTaskCompletedRequest *request)
+{
+	size_t i;
+
+	for (i = 0; i < request->n_query_results; i++)
+		protobuf_c_message_free_unpacked(
+		    &request->query_results[i]->base, NULL);
+	free(request->query_results);
+}
+
+/* ---- decisions ---- */
+
+static void
+log_record(const struct turn *turn, enum event_type type, struct span event)
+{
+	cJSON *data = cJSON_ParseWithLength(event.at, event.length);
+	const char *reason = json_string(data, "reason");
+
+	log_line("info", event_type_name(type), "task", workflow_id(turn),
+	    "worker", turn->worker->name, "call", json_string(data, "call"),
+	    "reason", reason != NULL ? reason : json_string(
+	    cJSON_GetObjectItemCaseSensitive(data, "error"), "message"),
+	    NULL);
+	cJSON_Delete(data);
+}
+
+/* Puts one decision among the commands and folds it. */
+static int
+decide(struct turn *turn, struct commands *commands, enum event_type type,
+    struct span members, struct fail *fail)
+{
+	struct buf event = BUF_INIT((size_t)EVENT_MAX + 100);
+	struct span span;
+	cJSON *data;
+	const char *message;
+	int kind = TEMPORAL_EVENT_MARKER, result;
+
+	buf_print(&event, "{\"type\":\"%s\"%s", event_type_name(type),
+	    members.length > 0 ? "," : "");
+	buf_add(&event, members.at, members.length);
+	buf_add(&event, "}", 1);
+	span = (struct span){ event.data, event.length };
+	log_record(turn, type, span);
+	if (type < EVENT_COMPLETED) {
+		commands_marker(commands, span);
+	} else {
+		data = cJSON_ParseWithLength(span.at, span.length);
+		message = json_string(data, "reason");
+		if (message == NULL)
+			message = json_string(cJSON_GetObjectItemCaseSensitive(
+			    data, "error"), "message");
+		kind = commands_end(commands, type, span,
+		    message != NULL ? message : event_type_name(type));
+		cJSON_Delete(data);
+	}
+	result = temporal_history_ahead(turn->history, kind, NULL, type,
+	    members, fail);
+	buf_release(&event);
+	return result;
+}
+
+static int
+decide_error(struct turn *turn, struct commands *commands, const char *type,
+    const char *message, struct fail *fail)
+{
+	struct buf error = BUF_INIT(1u << 20), members = BUF_INIT(1u << 20);
+	int result;
+
+	member_string(&error, "type", type);
+	member_string(&error, "message", message);
+	buf_print(&members, "\"error\":{%s}", error.data);
+	result = decide(turn, commands, EVENT_FAILED,
+	    (struct span){ members.data, members.length }, fail);
+	buf_release(&error);
+	buf_release(&members);
+	return result;
+}
+
+/* A task that was started by somebody else's program: it is put in form, or
+ * refused. */
+static int
+check_task(struct turn *turn, struct commands *commands, struct fail *fail)
+{
+	const char *unread = temporal_history_facts(turn->history).unread;
+	cJSON *value;
+	struct task task;
+	struct fail why;
+	char *doc, *members;
+	int result;
+
+	value = json_parse(unread, strlen(unread), &json_limits_task, &why);
+	if (value == NULL ||
+	    task_check(value, turn->worker->config, &task, &why) < 0)
+		return decide_error(turn, commands, why.type, why.message,
+		    fail);
+	doc = json_text(task.doc);
+	members = mem_print("\"task\":%s", doc);
+	result = decide(turn, commands, EVENT_SUBMITTED,
+	    (struct span){ members, strlen(members) }, fail);
+	free(members);
+	free(doc);
+	task_release(&task);
+	return result;
+}
+
+static int
+schedule(struct turn *turn, struct commands *commands,
+    const struct plan *plan, struct fail *fail)
+{
+	const struct agent *agent = temporal_history_agent(turn->history);
+	struct temporal_facts facts = temporal_history_facts(turn->history);
+	const struct action *action;
+	struct span members;
+	const char *id;
+	size_t i;
+
+	for (i = 0; i < plan->count; i++) {
+		action = &plan->actions[i];
+		if (action->type == ACTION_PIN && facts.pinning)
+			continue;
+		commands_activity(commands, turn->worker, agent, action,
+		    facts.pins + 1, &id);
+		members = (struct span){ action->members.data,
+			action->members.length };
+		if (action->type == ACTION_PIN)
+			members = (struct span){ NULL, 0 };
+		if (temporal_history_ahead(turn->history,
+		    TEMPORAL_EVENT_SCHEDULED, id, action->intent, members,
+		    fail) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Records every decision and schedules every action; WAKE_AT is when the task
+ * has to be looked at again. */
+static int
+plan(struct turn *turn, struct commands *commands, bool running,
+    int64_t *ret_wake_at, struct fail *fail)
+{
+	const struct agent *agent = temporal_history_agent(turn->history);
+	int64_t now = temporal_history_facts(turn->history).now;
+	struct plan next;
+	int result;
+
+	for (;;) {
+		agent_next(agent, now, &next);
+		if (!next.has_record)
+			break;
+		result = decide(turn, commands, next.record,
+		    (struct span){ next.record_members.data,
+			next.record_members.length }, fail);
+		plan_release(&next);
+		if (result < 0)
+			return -1;
+	}
+	*ret_wake_at = next.wake_at;
+	result = running ? schedule(turn, commands, &next, fail) : 0;
+	plan_release(&next);
+	return result;
+}
+
+static int
+set_timer(struct turn *turn, struct commands *commands, int64_t at,
+    struct fail *fail)
+{
+	int64_t now = temporal_history_facts(turn->history).now;
+	const char *id;
+
+	if (at <= now || temporal_history_timer(turn->history, at))
+		return 0;
+	commands_timer(commands, at, now, &id);
+	return temporal_history_ahead(turn->history, TEMPORAL_EVENT_TIMER, id,
+	    EVENT_WAITING, (struct span){ NULL, 0 }, fail);
+}
+
+/* What lists show is brought up to date where it would be wrong. */
+static int
+show_state(struct turn *turn, struct commands *commands,
+    enum task_state state, struct fail *fail)
+{
+	const char *shown = temporal_history_facts(turn->history).shown;
+	bool was = shown != NULL && strcmp(shown, "waiting") == 0;
+	bool attribute = turn->worker->attributes;
+
+	if (was == (state == TASK_WAITING))
+		return 0;
+	commands_show(commands, attribute, state == TASK_WAITING ? "waiting"
+	    : "running");
+	return temporal_history_ahead(turn->history, attribute
+	    ? TEMPORAL_EVENT_ATTRIBUTES : TEMPORAL_EVENT_MEMO, NULL,
+	    EVENT_WAITING, (struct span){ NULL, 0 }, fail);
+}
+
+static int
+fill_commands(struct turn *turn, struct commands *commands,
+    struct fail *fail)
+{
+	const struct agent *agent = temporal_history_agent(turn->history);
+	struct agent_summary summary;
+	int64_t wake_at = 0;
+	bool running;
+
+	if (temporal_history_step(turn->history, &running, fail) < 0)
+		return -1;
+	if (temporal_history_facts(turn->history).unread != NULL) {
+		if (check_task(turn, commands, fail) < 0)
+			return -1;
+		if (agent_task(agent) == NULL) {
+			turn->state = TASK_FAILED;
+			return 0;
+		}
+		agent_summary(agent, &summary);
+		running = summary.state == TASK_RUNNING;
+	}
+	agent_summary(agent, &summary);
+	if (task_state_final(summary.state)) {
+		turn->state = (int)summary.state;
+		return decide_error(turn, commands, "refused",
+		    summary.reason != NULL ? summary.reason : "refused",
+		    fail);
+	}
+	if (plan(turn, commands, running, &wake_at, fail) < 0)
+		return -1;
+	agent_summary(agent, &summary);
+	turn->state = (int)summary.state;
+	if (task_state_final(summary.state))
+		return 0;
+	if (summary.state == TASK_WAITING)
+		wake_at = summary.due;
+	else if (summary.state == TASK_QUEUED)
+		wake_at = agent_task(agent)->not_before;
+	if (set_timer(turn, commands, wake_at, fail) < 0)
+		return -1;
+	return show_state(turn, commands, summary.state, fail);
+}
+
+static void
+complete(struct turn *turn)
+{
+	struct worker_temporal *worker = turn->worker;
+	Api__RespondWorkflowTaskCompletedRequest request;
+	struct commands commands = { 0 };
+	struct fail fail;
+
+	if (turn->task->query != NULL) {
+		send_query_answer(turn);
+		return;
+	}
+	if (fill_commands(turn, &commands, &fail) < 0) {
+		commands_release(&commands);
+		refuse(turn, &fail);
+		return;
+	}
+	api__respond_workflow_task_completed_request__init(&request);
+	request.namespace_ = text(temporal_namespace(worker->temporal));
+	request.identity = text(temporal_identity(worker->temporal));
+	request.task_token = turn->task->task_token;
+	request.resource_id = text(workflow_id(turn));
+	request.n_commands = commands.count;
+	request.commands = commands.list;
+	add_query_results(turn, &request);
+	turn->answer.then = ended;
+	turn->answer.context = turn;
+	worker_keep(worker, run_id(turn), turn->history);
+	turn->history = NULL;
+	if (temporal_send(worker->temporal, TEMPORAL_WORKFLOW_COMPLETED,
+	    &request.base, &turn->answer, &fail) < 0) {
+		worker_keep(worker, run_id(turn), NULL);
+		log_line("error", "task.refused", "task", workflow_id(turn),
+		    "reason", fail.message, NULL);
+		free_query_results(&request);
+		commands_release(&commands);
+		turn_end(turn);
+		return;
+	}
+	free_query_results(&request);
+	commands_release(&commands);
+}
+
+/* ---- reading the history ---- */
+
+static void
+take_events(struct turn *turn, const Api__History *history,
+    const ProtobufCBinaryData *token);
+
+static void
+page_came(void *context, struct temporal_answer *answer)
+{
+	struct turn *turn = context;
+	Api__GetWorkflowExecutionHistoryResponse *page;
+
+	if (answer->status != GRPC_OK) {
+		log_line("warning", "history", "task", workflow_id(turn),
+		    "reason", answer->fail.message, NULL);
+		turn_end(turn);
+		worker_poll_more(turn->worker);
+		return;
+	}
+	page = (Api__GetWorkflowExecutionHistoryResponse *)answer->message;
+	answer->message = NULL;
+	take_events(turn, page->history, &page->next_page_token);
+	api__get_workflow_execution_history_response__free_unpacked(page,
+	    NULL);
+}
+
+static void
+start_anew(struct turn *turn)
+{
+	temporal_history_free(turn->history);
+	turn->history = temporal_history_new(NULL, NULL);
+	turn->anew = true;
+	take_events(turn, turn->task->history, &turn->task->next_page_token);
+}
+
+static void
+take_events(struct turn *turn, const Api__History *history,
+    const ProtobufCBinaryData *token)
+{
+	struct temporal_page page = { .id = workflow_id(turn),
+		.run = run_id(turn), .token = token };
+	struct fail fail;
+	size_t i;
+
+	for (i = 0; history != NULL && i < history->n_events; i++) {
+		if (temporal_history_take(turn->history, history->events[i],
+		    &fail) == 0)
+			continue;
+		if (!turn->anew)
+			start_anew(turn);
+		else
+			refuse(turn, &fail);
+		return;
+	}
+	if (token->len == 0) {
+		complete(turn);
+		return;
+	}
+	turn->page.then = page_came;
+	turn->page.context = turn;
+	if (temporal_history(turn->worker->temporal, &page, &turn->page,
+	    &fail) < 0)
+		turn_end(turn);
+}
+
+void
+turn_begin(struct worker_temporal *worker,
+    Api__PollWorkflowTaskQueueResponse *response)
+{
+	struct turn *turn = mem_alloc(sizeof(*turn));
+	struct temporal_history *kept;
+
+	turn->worker = worker;
+	turn->task = response;
+	turn->state = -1;
+	turn->next = worker->turns;
+	worker->turns = turn;
+	kept = worker_take(worker, run_id(turn));
+	turn->anew = kept == NULL;
+	turn->history = kept != NULL ? kept
+	    : temporal_history_new(NULL, NULL);
+	take_events(turn, response->history, &response->next_page_token);
+}
