@@ -94,6 +94,15 @@ end_progress(struct run *run)
 	run->progress = -1;
 }
 
+static void
+remove_progress(const struct run *run)
+{
+	char *path = progress_path(run);
+
+	(void)unlink(path);
+	free(path);
+}
+
 int
 run_open(struct worker *worker, const struct task_row *row, int64_t now,
     struct run **ret_run, struct fail *fail)
@@ -118,6 +127,7 @@ run_open(struct worker *worker, const struct task_row *row, int64_t now,
 		free(run);
 		return -1;
 	}
+	remove_progress(run); /* of a worker that died in the middle of it */
 	member_string(&members, "worker", worker->name);
 	member_integer(&members, "fence", (int64_t)row->fence);
 	result = drive_record(&run->drive, worker->store, now, EVENT_STARTED,
@@ -136,7 +146,6 @@ void
 run_close(struct run *run)
 {
 	struct job *job;
-	char *path;
 	size_t i;
 
 	if (!run)
@@ -149,11 +158,8 @@ run_close(struct run *run)
 	for (i = 0; i < run->fact_count; i++)
 		buf_release(&run->facts[i].members);
 	free(run->facts);
-	if (run->has_progress && !run->lost) {
-		path = progress_path(run);
-		(void)unlink(path);
-		free(path);
-	}
+	if (run->has_progress && !run->lost)
+		remove_progress(run);
 	end_progress(run);
 	loop_cancel(run->worker->loop, &run->timer);
 	plan_release(&run->plan);

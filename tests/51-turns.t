@@ -115,7 +115,9 @@ same "as much as the journal has" "$(events 'map(.nano_usd // 0) | add')" \
 scene <<END
 model:
   - when: { turn: 1 }
-    reply: { text: The first words of a long speech that takes its time to come to an end., drip: 200 }
+    reply: { text: The first words of a long speech that takes its time to come to an end. }
+faults:
+  - { on: messages, at: 1, kind: drip, delay: 200 }
 END
 submit "speak"
 worker
