@@ -138,6 +138,7 @@ main(int argc, char **argv)
 	int worst = 0;
 
 	cli_start(&cli, "agent-signal", usage_text, help_text);
+	cli.acknowledges = true;
 	signal = parse_options(&cli, argc, argv, &members, &schedule);
 	if (cli_settings(&cli, &fail) < 0)
 		return cli_fail(&cli, &fail, NULL);

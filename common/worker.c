@@ -31,6 +31,7 @@
 #define POLL_MS 5000
 #define UNREADABLE_MS (5 * 60 * 1000)
 #define ORPHANS 64
+#define LEASES 256 /* taken in one transaction; the next tick takes more */
 #define ROOM (1u << 20)
 
 /* A dying process closes its files one after the other: the notice can come
@@ -255,6 +256,8 @@ lease(struct body *body, int64_t now, struct fail *fail)
 		free_places = body->took_one ? 0 : 1;
 	if (!free_places || body->worker.draining)
 		return 0;
+	if (free_places > LEASES)
+		free_places = LEASES;
 	rows = mem_alloc(free_places * sizeof(*rows));
 	count = store_lease(body->worker.store, &body->worker.id,
 	    options->queues, options->queue_count, &limits, rows,
@@ -266,6 +269,8 @@ lease(struct body *body, int64_t now, struct fail *fail)
 		result = renew(body, fail);
 		tick_soon(body);
 	}
+	if (count == LEASES)
+		tick_soon(body);
 	for (i = 0; i < count && result == 0; i++) {
 		body->took_one = true;
 		if (run_open(&body->worker, &rows[i], now, &run,

@@ -21,50 +21,20 @@
 #define MODEL_LOST_MAX 50
 #define CALL_LOST_MAX 10
 
-/* A message of TYPE on the heap. */
-#define NEW(type) api_new_ ## type()
-#define DEFINE_NEW(Type, type) \
-static Type * \
-api_new_ ## type(void) \
-{ \
-	Type *message = mem_alloc(sizeof(*message)); \
-\
-	api__ ## type ## __init(message); \
-	return message; \
-}
+#define ATTRIBUTES(name) API__COMMAND__ATTRIBUTES_ ## name ## \
+	_COMMAND_ATTRIBUTES
 
-DEFINE_NEW(Api__Command, command)
-DEFINE_NEW(Api__Payload, payload)
-DEFINE_NEW(Api__Payload__MetadataEntry, payload__metadata_entry)
-DEFINE_NEW(Api__Payloads, payloads)
-DEFINE_NEW(Api__Failure, failure)
-DEFINE_NEW(Api__ApplicationFailureInfo, application_failure_info)
-DEFINE_NEW(Api__ActivityType, activity_type)
-DEFINE_NEW(Api__RetryPolicy, retry_policy)
-DEFINE_NEW(Api__TaskQueue, task_queue)
-DEFINE_NEW(Api__UserMetadata, user_metadata)
-DEFINE_NEW(Api__Memo, memo)
-DEFINE_NEW(Api__Memo__FieldsEntry, memo__fields_entry)
-DEFINE_NEW(Api__SearchAttributes, search_attributes)
-DEFINE_NEW(Api__SearchAttributes__IndexedFieldsEntry,
-    search_attributes__indexed_fields_entry)
-DEFINE_NEW(Api__RecordMarkerCommandAttributes,
-    record_marker_command_attributes)
-DEFINE_NEW(Api__RecordMarkerCommandAttributes__DetailsEntry,
-    record_marker_command_attributes__details_entry)
-DEFINE_NEW(Api__ScheduleActivityTaskCommandAttributes,
-    schedule_activity_task_command_attributes)
-DEFINE_NEW(Api__StartTimerCommandAttributes, start_timer_command_attributes)
-DEFINE_NEW(Api__CompleteWorkflowExecutionCommandAttributes,
-    complete_workflow_execution_command_attributes)
-DEFINE_NEW(Api__FailWorkflowExecutionCommandAttributes,
-    fail_workflow_execution_command_attributes)
-DEFINE_NEW(Api__CancelWorkflowExecutionCommandAttributes,
-    cancel_workflow_execution_command_attributes)
-DEFINE_NEW(Api__UpsertWorkflowSearchAttributesCommandAttributes,
-    upsert_workflow_search_attributes_command_attributes)
-DEFINE_NEW(Api__ModifyWorkflowPropertiesCommandAttributes,
-    modify_workflow_properties_command_attributes)
+/* An empty message on the heap. */
+#define NEW(type) make(&api__ ## type ## __descriptor)
+
+static void *
+make(const ProtobufCMessageDescriptor *descriptor)
+{
+	void *message = mem_alloc(descriptor->sizeof_message);
+
+	protobuf_c_message_init(descriptor, message);
+	return message;
+}
 
 /* An array of one pointer. */
 static void *
@@ -162,8 +132,8 @@ commands_marker(struct commands *commands, struct span event)
 	marker->marker_name = mem_string(TEMPORAL_MARKER);
 	marker->n_details = 1;
 	marker->details = one(entry);
-	add(commands, 9,
-	    API__COMMAND__ATTRIBUTES_RECORD_MARKER_COMMAND_ATTRIBUTES)
+	add(commands, 9, ATTRIBUTES(
+	    RECORD_MARKER))
 	    ->record_marker_command_attributes = marker;
 }
 
@@ -249,8 +219,8 @@ commands_activity(struct commands *commands,
 	struct buf input = BUF_INIT(1u << 20), text = BUF_INIT(1u << 20);
 	struct buf words = BUF_INIT(1u << 16);
 	struct agent_summary summary;
-	Api__Command *command = add(commands, 1,
-	    API__COMMAND__ATTRIBUTES_SCHEDULE_ACTIVITY_TASK_COMMAND_ATTRIBUTES);
+	Api__Command *command = add(commands, 1, ATTRIBUTES(
+	    SCHEDULE_ACTIVITY_TASK));
 
 	agent_summary(agent, &summary);
 	activity->activity_type = NEW(activity_type);
@@ -299,8 +269,8 @@ commands_timer(struct commands *commands, int64_t at, int64_t now,
 
 	timer->timer_id = mem_print(TEMPORAL_TIMER "%" PRId64, at);
 	timer->start_to_fire_timeout = duration(at > now ? at - now : 1);
-	add(commands, 3,
-	    API__COMMAND__ATTRIBUTES_START_TIMER_COMMAND_ATTRIBUTES)
+	add(commands, 3, ATTRIBUTES(
+	    START_TIMER))
 	    ->start_timer_command_attributes = timer;
 	*ret_id = timer->timer_id;
 }
@@ -324,7 +294,8 @@ commands_show(struct commands *commands, bool attribute, const char *state)
 		upsert->search_attributes = NEW(search_attributes);
 		upsert->search_attributes->n_indexed_fields = 1;
 		upsert->search_attributes->indexed_fields = one(indexed);
-		add(commands, 13, API__COMMAND__ATTRIBUTES_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES_COMMAND_ATTRIBUTES)
+		add(commands, 13, ATTRIBUTES(
+	    UPSERT_WORKFLOW_SEARCH_ATTRIBUTES))
 		    ->upsert_workflow_search_attributes_command_attributes =
 		    upsert;
 		return;
@@ -336,7 +307,8 @@ commands_show(struct commands *commands, bool attribute, const char *state)
 	modify->upserted_memo = NEW(memo);
 	modify->upserted_memo->n_fields = 1;
 	modify->upserted_memo->fields = one(field);
-	add(commands, 16, API__COMMAND__ATTRIBUTES_MODIFY_WORKFLOW_PROPERTIES_COMMAND_ATTRIBUTES)
+	add(commands, 16, ATTRIBUTES(
+	    MODIFY_WORKFLOW_PROPERTIES))
 	    ->modify_workflow_properties_command_attributes = modify;
 }
 
@@ -360,7 +332,8 @@ add_failure(struct commands *commands, const char *type, struct span event,
 	    API__FAILURE__FAILURE_INFO_APPLICATION_FAILURE_INFO;
 	failure->application_failure_info = info;
 	fail->failure = failure;
-	add(commands, 5, API__COMMAND__ATTRIBUTES_FAIL_WORKFLOW_EXECUTION_COMMAND_ATTRIBUTES)
+	add(commands, 5, ATTRIBUTES(
+	    FAIL_WORKFLOW_EXECUTION))
 	    ->fail_workflow_execution_command_attributes = fail;
 }
 
@@ -390,14 +363,16 @@ commands_end(struct commands *commands, enum event_type type,
 		complete =
 		    NEW(complete_workflow_execution_command_attributes);
 		complete->result = commands_payloads(event);
-		add(commands, 4, API__COMMAND__ATTRIBUTES_COMPLETE_WORKFLOW_EXECUTION_COMMAND_ATTRIBUTES)
+		add(commands, 4, ATTRIBUTES(
+	    COMPLETE_WORKFLOW_EXECUTION))
 		    ->complete_workflow_execution_command_attributes =
 		    complete;
 		return TEMPORAL_EVENT_COMPLETED;
 	case EVENT_CANCELLED:
 		cancel = NEW(cancel_workflow_execution_command_attributes);
 		cancel->details = commands_payloads(event);
-		add(commands, 7, API__COMMAND__ATTRIBUTES_CANCEL_WORKFLOW_EXECUTION_COMMAND_ATTRIBUTES)
+		add(commands, 7, ATTRIBUTES(
+	    CANCEL_WORKFLOW_EXECUTION))
 		    ->cancel_workflow_execution_command_attributes = cancel;
 		return TEMPORAL_EVENT_CANCELED;
 	default:

@@ -1,6 +1,7 @@
 #!/bin/sh
 # agent-worker: what it takes and in which order, when it ends and with what,
 # how it drains, as process 1, and that it costs nothing while idle.
+# shellcheck disable=SC2119 # their options may be left out
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/worker.sh

@@ -2,6 +2,7 @@
 # Calls in doubt: the request left, and the answer did not come back. What
 # changes something is never repeated without being told to; what only reads
 # is run again.
+# shellcheck disable=SC2119 # their options may be left out
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/worker.sh

@@ -1,5 +1,6 @@
 #!/bin/sh
 # A Composio that misbehaves, and accounts that expire while a task runs.
+# shellcheck disable=SC2119 # their options may be left out
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/worker.sh

@@ -30,8 +30,19 @@ awk -v seed="$SEED" -v kills="$KILLS" 'BEGIN {
 			i % 3 ? "-" : sprintf("%.4f", rand() * 0.006)
 }' >"$T/plan"
 
-spawn_first() { worker "$T/first.log" --concurrency 4 && first=$WORKER; }
-spawn_second() { worker "$T/second.log" --concurrency 4 && second=$WORKER; }
+: >"$T/self"
+dead() { # dead PID LOG: it died of SIGKILL, and of nothing else
+	ended "$1"
+	[ "$STATUS" -eq 137 ] || { echo "$STATUS" && tail -n 2 "$2"; } >>"$T/self"
+}
+spawn_first() {
+	worker "$T/first.log" --concurrency 4
+	first=$WORKER
+}
+spawn_second() {
+	worker "$T/second.log" --concurrency 4
+	second=$WORKER
+}
 spawn_first
 spawn_second
 while read -r i delay victim life; do
@@ -45,21 +56,28 @@ while read -r i delay victim life; do
 	ended "$submitter"
 	[ "$STATUS" -eq 0 ] || echo "$i" >>"$T/cut"
 	case $victim in
-	first | both) kill -KILL "$first" ;;
+	first | both) kill -KILL "$first" 2>/dev/null ;;
 	esac
 	case $victim in
-	second | both) kill -KILL "$second" ;;
+	second | both) kill -KILL "$second" 2>/dev/null ;;
 	esac
 	case $victim in
-	first | both) ended "$first" && spawn_first ;;
+	first | both)
+		dead "$first" "$T/first.log"
+		spawn_first
+		;;
 	esac
 	case $victim in
-	second | both) ended "$second" && spawn_second ;;
+	second | both)
+		dead "$second" "$T/second.log"
+		spawn_second
+		;;
 	esac
 done <"$T/plan"
 echo "# $(wc -l <"$T/cut") submits cut off," \
 	"$(count_state completed) tasks completed meanwhile"
 
+same "no worker ended by itself" '' "$(cat "$T/self")"
 cat "$T"/ack.* >"$T/acks"
 ids "$T/acks" >"$T/acknowledged"
 missing=0

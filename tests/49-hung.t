@@ -1,6 +1,7 @@
 #!/bin/sh
 # Workers that die, and workers that are taken for dead: the other one is
 # there at once, and who comes back from a stop changes nothing any more.
+# shellcheck disable=SC2119 # their options may be left out
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/worker.sh

@@ -1,5 +1,6 @@
 #!/bin/sh
 # agent-signal in every state of a task, with a worker alive and without one.
+# shellcheck disable=SC2119 # their options may be left out
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/worker.sh

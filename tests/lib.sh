@@ -29,7 +29,10 @@ export HOME
 test_count=0 test_failed=0 test_plan='' test_pids=''
 
 finish() {
-	for pid in $test_pids; do kill -KILL "$pid" 2>/dev/null; done
+	for pid in $test_pids; do
+		# a number that is not a child's any more may be anybody's
+		grep -qs "^PPid:.$$\$" "/proc/$pid/status" && kill -KILL "$pid" 2>/dev/null
+	done
 	wait 2>/dev/null
 	[ -z "$test_server" ] || temporal_server stop --folder "$test_server"
 	if [ -n "${KEEP-}" ]; then echo "# kept: $T"; else rm -rf "$T"; fi

@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2034 # what is set is for the tests
 # Sourced after lib.sh by the tests of agent-worker: one scene after the other,
 # each with a stand-in, a store and a ledger of its own.
 #
@@ -18,7 +19,8 @@ restart() { # restart SCRIPT [OPTION OF agent-standin...]: the store stays
 	fi
 	standin "$@" >"$T/standin.out" ||
 		{ echo "Bail out! no stand-in"; exit 1; }
-	AGENT_STORE=$T/store.$scenes LOG=$T/log.$scenes
+	AGENT_STORE=$T/store.$scenes
+	LOG=$T/log.$scenes
 }
 
 scene() { # scene [OPTION OF agent-standin...] <SCRIPT
@@ -45,9 +47,12 @@ submit() { # submit GOAL [LINE...]
 		case " $*" in *" toolkits: "*) ;; *) echo "toolkits: [notes]" ;; esac
 		[ $# -eq 0 ] || printf '%s\n' "$@"
 	} >"$T/task"
-	agent-preflight -f "$T/task" >"$T/passed" 2>"$ERR" &&
-		agent-submit <"$T/passed" >"$T/submitted" 2>"$ERR" ||
-		{ cat "$T/passed" "$ERR"; echo "Bail out! not submitted"; exit 1; }
+	if ! agent-preflight -f "$T/task" >"$T/passed" 2>"$ERR" ||
+		! agent-submit <"$T/passed" >"$T/submitted" 2>"$ERR"; then
+		sed 's/^/# /' "$T/passed" "$ERR"
+		echo "Bail out! not submitted"
+		exit 1
+	fi
 	ID=$(jq -r .id "$T/submitted")
 }
 
