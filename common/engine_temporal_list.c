@@ -100,8 +100,9 @@ add_candidates(struct listing *listing,
 		listing->candidates[listing->count++] = (struct candidate){
 			mem_string(info->execution->workflow_id), at };
 	}
-	qsort(listing->candidates, listing->count,
-	    sizeof(*listing->candidates), newest_first);
+	if (listing->count)
+		qsort(listing->candidates, listing->count,
+		    sizeof(*listing->candidates), newest_first);
 	while (is_exact(listing->filter) &&
 	    listing->count > listing->filter->limit)
 		free(listing->candidates[--listing->count].id);

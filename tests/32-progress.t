@@ -6,7 +6,7 @@ cat >"$T/script.yaml" <<'END'
 model:
   - name: slow
     when: { goal: slowly }
-    reply: { text: 'one two three four five six seven eight nine ten', drip: 60 }
+    reply: { text: 'one two three four five six seven eight nine ten', drip: 300 }
   - name: quick
     reply: { text: 'done' }
 END
