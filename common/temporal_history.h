@@ -42,6 +42,9 @@
 #define TEMPORAL_MARKER "agent.event"    /* details: "event" */
 #define TEMPORAL_STATE "AgentState"      /* a search attribute */
 #define TEMPORAL_STATE_MEMO "state"      /* the same where there is none */
+#define TEMPORAL_WORKER_LOST "worker_lost" /* a failure that is reported, not
+                                            * retried by the server: the fold
+                                            * decides at once */
 #define TEMPORAL_TIMER "until-"          /* and wall milliseconds */
 
 /* The kinds of events of a history that matter to more than this module. */

@@ -14,6 +14,7 @@
 #define RETRY_NON_RETRYABLE 2
 #define RETRY_MAXIMUM_ATTEMPTS 4
 #define LOST_RETRY_MS 1000
+#define RETRY_REPORTED (-1) /* ours: a neighbour said that the worker is dead */
 
 static struct activity *
 find_activity(struct temporal_history *history, int64_t scheduled)
@@ -151,8 +152,10 @@ history_lose(struct temporal_history *history, int64_t at,
 	}
 	member_integer(&members, "attempt", activity->attempt);
 	history_add_error(&members, type, message);
+	/* Without a timer, which a server may be a second late with. */
 	if (again)
-		member_integer(&members, "delay_ms", LOST_RETRY_MS);
+		member_integer(&members, "delay_ms",
+		    retry_state == RETRY_REPORTED ? 0 : LOST_RETRY_MS);
 	return history_fold_buf(history, at, activity->type == ACTION_MODEL
 	    ? EVENT_MODEL_FAILED : EVENT_TOOL_UNKNOWN, &members, fail);
 }
@@ -228,6 +231,15 @@ end_activity(struct temporal_history *history, const Api__HistoryEvent *event,
 	return result;
 }
 
+static bool
+is_reported(const Api__Failure *failure)
+{
+	return failure != NULL && failure->failure_info_case ==
+	    API__FAILURE__FAILURE_INFO_APPLICATION_FAILURE_INFO &&
+	    strcmp(failure->application_failure_info->type,
+	        TEMPORAL_WORKER_LOST) == 0;
+}
+
 int
 history_activity_failed(struct temporal_history *history,
     const Api__HistoryEvent *event, struct fail *fail)
@@ -236,7 +248,9 @@ history_activity_failed(struct temporal_history *history,
 	    event->activity_task_failed_event_attributes;
 
 	return end_activity(history, event, failed->scheduled_event_id,
-	    "worker_lost", failed->failure, failed->retry_state, fail);
+	    TEMPORAL_WORKER_LOST, failed->failure,
+	    is_reported(failed->failure) ? RETRY_REPORTED :
+	    failed->retry_state, fail);
 }
 
 int
@@ -247,7 +261,7 @@ history_activity_timed_out(struct temporal_history *history,
 	    event->activity_task_timed_out_event_attributes;
 
 	return end_activity(history, event, timed_out->scheduled_event_id,
-	    "worker_lost", NULL, timed_out->retry_state, fail);
+	    TEMPORAL_WORKER_LOST, NULL, timed_out->retry_state, fail);
 }
 
 int

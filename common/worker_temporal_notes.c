@@ -131,7 +131,7 @@ static void
 report_lost(struct notes *notes, char *line)
 {
 	static char words[] = "the worker ended while it was under way",
-	    type[] = "worker_lost", source[] = "agent-utils";
+	    type[] = TEMPORAL_WORKER_LOST, source[] = "agent-utils";
 	struct temporal *temporal = notes->worker->temporal;
 	Api__RespondActivityTaskFailedByIdRequest request;
 	struct report *report;
@@ -150,6 +150,7 @@ report_lost(struct notes *notes, char *line)
 	    activity, "reason", words, NULL);
 	api__application_failure_info__init(&info);
 	info.type = type;
+	info.non_retryable = true;
 	api__failure__init(&failure);
 	failure.message = words;
 	failure.source = source;
