@@ -134,6 +134,11 @@ struct temporal_payload {
 	Api__Payloads payloads;
 };
 
+/* STRING as protobuf-c's messages want it: they promise not to write to it,
+ * but not by its type. Borrowed; NULL is the empty string. */
+char *
+temporal_text(const char *string);
+
 /* JSON text as an argument list of one; both are borrowed. */
 Api__Payloads *
 temporal_json(struct temporal_payload *room, struct span json);

@@ -15,28 +15,16 @@
 
 #define FAIRNESS_MAX 64 /* bytes that the server takes */
 
-/* The generated structs hold plain pointers and are only read. */
-static char *
-text(const char *string)
-{
-	union {
-		const char *constant;
-		char *text;
-	} both = { string != NULL ? string : protobuf_c_empty_string };
-
-	return both.text;
-}
-
 static char *
 space(struct temporal *temporal)
 {
-	return text(temporal_namespace(temporal));
+	return temporal_text(temporal_namespace(temporal));
 }
 
 static char *
 identity(struct temporal *temporal)
 {
-	return text(temporal_identity(temporal));
+	return temporal_text(temporal_identity(temporal));
 }
 
 static int
@@ -87,7 +75,7 @@ add_memo(struct start_parts *parts, const struct temporal_start *start)
 	parts->memo_list = mem_alloc(count * sizeof(*parts->memo_list) + 1);
 	for (i = 0; i < count; i++) {
 		api__memo__fields_entry__init(&parts->memo_entries[i]);
-		parts->memo_entries[i].key = text(start->memo[i].name);
+		parts->memo_entries[i].key = temporal_text(start->memo[i].name);
 		temporal_json(&parts->payloads[i], start->memo[i].json);
 		parts->memo_entries[i].value = &parts->payloads[i].payload;
 		parts->memo_list[i] = &parts->memo_entries[i];
@@ -108,7 +96,7 @@ add_attributes(struct start_parts *parts, const struct temporal_start *start)
 	for (i = 0; i < count; i++) {
 		api__search_attributes__indexed_fields_entry__init(
 		    &parts->entries[i]);
-		parts->entries[i].key = text(start->attributes[i].name);
+		parts->entries[i].key = temporal_text(start->attributes[i].name);
 		temporal_json(&room[i], start->attributes[i].json);
 		parts->entries[i].value = &room[i].payload;
 		parts->list[i] = &parts->entries[i];
@@ -136,9 +124,9 @@ parts_fill(struct start_parts *parts, const struct temporal_start *start)
 {
 	*parts = (struct start_parts){ .words = BUF_INIT(64u << 10) };
 	api__workflow_type__init(&parts->type);
-	parts->type.name = text(start->type);
+	parts->type.name = temporal_text(start->type);
 	api__task_queue__init(&parts->queue);
-	parts->queue.name = text(start->queue);
+	parts->queue.name = temporal_text(start->queue);
 	parts->execution = temporal_duration(start->execution_ms);
 	parts->task = temporal_duration(start->task_ms);
 	parts->delay = temporal_duration(start->delay_ms);
@@ -207,7 +195,7 @@ temporal_start(struct temporal *temporal, const struct temporal_start *start,
 	api__start_workflow_execution_request__init(&request);
 	request.namespace_ = space(temporal);
 	request.identity = identity(temporal);
-	request.workflow_id = text(start->id);
+	request.workflow_id = temporal_text(start->id);
 	request.workflow_type = &parts.type;
 	request.task_queue = &parts.queue;
 	request.input = start->input.length > 0 ? &parts.input.payloads : NULL;
@@ -218,7 +206,7 @@ temporal_start(struct temporal *temporal, const struct temporal_start *start,
 	request.workflow_start_delay = start->delay_ms > 0 ? &parts.delay
 	    : NULL;
 	request.request_id = start->request_id != NULL
-	    ? text(start->request_id) : request_id;
+	    ? temporal_text(start->request_id) : request_id;
 	request.workflow_id_reuse_policy = (int32_t)start->reuse;
 	request.workflow_id_conflict_policy = (int32_t)start->conflict;
 	request.memo = start->memo_count > 0 ? &parts.memo : NULL;
@@ -241,8 +229,8 @@ execution(const char *id, const char *run)
 	Api__WorkflowExecution both;
 
 	api__workflow_execution__init(&both);
-	both.workflow_id = text(id);
-	both.run_id = text(run);
+	both.workflow_id = temporal_text(id);
+	both.run_id = temporal_text(run);
 	return both;
 }
 
@@ -310,7 +298,7 @@ temporal_signal(struct temporal *temporal, const char *id, const char *run,
 	request.namespace_ = space(temporal);
 	request.identity = identity(temporal);
 	request.workflow_execution = &both;
-	request.signal_name = text(name);
+	request.signal_name = temporal_text(name);
 	request.request_id = request_id;
 	request.input = json.length > 0 ? temporal_json(&room, json) : NULL;
 	return temporal_send(temporal, TEMPORAL_SIGNAL, &request.base, answer,
@@ -332,7 +320,7 @@ temporal_cancel(struct temporal *temporal, const char *id, const char *run,
 	request.identity = identity(temporal);
 	request.workflow_execution = &both;
 	request.request_id = request_id;
-	request.reason = text(reason);
+	request.reason = temporal_text(reason);
 	return temporal_send(temporal, TEMPORAL_CANCEL, &request.base, answer,
 	    fail);
 }
@@ -349,7 +337,7 @@ temporal_terminate(struct temporal *temporal, const char *id,
 	request.namespace_ = space(temporal);
 	request.identity = identity(temporal);
 	request.workflow_execution = &both;
-	request.reason = text(reason);
+	request.reason = temporal_text(reason);
 	return temporal_send(temporal, TEMPORAL_TERMINATE, &request.base,
 	    answer, fail);
 }
@@ -367,7 +355,7 @@ temporal_query(struct temporal *temporal, const char *id, const char *run,
 	if (check_size(json, "query", fail) < 0)
 		return -1;
 	api__workflow_query__init(&query);
-	query.query_type = text(type);
+	query.query_type = temporal_text(type);
 	query.query_args = json.length > 0 ? temporal_json(&room, json) : NULL;
 	api__query_workflow_request__init(&request);
 	request.namespace_ = space(temporal);
@@ -389,7 +377,7 @@ temporal_list(struct temporal *temporal, const char *query, int32_t size,
 	api__list_workflow_executions_request__init(&request);
 	request.namespace_ = space(temporal);
 	request.page_size = size;
-	request.query = text(query);
+	request.query = temporal_text(query);
 	if (token != NULL)
 		request.next_page_token = *token;
 	return temporal_send(temporal, TEMPORAL_LIST, &request.base, answer,
@@ -404,7 +392,7 @@ temporal_count(struct temporal *temporal, const char *query,
 
 	api__count_workflow_executions_request__init(&request);
 	request.namespace_ = space(temporal);
-	request.query = text(query);
+	request.query = temporal_text(query);
 	return temporal_send(temporal, TEMPORAL_COUNT, &request.base, answer,
 	    fail);
 }
@@ -417,7 +405,7 @@ schedule_action(const struct temporal_start *start, struct start_parts *parts)
 	Api__NewWorkflowExecutionInfo info;
 
 	api__new_workflow_execution_info__init(&info);
-	info.workflow_id = text(start->id);
+	info.workflow_id = temporal_text(start->id);
 	info.workflow_type = &parts->type;
 	info.task_queue = &parts->queue;
 	info.input = start->input.length > 0 ? &parts->input.payloads : NULL;
@@ -437,7 +425,7 @@ temporal_schedule_create(struct temporal *temporal,
     const struct temporal_schedule *schedule, struct temporal_answer *answer,
     struct fail *fail)
 {
-	char *cron = text(schedule->cron), request_id[ID_TEXT];
+	char *cron = temporal_text(schedule->cron), request_id[ID_TEXT];
 	Api__NewWorkflowExecutionInfo info;
 	Api__CreateScheduleRequest request;
 	struct start_parts parts;
@@ -457,7 +445,7 @@ temporal_schedule_create(struct temporal *temporal,
 	api__schedule_spec__init(&spec);
 	spec.n_cron_string = 1;
 	spec.cron_string = &cron;
-	spec.timezone_name = text(schedule->zone);
+	spec.timezone_name = temporal_text(schedule->zone);
 	api__schedule_action__init(&action);
 	action.action_case = API__SCHEDULE_ACTION__ACTION_START_WORKFLOW;
 	action.start_workflow = &info;
@@ -465,7 +453,7 @@ temporal_schedule_create(struct temporal *temporal,
 	policies.overlap_policy = schedule->overlap;
 	api__schedule_state__init(&state);
 	state.paused = schedule->paused;
-	state.notes = text(schedule->notes);
+	state.notes = temporal_text(schedule->notes);
 	api__schedule__init(&whole);
 	whole.spec = &spec;
 	whole.action = &action;
@@ -474,7 +462,7 @@ temporal_schedule_create(struct temporal *temporal,
 	api__create_schedule_request__init(&request);
 	request.namespace_ = space(temporal);
 	request.identity = identity(temporal);
-	request.schedule_id = text(schedule->id);
+	request.schedule_id = temporal_text(schedule->id);
 	request.schedule = &whole;
 	request.memo = &parts.memo;
 	request.request_id = request_id;
@@ -492,7 +480,7 @@ temporal_schedule_describe(struct temporal *temporal, const char *id,
 
 	api__describe_schedule_request__init(&request);
 	request.namespace_ = space(temporal);
-	request.schedule_id = text(id);
+	request.schedule_id = temporal_text(id);
 	return temporal_send(temporal, TEMPORAL_SCHEDULE_DESCRIBE,
 	    &request.base, answer, fail);
 }
@@ -515,15 +503,15 @@ temporal_schedule_patch(struct temporal *temporal, const char *id,
 	api__trigger_immediately_request__init(&trigger);
 	api__schedule_patch__init(&patch);
 	if (what == TEMPORAL_PAUSE)
-		patch.pause = text(notes);
+		patch.pause = temporal_text(notes);
 	else if (what == TEMPORAL_RESUME)
-		patch.unpause = text(notes);
+		patch.unpause = temporal_text(notes);
 	else
 		patch.trigger_immediately = &trigger;
 	api__patch_schedule_request__init(&request);
 	request.namespace_ = space(temporal);
 	request.identity = identity(temporal);
-	request.schedule_id = text(id);
+	request.schedule_id = temporal_text(id);
 	request.patch = &patch;
 	request.request_id = request_id;
 	return temporal_send(temporal, TEMPORAL_SCHEDULE_PATCH, &request.base,
@@ -539,7 +527,7 @@ temporal_schedule_delete(struct temporal *temporal, const char *id,
 	api__delete_schedule_request__init(&request);
 	request.namespace_ = space(temporal);
 	request.identity = identity(temporal);
-	request.schedule_id = text(id);
+	request.schedule_id = temporal_text(id);
 	return temporal_send(temporal, TEMPORAL_SCHEDULE_DELETE, &request.base,
 	    answer, fail);
 }
@@ -570,7 +558,7 @@ temporal_queue(struct temporal *temporal, const char *queue, bool activities,
 	Api__TaskQueue task_queue;
 
 	api__task_queue__init(&task_queue);
-	task_queue.name = text(queue);
+	task_queue.name = temporal_text(queue);
 	task_queue.kind = 1;
 	api__describe_task_queue_request__init(&request);
 	request.namespace_ = space(temporal);
@@ -611,7 +599,7 @@ temporal_health(struct temporal *temporal, struct temporal_answer *answer,
 	Api__HealthCheckRequest request;
 
 	api__health_check_request__init(&request);
-	request.service = text("temporal.api.workflowservice.v1.WorkflowService");
+	request.service = temporal_text("temporal.api.workflowservice.v1.WorkflowService");
 	return temporal_send(temporal, TEMPORAL_HEALTH, &request.base, answer,
 	    fail);
 }
@@ -627,10 +615,10 @@ temporal_shutdown_worker(struct temporal *temporal, const char *queue,
 	api__shutdown_worker_request__init(&request);
 	request.namespace_ = space(temporal);
 	request.identity = identity(temporal);
-	request.sticky_task_queue = text(sticky_queue);
-	request.worker_instance_key = text(instance);
-	request.task_queue = text(queue);
-	request.reason = text("drained");
+	request.sticky_task_queue = temporal_text(sticky_queue);
+	request.worker_instance_key = temporal_text(instance);
+	request.task_queue = temporal_text(queue);
+	request.reason = temporal_text("drained");
 	request.n_task_queue_types = 2;
 	request.task_queue_types = types;
 	return temporal_send(temporal, TEMPORAL_SHUTDOWN_WORKER, &request.base,

@@ -132,3 +132,14 @@ temporal_quote(struct buf *buf, const char *text)
 	}
 	buf_add(buf, "'", 1);
 }
+
+char *
+temporal_text(const char *string)
+{
+	union {
+		const char *constant;
+		char *text;
+	} both = { string != NULL ? string : protobuf_c_empty_string };
+
+	return both.text;
+}

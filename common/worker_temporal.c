@@ -39,17 +39,6 @@ struct poll {
 
 static const char *const default_queue[] = { "default" };
 
-static char *
-text(const char *string)
-{
-	union {
-		const char *constant;
-		char *text;
-	} both = { string };
-
-	return both.text;
-}
-
 void
 worker_give_up(struct worker_temporal *worker, const struct fail *why)
 {
@@ -201,22 +190,22 @@ send_poll(struct poll *poll, struct fail *fail)
 	Api__TaskQueue queue;
 
 	api__task_queue__init(&queue);
-	queue.name = text(poll->queue);
+	queue.name = temporal_text(poll->queue);
 	queue.kind = 1;
 	poll->answer.then = poll_came;
 	poll->answer.context = poll;
 	if (poll->activity) {
 		api__poll_activity_task_queue_request__init(&activity);
-		activity.namespace_ = text(temporal_namespace(temporal));
-		activity.identity = text(temporal_identity(temporal));
+		activity.namespace_ = temporal_text(temporal_namespace(temporal));
+		activity.identity = temporal_text(temporal_identity(temporal));
 		activity.task_queue = &queue;
 		activity.worker_instance_key = poll->worker->name;
 		return temporal_send(temporal, TEMPORAL_POLL_ACTIVITY,
 		    &activity.base, &poll->answer, fail);
 	}
 	api__poll_workflow_task_queue_request__init(&workflow);
-	workflow.namespace_ = text(temporal_namespace(temporal));
-	workflow.identity = text(temporal_identity(temporal));
+	workflow.namespace_ = temporal_text(temporal_namespace(temporal));
+	workflow.identity = temporal_text(temporal_identity(temporal));
 	workflow.task_queue = &queue;
 	workflow.worker_instance_key = poll->worker->name;
 	return temporal_send(temporal, TEMPORAL_POLL_WORKFLOW,
@@ -420,11 +409,11 @@ add_attributes(struct worker_temporal *worker, struct fail *fail)
 
 	api__add_search_attributes_request__search_attributes_entry__init(
 	    &entry);
-	entry.key = text(TEMPORAL_STATE);
+	entry.key = temporal_text(TEMPORAL_STATE);
 	entry.value = 2;
 	list = &entry;
 	api__add_search_attributes_request__init(&request);
-	request.namespace_ = text(temporal_namespace(worker->temporal));
+	request.namespace_ = temporal_text(temporal_namespace(worker->temporal));
 	request.n_search_attributes = 1;
 	request.search_attributes = &list;
 	worker->attributes_answer.then = attributes_came;
@@ -513,7 +502,7 @@ release(struct worker_temporal *worker)
 	    i < worker->poll_count / (2 * POLLS); i++)
 		temporal_answer_release(&worker->goodbyes[i]);
 	for (i = 0; i < worker->poll_count; i++)
-		free(text(worker->polls[i].queue));
+		free(temporal_text(worker->polls[i].queue));
 	free(worker->goodbyes);
 	free(worker->polls);
 	temporal_answer_release(&worker->listing);

@@ -53,17 +53,6 @@ workflow_id(const struct job *job)
 	return job->task->workflow_execution->workflow_id;
 }
 
-static char *
-text(const char *string)
-{
-	union {
-		const char *constant;
-		char *text;
-	} both = { string };
-
-	return both.text;
-}
-
 static void
 job_free(struct job *job)
 {
@@ -138,10 +127,10 @@ send_result(void *context)
 	struct fail fail;
 
 	api__respond_activity_task_completed_request__init(&request);
-	request.namespace_ = text(temporal_namespace(temporal));
-	request.identity = text(temporal_identity(temporal));
+	request.namespace_ = temporal_text(temporal_namespace(temporal));
+	request.identity = temporal_text(temporal_identity(temporal));
 	request.task_token = job->task->task_token;
-	request.resource_id = text(workflow_id(job));
+	request.resource_id = temporal_text(workflow_id(job));
 	request.result = temporal_json(&room, (struct span){ job->result.data,
 		job->result.length });
 	job->answer.then = answered;
@@ -166,18 +155,18 @@ send_failure(void *context)
 	struct fail fail;
 
 	api__application_failure_info__init(&info);
-	info.type = text("handed_back");
+	info.type = temporal_text("handed_back");
 	api__failure__init(&failure);
 	failure.message = job->result.data;
-	failure.source = text("agent-utils");
+	failure.source = temporal_text("agent-utils");
 	failure.failure_info_case =
 	    API__FAILURE__FAILURE_INFO_APPLICATION_FAILURE_INFO;
 	failure.application_failure_info = &info;
 	api__respond_activity_task_failed_request__init(&request);
-	request.namespace_ = text(temporal_namespace(temporal));
-	request.identity = text(temporal_identity(temporal));
+	request.namespace_ = temporal_text(temporal_namespace(temporal));
+	request.identity = temporal_text(temporal_identity(temporal));
 	request.task_token = job->task->task_token;
-	request.resource_id = text(workflow_id(job));
+	request.resource_id = temporal_text(workflow_id(job));
 	request.failure = &failure;
 	job->answer.then = answered;
 	job->answer.context = job;
@@ -401,10 +390,10 @@ send_cancelled(struct job *job)
 	job->effect = NULL;
 	loop_cancel(job->worker->loop, &job->timer);
 	api__respond_activity_task_canceled_request__init(&request);
-	request.namespace_ = text(temporal_namespace(temporal));
-	request.identity = text(temporal_identity(temporal));
+	request.namespace_ = temporal_text(temporal_namespace(temporal));
+	request.identity = temporal_text(temporal_identity(temporal));
 	request.task_token = job->task->task_token;
-	request.resource_id = text(workflow_id(job));
+	request.resource_id = temporal_text(workflow_id(job));
 	job->tries = ANSWER_TRIES;
 	job->answer.then = answered;
 	job->answer.context = job;
@@ -452,10 +441,10 @@ send_beat(void *context)
 	if (job->beat.call != NULL)
 		return;
 	api__record_activity_task_heartbeat_request__init(&request);
-	request.namespace_ = text(temporal_namespace(temporal));
-	request.identity = text(temporal_identity(temporal));
+	request.namespace_ = temporal_text(temporal_namespace(temporal));
+	request.identity = temporal_text(temporal_identity(temporal));
 	request.task_token = job->task->task_token;
-	request.resource_id = text(workflow_id(job));
+	request.resource_id = temporal_text(workflow_id(job));
 	if (job->text.length > 0) {
 		member_integer(&members, "from", (int64_t)job->text_before);
 		buf_add_string(&members, ",\"text\":");

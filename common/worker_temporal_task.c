@@ -43,17 +43,6 @@ run_id(const struct turn *turn)
 	return turn->task->workflow_execution->run_id;
 }
 
-static char *
-text(const char *string)
-{
-	union {
-		const char *constant;
-		char *text;
-	} both = { string };
-
-	return both.text;
-}
-
 static void
 turn_end(struct turn *turn)
 {
@@ -123,11 +112,11 @@ refuse(struct turn *turn, const struct fail *why)
 		return;
 	}
 	api__failure__init(&failure);
-	failure.message = text(why->message);
-	failure.source = text("agent-utils");
+	failure.message = temporal_text(why->message);
+	failure.source = temporal_text("agent-utils");
 	api__respond_workflow_task_failed_request__init(&request);
-	request.namespace_ = text(temporal_namespace(worker->temporal));
-	request.identity = text(temporal_identity(worker->temporal));
+	request.namespace_ = temporal_text(temporal_namespace(worker->temporal));
+	request.identity = temporal_text(temporal_identity(worker->temporal));
 	request.task_token = turn->task->task_token;
 	request.cause = CAUSE_NON_DETERMINISTIC;
 	request.failure = &failure;
@@ -176,14 +165,14 @@ send_query_answer(struct turn *turn)
 	struct fail fail;
 
 	api__respond_query_task_completed_request__init(&request);
-	request.namespace_ = text(temporal_namespace(worker->temporal));
+	request.namespace_ = temporal_text(temporal_namespace(worker->temporal));
 	request.task_token = turn->task->task_token;
 	request.completed_type = json != NULL ? QUERY_ANSWERED : QUERY_FAILED;
 	if (json != NULL)
 		request.query_result = temporal_json(&room,
 		    (struct span){ json, strlen(json) });
 	else
-		request.error_message = text(no_query);
+		request.error_message = temporal_text(no_query);
 	turn->state = -1;
 	turn->answer.then = ended;
 	turn->answer.context = turn;
@@ -484,10 +473,10 @@ complete(struct turn *turn)
 		return;
 	}
 	api__respond_workflow_task_completed_request__init(&request);
-	request.namespace_ = text(temporal_namespace(worker->temporal));
-	request.identity = text(temporal_identity(worker->temporal));
+	request.namespace_ = temporal_text(temporal_namespace(worker->temporal));
+	request.identity = temporal_text(temporal_identity(worker->temporal));
 	request.task_token = turn->task->task_token;
-	request.resource_id = text(workflow_id(turn));
+	request.resource_id = temporal_text(workflow_id(turn));
 	request.n_commands = commands.count;
 	request.commands = commands.list;
 	add_query_results(turn, &request);
