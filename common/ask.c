@@ -47,8 +47,10 @@ ask_open(const struct config *config, int64_t until, struct ask **ret_ask,
 	ask = mem_alloc(sizeof(*ask));
 	ask->until = until;
 	if (loop_open(&ask->loop, fail) < 0 ||
-	    http_open(ask->loop, &ask->http, fail) < 0 ||
-	    composio_open(ask->http, config->composio_url, key, config,
+	    http_open(ask->loop, &ask->http, fail) < 0)
+		goto out;
+	http_plain(ask->http, config->plain_http);
+	if (composio_open(ask->http, config->composio_url, key, config,
 	    &ask->composio, fail) < 0)
 		goto out;
 	*ret_ask = ask;

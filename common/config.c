@@ -24,8 +24,8 @@
 #define LARGE_NUMBER 9007199254740992 /* 2^53 */
 
 static const char *const members[] = {
-	"store", "engine", "anthropic", "composio", "model", "effort",
-	"max_tokens", "system", "prices", "tools", "result_bytes", "attempts",
+	"store", "engine", "anthropic", "composio", "plain_http", "model",
+	"effort", "max_tokens", "system", "prices", "tools", "result_bytes", "attempts",
 	"time_limits", "worker", "limits", NULL,
 };
 static const char *const url_members[] = { "url", NULL };
@@ -179,6 +179,8 @@ set_texts(const cJSON *file, struct config *config, struct fail *fail)
 	    "the name of a folder", &config->store, fail) < 0 ||
 	    set_text(file, "engine", 64, word, "the name of an engine",
 	    &config->engine, fail) < 0 ||
+	    set_text(file, "plain_http", 253, word, "the name of a host",
+	    &config->plain_http, fail) < 0 ||
 	    set_text(file, "model", 128, word, "the name of a model",
 	    &config->model, fail) < 0 ||
 	    set_text(file, "system", 100000, NULL, "a text",
@@ -501,6 +503,7 @@ config_release(struct config *config)
 	free(config->engine);
 	free(config->anthropic_url);
 	free(config->composio_url);
+	free(config->plain_http);
 	free(config->model);
 	free(config->effort);
 	free(config->system);

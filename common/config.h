@@ -35,6 +35,8 @@ struct config {
 	char *store;           /* NULL: not set */
 	char *engine;          /* NULL: lmdb */
 	char *anthropic_url, *composio_url;
+	char *plain_http;      /* the host that may be spoken to without TLS
+	                        * although it is not this one; NULL: none */
 
 	char *model;           /* default for tasks that name none */
 	char *effort;          /* NULL: the model's default */

@@ -486,13 +486,16 @@ effects_open(struct loop *loop, const struct config *config,
 
 	effects->loop = loop;
 	effects->config = config;
-	if (http_open(loop, &effects->http, fail) == 0 &&
-	    file_secret("ANTHROPIC_API_KEY", &key, fail) == 0 &&
+	if (http_open(loop, &effects->http, fail) < 0)
+		goto out;
+	http_plain(effects->http, config->plain_http);
+	if (file_secret("ANTHROPIC_API_KEY", &key, fail) == 0 &&
 	    claude_open(effects->http, config->anthropic_url, key, config,
 	    &effects->claude, fail) == 0) {
 		*ret_effects = effects;
 		result = 0;
 	}
+out:
 	if (key != NULL)
 		explicit_bzero(key, strlen(key));
 	free(key);

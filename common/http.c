@@ -44,6 +44,7 @@ struct http {
 	CURL *spare[SPARE_MAX];
 	size_t spare_count;
 	char *ca_file; /* of SSL_CERT_FILE, else NULL: libcurl's own */
+	char *plain;   /* the host for which http: will do, or NULL */
 	bool inside;  /* libcurl is on the stack */
 	bool put_off; /* calls to be added or removed when it is not */
 };
@@ -412,8 +413,16 @@ http_close(struct http *http)
 	curl_share_cleanup(http->share);
 	loop_cancel(http->loop, &http->timer);
 	free(http->ca_file);
+	free(http->plain);
 	free(http);
 	curl_global_cleanup();
+}
+
+void
+http_plain(struct http *http, const char *host)
+{
+	free(http->plain);
+	http->plain = mem_string(host);
 }
 
 struct loop *
@@ -507,7 +516,8 @@ http_start(struct http *http, const struct http_request *request,
 	bool loopback, secure;
 	CURL *easy = NULL;
 
-	if (http_check_url(request->url, &loopback, &secure, fail) < 0 ||
+	if (http_check_url(request->url, http->plain, &loopback, &secure,
+		fail) < 0 ||
 	    headers_copy(request->headers, &headers, fail) < 0) {
 		free(request->body);
 		return -1;

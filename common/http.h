@@ -24,7 +24,8 @@ struct http_answer;
 
 struct http_request {
 	const char *method;         /* "GET", "POST" */
-	const char *url;            /* http: is refused off loopback */
+	const char *url;            /* http: is refused off loopback, but for
+	                             * the host of http_plain */
 	const char *const *headers; /* "name: value", ends with NULL */
 	char *body;                 /* NULL: none; taken over and freed */
 	size_t body_length;
@@ -67,6 +68,10 @@ struct http_answer {
  * loopback. SIGPIPE is ignored in the whole process from here on. */
 int
 http_open(struct loop *loop, struct http **ret_http, struct fail *fail);
+
+/* HOST (copied; NULL: none) may be spoken to without TLS. */
+void
+http_plain(struct http *http, const char *host);
 
 void
 http_close(struct http *http); /* cancels what is under way; NULL is fine */

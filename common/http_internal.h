@@ -5,9 +5,9 @@
 #include "common/http.h"
 
 /* Whether a key may be sent to this URL: FAIL_NEVER, type "invalid_url" or
- * "insecure_url", when not. */
+ * "insecure_url", when not. PLAIN: as for http_plain. */
 int
-http_check_url(const char *text, bool *ret_loopback, bool *ret_secure,
-    struct fail *fail);
+http_check_url(const char *text, const char *plain, bool *ret_loopback,
+    bool *ret_secure, struct fail *fail);
 
 #endif

@@ -32,8 +32,8 @@ host_is_loopback(const char *host)
 }
 
 int
-http_check_url(const char *text, bool *ret_loopback, bool *ret_secure,
-    struct fail *fail)
+http_check_url(const char *text, const char *plain, bool *ret_loopback,
+    bool *ret_secure, struct fail *fail)
 {
 	CURLU *url = curl_url();
 	char *scheme = NULL, *host = NULL, *user = NULL;
@@ -55,10 +55,12 @@ http_check_url(const char *text, bool *ret_loopback, bool *ret_secure,
 	}
 	loopback = host_is_loopback(host);
 	if (strcmp(scheme, "https") != 0 &&
-	    (strcmp(scheme, "http") != 0 || !loopback)) {
+	    (strcmp(scheme, "http") != 0 || !(loopback ||
+	    (plain != NULL && strcasecmp(host, plain) == 0)))) {
 		fail_set(fail, FAIL_NEVER, "insecure_url",
 		    "%s://%s would carry the key in the clear: use https "
-		    "(http is for this machine only)", scheme, host);
+		    "(http is for this machine only, and for the host that "
+		    "plain_http in agent.yaml names)", scheme, host);
 		goto out;
 	}
 	*ret_loopback = loopback;

@@ -232,6 +232,42 @@ test_refused_requests(void **state)
 	assert_null(call);
 }
 
+static void
+test_plain_host(void **state)
+{
+	static const struct {
+		const char *plain, *url;
+		bool fine;
+	} cases[] = {
+		{ "stand-in", "http://stand-in:8700/", true },
+		{ "stand-in", "http://STAND-IN/", true },
+		{ "stand-in", "https://stand-in/", true },
+		{ "stand-in", "http://stand-in.example.com/", false },
+		{ "stand-in", "http://a.stand-in/", false },
+		{ "stand-in", "ftp://stand-in/", false },
+		{ "10.0.0.1", "http://10.0.0.1/", true },
+		{ "10.0.0.1", "http://10.0.0.2/", false },
+		{ NULL, "http://stand-in/", false },
+	};
+	struct http_request request = { .method = "GET", .done = on_done };
+	struct http_call *call;
+	struct fail fail;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		http_plain(http, cases[i].plain);
+		request.url = cases[i].url;
+		call = NULL;
+		if ((http_start(http, &request, &call, &fail) == 0) !=
+		    cases[i].fine)
+			fail_msg("%s, plain %s", cases[i].url,
+			    cases[i].plain != NULL ? cases[i].plain : "none");
+		http_cancel(call);
+	}
+	http_plain(http, NULL);
+}
+
 /* None of these may ask a proxy. */
 static void
 test_loopback_names(void **state)
@@ -662,6 +698,7 @@ main(void)
 		TEST(test_reuse),
 		TEST(test_post),
 		TEST(test_refused_requests),
+		TEST(test_plain_host),
 		TEST(test_loopback_names),
 		TEST(test_nobody_there),
 		TEST(test_tls_refused),
