@@ -495,7 +495,7 @@ lmdb_depth(struct engine *engine, const char *queue, struct buf *buf,
 
 	if (store_begin(store, false, 0, fail) < 0)
 		return -1;
-	result = store_depth(store, queue, &depth, fail);
+	result = store_depth(store, queue, now, &depth, fail);
 	store_abort(store);
 	if (result < 0)
 		return -1;

@@ -3,6 +3,11 @@
  * for at once; workers are those who polled the queue lately. Where the server
  * has not our search attributes, what waits in its queue is taken for what is
  * queued.
+ *
+ * A task that waits is shown as waiting until a worker has looked at what woke
+ * it, a timer or a signal, and without a worker that is never. But what woke
+ * it waits in the queue: what is there beyond the tasks that are queued is of
+ * such tasks, and they are ready.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -183,7 +188,7 @@ print_depth(const struct depth *depth, struct buf *buf)
 	int64_t open = number[OPEN], waiting = number[WAITING];
 	int64_t running = depth->own->plain
 	    ? open - depth->backlog : number[RUNNING];
-	int64_t queued, ready;
+	int64_t queued, ready, woken;
 	struct buf members = BUF_INIT(QUERY_MAX);
 
 	running = running < 0 ? 0 : running;
@@ -191,6 +196,13 @@ print_depth(const struct depth *depth, struct buf *buf)
 	queued = queued < 0 ? 0 : queued;
 	ready = queued - number[SCHEDULED];
 	ready = ready < 0 ? 0 : ready;
+	woken = depth->backlog - ready;
+	woken = woken > waiting ? waiting : woken;
+	if (woken > 0) {
+		waiting -= woken;
+		queued += woken;
+		ready += woken;
+	}
 	if (depth->queue != NULL)
 		member_string(&members, "queue", depth->queue);
 	member_integer(&members, "ready", ready);

@@ -2,7 +2,7 @@
  * The store's calls on tasks and their journals. The tables are described in
  * store_internal.h, formats are in store_row.c, what follows from a row's
  * state in store_place.c, the queue in store_lease.c, workers in
- * store_worker.c; LMDB and the lock are db.c's.
+ * store_worker.c, numbers in store_depth.c; LMDB and the lock are db.c's.
  */
 #include "common/store.h"
 
@@ -502,77 +502,4 @@ store_wake(struct store *store, const char *queue)
 		return;
 	}
 	close(fd);
-}
-
-/* ---- numbers ---- */
-
-/* The first row in line of the queue that starts with FROM. */
-static int
-first_in_line(struct store *store, const struct key *from, char *ret_queue,
-    size_t size, int64_t *ret_created, struct fail *fail)
-{
-	struct task_row task;
-	struct db_row row;
-	struct id id;
-	int found;
-
-	found = db_seek(store->db, TABLE_READY, from->bytes, from->length,
-	    &row, fail);
-	if (found <= 0)
-		return found;
-	snprintf(ret_queue, size, "%s", row.key.at);
-	id = key_id(row.key);
-	if (task_load(store, &id, &task, fail) < 0)
-		return -1;
-	*ret_created = task.created_at;
-	return 1;
-}
-
-static int
-oldest_ready(struct store *store, const char *queue, int64_t *ret_oldest,
-    struct fail *fail)
-{
-	char name[TASK_QUEUE_MAX + 1];
-	struct key from = { .length = 0 };
-	int64_t created, oldest = 0;
-	int found;
-
-	if (queue)
-		from = key_text(queue);
-	for (;;) {
-		found = first_in_line(store, &from, name, sizeof(name),
-		    &created, fail);
-		if (found < 0)
-			return -1;
-		if (found == 0 || (queue && strcmp(queue, name) != 0))
-			break;
-		if (oldest == 0 || created < oldest)
-			oldest = created;
-		if (queue)
-			break;
-		from = key_text(name);
-		key_after(&from);
-	}
-	*ret_oldest = oldest;
-	return 0;
-}
-
-int
-store_depth(struct store *store, const char *queue,
-    struct store_depth *ret_depth, struct fail *fail)
-{
-	struct store_depth depth;
-	struct counts counts;
-
-	if (queue && strlen(queue) > TASK_QUEUE_MAX)
-		queue = "";
-	if (counts_read(store, queue ? 'q' : 't', queue ? queue : "", &counts,
-	    fail) < 0 ||
-	    db_count(store->db, TABLE_WORKERS, &depth.workers, fail) < 0 ||
-	    oldest_ready(store, queue, &depth.oldest_ready, fail) < 0)
-		return -1;
-	memcpy(depth.state, counts.state, sizeof(depth.state));
-	depth.ready = counts.ready;
-	*ret_depth = depth;
-	return 0;
 }

@@ -183,7 +183,12 @@ store_lease(struct store *store, const struct id *worker,
 void
 store_wake(struct store *store, const char *queue);
 
-/* ---- numbers, in constant time ---- */
+/* ---- numbers, in constant time ----
+ *
+ * A task whose time has come counts as ready although no worker has moved it
+ * there yet (store_promote): it may be what a worker has to be started for. Up
+ * to 1,000 of them are counted one by one; where there are more, the count is
+ * too low, but never 0 while one of the queue may be among them. */
 
 struct store_depth {
 	int64_t state[TASK_STATES];  /* tasks by state */
@@ -195,7 +200,7 @@ struct store_depth {
 
 /* QUEUE NULL: all queues together. */
 int
-store_depth(struct store *store, const char *queue,
+store_depth(struct store *store, const char *queue, int64_t now,
     struct store_depth *ret_depth, struct fail *fail);
 
 #endif

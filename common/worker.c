@@ -356,7 +356,7 @@ settle(struct body *body, struct fail *fail)
 
 /* Whether nothing is left to do for a worker that is to end then. */
 static int
-check_idle(struct body *body, struct fail *fail)
+check_idle(struct body *body, int64_t now, struct fail *fail)
 {
 	const struct worker_options *options = body->options;
 	struct store *store = body->worker.store;
@@ -379,7 +379,7 @@ check_idle(struct body *body, struct fail *fail)
 		return -1;
 	do {
 		result = store_depth(store, options->queue_count ?
-		    options->queues[i] : NULL, &depth, fail);
+		    options->queues[i] : NULL, now, &depth, fail);
 		ready += result == 0 ? depth.ready : 0;
 		running += result == 0 ? depth.state[TASK_RUNNING] : 0;
 	} while (result == 0 && ++i < options->queue_count);
@@ -418,7 +418,7 @@ tick(struct body *body, struct fail *fail)
 		    clock_boot() + (next_due > now ? next_due - now : 0));
 	if (settle(body, fail) < 0)
 		return -1;
-	return check_idle(body, fail);
+	return check_idle(body, now, fail);
 }
 
 /* ---- beginning and end ---- */

@@ -8,7 +8,7 @@ ENGINE=temporal
 engine
 suite() { XDG_CACHE_HOME=$test_cache ENGINE=temporal sh "$TOP/tests/$1" | grep -v '^ok'; }
 passed() { ! grep -q '^not ok\|SKIP' "$OUT" && grep -q '^1\.\.[1-9]' "$OUT"; }
-for name in 20-submit.t 21-status.t; do
+for name in 20-submit.t 21-status.t 22-probe.t; do
 	suite "$name" >"$OUT" 2>"$ERR"
 	passed
 	ok $? "$name on this engine"

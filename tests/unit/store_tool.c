@@ -260,7 +260,7 @@ look(struct hand *hand)
 
 	begin(hand, false, 0);
 	if (store_list(hand->store, &filter, see_row, &events, &fail) < 0 ||
-	    store_depth(hand->store, NULL, &depth, &fail) < 0)
+	    store_depth(hand->store, NULL, 0, &depth, &fail) < 0)
 		die("look", &fail);
 	store_abort(hand->store);
 }

@@ -184,7 +184,7 @@ test_put(void **state)
 	row.due = 1000;
 	snprintf(row.reason, sizeof(row.reason), "approval");
 	must(store_put(s->store, &row, &s->fail));
-	must(store_depth(s->store, "default", &depth, &s->fail));
+	must(store_depth(s->store, "default", 0, &depth, &s->fail));
 	assert_int_equal(depth.state[TASK_WAITING], 1);
 	assert_int_equal(depth.state[TASK_QUEUED], 0);
 	assert_int_equal(depth.ready, 0);
@@ -418,17 +418,17 @@ test_queues(void **state)
 	assert_int_equal(store_lease(s->store, &worker, only, 2, NULL, rows, 8,
 	    &s->fail), 2);
 	assert_string_equal(rows[0].queue, "slow");
-	must(store_depth(s->store, "slow", &depth, &s->fail));
+	must(store_depth(s->store, "slow", 0, &depth, &s->fail));
 	assert_int_equal(depth.state[TASK_RUNNING], 3);
 	assert_int_equal(depth.ready, 0);
 	assert_int_equal(depth.oldest_ready, 0);
-	must(store_depth(s->store, NULL, &depth, &s->fail));
+	must(store_depth(s->store, NULL, 0, &depth, &s->fail));
 	assert_int_equal(depth.state[TASK_RUNNING], 6);
 	assert_int_equal(depth.state[TASK_QUEUED], 4);
 	assert_int_equal(depth.ready, 4);
 	assert_int_equal(depth.workers, 1);
 	assert_true(depth.oldest_ready > 0);
-	must(store_depth(s->store, "none", &depth, &s->fail));
+	must(store_depth(s->store, "none", 0, &depth, &s->fail));
 	assert_int_equal(depth.state[TASK_QUEUED], 0);
 	commit(s);
 }
@@ -452,7 +452,7 @@ test_user_limit(void **state)
 	assert_int_equal(strlen(names), 3);
 	lease_names(s, &worker, &two, 10, names);
 	assert_string_equal(names, "");
-	must(store_depth(s->store, NULL, &depth, &s->fail));
+	must(store_depth(s->store, NULL, 0, &depth, &s->fail));
 	assert_int_equal(depth.ready, 8); /* the parked ones are ready too */
 	commit(s);
 	assert_int_equal(verify(s), 0);
@@ -598,6 +598,59 @@ test_fence(void **state)
 	commit(s);
 }
 
+/* Nobody has moved them to ready, but their time has come. */
+static void
+test_overdue(void **state)
+{
+	struct setting *s = *state;
+	struct store_depth depth;
+	struct task_row row;
+	int i;
+
+	begin(s);
+	add(s, "ann", "default", 5);
+	row = add(s, "ann", "default", 5);
+	row.due = 1000;
+	must(store_put(s->store, &row, &s->fail));
+	row = add(s, "ann", "default", 5);
+	row.state = TASK_WAITING;
+	row.due = 2000;
+	must(store_put(s->store, &row, &s->fail));
+	row = add(s, "ann", "other", 5);
+	row.state = TASK_WAITING;
+	must(store_put(s->store, &row, &s->fail));
+	for (i = 0; i < 4; i++) {
+		static const int64_t now[] = { 999, 1000, 1999, 2000 },
+			ready[] = { 1, 2, 2, 3 }, waiting[] = { 2, 2, 2, 1 };
+
+		must(store_depth(s->store, NULL, now[i], &depth, &s->fail));
+		assert_int_equal(depth.ready, ready[i]);
+		assert_int_equal(depth.state[TASK_WAITING], waiting[i]);
+		assert_int_equal(depth.state[TASK_QUEUED], 4 - waiting[i]);
+		must(store_depth(s->store, "other", now[i], &depth, &s->fail));
+		assert_int_equal(depth.ready, 0);
+		assert_int_equal(depth.oldest_ready, 0);
+	}
+	/* Of more than are looked at, one of the queue may be the next. */
+	for (i = 0; i < 1100; i++) {
+		row = add(s, "ben", "many", 5);
+		row.state = TASK_WAITING;
+		row.due = 1;
+		must(store_put(s->store, &row, &s->fail));
+	}
+	must(store_depth(s->store, "many", 1, &depth, &s->fail));
+	assert_in_range(depth.ready, 1000, 1100);
+	assert_true(depth.oldest_ready > 0);
+	must(store_depth(s->store, "other", 3000, &depth, &s->fail));
+	assert_int_equal(depth.ready, 1);
+	assert_int_equal(depth.state[TASK_QUEUED], 1);
+	assert_int_equal(depth.state[TASK_WAITING], 0);
+	must(store_depth(s->store, "never", 3000, &depth, &s->fail));
+	assert_int_equal(depth.ready, 0);
+	commit(s);
+	assert_int_equal(verify(s), 0);
+}
+
 static void
 test_promote(void **state)
 {
@@ -630,7 +683,7 @@ test_promote(void **state)
 	assert_int_equal(waiting.state, TASK_QUEUED);
 	assert_int_equal(waiting.due, 0);
 	assert_string_equal(waiting.reason, "");
-	must(store_depth(s->store, NULL, &depth, &s->fail));
+	must(store_depth(s->store, NULL, 0, &depth, &s->fail));
 	assert_int_equal(depth.ready, 1);
 	assert_int_equal(depth.state[TASK_QUEUED], 2);
 	assert_int_equal(store_promote(s->store, 9000, &next, &s->fail), 1);
@@ -719,7 +772,7 @@ test_orphans(void **state)
 	must(store_put(s->store, &row, &s->fail));
 	assert_int_equal(store_orphans(s->store, &self, now, rows, 4,
 	    &s->fail), 0);
-	must(store_depth(s->store, NULL, &depth, &s->fail));
+	must(store_depth(s->store, NULL, 0, &depth, &s->fail));
 	assert_int_equal(depth.workers, 1); /* the dead one is gone */
 	commit(s);
 	path = worker_path(s->store, &worker);
@@ -1009,13 +1062,13 @@ test_growth(void **state)
 	 * map, in reads and in writes. */
 	add_large(s, small, 3 << 20, 10);
 	must(store_begin(s->store, false, 0, &s->fail));
-	must(store_depth(s->store, NULL, &depth, &s->fail));
+	must(store_depth(s->store, NULL, 0, &depth, &s->fail));
 	assert_int_equal(depth.state[TASK_QUEUED], 10);
 	store_abort(s->store);
 	add_large(s, s->store, 30 << 20, 2);
 	add_large(s, small, 100, 1);
 	must(store_begin(small, false, 0, &s->fail));
-	must(store_depth(small, NULL, &depth, &s->fail));
+	must(store_depth(small, NULL, 0, &depth, &s->fail));
 	assert_int_equal(depth.state[TASK_QUEUED], 13);
 	store_close(small);
 }
@@ -1076,7 +1129,7 @@ test_maximum(void **state)
 	assert_true(count > 50);
 	/* What was acknowledged is there, and reading goes on. */
 	must(store_begin(store, false, 0, &s->fail));
-	must(store_depth(store, NULL, &depth, &s->fail));
+	must(store_depth(store, NULL, 0, &depth, &s->fail));
 	assert_int_equal(depth.state[TASK_QUEUED], count);
 	store_close(store);
 	/* Without the maximum there is room. */
@@ -1093,8 +1146,8 @@ main(void)
 		TEST(list), TEST(priority), TEST(fair_share),
 		TEST(begun_first), TEST(queues), TEST(user_limit),
 		TEST(limit_cancel), TEST(queue_limit), TEST(many_parked),
-		TEST(fence), TEST(promote), TEST(orphans), TEST(leave),
-		TEST(old_files), TEST(wake), TEST(open), TEST(version),
+		TEST(fence), TEST(overdue), TEST(promote), TEST(orphans),
+		TEST(leave), TEST(old_files), TEST(wake), TEST(open), TEST(version),
 		TEST(removed), TEST(locked), TEST(stopped), TEST(growth),
 		TEST(unforeseen), TEST(maximum),
 	};

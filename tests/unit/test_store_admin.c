@@ -548,7 +548,7 @@ test_prune(void **state)
 	assert_int_equal(verify(s), 0);
 	assert_int_equal(store_prune(s->store, INT64_MAX, &s->fail), 101);
 	must(store_begin(s->store, false, 0, &s->fail));
-	must(store_depth(s->store, NULL, &depth, &s->fail));
+	must(store_depth(s->store, NULL, 0, &depth, &s->fail));
 	assert_int_equal(depth.state[TASK_FAILED], 0);
 	assert_int_equal(depth.state[TASK_QUEUED], 3);
 	assert_int_equal(store_get(s->store, &scene.done.id, &row, &s->fail),
