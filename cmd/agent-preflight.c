@@ -20,7 +20,7 @@
 
 static const char usage[] =
     "agent-preflight [--check-only] [--config FILE] [--json] [--no-link]\n"
-    "                       [--timeout SECONDS] [-f FILE]";
+    "                       [--summary] [--timeout SECONDS] [--user USER] [-f FILE]";
 
 static const char help[] =
     "Reads one task (JSON or YAML), checks that it can run, and prints it\n"
@@ -28,18 +28,23 @@ static const char help[] =
     "  -f FILE            read the task from FILE, not from standard input\n"
     "  --check-only       check the form only and ask nobody\n"
     "  --no-link          make no links for connections that are missing\n"
+    "  --summary          print what was found, and not the task\n"
     "  --timeout SECONDS  give up after so long (default 30)\n"
+    "  --user USER        the task is this user's, and in JSON\n"
     "  --config FILE      settings, instead of agent.yaml\n"
     "  --json             JSON on a terminal too\n\n"
     "Exit status: 0 it can run, 1 it cannot, 100 bad input, 111 not known\n"
     "now. COMPOSIO_API_KEY or COMPOSIO_API_KEY_FILE has the key.\n";
 
-enum { OPTION_CHECK_ONLY = CLI_OWN, OPTION_NO_LINK, OPTION_TIMEOUT };
+enum { OPTION_CHECK_ONLY = CLI_OWN, OPTION_NO_LINK, OPTION_SUMMARY,
+	OPTION_TIMEOUT, OPTION_USER };
 
 static const struct option options[] = {
 	{ "check-only", no_argument, NULL, OPTION_CHECK_ONLY },
 	{ "no-link", no_argument, NULL, OPTION_NO_LINK },
+	{ "summary", no_argument, NULL, OPTION_SUMMARY },
 	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
+	{ "user", required_argument, NULL, OPTION_USER },
 	CLI_OPTIONS,
 	{ NULL, 0, NULL, 0 },
 };
@@ -47,11 +52,33 @@ static const struct option options[] = {
 struct session {
 	struct cli cli;
 	const char *path;
-	bool check_only, no_link;
+	const char *user;    /* whose the task must be, or NULL */
+	bool check_only, no_link, summary;
 	int64_t until;       /* boot milliseconds: the end of patience */
 	struct task task;
 	struct ask *ask;     /* NULL until somebody is to be asked */
 };
+
+/* The task comes from somebody who is known: it is theirs, whatever it says,
+ * and nothing in it is taken for checked. */
+static int
+set_user(const char *user, cJSON *value, struct fail *fail)
+{
+	const cJSON *said = cJSON_GetObjectItemCaseSensitive(value, "user");
+
+	if (!cJSON_IsObject(value)) /* which task_check tells */
+		return 0;
+	if (said != NULL && (!cJSON_IsString(said) ||
+	    strcmp(said->valuestring, user) != 0))
+		return fail_set(fail, FAIL_NEVER, "invalid_task",
+		    "user must be \"%.128s\" or left out", user);
+	if (cJSON_GetObjectItemCaseSensitive(value, "preflight") != NULL)
+		return fail_set(fail, FAIL_NEVER, "invalid_task", "preflight "
+		    "must be left out: the task is checked here");
+	if (said == NULL)
+		cJSON_AddStringToObject(value, "user", user);
+	return 0;
+}
 
 /* Reads the task; a positive return is the status of an error passed on. */
 static int
@@ -68,10 +95,15 @@ read_task(struct session *session, struct fail *fail)
 		    "there is no task: the input is empty");
 		goto out;
 	}
-	value = yaml_or_json(text.data, text.length, &json_limits_task, fail);
+	value = session->user != NULL ?
+	    json_parse(text.data, text.length, &json_limits_task, fail) :
+	    yaml_or_json(text.data, text.length, &json_limits_task, fail);
 	if (value == NULL)
 		goto out;
-	result = cli_passed_on(&session->cli, value);
+	if (session->user != NULL)
+		result = set_user(session->user, value, fail);
+	else
+		result = cli_passed_on(&session->cli, value);
 	if (result != 0)
 		goto out;
 	result = task_check(value, &session->cli.config, &session->task, fail);
@@ -119,7 +151,7 @@ refuse(struct session *session, struct preflight *preflight)
 		    url != NULL ? url : "");
 	}
 	count = cJSON_GetArraySize(preflight->reasons);
-	fail_set(&fail, FAIL_NO, "refused",
+	fail_set(&fail, FAIL_NO, "preflight_refused",
 	    "the task is refused for %d reason%s", count,
 	    count == 1 ? "" : "s");
 	reasons = json_text(preflight->reasons);
@@ -141,6 +173,9 @@ pass(const struct session *session, const struct preflight *preflight)
 	clock_format(clock_wall(), now);
 	if (session->cli.human) {
 		buf_print(&text, "The task can run. Accounts: %s\n", accounts);
+	} else if (session->summary) {
+		preflight_summary(preflight, &text);
+		buf_add_string(&text, "\n");
 	} else {
 		/* The pins go out as the bytes they are, so the object is
 		 * put together here and not in a tree. */
@@ -213,6 +248,12 @@ read_options(struct session *session, int argc, char **argv)
 			break;
 		case OPTION_NO_LINK:
 			session->no_link = true;
+			break;
+		case OPTION_SUMMARY:
+			session->summary = true;
+			break;
+		case OPTION_USER:
+			session->user = optarg;
 			break;
 		case OPTION_TIMEOUT:
 			seconds = cli_number(cli, "--timeout", optarg, 1,

@@ -10,12 +10,17 @@
 #include "common/cli.h"
 #include "common/engine.h"
 #include "common/fail.h"
+#include "common/file.h"
 #include "common/journal.h"
 #include "common/json.h"
+#include "common/shape.h"
 
 static const char usage_text[] =
     "agent-signal [--by WHO] [--call CALL] [--config FILE] [--engine NAME]\n"
-    "                    [--json] [--message TEXT] [--store DIR] SIGNAL ID ...\n"
+    "                    [--json] [--message TEXT] [--request ID] [--store DIR]\n"
+    "                    [--user USER] SIGNAL ID ...\n"
+    "       agent-signal [--by WHO] [--config FILE] [--engine NAME] [--json]\n"
+    "                    [--request ID] [--store DIR] [--user USER] -f FILE ID ...\n"
     "       agent-signal --schedule [--config FILE] [--engine NAME] [--json]\n"
     "                    [--store DIR] SIGNAL ID ...";
 static const char help_text[] =
@@ -28,18 +33,108 @@ static const char help_text[] =
     "  --call CALL     the tool call that approve or deny is about\n"
     "  --message TEXT  words for the model\n"
     "  --by WHO        who says so\n"
+    "  --request ID    the request that it came with\n"
+    "  --user USER     only to tasks of this user\n"
+    "  -f FILE         the signal as JSON: signal, call, message\n"
     "\n"
     "  --schedule      pause, resume, trigger or delete schedules\n";
 
-enum { OPTION_BY = CLI_OWN, OPTION_CALL, OPTION_MESSAGE, OPTION_SCHEDULE };
+enum { OPTION_BY = CLI_OWN, OPTION_CALL, OPTION_MESSAGE, OPTION_REQUEST,
+	OPTION_SCHEDULE, OPTION_USER };
 static const struct option options[] = {
 	CLI_OPTIONS,
 	{ "by", required_argument, NULL, OPTION_BY },
 	{ "call", required_argument, NULL, OPTION_CALL },
 	{ "message", required_argument, NULL, OPTION_MESSAGE },
+	{ "request", required_argument, NULL, OPTION_REQUEST },
 	{ "schedule", no_argument, NULL, OPTION_SCHEDULE },
+	{ "user", required_argument, NULL, OPTION_USER },
 	{ NULL, 0, NULL, 0 },
 };
+
+#define CALL_MAX 200
+#define MESSAGE_MAX 10000 /* bytes */
+
+static const char *const of_tasks[] = { "cancel", "pause", "resume",
+	"approve", "deny", NULL };
+static const char *const of_schedules[] = { "pause", "resume", "trigger",
+	"delete", NULL };
+
+struct wish {
+	const char *signal, *user, *file; /* user, file: or NULL */
+	struct buf members;               /* of the event */
+	bool schedule;
+};
+
+/* The signal as JSON, from somebody who may say anything. */
+static int
+read_signal(struct wish *wish, struct fail *fail)
+{
+	static const char *const known[] = { "signal", "call", "message",
+		NULL };
+	struct buf text = BUF_INIT(json_limits_task.bytes);
+	const char *call = NULL, *message = NULL;
+	const cJSON *call_value, *message_value;
+	cJSON *value = NULL;
+	size_t which;
+	int done = -1;
+
+	if (file_read(wish->file, &text, fail) < 0)
+		goto out;
+	value = json_parse(text.data ? text.data : "", text.length,
+	    &json_limits_task, fail);
+	if (!value)
+		goto out;
+	call_value = cJSON_GetObjectItemCaseSensitive(value, "call");
+	message_value = cJSON_GetObjectItemCaseSensitive(value, "message");
+	if (shape_object(value, "", known, fail) < 0 ||
+	    shape_choice(cJSON_GetObjectItemCaseSensitive(value, "signal"),
+		"signal", of_tasks, &which, fail) < 0 ||
+	    (call_value && shape_string(call_value, "call", 1, CALL_MAX, NULL,
+		NULL, &call, fail) < 0) ||
+	    (message_value && shape_string(message_value, "message", 0,
+		MESSAGE_MAX, NULL, NULL, &message, fail) < 0)) {
+		fail_set(fail, FAIL_NEVER, "invalid_signal", "%s",
+		    fail->message);
+		goto out;
+	}
+	wish->signal = of_tasks[which];
+	if (call)
+		member_string(&wish->members, "call", call);
+	if (message)
+		member_string(&wish->members, "message", message);
+	done = 0;
+out:
+	cJSON_Delete(value);
+	buf_release(&text);
+	return done;
+}
+
+/* Whose a task is never changes, so it can be asked before. */
+static int
+check_user(struct engine *engine, const char *user, const char *id,
+    struct fail *fail)
+{
+	struct buf task = BUF_INIT(EVENT_MAX + (16u << 20));
+	struct buf quoted = BUF_INIT(4096);
+	struct span owner;
+	int done = -1;
+
+	json_quote(&quoted, user, strlen(user));
+	if (engine_get(engine, id, &task, fail) < 0)
+		goto out;
+	if (!json_member((struct span){ task.data, task.length }, "user",
+		&owner) || owner.length != quoted.length ||
+	    memcmp(owner.at, quoted.data, owner.length) != 0) {
+		fail_set(fail, FAIL_NO, "no_task", "there is no task %s", id);
+		goto out;
+	}
+	done = 0;
+out:
+	buf_release(&task);
+	buf_release(&quoted);
+	return done;
+}
 
 static int
 send_one(const struct cli *cli, struct engine *engine, const char *signal,
@@ -84,19 +179,15 @@ signal_schedule(const struct cli *cli, struct engine *engine,
 	return 0;
 }
 
-static const char *
-parse_options(struct cli *cli, int argc, char **argv, struct buf *members,
-    bool *ret_schedule)
+static void
+parse_options(struct cli *cli, int argc, char **argv, struct wish *wish)
 {
-	static const char *const of_tasks[] = { "cancel", "pause", "resume",
-		"approve", "deny", NULL };
-	static const char *const of_schedules[] = { "pause", "resume",
-		"trigger", "delete", NULL };
 	const char *const *names = of_tasks;
+	struct buf *members = &wish->members;
 	const char *nearest;
 	int option;
 
-	while ((option = cli_option(cli, argc, argv, "", options)) != -1) {
+	while ((option = cli_option(cli, argc, argv, "f:", options)) != -1) {
 		if (optarg && !json_utf8(optarg, strlen(optarg)))
 			cli_usage(cli, "the text is not UTF-8");
 		if (option == OPTION_SCHEDULE)
@@ -107,61 +198,82 @@ parse_options(struct cli *cli, int argc, char **argv, struct buf *members,
 			member_string(members, "call", optarg);
 		else if (option == OPTION_MESSAGE)
 			member_string(members, "message", optarg);
+		else if (option == OPTION_REQUEST)
+			member_string(members, "request_id", optarg);
+		else if (option == OPTION_USER)
+			wish->user = optarg;
+		else if (option == 'f')
+			wish->file = optarg;
 	}
-	*ret_schedule = names == of_schedules;
-	if (*ret_schedule && members->length)
+	wish->schedule = names == of_schedules;
+	if (wish->schedule && (members->length || wish->user || wish->file))
 		cli_usage(cli, "a schedule takes no words");
 	if (members->overflow)
 		cli_usage(cli, "the text is too long");
+	if (wish->file) {
+		if (optind >= argc)
+			cli_usage(cli, "the id of a task is needed");
+		return;
+	}
 	if (optind >= argc)
 		cli_usage(cli, "a signal and an id are needed");
 	for (size_t i = 0; names[i]; i++)
-		if (strcmp(argv[optind], names[i]) == 0) {
-			if (optind + 1 == argc)
-				cli_usage(cli, "the id of a task is needed");
-			return names[i];
-		}
+		if (strcmp(argv[optind], names[i]) == 0)
+			wish->signal = names[i];
+	if (wish->signal) {
+		if (++optind == argc)
+			cli_usage(cli, "the id of a task is needed");
+		return;
+	}
 	nearest = json_nearest(argv[optind], names);
 	cli_usage(cli, "no such signal: %s%s%s", argv[optind],
 	    nearest ? "; did you mean " : "", nearest ? nearest : "");
 }
 
+/* To the task or schedule ID. */
+static int
+send(const struct cli *cli, struct engine *engine, const struct wish *wish,
+    const char *id, struct fail *fail)
+{
+	struct span text = { wish->members.data ? wish->members.data : "",
+		wish->members.length };
+
+	if (wish->schedule)
+		return signal_schedule(cli, engine, wish->signal, id, fail);
+	if (wish->user && check_user(engine, wish->user, id, fail) < 0)
+		return -1;
+	return send_one(cli, engine, wish->signal, id, text, fail);
+}
+
 int
 main(int argc, char **argv)
 {
-	struct buf members = BUF_INIT(64u << 10);
+	struct wish wish = { .members = BUF_INIT(128u << 10) };
 	struct engine *engine = NULL;
-	const char *signal;
 	struct cli cli;
 	struct fail fail;
-	bool schedule;
 	int worst = 0;
 
 	cli_start(&cli, "agent-signal", usage_text, help_text);
 	cli.acknowledges = true;
-	signal = parse_options(&cli, argc, argv, &members, &schedule);
+	parse_options(&cli, argc, argv, &wish);
 	if (cli_settings(&cli, &fail) < 0)
 		return cli_fail(&cli, &fail, NULL);
-	if (engine_open(cli.engine, cli_store(&cli), ENGINE_WRITE, &cli.config,
+	if ((wish.file && read_signal(&wish, &fail) < 0) ||
+	    engine_open(cli.engine, cli_store(&cli), ENGINE_WRITE, &cli.config,
 		&engine, &fail) < 0) {
 		worst = cli_fail(&cli, &fail, NULL);
 		goto out;
 	}
-	for (int i = optind + 1; i < argc; i++) {
-		struct span text = { members.data ? members.data : "",
-			members.length };
-
-		if ((schedule ? signal_schedule(&cli, engine, signal, argv[i],
-			&fail) : send_one(&cli, engine, signal, argv[i], text,
-			&fail)) < 0) {
+	for (int i = optind; i < argc; i++)
+		if (send(&cli, engine, &wish, argv[i], &fail) < 0) {
 			int code = cli_fail(&cli, &fail, NULL);
 
 			worst = code > worst ? code : worst;
 		}
-	}
 out:
 	engine_close(engine);
 	config_release(&cli.config);
-	buf_release(&members);
+	buf_release(&wish.members);
 	return worst;
 }

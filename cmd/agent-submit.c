@@ -1,6 +1,5 @@
 /*
  * agent-submit: puts tasks into the queue, durably, and prints their ids.
- *
  * Tasks come as one document or as lines of JSON. Lines are taken as they
  * come: whatever is complete, up to BATCH of them, is one commit, and each is
  * answered in its place once that commit is on disk. So one task costs one
@@ -25,8 +24,8 @@ static const char usage_text[] =
     "agent-submit [--at TIME] [--config FILE] [--engine NAME] [--json] "
     "[--key KEY]\n"
     "                    [--no-preflight] [--priority N] [--queue NAME] "
-    "[--schedule CRON]\n"
-    "                    [--store DIR] [-f FILE]";
+    "[--request ID]\n"
+    "                    [--schedule CRON] [--store DIR] [-f FILE]";
 static const char help_text[] =
     "Puts tasks (JSON, YAML, or one JSON object a line) into the queue.\n"
     "\n"
@@ -35,11 +34,12 @@ static const char help_text[] =
     "  --at TIME        not before TIME (2026-11-23T20:00:00Z)\n"
     "  --priority N     0 (last) to 9 (first)\n"
     "  --queue NAME     the queue to put it into\n"
+    "  --request ID     the request that it came with\n"
     "  --schedule CRON  at each time that CRON says, as a task of its own\n"
     "  --no-preflight   take a task that agent-preflight has not passed\n";
 
 enum { OPTION_AT = CLI_OWN, OPTION_KEY, OPTION_NO_PREFLIGHT, OPTION_PRIORITY,
-	OPTION_QUEUE, OPTION_SCHEDULE };
+	OPTION_QUEUE, OPTION_REQUEST, OPTION_SCHEDULE };
 static const struct option options[] = {
 	CLI_OPTIONS,
 	{ "at", required_argument, NULL, OPTION_AT },
@@ -47,12 +47,12 @@ static const struct option options[] = {
 	{ "no-preflight", no_argument, NULL, OPTION_NO_PREFLIGHT },
 	{ "priority", required_argument, NULL, OPTION_PRIORITY },
 	{ "queue", required_argument, NULL, OPTION_QUEUE },
+	{ "request", required_argument, NULL, OPTION_REQUEST },
 	{ "schedule", required_argument, NULL, OPTION_SCHEDULE },
 	{ NULL, 0, NULL, 0 },
 };
 
-/* One answer to be given: an id, an error, or an error of a program before
- * us in the pipe. */
+/* One answer: an id, an error, or an error of a program before us. */
 struct item {
 	cJSON *passed_on;
 	bool failed, has_task;
@@ -67,7 +67,7 @@ struct submit {
 	struct cli cli;
 	struct engine *engine;
 	cJSON *overrides;   /* members that options set in every task */
-	const char *cron;   /* of schedules, or NULL */
+	const char *cron, *request; /* of schedules; for the journal; or NULL */
 	bool unchecked_too;
 	struct item items[BATCH];
 	struct submission submissions[BATCH];
@@ -87,7 +87,6 @@ static void
 add(struct submit *submit, cJSON *value, struct span text)
 {
 	struct item *item = &submit->items[submit->count++];
-	struct span pins;
 
 	if (json_string(cJSON_GetObjectItemCaseSensitive(value, "error"),
 		"type")) {
@@ -109,24 +108,22 @@ add(struct submit *submit, cJSON *value, struct span text)
 	item->has_task = true;
 	if (!item->task.preflight && submit->unchecked_too)
 		return;
-	if (intake_pins(text, &pins, &item->fail) < 0 ||
-	    pins_check(cJSON_GetObjectItemCaseSensitive(item->task.preflight,
-		"pins"), &item->fail) < 0)
-		item->failed = true;
-	else
-		item->pins = mem_copy(pins.at, pins.length);
+	item->failed = intake_pins(text, submit->request, &item->pins,
+	    &item->fail) < 0 || pins_check(cJSON_GetObjectItemCaseSensitive(
+	    item->task.preflight, "pins"), &item->fail) < 0;
 }
 
-static int
-hand_over(struct submit *submit, size_t count, struct fail *fail)
+/* Whether the user may have one more beside the COUNT of this batch. */
+static bool
+admit(struct submit *submit, struct item *item, size_t count)
 {
-	if (!submit->engine && engine_open(submit->cli.engine,
-		cli_store(&submit->cli), ENGINE_CREATE, &submit->cli.config,
-		&submit->engine, fail) < 0)
-		return -1;
-	return submit->cron ? engine_schedule(submit->engine,
-	    submit->submissions, count, submit->cron, fail) :
-	    engine_submit(submit->engine, submit->submissions, count, fail);
+	const struct config *config = &submit->cli.config;
+
+	return (submit->engine || engine_open(submit->cli.engine,
+	    cli_store(&submit->cli), ENGINE_CREATE, config, &submit->engine,
+	    &item->fail) == 0) && engine_admit(submit->engine, &item->task,
+	    submit->submissions, count, config->open_per_user,
+	    &item->fail) == 0;
 }
 
 /* Everything of the batch that is sound, in one commit. */
@@ -140,6 +137,8 @@ commit(struct submit *submit)
 	for (size_t i = 0; i < submit->count; i++) {
 		struct item *item = &submit->items[i];
 
+		if (!item->passed_on && !item->failed)
+			item->failed = !admit(submit, item, count);
 		if (item->passed_on || item->failed)
 			continue;
 		item->submission = &submit->submissions[count++];
@@ -149,7 +148,10 @@ commit(struct submit *submit)
 			    item->pins ? strlen(item->pins) : 0 },
 		};
 	}
-	failed = count && hand_over(submit, count, &fail) < 0;
+	failed = count && (submit->cron ? engine_schedule(submit->engine,
+	    submit->submissions, count, submit->cron, &fail) :
+	    engine_submit(submit->engine, submit->submissions, count,
+		&fail)) < 0;
 	for (struct item *item = submit->items; count > 0; item++) {
 		if (!item->submission)
 			continue;
@@ -251,6 +253,9 @@ parse_options(struct submit *submit, int argc, char **argv)
 		case OPTION_NO_PREFLIGHT:
 			submit->unchecked_too = true;
 			break;
+		case OPTION_REQUEST:
+			submit->request = optarg;
+			break;
 		case OPTION_SCHEDULE:
 			submit->cron = optarg;
 			break;
@@ -267,8 +272,7 @@ parse_options(struct submit *submit, int argc, char **argv)
 		}
 	}
 	if (optind < argc)
-		cli_usage(&submit->cli, "unexpected argument: %s",
-		    argv[optind]);
+		cli_usage(&submit->cli, "unexpected argument: %s", argv[optind]);
 	return file;
 }
 

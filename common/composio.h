@@ -52,8 +52,10 @@ composio_execute(struct composio *composio, const struct agent_call *call,
     void *context, struct composio_call **ret_call, struct fail *fail);
 
 /* Gathers the facts that preflight.h describes: every page, GETs repeated as
- * backoff.h says. Ends with facts (the callee frees), or NULL and a fail:
- * FAIL_NOT_NOW when it could not be known, FAIL_NEVER for a bad key. */
+ * backoff.h says. A task whose tools are NULL asks for accounts only: of its
+ * toolkits, or without any, for all that the user has. Ends with facts (the
+ * callee frees), or NULL and a fail: FAIL_NOT_NOW when it could not be known,
+ * FAIL_NEVER for a bad key. */
 int
 composio_facts(struct composio *composio, const struct task *task,
     void (*done)(void *context, cJSON *facts, const struct fail *fail),

@@ -358,10 +358,13 @@ ask_named(struct facts *facts, const cJSON **item, struct fail *fail)
 static int
 ask_tools(struct facts *facts, struct fail *fail)
 {
-	bool all = facts->want_tools->child == NULL;
 	struct buf path = BUF_INIT(4096);
 	const cJSON *item;
+	bool all;
 
+	if (facts->want_tools == NULL)
+		return 0;
+	all = facts->want_tools->child == NULL;
 	cJSON_ArrayForEach(item, facts->want_tools)
 		if (is_glob(item->valuestring))
 			all = true;
@@ -484,10 +487,13 @@ ask_accounts(struct facts *facts, struct fail *fail)
 		    toolkit_of(item), seen, &toolkits, fail) < 0)
 			goto out;
 	result = 0;
-	if (toolkits.length > 0) {
+	if (toolkits.length > 0 || (facts->want_tools == NULL &&
+	    facts->want_toolkits->child == NULL)) {
 		buf_add_string(&path, "connected_accounts?user_ids=");
 		http_escape(&path, facts->user);
-		buf_print(&path, "&toolkit_slugs=%s&limit=100", toolkits.data);
+		if (toolkits.length > 0)
+			buf_print(&path, "&toolkit_slugs=%s", toolkits.data);
+		buf_add_string(&path, "&limit=100");
 		result = list_start(facts, ACCOUNTS, &path, NULL, fail);
 	}
 out:

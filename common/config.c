@@ -34,7 +34,8 @@ static const char *const worker_members[] = {
 	"concurrency", "grace", "lease", NULL,
 };
 static const char *const limit_members[] = {
-	"running_per_user", "running_per_queue", "store_bytes", NULL,
+	"open_per_user", "running_per_user", "running_per_queue",
+	"store_bytes", NULL,
 };
 static const char *const price_members[] = {
 	"input", "output", "cache_read", "cache_write_5m", "cache_write_1h",
@@ -245,6 +246,8 @@ set_numbers(const cJSON *file, struct config *config, struct fail *fail)
 		  &config->concurrency },
 		{ "worker", "grace", 0, DAY, SECONDS, &config->grace_ms },
 		{ "worker", "lease", 1, DAY, SECONDS, &config->lease_ms },
+		{ "limits", "open_per_user", 0, 1000000, 1,
+		  &config->open_per_user },
 		{ "limits", "running_per_user", 0, 1000000, 1,
 		  &config->running_per_user },
 		{ "limits", "running_per_queue", 0, 1000000, 1,

@@ -53,6 +53,7 @@ struct config {
 	                        * known not to have happened */
 	int64_t concurrency, grace_ms, lease_ms;
 	int64_t running_per_user, running_per_queue; /* 0: no limit */
+	int64_t open_per_user;   /* not ended; 0: no limit */
 	int64_t store_bytes;   /* the store's largest size; 0: no limit */
 };
 

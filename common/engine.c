@@ -3,6 +3,8 @@
  */
 #include "common/engine.h"
 
+#include <string.h>
+
 void
 engine_close(struct engine *engine)
 {
@@ -15,6 +17,41 @@ engine_submit(struct engine *engine, struct submission *submissions,
     size_t count, struct fail *fail)
 {
 	return engine->operations->submit(engine, submissions, count, fail);
+}
+
+static int
+count_row(void *context, struct span text)
+{
+	(void)text;
+	++*(int64_t *)context;
+	return 0;
+}
+
+int
+engine_admit(struct engine *engine, const struct task *task,
+    const struct submission *submissions, size_t count, int64_t most,
+    struct fail *fail)
+{
+	static const enum task_state open_states[] = { TASK_QUEUED,
+		TASK_RUNNING, TASK_WAITING };
+	int64_t found = 0;
+
+	for (size_t i = 0; i < count; i++)
+		found += strcmp(submissions[i].task->user, task->user) == 0;
+	for (size_t i = 0; found < most && i < 3; i++) {
+		struct engine_filter filter = { .user = task->user,
+			.state = (int)open_states[i],
+			.limit = (size_t)(most - found) };
+
+		if (engine_list(engine, &filter, count_row, &found, fail) < 0)
+			return -1;
+	}
+	if (most == 0 || found < most)
+		return 0;
+	return fail_set(fail, FAIL_NOT_NOW, "too_many_tasks",
+	    "%s has %lld tasks that have not ended and may have no more: "
+	    "wait until one ends, or cancel one", task->user,
+	    (long long)most);
 }
 
 int

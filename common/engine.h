@@ -50,6 +50,14 @@ int
 engine_submit(struct engine *engine, struct submission *submissions,
     size_t count, struct fail *fail);
 
+/* Whether the user of TASK may have it beside his tasks that have not ended,
+ * and beside the COUNT submissions that are about to follow. FAIL_NOT_NOW,
+ * type "too_many_tasks", when they are MOST (0: no limit) already. */
+int
+engine_admit(struct engine *engine, const struct task *task,
+    const struct submission *submissions, size_t count, int64_t most,
+    struct fail *fail);
+
 /* One task's object added to BUF. FAIL_NO, type "no_task". */
 int
 engine_get(struct engine *engine, const char *id, struct buf *buf,

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/journal.h"
 #include "common/mem.h"
 #include "common/yaml.h"
 
@@ -346,9 +347,11 @@ intake_next(struct intake *intake, bool wait, cJSON **ret_value,
 }
 
 int
-intake_pins(struct span text, struct span *ret_pins, struct fail *fail)
+intake_pins(struct span text, const char *request, char **ret_pins,
+    struct fail *fail)
 {
 	struct span preflight, accounts, pins;
+	struct buf members = BUF_INIT(INTAKE_MAX + 4096u);
 
 	if (!json_member(text, "preflight", &preflight))
 		return fail_set(fail, FAIL_NEVER, "not_checked",
@@ -360,7 +363,9 @@ intake_pins(struct span text, struct span *ret_pins, struct fail *fail)
 		return fail_set(fail, FAIL_NEVER, "not_checked",
 		    "the member \"preflight\" is not what agent-preflight "
 		    "writes: pipe the task through agent-preflight again");
-	ret_pins->at = pins.at + 1;
-	ret_pins->length = pins.length - 2;
+	buf_add(&members, pins.at + 1, pins.length - 2);
+	if (request)
+		member_string(&members, "request_id", request);
+	*ret_pins = buf_detach(&members, NULL);
 	return 0;
 }

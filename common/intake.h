@@ -54,8 +54,10 @@ intake_line(const struct intake *intake);
 
 /* What agent-preflight pinned in a task's TEXT, byte for byte (the model's
  * prompt cache is bound to these bytes): the members of the event "pinned",
- * borrowed from TEXT. FAIL_NEVER, type "not_checked", when there is none. */
+ * for the caller to free, with REQUEST (or NULL) as one more, "request_id".
+ * FAIL_NEVER, type "not_checked", when there are none. */
 int
-intake_pins(struct span text, struct span *ret_pins, struct fail *fail);
+intake_pins(struct span text, const char *request, char **ret_pins,
+    struct fail *fail);
 
 #endif

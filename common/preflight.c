@@ -520,26 +520,84 @@ make_pins(struct check *check)
 	free_pins(pins, check->count);
 }
 
-int
-preflight_check(const struct task *task, const struct config *config,
-    const cJSON *facts, struct preflight *ret, struct fail *fail)
+/* Of every toolkit that there is an account of. */
+static void
+check_accounts(struct check *check)
 {
-	struct preflight out = { .pins = BUF_INIT(PINS_MAX) };
-	struct check check = {
+	const cJSON *account;
+	const char *toolkit;
+
+	cJSON_ArrayForEach(account, check->accounts) {
+		toolkit = toolkit_of(account);
+		if (get(check->out->accounts, toolkit) != NULL ||
+		    preflight_reason(check->out, toolkit) != NULL)
+			continue;
+		check_toolkit(check, toolkit);
+	}
+}
+
+static struct check
+begin(const struct task *task, const cJSON *facts, struct preflight *out,
+    struct fail *fail)
+{
+	*out = (struct preflight){
+		.pins = BUF_INIT(PINS_MAX),
+		.reasons = cJSON_CreateArray(),
+		.accounts = cJSON_CreateObject(),
+	};
+	return (struct check){
 		.task = task,
-		.config = config,
 		.tools = get(facts, "tools"),
 		.missing = get(facts, "missing_tools"),
 		.toolkits = get(facts, "toolkits"),
 		.accounts = get(facts, "accounts"),
 		.auth_configs = get(facts, "auth_configs"),
-		.out = &out,
+		.out = out,
 		.fail = fail,
 	};
+}
+
+int
+preflight_connections(const struct task *task, const cJSON *facts,
+    struct preflight *ret, struct fail *fail)
+{
+	struct preflight out;
+	struct check check = begin(task, facts, &out, fail);
+
+	if (check_shape(&check) < 0 || (task->toolkits->child != NULL &&
+	    check_toolkits(&check) < 0)) {
+		preflight_release(&out);
+		return -1;
+	}
+	if (task->toolkits->child == NULL)
+		check_accounts(&check);
+	*ret = out;
+	return 0;
+}
+
+const cJSON *
+preflight_reason(const struct preflight *preflight, const char *toolkit)
+{
+	const cJSON *reason;
+	const char *about;
+
+	cJSON_ArrayForEach(reason, preflight->reasons) {
+		about = json_string(reason, "toolkit");
+		if (about != NULL && strcmp(about, toolkit) == 0)
+			return reason;
+	}
+	return NULL;
+}
+
+int
+preflight_check(const struct task *task, const struct config *config,
+    const cJSON *facts, struct preflight *ret, struct fail *fail)
+{
+	struct preflight out;
+	struct check check = begin(task, facts, &out, fail);
 	int result = -1;
 
-	out.reasons = cJSON_CreateArray();
-	out.accounts = cJSON_CreateObject();
+	check.config = config;
 	if (check_shape(&check) < 0 || choose_tools(&check) < 0 ||
 	    check_toolkits(&check) < 0)
 		goto out;
@@ -554,6 +612,33 @@ out:
 		preflight_release(&out);
 	free(check.chosen);
 	return result;
+}
+
+void
+preflight_summary(const struct preflight *preflight, struct buf *buf)
+{
+	char *accounts = json_text(preflight->accounts);
+	char *whole = mem_print("{%s}", preflight->pins.data);
+	const char *before = "", *slug;
+	const cJSON *tool;
+	struct fail fail;
+	cJSON *pinned;
+
+	pinned = json_parse(whole, strlen(whole), &json_limits_upstream,
+	    &fail);
+	buf_print(buf, "{\"ok\":true,\"accounts\":%s,\"tools\":[", accounts);
+	cJSON_ArrayForEach(tool, get(pinned, "tools")) {
+		slug = json_string(tool, "slug");
+		if (slug == NULL)
+			continue;
+		buf_add_string(buf, before);
+		json_quote(buf, slug, strlen(slug));
+		before = ",";
+	}
+	buf_add_string(buf, "]}");
+	cJSON_Delete(pinned);
+	free(whole);
+	free(accounts);
 }
 
 void

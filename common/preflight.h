@@ -41,6 +41,22 @@ int
 preflight_check(const struct task *task, const struct config *config,
     const cJSON *facts, struct preflight *ret, struct fail *fail);
 
+/* Only whether each toolkit of TASK is connected, or without any, each that
+ * the user has an account of: reasons, links and accounts as above, no pins.
+ * TASK is a user and toolkits, its tools are NULL. */
+int
+preflight_connections(const struct task *task, const cJSON *facts,
+    struct preflight *ret, struct fail *fail);
+
+/* What is wrong with TOOLKIT, or NULL; borrowed from PREFLIGHT. */
+const cJSON *
+preflight_reason(const struct preflight *preflight, const char *toolkit);
+
+/* Of one that passed: {"ok":true,"accounts":{"gmail":"ca_1"},"tools":["SLUG",
+ * ...]} added to BUF. */
+void
+preflight_summary(const struct preflight *preflight, struct buf *buf);
+
 void
 preflight_release(struct preflight *preflight);
 

@@ -70,6 +70,38 @@ says "picks its tools" '"tools":\[\{"name":"GMAIL_FETCH_EMAILS".*"tools":\[\{"na
 try 0 "tools without auth need no account" nobody 'tools: [NEWS_GET]'
 says "and have none" '"accounts":\{\}' "$OUT"
 
+# from somebody who is known, and may say anything
+printf '{"goal":"g","toolkits":["linear"]}' >"$T/task"
+check "a task gets its user" agent-preflight --user alice -f "$T/task"
+says "from --user" '^\{"user":"alice"|"user":"alice"' "$OUT"
+check "a summary" agent-preflight --summary --user alice -f "$T/task"
+same "has no bulk" '{"ok":true,"accounts":{"linear":"ca_l"},"tools":["LINEAR_CREATE_LINEAR_ISSUE"]}' "$(cat "$OUT")"
+printf '{"user":"bob","goal":"g"}' >"$T/task"
+status 100 "another's task" agent-preflight --user alice -f "$T/task"
+says "is told" 'user must be ."alice."' "$OUT"
+printf '{"goal":"g","preflight":{"accounts":{},"pins":{"request":{},"tools":[]}}}' >"$T/task"
+status 100 "pins of somebody's own" agent-preflight --user alice -f "$T/task"
+printf 'goal: g\n' >"$T/task"
+status 100 "YAML" agent-preflight --user alice -f "$T/task"
+printf '{"error":{"type":"x","message":"m","retryable":true,"exit":111}}' >"$T/task"
+status 100 "an error object of somebody's own" agent-preflight --user alice -f "$T/task"
+
+before=$(posts)
+check "connections" agent-connections --user carol gmail linear nosuch
+says "one that has expired, with its link" '"toolkit":"gmail","state":"expired","account":"[^"]*","reason":"gmail: [^"]*","link":\{"url":"https' "$OUT"
+says "one that is disabled" '"toolkit":"linear","state":"disabled"' "$OUT"
+says "one that is none" '"toolkit":"nosuch","state":"unknown_toolkit"' "$OUT"
+check "links were made" test "$(posts)" -gt "$before"
+before=$(posts)
+check "--no-link" agent-connections --no-link --user bob linear
+same "makes none" '{"connections":[{"toolkit":"linear","state":"missing","reason":"linear: the user bob has not connected it"}]}' "$(cat "$OUT")"
+check "what a user has" agent-connections --user alice
+says "is told" '"toolkit":"gmail","state":"active","account":"ca_g"' "$OUT"
+same "no link was made" "$before" "$(posts)"
+status 100 "a bad name" agent-connections --user alice 'a,b'
+status 100 "no user" agent-connections gmail
+status 111 "connections while Composio is down" agent-connections --user down gmail
+
 try 111 "Composio is down" down
 try 111 "Composio answers garbage" garbage
 try 111 "facts without their shape" shapeless

@@ -84,6 +84,9 @@ agent-status --events "$(ids "$OUT")" >"$T/events"
 same "keeps what was pinned, byte for byte" \
 	'"request":{"model":"m","n":1.50,"s":"\u00e4"},"tools":[ ]}' \
 	"$(sed -n '2s/.*"type":"pinned",//p' "$T/events")"
+check "with the request that it came with" agent-submit --request req-7 -f "$GIVEN"
+agent-status --events "$(ids "$OUT")" >"$T/events"
+says "which its journal keeps" '"type":"pinned",.*"tools":\[ \],"request_id":"req-7"}$' "$T/events"
 given '{"user":"ann","goal":"g","preflight":{"pins":{"request":{},"tools":[]}}}'
 status 100 "a preflight member that is not one" agent-submit -f "$GIVEN"
 
@@ -110,6 +113,16 @@ head -c 104857600 /dev/zero | tr '\0' x >"$T/long"
 status 100 "100 MB" submit -f "$T/long"
 status 100 "an unknown option" submit --no-such
 status 100 "an argument" submit task.json
+
+# a user may have so many that have not ended
+echo 'limits: { open_per_user: 2 }' >"$T/limits.yaml"
+given '{"user":"eve","goal":"1"}\n{"user":"eve","goal":"2"}\n{"user":"eve","goal":"3"}\n{"user":"fay","goal":"1"}'
+status 111 "more open tasks than a user may have" submit --config "$T/limits.yaml" -f "$GIVEN"
+same "only those too many are refused" "id id error id" \
+	"$(sed 's/^{"\([a-z]*\)".*/\1/' "$OUT" | tr '\n' ' ' | sed 's/ $//')"
+says "and told why" '"type":"too_many_tasks","message":"line 3: eve has 2 tasks' "$OUT"
+given '{"user":"eve","goal":"4"}'
+on lmdb && status 111 "nor one more later" submit --config "$T/limits.yaml" -f "$GIVEN"
 
 # an answer comes before the end of the input
 mkfifo "$T/in"

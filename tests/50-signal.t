@@ -158,6 +158,23 @@ same "it is cancelled there and then" cancelled "$(get state)"
 end TERM "$WORKER"
 sound
 
+# ---- from somebody who is known, and may say anything ----
+script "on: nothing"
+submit hers
+said() { printf '%s' "$1" >"$T/said"; }
+said '{"signal":"pause","message":"wait \u00fc"}'
+status 1 "another's task" agent-signal --user bob -f "$T/said" "$ID"
+says "does not exist" '"type":"no_task","message":"there is no task' "$OUT"
+status 0 "a signal as JSON" agent-signal --user ana --by ana --request req-9 -f "$T/said" "$ID"
+same "is in the journal with its request" "pause ana req-9 wait ü" \
+	"$(events 'map(select(.type == "signal"))[0] | "\(.signal) \(.by) \(.request_id) \(.message)"')"
+for bad in '{"signal":"kill"}' '{}' '[]' '{' '{"signal":"cancel","by":"root"}' \
+	'{"signal":"deny","call":""}' '{"signal":"deny","message":7}' ''; do
+	said "$bad"
+	status 100 "no signal: $bad" agent-signal --user ana -f "$T/said" "$ID"
+done
+same "none of them counted" waiting "$(get state)"
+
 # ---- many at once ----
 script "on: nothing"
 submit many

@@ -99,6 +99,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.accounts(query["user_ids"][0])
         elif path == "/auth_configs":
             self.list_of([])
+        elif path in ("/toolkits/gmail", "/toolkits/linear"):
+            self.answer(200, {"slug": path[10:]})
         else:
             self.answer(404, {"error": {"message": "not found"}})
 

@@ -136,29 +136,31 @@ static void
 test_pins(void **state)
 {
 	static const struct {
-		const char *in, *pins; /* NULL: not checked */
+		const char *in, *pins, *request; /* pins NULL: not checked */
 	} rows[] = {
 		{ "{\"preflight\":{\"accounts\":{},\"pins\":{ \"a\": 1.0}}}",
-		    " \"a\": 1.0" },
-		{ "{\"goal\":\"x\"}", NULL },
-		{ "{\"preflight\":1}", NULL },
-		{ "{\"preflight\":{\"pins\":{\"a\":1}}}", NULL },
-		{ "{\"preflight\":{\"accounts\":{},\"pins\":{}}}", NULL },
-		{ "{\"preflight\":{\"accounts\":[],\"pins\":{\"a\":1}}}", NULL },
+		    " \"a\": 1.0", NULL },
+		{ "{\"preflight\":{\"accounts\":{},\"pins\":{\"a\":1}}}",
+		    "\"a\":1,\"request_id\":\"r\"", "r" },
+		{ "{\"goal\":\"x\"}", NULL, NULL },
+		{ "{\"preflight\":1}", NULL, NULL },
+		{ "{\"preflight\":{\"pins\":{\"a\":1}}}", NULL, NULL },
+		{ "{\"preflight\":{\"accounts\":{},\"pins\":{}}}", NULL, NULL },
+		{ "{\"preflight\":{\"accounts\":[],\"pins\":{\"a\":1}}}",
+		    NULL, NULL },
 	};
-	struct span pins;
 	struct fail fail;
+	char *pins;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct span text = { rows[i].in, strlen(rows[i].in) };
-		int done = intake_pins(text, &pins, &fail);
+		int done = intake_pins(text, rows[i].request, &pins, &fail);
 
 		assert_int_equal(done, rows[i].pins ? 0 : -1);
 		if (rows[i].pins) {
-			assert_int_equal(pins.length, strlen(rows[i].pins));
-			assert_memory_equal(pins.at, rows[i].pins,
-			    pins.length);
+			assert_string_equal(pins, rows[i].pins);
+			free(pins);
 		} else {
 			assert_string_equal(fail.type, "not_checked");
 		}

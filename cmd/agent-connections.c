@@ -1,0 +1,216 @@
+/*
+ * agent-connections: what a user has connected at Composio, and the links that
+ * mend what is not.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/ask.h"
+#include "common/buf.h"
+#include "common/cli.h"
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/mem.h"
+#include "common/preflight.h"
+#include "common/task.h"
+
+static const char usage[] =
+    "agent-connections [--config FILE] [--json] [--no-link] [--timeout SECONDS]\n"
+    "                         --user USER [TOOLKIT ...]";
+static const char help[] =
+    "Tells for each TOOLKIT whether the user has connected it, or without any\n"
+    "what the user has connected.\n\n"
+    "  --user USER        whose\n"
+    "  --no-link          make no links for connections that are missing\n"
+    "  --timeout SECONDS  give up after so long (default 30)\n"
+    "  --config FILE      settings, instead of agent.yaml\n"
+    "  --json             JSON on a terminal too\n";
+
+enum { OPTION_NO_LINK = CLI_OWN, OPTION_TIMEOUT, OPTION_USER };
+static const struct option options[] = {
+	{ "no-link", no_argument, NULL, OPTION_NO_LINK },
+	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
+	{ "user", required_argument, NULL, OPTION_USER },
+	CLI_OPTIONS,
+	{ NULL, 0, NULL, 0 },
+};
+
+struct question {
+	struct cli cli;
+	const char *user;
+	bool no_link;
+	int64_t until;    /* boot milliseconds: the end of patience */
+	struct task task; /* a user and toolkits */
+};
+
+static void
+read_options(struct question *question, int argc, char **argv)
+{
+	struct cli *cli = &question->cli;
+	long long seconds = 30;
+	int option;
+
+	while ((option = cli_option(cli, argc, argv, "", options)) >= 0) {
+		if (option == OPTION_NO_LINK)
+			question->no_link = true;
+		else if (option == OPTION_USER)
+			question->user = optarg;
+		else
+			seconds = cli_number(cli, "--timeout", optarg, 1,
+			    3600);
+	}
+	if (question->user == NULL)
+		cli_usage(cli, "--user is needed");
+	question->until = clock_boot() + seconds * 1000;
+}
+
+/* The names have the form that they have in a task. */
+static int
+check_names(struct question *question, char **toolkits, struct fail *fail)
+{
+	cJSON *value = cJSON_CreateObject(), *list;
+
+	cJSON_AddStringToObject(value, "user", question->user);
+	cJSON_AddStringToObject(value, "goal", "-");
+	list = cJSON_AddArrayToObject(value, "toolkits");
+	for (; *toolkits != NULL; toolkits++)
+		cJSON_AddItemToArray(list, cJSON_CreateString(*toolkits));
+	if (task_check(value, &question->cli.config, &question->task,
+	    fail) < 0)
+		return -1;
+	question->task.tools = NULL;
+	return 0;
+}
+
+static void
+add_copy(cJSON *target, const char *name, const cJSON *source,
+    const char *source_name)
+{
+	const cJSON *value = cJSON_GetObjectItemCaseSensitive(source,
+	    source_name);
+
+	if (value != NULL)
+		cJSON_AddItemToObject(target, name,
+		    cJSON_Duplicate(value, true));
+}
+
+/* What stands in the way, in one word. */
+static char *
+state_of(const cJSON *reason)
+{
+	const char *type = json_string(reason, "type");
+	const char *status = json_string(reason, "status");
+	char *state;
+
+	if (strncmp(type, "connection_", 11) == 0)
+		type += 11;
+	state = mem_string(status != NULL ? status : type);
+	for (char *at = state; *at != '\0'; at++)
+		*at = (char)tolower((unsigned char)*at);
+	return state;
+}
+
+static void
+add_connection(cJSON *list, const struct preflight *preflight,
+    const char *toolkit)
+{
+	const cJSON *reason = preflight_reason(preflight, toolkit);
+	const char *account = json_string(preflight->accounts, toolkit);
+	cJSON *connection = cJSON_CreateObject();
+	char *state = reason != NULL ? state_of(reason) :
+	    mem_string(account != NULL ? "active" : "not_needed");
+
+	cJSON_AddStringToObject(connection, "toolkit", toolkit);
+	cJSON_AddStringToObject(connection, "state", state);
+	if (account != NULL)
+		cJSON_AddStringToObject(connection, "account", account);
+	add_copy(connection, "account", reason, "account");
+	add_copy(connection, "reason", reason, "message");
+	add_copy(connection, "link", reason, "link");
+	add_copy(connection, "link_error", reason, "link_error");
+	cJSON_AddItemToArray(list, connection);
+	free(state);
+}
+
+static void
+tell(const struct question *question, const struct preflight *preflight)
+{
+	struct buf out = BUF_INIT(1u << 20);
+	cJSON *list = cJSON_CreateArray();
+	const cJSON *item;
+	char *text;
+
+	cJSON_ArrayForEach(item, question->task.toolkits)
+		add_connection(list, preflight, item->valuestring);
+	if (question->task.toolkits->child == NULL) {
+		cJSON_ArrayForEach(item, preflight->accounts)
+			add_connection(list, preflight, item->string);
+		cJSON_ArrayForEach(item, preflight->reasons)
+			add_connection(list, preflight,
+			    json_string(item, "toolkit"));
+	}
+	if (question->cli.human) {
+		cJSON_ArrayForEach(item, list) {
+			const char *url = json_string(
+			    cJSON_GetObjectItemCaseSensitive(item, "link"),
+			    "url");
+
+			buf_print(&out, "%s %s%s%s\n",
+			    json_string(item, "toolkit"),
+			    json_string(item, "state"), url ? " " : "",
+			    url ? url : "");
+		}
+	} else {
+		text = json_text(list);
+		buf_print(&out, "{\"connections\":%s}\n", text);
+		free(text);
+	}
+	cli_write(&question->cli, out.data, out.length);
+	buf_release(&out);
+	cJSON_Delete(list);
+}
+
+static int
+answer(struct question *question, struct fail *fail)
+{
+	struct preflight preflight = { .reasons = NULL };
+	const struct task *task = &question->task;
+	struct ask *ask = NULL;
+	cJSON *facts = NULL;
+	int result = -1;
+
+	if (ask_open(&question->cli.config, question->until, &ask,
+	    fail) < 0 || ask_facts(ask, task, &facts, fail) < 0 ||
+	    preflight_connections(task, facts, &preflight, fail) < 0)
+		goto out;
+	if (!question->no_link && task->toolkits->child != NULL)
+		ask_links(ask, task->user, &preflight);
+	tell(question, &preflight);
+	result = 0;
+out:
+	preflight_release(&preflight);
+	cJSON_Delete(facts);
+	ask_close(ask);
+	return result;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct question question = { .user = NULL };
+	struct fail fail;
+	int status = 0;
+
+	cli_start(&question.cli, "agent-connections", usage, help);
+	read_options(&question, argc, argv);
+	if (cli_settings(&question.cli, &fail) < 0)
+		return cli_fail(&question.cli, &fail, NULL);
+	if (check_names(&question, argv + optind, &fail) < 0 ||
+	    answer(&question, &fail) < 0)
+		status = cli_fail(&question.cli, &fail, NULL);
+	task_release(&question.task);
+	config_release(&question.cli.config);
+	return status;
+}
