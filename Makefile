@@ -106,6 +106,10 @@ check: all unit fault
 	BIN=$(CURDIR)/$(BIN) BUILD=$(CURDIR)/$(BUILD) LONG=$(LONG) prove -j$(JOBS) --timer \
 		--exec '$(if $(TAP_DIR),scripts/tap-keep $(TAP_DIR))' $(TESTS)
 
+# The web page, into cmd/web/out.
+web:
+	scripts/web-build
+
 lint: all
 	scripts/lint
 
@@ -120,14 +124,18 @@ install: all
 	$(if $(OBJECTS),install -d $(DESTDIR)$(PREFIX)/lib/agent-utils)
 	$(if $(OBJECTS),install -m 644 $(OBJECTS) $(DESTDIR)$(PREFIX)/lib/agent-utils)
 	install -m 644 man/agent-task.schema.json $(DESTDIR)$(PREFIX)/share/agent-utils
+	if [ -e cmd/web/out/index.html ]; then \
+		install -d $(DESTDIR)$(PREFIX)/share/agent-utils/web && \
+		cp -R cmd/web/out/. $(DESTDIR)$(PREFIX)/share/agent-utils/web; \
+	fi
 	for page in $(MAN); do \
 		folder=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; \
 		install -d $$folder && install -m 644 $$page $$folder || exit 1; \
 	done
 
 clean:
-	rm -rf build build-san bin bin-san
+	rm -rf build build-san bin bin-san cmd/web/out
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
-.PHONY: all unit fault check lint bench bench-programs install clean
+.PHONY: all unit fault check lint bench bench-programs web install clean
 .SECONDARY:

@@ -1,0 +1,82 @@
+'use client';
+
+import { useEffect } from 'react';
+import { reach, tryToken } from '@/lib/api';
+import { kept, session, signIn, signOut } from '@/lib/session';
+import { askAllNow, useObservable } from './hooks';
+import { Link, usePlace } from './nav';
+import { NewTask } from './new-task';
+import { SignIn } from './sign-in';
+import { TaskScreen } from './task';
+import { Tasks } from './tasks';
+
+/* With a token that the tab kept, with none behind a proxy that says who it
+   is, or not at all. */
+async function begin(): Promise<void> {
+  const token = kept();
+  if (token !== null) {
+    signIn(token, false);
+    return;
+  }
+  const known = await tryToken(null).catch(() => false);
+  if (session.get().state !== 'unknown') return;
+  if (known) signIn(null, false);
+  else signOut();
+}
+
+function Presence() {
+  const { away, why } = useObservable(reach);
+  return (
+    <div className={away ? 'presence away' : 'presence'} role="status">
+      {away && (
+        <>
+          <strong>The gateway is away.</strong>
+          <span>{why} Nothing is lost: this page asks again by itself.</span>
+          <button type="button" onClick={askAllNow}>Ask now</button>
+        </>
+      )}
+    </div>
+  );
+}
+
+function Screen({ path, query }: { path: string; query: URLSearchParams }) {
+  if (path.startsWith('/new')) return <NewTask />;
+  if (path.startsWith('/task')) {
+    const id = query.get('id') ?? '';
+    return <TaskScreen key={id} id={id} />;
+  }
+  return <Tasks query={query} />;
+}
+
+export function App({ prerendered }: { prerendered: string }) {
+  const { state } = useObservable(session);
+  const { path, query } = usePlace(prerendered);
+  const signedIn = state === 'in';
+  useEffect(() => {
+    if (session.get().state === 'unknown') void begin();
+  }, []);
+  useEffect(() => {
+    if (!signedIn) document.title = 'agent-utils';
+  }, [signedIn]);
+
+  return (
+    <>
+      <a href="#main" className="skip">Skip to the content</a>
+      <header className="top">
+        <div className="inner">
+          <Link href="/" className="brand"><span aria-hidden="true" />agent-utils</Link>
+          <nav aria-label="Screens" hidden={!signedIn}>
+            <Link href="/" aria-current={path === '/' ? 'page' : undefined}>Tasks</Link>
+            <Link href="/new/" aria-current={path.startsWith('/new') ? 'page' : undefined}>New task</Link>
+            <button type="button" className="plain" onClick={() => signOut()}>Sign out</button>
+          </nav>
+        </div>
+      </header>
+      <main id="main" tabIndex={-1} className="inner" aria-busy={state === 'unknown'}>
+        {state === 'out' && <SignIn />}
+        {signedIn && <Screen path={path} query={query} />}
+      </main>
+      <Presence />
+    </>
+  );
+}

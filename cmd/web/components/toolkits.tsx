@@ -1,0 +1,166 @@
+'use client';
+
+import { useEffect, useState, type KeyboardEvent } from 'react';
+import { api } from '@/lib/api';
+import { toolkitName } from '@/lib/draft';
+import { safeUrl } from '@/lib/format';
+import type { Connection, Reason } from '@/lib/types';
+import { Outside } from './nav';
+
+const SUGGESTED = ['gmail', 'linear', 'github', 'slack', 'notion', 'googlecalendar', 'googledrive', 'hackernews'];
+
+function active(connection: Connection | undefined): boolean {
+  return connection !== undefined && /^(active|not_needed|none_needed)$/i.test(connection.state);
+}
+
+/* What is connected for whoever is signed in, and the state of what is chosen
+   besides; asked again on return to the tab. Without links: each makes something
+   at the other end, so one is made when it is asked for. */
+function useConnections(chosen: string[]): Map<string, Connection> {
+  const [known, setKnown] = useState<Map<string, Connection>>(new Map());
+  const [round, again] = useState(0);
+  const names = chosen.join(',');
+  useEffect(() => {
+    const back = () => {
+      if (document.visibilityState === 'visible') again((n) => n + 1);
+    };
+    document.addEventListener('visibilitychange', back);
+    window.addEventListener('focus', back);
+    return () => {
+      document.removeEventListener('visibilitychange', back);
+      window.removeEventListener('focus', back);
+    };
+  }, []);
+  useEffect(() => {
+    const stop = new AbortController();
+    const read = async () => {
+      const have = await api.connections([], false, stop.signal);
+      const found = new Map(have.map((c) => [c.toolkit, c]));
+      const missing = names === '' ? [] : names.split(',').filter((name) => !found.has(name));
+      if (missing.length > 0)
+        for (const c of await api.connections(missing, false, stop.signal)) found.set(c.toolkit, c);
+      setKnown(found);
+    };
+    read().catch(() => undefined); /* the mark of the gateway says so */
+    return () => stop.abort();
+  }, [names, round]);
+  return known;
+}
+
+/* The link that the pre-flight gave, or a button that asks for one. */
+function Connect({ toolkit, url }: { toolkit: string; url: string | undefined }) {
+  const [own, setOwn] = useState<string>();
+  const [busy, setBusy] = useState(false);
+  const link = safeUrl(url ?? own ?? '');
+  const ask = () => {
+    setBusy(true);
+    api.connections([toolkit], true)
+      .then((found) => setOwn(found.find((c) => c.toolkit === toolkit)?.link?.url))
+      .catch(() => undefined)
+      .finally(() => setBusy(false));
+  };
+  if (link)
+    return (
+      <Outside href={link.href} className="button small">
+        Connect {toolkit}<span className="visually-hidden"> (opens a new tab)</span>
+      </Outside>
+    );
+  return <button type="button" className="small" aria-disabled={busy} onClick={ask}>Get a link to connect</button>;
+}
+
+function word(connection: Connection | undefined): string {
+  if (!connection) return '';
+  if (active(connection)) return 'connected';
+  return connection.state.toLowerCase().replaceAll('_', ' ');
+}
+
+function Chip({ name, on, connection, toggle }: {
+  name: string; on: boolean; connection: Connection | undefined; toggle: () => void;
+}) {
+  const tone = !connection ? '' : active(connection) ? 'good' : on ? 'bad' : 'off';
+  return (
+    <button type="button" className={`chip ${tone}`} aria-pressed={on} onClick={toggle}>
+      <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
+        {on ? <path d="M3 8.5l3.2 3.2L13 5" className="line thick" /> : <path d="M8 3.5v9M3.5 8h9" className="line" />}
+      </svg>
+      {name}
+      <span className="chip-state">{word(connection)}</span>
+    </button>
+  );
+}
+
+interface Trouble {
+  toolkit: string | undefined;
+  message: string;
+  url: string | undefined;
+}
+
+/* What keeps the chosen toolkits from being used, each once: the pre-flight's
+   words where it has some, else the connection's. */
+function troubles(chosen: string[], known: Map<string, Connection>, reasons: Reason[]): Trouble[] {
+  const said = reasons.map((reason) => ({
+    toolkit: reason.type.startsWith('connection') ? reason.toolkit : undefined,
+    message: reason.message, url: reason.link?.url,
+  }));
+  const silent = chosen.filter((name) => !reasons.some((reason) => reason.toolkit === name))
+    .flatMap((name) => {
+      const connection = known.get(name);
+      if (!connection || active(connection)) return [];
+      return [{ toolkit: name, url: undefined, message: connection.reason ?? `${name} is not connected.` }];
+    });
+  return [...said, ...silent];
+}
+
+export function Toolkits({ chosen, reasons, wrong, choose }: {
+  chosen: string[]; reasons: Reason[]; wrong?: string | undefined; choose: (toolkits: string[]) => void;
+}) {
+  const known = useConnections(chosen);
+  const [text, setText] = useState('');
+  const [unfit, setUnfit] = useState(false);
+  const names = [...new Set([...known.keys(), ...SUGGESTED.slice(0, 4), ...chosen])]
+    .sort((a, b) => Number(active(known.get(b))) - Number(active(known.get(a))) || a.localeCompare(b));
+  const toggle = (name: string) =>
+    choose(chosen.includes(name) ? chosen.filter((other) => other !== name) : [...chosen, name]);
+  const addOne = () => {
+    const name = toolkitName(text);
+    setUnfit(name === null && text.trim() !== '');
+    if (name === null) return;
+    if (!chosen.includes(name)) choose([...chosen, name]);
+    setText('');
+  };
+  const keys = (event: KeyboardEvent) => {
+    if (event.key !== 'Enter' && event.key !== ',') return;
+    event.preventDefault();
+    addOne();
+  };
+  const said = troubles(chosen, known, reasons);
+
+  return (
+    <fieldset className="field toolkits" aria-describedby="toolkits-hint">
+      <legend>Toolkits</legend>
+      <div className="chips">
+        {names.map((name) => (
+          <Chip key={name} name={name} on={chosen.includes(name)} connection={known.get(name)} toggle={() => toggle(name)} />
+        ))}
+        <span className="add">
+          <input
+            aria-label="Another toolkit" placeholder="another…" list="toolkit-names" value={text} spellCheck={false}
+            autoCapitalize="none" aria-invalid={unfit} onChange={(e) => setText(e.target.value)} onKeyDown={keys} onBlur={addOne}
+          />
+          <datalist id="toolkit-names">{SUGGESTED.map((name) => <option key={name} value={name} />)}</datalist>
+        </span>
+      </div>
+      <div id="toolkits-hint" className="hint">
+        {wrong ?? (unfit ? 'The name of a toolkit has small letters, digits, _ and -.' : 'What the agent may use, with your accounts.')}
+      </div>
+      <ul className="reasons" aria-live="polite">
+        {said.map((t, i) => (
+          <li key={`${t.toolkit ?? ''} ${i}`}>
+            <span>{t.message}</span>
+            {t.toolkit !== undefined && <Connect toolkit={t.toolkit} url={t.url} />}
+          </li>
+        ))}
+      </ul>
+    </fieldset>
+  );
+}

@@ -1,0 +1,201 @@
+/* The gateway. Every request goes through ask(), which knows the token, times
+   out, and keeps track of whether the gateway can be reached. */
+
+import { observable } from './observable.ts';
+import { session, signOut } from './session.ts';
+import type {
+  Connection, EventPage, Passed, QueueDepth, Reason, Signal, State, Task, TaskPage,
+} from './types.ts';
+
+const TIMEOUT = 20_000;
+
+/* The gateway's own word: an error object. */
+export class Refused extends Error {
+  override readonly name = 'Refused';
+  constructor(
+    readonly status: number,
+    readonly type: string,
+    message: string,
+    readonly retryAfter: number | undefined,
+    readonly reasons: Reason[],
+  ) {
+    super(message);
+  }
+}
+
+/* No answer, or one that says: not now. */
+export class Away extends Error {
+  override readonly name = 'Away';
+  constructor(message: string, readonly retryAfter?: number) {
+    super(message);
+  }
+}
+
+export interface Reach {
+  away: boolean;
+  why: string;
+}
+
+export const reach = observable<Reach>({ away: false, why: '' });
+const here: Reach = reach.get();
+
+export function retryAfter(failure: unknown): number | undefined {
+  const seconds = failure instanceof Refused || failure instanceof Away ? failure.retryAfter : undefined;
+  return seconds === undefined ? undefined : seconds * 1000;
+}
+
+/* Whether the same request may be answered later. */
+export function passes(failure: unknown): boolean {
+  return failure instanceof Away || (failure instanceof Refused && failure.status === 429);
+}
+
+export function wasStopped(failure: unknown): boolean {
+  return failure instanceof DOMException && failure.name === 'AbortError';
+}
+
+interface Answer {
+  status: number;
+  body: unknown;
+  etag: string | null;
+}
+
+interface Question {
+  method?: 'GET' | 'POST';
+  body?: string;
+  key?: string;
+  etag?: string | null;
+  signal?: AbortSignal;
+  token?: string | null;
+}
+
+async function send(path: string, question: Question, token: string | null): Promise<Response> {
+  const headers = new Headers({ Accept: 'application/json' });
+  if (token !== null) headers.set('Authorization', `Bearer ${token}`);
+  if (question.body !== undefined) headers.set('Content-Type', 'application/json');
+  if (question.key !== undefined) headers.set('Idempotency-Key', question.key);
+  if (question.etag) headers.set('If-None-Match', question.etag);
+  const limit = AbortSignal.timeout(TIMEOUT);
+  return fetch(path, {
+    method: question.method ?? 'GET',
+    headers,
+    body: question.body ?? null,
+    cache: 'no-store',
+    credentials: 'same-origin',
+    redirect: 'error',
+    signal: question.signal ? AbortSignal.any([question.signal, limit]) : limit,
+  });
+}
+
+function away(why: string, retry?: number): Away {
+  reach.set({ away: true, why });
+  return new Away(why, retry);
+}
+
+function refusal(response: Response, body: unknown): Refused | Away {
+  const error = (body as { error?: Record<string, unknown> } | null)?.error;
+  const message = typeof error?.message === 'string' ? error.message : `The gateway answered ${response.status}.`;
+  const seconds = Number(response.headers.get('Retry-After') ?? Number.NaN);
+  const retry = Number.isFinite(seconds) ? seconds : undefined;
+  if (response.status >= 502 && response.status <= 504) return away(message, retry);
+  return new Refused(response.status, typeof error?.type === 'string' ? error.type : 'error', message,
+    retry, Array.isArray(error?.reasons) ? error.reasons as Reason[] : []);
+}
+
+async function ask(path: string, question: Question = {}): Promise<Answer> {
+  const token = question.token === undefined ? session.get().token : question.token;
+  let response: Response;
+  let body: unknown = null;
+  try {
+    response = await send(path, question, token);
+    if (response.status !== 304 && response.status !== 204) {
+      const text = await response.text();
+      try {
+        body = JSON.parse(text);
+      } catch {
+        /* something before the gateway answered, with a page of its own */
+      }
+    }
+  } catch (failure) {
+    if (question.signal?.aborted === true) throw failure;
+    throw away('The gateway cannot be reached.');
+  }
+  if (!response.ok && response.status !== 304) {
+    const failure = refusal(response, body);
+    if (response.status === 401 && question.token === undefined && session.get().token === token)
+      signOut('The gateway no longer takes this token.');
+    if (!(failure instanceof Away)) reach.set(here);
+    throw failure;
+  }
+  if (body === null && response.status !== 304)
+    throw away('Something else than the gateway answered.');
+  reach.set(here);
+  return { status: response.status, body, etag: response.headers.get('ETag') };
+}
+
+/* A GET that remembers what it was answered last: null when nothing is new. */
+export class Watched<T> {
+  private etag: string | null = null;
+  constructor(private readonly path: string) {}
+
+  async get(signal?: AbortSignal): Promise<T | null> {
+    const answer = await ask(this.path, { etag: this.etag, ...(signal ? { signal } : {}) });
+    if (answer.status === 304) return null;
+    this.etag = answer.etag;
+    return answer.body as T;
+  }
+}
+
+export interface Filter {
+  state: State | null;
+  queue: string;
+}
+
+export const PAGE = 100;
+
+export function tasksPath(filter: Filter, before: string | null): string {
+  const query = new URLSearchParams({ limit: String(PAGE) });
+  if (filter.state) query.set('state', filter.state);
+  if (filter.queue) query.set('queue', filter.queue);
+  if (before) query.set('before', before);
+  return `/v1/tasks?${query}`;
+}
+
+async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return (await ask(path, signal ? { signal } : {})).body as T;
+}
+
+async function post<T>(path: string, body: unknown, more: Question = {}): Promise<T> {
+  const text = typeof body === 'string' ? body : JSON.stringify(body);
+  return (await ask(path, { method: 'POST', body: text, ...more })).body as T;
+}
+
+/* Whether the gateway takes this token; null: whether it needs none. */
+export async function tryToken(token: string | null): Promise<boolean> {
+  try {
+    await ask('/v1/tasks?limit=1', { token });
+    return true;
+  } catch (failure) {
+    if (failure instanceof Refused && failure.status === 401) return false;
+    throw failure;
+  }
+}
+
+export const api = {
+  tasks: (filter: Filter, before: string | null, signal?: AbortSignal) =>
+    get<TaskPage>(tasksPath(filter, before), signal),
+  task: (id: string) => new Watched<Task>(`/v1/tasks/${encodeURIComponent(id)}`),
+  events: (id: string, after: number, signal?: AbortSignal) =>
+    get<EventPage>(`/v1/tasks/${encodeURIComponent(id)}/events?after=${after}&limit=500`, signal),
+  signal: (id: string, signal: Signal, call?: string) =>
+    post<{ id: string; state: State }>(`/v1/tasks/${encodeURIComponent(id)}/signals`,
+      call === undefined ? { signal } : { signal, call }),
+  preflight: (task: unknown, signal: AbortSignal) => post<Passed>('/v1/preflight', task, { signal }),
+  submit: (body: string, key: string) =>
+    post<{ id: string; existing: boolean }>('/v1/tasks', body, { key }),
+  connections: async (toolkits: string[], links: boolean, signal?: AbortSignal) => {
+    const query = new URLSearchParams({ links: links ? 'yes' : 'no' });
+    if (toolkits.length > 0) query.set('toolkits', toolkits.join(','));
+    return (await get<{ connections: Connection[] }>(`/v1/connections?${query}`, signal)).connections;
+  },
+  queue: (signal?: AbortSignal) => get<QueueDepth>('/v1/queue', signal),
+};

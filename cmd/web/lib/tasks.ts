@@ -1,0 +1,44 @@
+/* A list of tasks, put together from pages that are asked for again while the
+   list grows at its head. Newest first; ids are made to sort by time. Pure. */
+
+import type { Row, TaskPage } from './types.ts';
+
+export interface Listing {
+  rows: Row[];
+  /* where the next older page begins; null: there is none */
+  next: string | null;
+  loaded: boolean;
+}
+
+export const nothing: Listing = { rows: [], next: null, loaded: false };
+
+function same(a: Row, b: Row): boolean {
+  return a.seq === b.seq && a.state === b.state && a.updated_at === b.updated_at &&
+    a.reason === b.reason;
+}
+
+/* Puts a page that was asked for with BEFORE (null: the head) in its place. What
+   the page should have and has not is gone: pruned, or no longer in the filter.
+   Rows that have not changed stay the same objects. */
+export function merge(list: Listing, page: TaskPage, before: string | null): Listing {
+  const last = page.tasks.at(-1)?.id;
+  const newest = list.rows[0]?.id;
+  /* more new ones than a page holds: what lies between is not known */
+  const gap = before === null && page.next !== null && last !== undefined &&
+    newest !== undefined && last > newest;
+  if (gap || !list.loaded) return { rows: page.tasks, next: page.next, loaded: true };
+
+  const known = new Map(list.rows.map((row) => [row.id, row]));
+  const fresh = page.tasks.map((row) => {
+    const old = known.get(row.id);
+    return old && same(old, row) ? old : row;
+  });
+  const end = page.next === null ? '' : last ?? '';
+  const above = before === null ? [] : list.rows.filter((row) => row.id >= before);
+  const below = list.rows.filter((row) => row.id < end);
+  const rows = [...above, ...fresh, ...below];
+  const next = below.length > 0 ? list.next : page.next;
+  const unchanged = next === list.next && rows.length === list.rows.length &&
+    rows.every((row, i) => row === list.rows[i]);
+  return unchanged ? list : { rows, next, loaded: true };
+}
