@@ -95,10 +95,11 @@ has_controls(const char *text)
 	return false;
 }
 
-static bool
-user_fine(const char *text)
+bool
+task_user_fine(const char *text)
 {
-	return !has_controls(text) && strchr(text, ',') == NULL &&
+	return text[0] != '\0' && json_utf8(text, strlen(text)) &&
+	    !has_controls(text) && strchr(text, ',') == NULL &&
 	    text[0] != ' ' && text[strlen(text) - 1] != ' ';
 }
 
@@ -151,7 +152,7 @@ struct text_rule {
 	const char *must;
 };
 
-static const struct text_rule user_rule = { "user", TASK_USER_MAX, user_fine,
+static const struct text_rule user_rule = { "user", TASK_USER_MAX, task_user_fine,
 	"a user id without commas, control characters or spaces at its ends" };
 static const struct text_rule goal_rule = { "goal", TASK_GOAL_MAX, not_blank,
 	"a text that says what is to be done" };

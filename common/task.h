@@ -93,4 +93,8 @@ task_read(const cJSON *doc, struct task *task, struct fail *fail);
 void
 task_release(struct task *task);
 
+/* Whether TEXT can be a user's name, its length aside. */
+bool
+task_user_fine(const char *text);
+
 #endif

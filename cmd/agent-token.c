@@ -1,0 +1,198 @@
+/*
+ * agent-token: makes, lists and revokes the tokens of a gateway's callers, and
+ * says whose a request is.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/caller.h"
+#include "common/cli.h"
+#include "common/clock.h"
+#include "common/fail.h"
+#include "common/json.h"
+#include "common/token.h"
+
+static const char usage_text[] =
+    "agent-token [--expires TIME] [--file FILE] [--json] new USER\n"
+    "       agent-token [--file FILE] [--json] list\n"
+    "       agent-token [--file FILE] [--json] revoke ID\n"
+    "       agent-token [--json] check";
+static const char help_text[] =
+    "Keeps the tokens of those who may call the gateway, as hashes in a file.\n"
+    "\n"
+    "  new USER        makes a token of USER and prints it, once\n"
+    "  list            whose there are, without the tokens themselves\n"
+    "  revoke ID       that token is not valid any more\n"
+    "  check           prints the user whose request of CGI/1.1 this is\n"
+    "\n"
+    "  --expires TIME  valid until TIME (2026-12-31T00:00:00Z), or for so\n"
+    "                  long (90d, 12h, 30m)\n"
+    "  --file FILE     the file; else AGENT_TOKENS_FILE\n";
+
+enum { OPTION_EXPIRES = CLI_OWN, OPTION_FILE };
+static const struct option options[] = {
+	CLI_OPTIONS,
+	{ "expires", required_argument, NULL, OPTION_EXPIRES },
+	{ "file", required_argument, NULL, OPTION_FILE },
+	{ NULL, 0, NULL, 0 },
+};
+
+struct command {
+	struct cli cli;
+	const char *file, *expires;
+	int64_t now;
+};
+
+/* "90d", or a time. */
+static int64_t
+parse_expires(const struct command *command)
+{
+	static const struct {
+		char unit;
+		int64_t ms;
+	} units[] = { { 'm', 60000 }, { 'h', 3600000 }, { 'd', 86400000 } };
+	const char *text = command->expires;
+	size_t digits = strspn(text, "0123456789"), i;
+	struct fail fail;
+	int64_t at;
+
+	for (i = 0; digits && digits < 8 && i < 3; i++)
+		if (text[digits] == units[i].unit && !text[digits + 1])
+			return command->now +
+			    strtoll(text, NULL, 10) * units[i].ms;
+	if (clock_parse(text, &at, &fail) < 0)
+		cli_usage(&command->cli, "--expires must be a time such as "
+		    "2026-12-31T00:00:00Z, or a number of days, hours or "
+		    "minutes such as 90d, 12h or 30m, not \"%.60s\"", text);
+	if (at <= command->now)
+		cli_usage(&command->cli, "--expires is over already");
+	return at;
+}
+
+static void
+add_member(struct buf *buf, const char *name, const char *value)
+{
+	buf_print(buf, "%s\"%s\":", buf->length ? "," : "{", name);
+	json_quote(buf, value, strlen(value));
+}
+
+static void
+print_token(struct command *command, const struct token *token,
+    const char *text)
+{
+	const char *state = token->revoked ? "revoked" : token->expires &&
+	    token->expires <= command->now ? "expired" : "valid";
+	char created[CLOCK_TEXT], expires[CLOCK_TEXT] = "never";
+	struct buf out = BUF_INIT(65536);
+
+	clock_format(token->created, created);
+	if (token->expires)
+		clock_format(token->expires, expires);
+	if (command->cli.human && text) {
+		buf_print(&out, "%s\n", text);
+	} else if (command->cli.human) {
+		buf_print(&out, "%s  %-7s  %-24s  %s\n", token->id, state,
+		    token->revoked ? "-" : expires, token->user);
+	} else {
+		add_member(&out, "id", token->id);
+		add_member(&out, "user", token->user);
+		add_member(&out, "state", state);
+		add_member(&out, "created_at", created);
+		if (token->expires)
+			add_member(&out, "expires_at", expires);
+		if (text)
+			add_member(&out, "token", text);
+		buf_add_string(&out, "}\n");
+	}
+	cli_write(&command->cli, out.data, out.length);
+	explicit_bzero(out.data, out.length);
+	buf_release(&out);
+}
+
+static void
+list_one(void *context, const struct token *token)
+{
+	print_token(context, token, NULL);
+}
+
+static int
+make_new(struct command *command, const char *user, struct fail *fail)
+{
+	char text[TOKEN_TEXT];
+	struct token token;
+
+	if (token_new(command->file, user, command->expires ?
+		parse_expires(command) : 0, command->now, text, &token,
+		fail) < 0)
+		return -1;
+	print_token(command, &token, text);
+	explicit_bzero(text, sizeof(text));
+	return 0;
+}
+
+/* The user alone, in one line: for a shell. */
+static int
+check(struct command *command)
+{
+	char user[TASK_USER_MAX + 1], details[60] = "";
+	struct callers *callers = NULL;
+	int64_t retry = 0;
+	struct fail fail;
+	int code = 0;
+
+	if (callers_open(&callers, &fail) < 0 ||
+	    callers_identify(callers, environ, user, &retry, &fail) < 0) {
+		if (retry)
+			snprintf(details, sizeof(details),
+			    "\"retry_after\":%lld", (long long)retry);
+		code = cli_fail(&command->cli, &fail, details);
+	} else {
+		cli_write(&command->cli, user, strlen(user));
+		cli_write(&command->cli, "\n", 1);
+	}
+	callers_close(callers);
+	return code;
+}
+
+static int
+run(struct command *command, char **words, int count)
+{
+	struct fail fail;
+	int result;
+
+	if (count == 1 && strcmp(words[0], "check") == 0)
+		return check(command);
+	if (!command->file || !*command->file)
+		cli_usage(&command->cli, "which file? give --file FILE or set "
+		    "AGENT_TOKENS_FILE");
+	if (count == 2 && strcmp(words[0], "new") == 0)
+		result = make_new(command, words[1], &fail);
+	else if (count == 1 && strcmp(words[0], "list") == 0)
+		result = token_list(command->file, list_one, command, &fail);
+	else if (count == 2 && strcmp(words[0], "revoke") == 0)
+		result = token_revoke(command->file, words[1], &fail);
+	else
+		cli_usage(&command->cli, "what is to be done? new USER, list, "
+		    "revoke ID or check");
+	return result < 0 ? cli_fail(&command->cli, &fail, NULL) : 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct command command = { .file = getenv("AGENT_TOKENS_FILE"),
+		.now = clock_wall() };
+	int option;
+
+	cli_start(&command.cli, "agent-token", usage_text, help_text);
+	command.cli.acknowledges = true;
+	while ((option = cli_option(&command.cli, argc, argv, "", options)) !=
+	    -1) {
+		if (option == OPTION_EXPIRES)
+			command.expires = optarg;
+		else if (option == OPTION_FILE)
+			command.file = optarg;
+	}
+	return run(&command, argv + optind, argc - optind);
+}
