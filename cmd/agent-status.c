@@ -11,6 +11,7 @@
 #include "common/engine.h"
 #include "common/fail.h"
 #include "common/json.h"
+#include "common/responder.h"
 #include "common/task.h"
 #include "common/view.h"
 
@@ -21,6 +22,8 @@ static const char usage_text[] =
     "       agent-status [--after SEQ] [--config FILE] [--engine NAME]\n"
     "                    [--events] [--follow] [--json] [--result] [--store DIR] ID\n"
     "       agent-status --schedules [--config FILE] [--engine NAME] [--json]\n"
+    "                    [--store DIR]\n"
+    "       agent-status --cgi | --fastcgi [--config FILE] [--engine NAME]\n"
     "                    [--store DIR]";
 static const char help_text[] =
     "Lists tasks, newest first, or shows the one named ID.\n"
@@ -37,20 +40,26 @@ static const char help_text[] =
     "  --after SEQ    only events after number SEQ\n"
     "  --result       only the result\n"
     "\n"
-    "  --schedules    the schedules instead\n";
+    "  --schedules    the schedules instead\n"
+    "\n"
+    "  --cgi          answers a request of a web server (CGI/1.1)\n"
+    "  --fastcgi      stays and answers many\n";
 
-enum { OPTION_AFTER = CLI_OWN, OPTION_BEFORE, OPTION_EVENTS, OPTION_FOLLOW,
-	OPTION_LIMIT, OPTION_QUEUE, OPTION_RESULT, OPTION_SCHEDULES, OPTION_STATE, OPTION_USER };
+enum { OPTION_AFTER = CLI_OWN, OPTION_BEFORE, OPTION_LIMIT, OPTION_QUEUE,
+	OPTION_STATE, OPTION_USER, OPTION_FLAGS };
+enum { CGI, EVENTS, FASTCGI, FOLLOW, RESULT, SCHEDULES, FLAGS };
 static const struct option options[] = {
 	CLI_OPTIONS,
 	{ "after", required_argument, NULL, OPTION_AFTER },
 	{ "before", required_argument, NULL, OPTION_BEFORE },
-	{ "events", no_argument, NULL, OPTION_EVENTS },
-	{ "follow", no_argument, NULL, OPTION_FOLLOW },
+	{ "cgi", no_argument, NULL, OPTION_FLAGS + CGI },
+	{ "events", no_argument, NULL, OPTION_FLAGS + EVENTS },
+	{ "fastcgi", no_argument, NULL, OPTION_FLAGS + FASTCGI },
+	{ "follow", no_argument, NULL, OPTION_FLAGS + FOLLOW },
 	{ "limit", required_argument, NULL, OPTION_LIMIT },
 	{ "queue", required_argument, NULL, OPTION_QUEUE },
-	{ "result", no_argument, NULL, OPTION_RESULT },
-	{ "schedules", no_argument, NULL, OPTION_SCHEDULES },
+	{ "result", no_argument, NULL, OPTION_FLAGS + RESULT },
+	{ "schedules", no_argument, NULL, OPTION_FLAGS + SCHEDULES },
 	{ "state", required_argument, NULL, OPTION_STATE },
 	{ "user", required_argument, NULL, OPTION_USER },
 	{ NULL, 0, NULL, 0 },
@@ -62,7 +71,7 @@ struct status {
 	struct engine_filter filter;
 	const char *id;
 	uint64_t after;
-	bool events, follow, result, schedules;
+	bool flags[FLAGS];
 	int final;  /* the state that the task ended in, or -1 */
 };
 
@@ -93,24 +102,12 @@ show(const struct status *status, struct span text,
 	cJSON_Delete(value);
 }
 
-static void
-event_line(struct buf *buf, const cJSON *event, int64_t now)
-{
-	(void)now;
-	view_event(buf, event);
-}
-
 static int
 show_row(void *context, struct span text)
 {
-	show(context, text, view_row);
-	return 0;
-}
+	const struct status *status = context;
 
-static int
-show_schedule(void *context, struct span text)
-{
-	show(context, text, NULL);
+	show(status, text, status->flags[SCHEDULES] ? NULL : view_row);
 	return 0;
 }
 
@@ -131,19 +128,13 @@ static int
 show_event(void *context, struct span text)
 {
 	struct status *status = context;
-	struct span type, seq;
-	enum task_state state;
-	char name[32] = "";
+	struct span type;
+	int final;
 
-	if (json_member(text, "type", &type) && type.length > 2 &&
-	    type.length - 2 < sizeof(name))
-		memcpy(name, type.at + 1, type.length - 2);
-	if (task_state_parse(name, &state) && task_state_final(state))
-		status->final = (int)state;
-	if (json_member(text, "seq", &seq))
-		status->after = strtoull(seq.at, NULL, 10);
-	if (!status->result)
-		show(status, text, event_line);
+	if (event_glance(text, &status->after, &type, &final) && final >= 0)
+		status->final = final;
+	if (!status->flags[RESULT])
+		show(status, text, view_event);
 	return 0;
 }
 
@@ -156,7 +147,7 @@ events(struct status *status, struct fail *fail)
 		if (engine_events(status->engine, status->id, status->after,
 			show_event, status, fail) < 0)
 			return -1;
-		if (!status->follow)
+		if (!status->flags[FOLLOW])
 			return 0;
 		if (status->final >= 0)
 			return status->final == TASK_COMPLETED ? 0 : 1;
@@ -198,14 +189,15 @@ one(struct status *status, struct fail *fail)
 	struct span text;
 	int done = -1;
 
-	if (status->result && status->follow && events(status, fail) < 0)
+	if (status->flags[RESULT] && status->flags[FOLLOW] &&
+	    events(status, fail) < 0)
 		return -1;
 	if (engine_get(status->engine, status->id, &task, fail) < 0)
 		goto out;
 	text = (struct span){ task.data, task.length };
-	if (status->result) {
+	if (status->flags[RESULT]) {
 		done = result(status, text, fail);
-	} else if (status->events || status->follow) {
+	} else if (status->flags[EVENTS] || status->flags[FOLLOW]) {
 		done = events(status, fail);
 	} else {
 		show(status, text, view_card);
@@ -223,8 +215,6 @@ parse_options(struct status *status, int argc, char **argv)
 	enum task_state state;
 	int option;
 
-	status->filter.state = -1;
-	status->filter.limit = 50;
 	while ((option = cli_option(cli, argc, argv, "", options)) != -1) {
 		switch (option) {
 		case OPTION_AFTER:
@@ -234,24 +224,12 @@ parse_options(struct status *status, int argc, char **argv)
 		case OPTION_BEFORE:
 			status->filter.before = optarg;
 			break;
-		case OPTION_EVENTS:
-			status->events = true;
-			break;
-		case OPTION_FOLLOW:
-			status->follow = true;
-			break;
 		case OPTION_LIMIT:
 			status->filter.limit = (size_t)cli_number(cli,
 			    "--limit", optarg, 1, 1000000);
 			break;
 		case OPTION_QUEUE:
 			status->filter.queue = optarg;
-			break;
-		case OPTION_RESULT:
-			status->result = true;
-			break;
-		case OPTION_SCHEDULES:
-			status->schedules = true;
 			break;
 		case OPTION_STATE:
 			if (!task_state_parse(optarg, &state))
@@ -261,34 +239,55 @@ parse_options(struct status *status, int argc, char **argv)
 		case OPTION_USER:
 			status->filter.user = optarg;
 			break;
+		default:
+			status->flags[option - OPTION_FLAGS] = true;
 		}
 	}
 	if (optind + 1 < argc)
 		cli_usage(cli, "unexpected argument: %s", argv[optind + 1]);
 	status->id = argv[optind];
-	if (!status->id && (status->events || status->follow ||
-		status->result || status->after))
+	if (!status->id && (status->flags[EVENTS] || status->flags[FOLLOW] ||
+		status->flags[RESULT] || status->after))
 		cli_usage(cli, "--after, --events, --follow and --result need "
 		    "the id of a task");
+}
+
+/* For a web server, which is told of BROKEN settings, too. */
+static int
+respond(struct status *status, const struct fail *broken)
+{
+	struct cli *cli = &status->cli;
+	struct readings readings = { .broken = broken, .config = &cli->config,
+		.folder = broken ? NULL : cli_store(cli),
+		.engine_name = cli->engine };
+	struct fail fail;
+	int code = status->flags[CGI] ? responder_once(&readings, &fail) :
+	    responder_serve(&readings, &fail);
+
+	cli->human = true; /* no error behind an answer */
+	readings_close(&readings);
+	return code < 0 ? cli_fail(cli, &fail, NULL) : 0;
 }
 
 int
 main(int argc, char **argv)
 {
-	struct status status = { .after = 0 };
+	struct status status = { .filter = { .state = -1, .limit = 50 } };
 	struct fail fail;
 	int code;
 
 	cli_start(&status.cli, "agent-status", usage_text, help_text);
 	parse_options(&status, argc, argv);
-	if (cli_settings(&status.cli, &fail) < 0)
+	code = cli_settings(&status.cli, &fail);
+	if (status.flags[CGI] || status.flags[FASTCGI])
+		return respond(&status, code < 0 ? &fail : NULL);
+	if (code < 0)
 		return cli_fail(&status.cli, &fail, NULL);
 	if (engine_open(status.cli.engine, cli_store(&status.cli), ENGINE_READ,
 		&status.cli.config, &status.engine, &fail) < 0)
 		code = -1;
-	else if (status.schedules)
-		code = engine_schedules(status.engine, show_schedule, &status,
-		    &fail);
+	else if (status.flags[SCHEDULES])
+		code = engine_schedules(status.engine, show_row, &status, &fail);
 	else
 		code = status.id ? one(&status, &fail) : list(&status, &fail);
 	if (code < 0)

@@ -3,7 +3,13 @@
  */
 #include "common/engine.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "common/digest.h"
+#include "common/json.h"
+
+#define OBJECT_MAX ((size_t)EVENT_MAX + (16u << 20))
 
 void
 engine_close(struct engine *engine)
@@ -96,6 +102,65 @@ int
 engine_wait(struct engine *engine, int64_t milliseconds, struct fail *fail)
 {
 	return engine->operations->wait(engine, milliseconds, fail);
+}
+
+/* From the object of the task. */
+static void
+fill_look(struct engine_look *look, struct span task)
+{
+	char digest[DIGEST_TEXT];
+	const char *user, *state;
+	struct span span;
+	cJSON *value;
+
+	digest_hex(task.at, task.length, digest);
+	digest[16] = '\0';
+	look->version = strtoull(digest, NULL, 16);
+	value = cJSON_CreateObject();
+	if (json_member(task, "user", &span))
+		cJSON_AddItemToObject(value, "user",
+		    cJSON_ParseWithLength(span.at, span.length));
+	if (json_member(task, "state", &span))
+		cJSON_AddItemToObject(value, "state",
+		    cJSON_ParseWithLength(span.at, span.length));
+	user = json_string(value, "user");
+	state = json_string(value, "state");
+	look->found = user && strlen(user) < sizeof(look->user) && state &&
+	    task_state_parse(state, &look->state);
+	if (look->found)
+		memcpy(look->user, user, strlen(user) + 1);
+	cJSON_Delete(value);
+}
+
+int
+engine_look(struct engine *engine, struct engine_look *looks, size_t count,
+    struct fail *fail)
+{
+	struct buf task = BUF_INIT(OBJECT_MAX);
+	int result = 0;
+
+	if (engine->operations->look)
+		return engine->operations->look(engine, looks, count, fail);
+	for (size_t i = 0; result == 0 && i < count; i++) {
+		buf_reset(&task);
+		looks[i].found = false;
+		if (engine_get(engine, looks[i].id, &task, fail) == 0)
+			fill_look(&looks[i],
+			    (struct span){ task.data, task.length });
+		else if (strcmp(fail->type, "no_task") != 0 &&
+		    strcmp(fail->type, "invalid_id") != 0)
+			result = -1;
+	}
+	buf_release(&task);
+	return result;
+}
+
+int
+engine_watch(struct engine *engine, int *ret_fd, struct fail *fail)
+{
+	*ret_fd = -1;
+	return engine->operations->watch ?
+	    engine->operations->watch(engine, ret_fd, fail) : 0;
 }
 
 static int

@@ -99,6 +99,28 @@ engine_depth(struct engine *engine, const char *queue, struct buf *buf,
 int
 engine_wait(struct engine *engine, int64_t milliseconds, struct fail *fail);
 
+/* Whose tasks these are, and what tells whether they have changed: VERSION is
+ * another one when what engine_get or engine_events give may be. One look at
+ * many tasks is cheap. */
+struct engine_look {
+	const char *id;
+	/* filled in: */
+	bool found;            /* an id that is none is not found */
+	char user[TASK_USER_MAX + 1];
+	enum task_state state;
+	uint64_t version;
+};
+
+int
+engine_look(struct engine *engine, struct engine_look *looks, size_t count,
+    struct fail *fail);
+
+/* A descriptor that becomes readable when something may have changed; the
+ * engine's, and engine_wait with 0 makes it unreadable again. -1 without an
+ * error where the engine has no such thing: look every now and then. */
+int
+engine_watch(struct engine *engine, int *ret_fd, struct fail *fail);
+
 /* ---- schedules: FAIL_NEVER, "no_schedules", where the engine has none ---- */
 
 /* The tasks at each time that CRON says; the ids are the schedules'. */
@@ -142,6 +164,11 @@ struct engine_operations {
 	    struct buf *buf, struct fail *fail);
 	int (*wait)(struct engine *engine, int64_t milliseconds,
 	    struct fail *fail);
+	/* NULL: one get after the other */
+	int (*look)(struct engine *engine, struct engine_look *looks,
+	    size_t count, struct fail *fail);
+	/* NULL: there is none */
+	int (*watch)(struct engine *engine, int *ret_fd, struct fail *fail);
 	/* NULL: there are no schedules */
 	int (*schedule)(struct engine *engine, struct submission *submissions,
 	    size_t count, const char *cron, struct fail *fail);

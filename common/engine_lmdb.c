@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -516,19 +517,97 @@ lmdb_depth(struct engine *engine, const char *queue, struct buf *buf,
 	return 0;
 }
 
+/* What a model says before its turn is over is not in the store itself. */
 static int
 watch_store(struct engine_lmdb *lmdb, struct fail *fail)
 {
+	static const struct {
+		const char *name;
+		uint32_t events;
+	} watched[] = {
+		{ "data.mdb", IN_MODIFY },
+		{ "progress", IN_MODIFY | IN_CREATE | IN_DELETE },
+	};
 	char *path;
 	int result = 0;
 
 	lmdb->notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (lmdb->notify < 0)
 		return fail_errno(fail, "unable to watch the store");
-	path = mem_print("%s/data.mdb", store_folder(lmdb->store));
-	if (inotify_add_watch(lmdb->notify, path, IN_MODIFY) < 0)
-		result = fail_errno(fail, "unable to watch %s", path);
+	for (size_t i = 0; result == 0 && i < 2; i++) {
+		path = mem_print("%s/%s", store_folder(lmdb->store),
+		    watched[i].name);
+		if (inotify_add_watch(lmdb->notify, path,
+			watched[i].events) < 0)
+			result = fail_errno(fail, "unable to watch %s", path);
+		free(path);
+	}
+	return result;
+}
+
+static int
+lmdb_watch(struct engine *engine, int *ret_fd, struct fail *fail)
+{
+	struct engine_lmdb *lmdb = own(engine);
+
+	if (lmdb->notify < 0 && watch_store(lmdb, fail) < 0)
+		return -1;
+	*ret_fd = lmdb->notify;
+	return 0;
+}
+
+/* FNV-1a: to tell one version from another needs no more. */
+static uint64_t
+mix(uint64_t sum, int64_t number)
+{
+	for (int i = 0; i < 8; i++)
+		sum = (sum ^ (uint8_t)(number >> 8 * i)) * 1099511628211u;
+	return sum;
+}
+
+static void
+fill_look(struct engine_lmdb *lmdb, struct engine_look *look,
+    const struct task_row *row)
+{
+	struct stat progress;
+	char *path;
+
+	look->found = true;
+	look->state = row->state;
+	memcpy(look->user, row->user, sizeof(look->user));
+	look->version = mix(mix(mix(mix(14695981039346656037u,
+	    (int64_t)row->seq), row->state), row->due), row->updated_at);
+	if (row->state != TASK_RUNNING)
+		return;
+	path = mem_print("%s/progress/%s", store_folder(lmdb->store),
+	    look->id);
+	if (stat(path, &progress) == 0)
+		look->version = mix(mix(look->version, progress.st_size),
+		    (int64_t)progress.st_ino);
 	free(path);
+}
+
+static int
+lmdb_look(struct engine *engine, struct engine_look *looks, size_t count,
+    struct fail *fail)
+{
+	struct engine_lmdb *lmdb = own(engine);
+	struct task_row row;
+	int result = 0;
+	struct id id;
+
+	if (store_begin(lmdb->store, false, 0, fail) < 0)
+		return -1;
+	for (size_t i = 0; result == 0 && i < count; i++) {
+		looks[i].found = false;
+		if (!id_parse(looks[i].id, &id))
+			continue;
+		if (store_get(lmdb->store, &id, &row, fail) == 0)
+			fill_look(lmdb, &looks[i], &row);
+		else if (strcmp(fail->type, "no_task") != 0)
+			result = -1;
+	}
+	store_abort(lmdb->store);
 	return result;
 }
 
@@ -559,6 +638,8 @@ static const struct engine_operations operations = {
 	.signal = lmdb_signal,
 	.depth = lmdb_depth,
 	.wait = lmdb_wait,
+	.look = lmdb_look,
+	.watch = lmdb_watch,
 };
 
 int

@@ -6,9 +6,11 @@
 #include "common/journal.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/task.h"
 
 enum member_kind { STRING = 1, INTEGER, BOOLEAN, ARRAY, OBJECT };
 
@@ -218,4 +220,24 @@ member_raw(struct buf *buf, const char *name, const char *json, size_t length)
 {
 	member_name(buf, name);
 	buf_add(buf, json, length);
+}
+
+bool
+event_glance(struct span text, uint64_t *ret_seq, struct span *ret_type,
+    int *ret_final)
+{
+	struct span seq, type;
+	enum task_state state;
+	char name[32] = "";
+
+	if (!json_member(text, "seq", &seq) ||
+	    !json_member(text, "type", &type) || type.length < 2)
+		return false;
+	*ret_seq = strtoull(seq.at, NULL, 10);
+	*ret_type = (struct span){ type.at + 1, type.length - 2 };
+	if (ret_type->length < sizeof(name))
+		memcpy(name, ret_type->at, ret_type->length);
+	*ret_final = task_state_parse(name, &state) &&
+	    task_state_final(state) ? (int)state : -1;
+	return true;
 }

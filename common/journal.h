@@ -83,4 +83,11 @@ member_integer(struct buf *buf, const char *name, int64_t value);
 void
 member_raw(struct buf *buf, const char *name, const char *json, size_t length);
 
+/* What can be seen of an event's text without parsing it: its number, its
+ * type, and the state that it ends the task in, or -1. False when it has no
+ * number and type. */
+bool
+event_glance(struct span text, uint64_t *ret_seq, struct span *ret_type,
+    int *ret_final);
+
 #endif

@@ -189,12 +189,13 @@ add_members(struct buf *buf, const cJSON *event)
 }
 
 void
-view_event(struct buf *buf, const cJSON *event)
+view_event(struct buf *buf, const cJSON *event, int64_t now)
 {
 	const char *at = json_string(event, "at");
 	const char *type = json_string(event, "type");
 	const char *clock = at && strlen(at) > 11 ? at + 11 : "-";
 
+	(void)now;
 	buf_print(buf, "%4" PRId64 "  %-13s %-15s", number(event, "seq"),
 	    clock, type ? type : "-");
 	add_members(buf, event);

@@ -25,6 +25,6 @@ view_card(struct buf *buf, const cJSON *task, int64_t now);
 
 /* One event of a journal, one line. */
 void
-view_event(struct buf *buf, const cJSON *event);
+view_event(struct buf *buf, const cJSON *event, int64_t now);
 
 #endif

@@ -29,7 +29,7 @@ view(enum kind kind, const char *json)
 	else if (kind == CARD)
 		view_card(&out, value, NOW);
 	else
-		view_event(&out, value);
+		view_event(&out, value, 0);
 	cJSON_Delete(value);
 	return buf_detach(&out, NULL);
 }
