@@ -206,6 +206,8 @@ out:
 	return result;
 }
 
+static const char placeholder[] = "REPLACE-ME";
+
 static int
 check_secret(const char *secret, size_t length, const char *where,
     struct fail *fail)
@@ -215,6 +217,11 @@ check_secret(const char *secret, size_t length, const char *where,
 	if (length == 0)
 		return fail_set(fail, FAIL_NEVER, "bad_secret",
 		    "the secret in %s is empty: put it there", where);
+	if (length >= sizeof(placeholder) - 1 &&
+	    memcmp(secret, placeholder, sizeof(placeholder) - 1) == 0)
+		return fail_set(fail, FAIL_NEVER, "bad_secret",
+		    "the secret in %s is still the example's %s: put the real "
+		    "one in its place", where, placeholder);
 	for (i = 0; i < length; i++)
 		if ((unsigned char)secret[i] < 0x20 || secret[i] == 0x7f)
 			return fail_set(fail, FAIL_NEVER, "bad_secret",

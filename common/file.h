@@ -34,9 +34,10 @@ file_make_folder(const char *path, struct fail *fail);
 
 /* A secret: the value of the environment variable NAME, else the contents of
  * the file that NAME_FILE names without the newline at its end, else NULL with
- * return 0. An empty variable counts as not set; an empty file, or a control
- * character inside, is FAIL_NEVER, type "bad_secret". Never in a message. The
- * caller frees. */
+ * return 0. An empty variable counts as not set; an empty file, a control
+ * character inside, or a secret that begins with REPLACE-ME, as in an example
+ * that was not filled in, is FAIL_NEVER, type "bad_secret". Never in a message.
+ * The caller frees. */
 int
 file_secret(const char *name, char **ret_secret, struct fail *fail);
 

@@ -117,6 +117,12 @@ echo test-composio-key >"$T/key"
 COMPOSIO_API_KEY_FILE=$T/key
 export COMPOSIO_API_KEY_FILE
 try 0 "a key from a file" alice
+example=$TOP/k8s-manifests/secrets.example
+COMPOSIO_API_KEY_FILE=$example/composio-api-key try 100 "the example's key" alice
+says "is refused by the file's name" 'composio-api-key .*is still the example' "$OUT"
+ANTHROPIC_API_KEY_FILE=$example/anthropic-api-key \
+	status 100 "by a worker, too" agent-worker --store "$T/store" --once
+says "with words" 'anthropic-api-key .*is still the example' "$OUT"
 check "from cron: no terminal, no HOME, nothing else" env -i \
 	COMPOSIO_BASE_URL="$COMPOSIO_BASE_URL" \
 	COMPOSIO_API_KEY_FILE="$T/key" "$BIN/agent-preflight" -f "$T/task"

@@ -204,6 +204,9 @@ test_file_secret_file(void **state)
 		{ "sk-1234\t567890", NULL },
 		{ "", NULL },
 		{ "\n", NULL },
+		{ "REPLACE-ME", NULL },
+		{ "REPLACE-ME by 1234567890\n", NULL },
+		{ "REPLACE-M", "REPLACE-M" },
 	};
 	char *path = path_of("secret"), *secret = NULL;
 	struct fail fail;
