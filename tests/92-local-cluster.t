@@ -13,7 +13,7 @@ tools() { # tools NAME...: these are here, and no others
 		#!/bin/sh
 		echo "${0##*/} $*" >>"$CALLS"
 		case "${0##*/} $*" in
-		*"--entrypoint agent-token "*) echo agt_for_ana ;;
+		*"--entrypoint agent-token "*) echo '{"user":"ana","token":"agt_for_ana"}' ;;
 		*"get secret"*) exit 1 ;;
 		*"$FAILS"*) exit 1 ;;
 		esac
