@@ -12,53 +12,46 @@
 #include "common/fail.h"
 #include "common/journal.h"
 #include "common/json.h"
+#include "common/metrics.h"
 
 static const char usage_text[] =
-    "agent-scale-probe [--config FILE] [--engine NAME] [--json] [--plain]\n"
-    "                         [--queue NAME] [--store DIR]";
+    "agent-scale-probe [--config FILE] [--engine NAME] [--json] [--openmetrics]\n"
+    "                         [--plain] [--queue NAME] [--store DIR]";
 static const char help_text[] =
     "Prints how much there is to do, for an autoscaler.\n"
     "\n"
     "  --queue NAME   of this queue only\n"
+    "  --openmetrics  print all numbers, for Prometheus\n"
     "  --plain        print only the number: tasks pending and running\n";
 
-enum { OPTION_PLAIN = CLI_OWN, OPTION_QUEUE };
+enum { OPTION_OPENMETRICS = CLI_OWN, OPTION_PLAIN, OPTION_QUEUE };
 static const struct option options[] = {
 	CLI_OPTIONS,
+	{ "openmetrics", no_argument, NULL, OPTION_OPENMETRICS },
 	{ "plain", no_argument, NULL, OPTION_PLAIN },
 	{ "queue", required_argument, NULL, OPTION_QUEUE },
 	{ NULL, 0, NULL, 0 },
 };
 
-/* The engine's number NAME, which must be there. */
-static int
-get(const cJSON *depth, const char *name, int64_t *ret_number,
-    struct fail *fail)
-{
-	if (json_integer(depth, name, ret_number))
-		return 0;
-	return fail_set(fail, FAIL_NOT_NOW, "system",
-	    "the engine did not tell the number \"%s\"", name);
-}
+static const char *const ended[] = { "completed", "blocked", "failed",
+	"cancelled", NULL };
 
 static int
 print(const struct cli *cli, const char *queue, const struct buf *text,
     bool plain, struct fail *fail)
 {
-	static const char *const ended[] = { "completed", "blocked", "failed",
-		"cancelled" };
 	struct buf out = BUF_INIT(64u << 10), numbers = BUF_INIT(64u << 10);
 	int64_t ready, queued, running, waiting, workers, oldest, number;
 	cJSON *depth;
 	int done = -1;
 
 	depth = json_parse(text->data, text->length, &json_limits_task, fail);
-	if (!depth || get(depth, "ready", &ready, fail) < 0 ||
-	    get(depth, "queued", &queued, fail) < 0 ||
-	    get(depth, "running", &running, fail) < 0 ||
-	    get(depth, "waiting", &waiting, fail) < 0 ||
-	    get(depth, "workers", &workers, fail) < 0 ||
-	    get(depth, "oldest_ready_ms", &oldest, fail) < 0)
+	if (!depth || metrics_get(depth, "ready", &ready, fail) < 0 ||
+	    metrics_get(depth, "queued", &queued, fail) < 0 ||
+	    metrics_get(depth, "running", &running, fail) < 0 ||
+	    metrics_get(depth, "waiting", &waiting, fail) < 0 ||
+	    metrics_get(depth, "workers", &workers, fail) < 0 ||
+	    metrics_get(depth, "oldest_ready_ms", &oldest, fail) < 0)
 		goto out;
 	if (queue)
 		member_string(&numbers, "queue", queue);
@@ -69,8 +62,8 @@ print(const struct cli *cli, const char *queue, const struct buf *text,
 	member_integer(&numbers, "scheduled", queued - ready);
 	member_integer(&numbers, "running", running);
 	member_integer(&numbers, "waiting", waiting);
-	for (size_t i = 0; i < sizeof(ended) / sizeof(ended[0]); i++) {
-		if (get(depth, ended[i], &number, fail) < 0)
+	for (size_t i = 0; ended[i]; i++) {
+		if (metrics_get(depth, ended[i], &number, fail) < 0)
 			goto out;
 		member_integer(&numbers, ended[i], number);
 	}
@@ -89,6 +82,19 @@ out:
 	return done;
 }
 
+static int
+print_metrics(const struct cli *cli, struct engine *engine,
+    const struct buf *all, struct fail *fail)
+{
+	struct buf out = BUF_INIT(1u << 20);
+	int done = metrics_write(&out, engine, all, fail);
+
+	if (done == 0)
+		cli_write(cli, out.data, out.length);
+	buf_release(&out);
+	return done;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -97,24 +103,29 @@ main(int argc, char **argv)
 	const char *queue = NULL;
 	struct cli cli;
 	struct fail fail;
-	bool plain = false;
+	bool plain = false, metrics = false;
 	int option, code = 0;
 
 	cli_start(&cli, "agent-scale-probe", usage_text, help_text);
 	while ((option = cli_option(&cli, argc, argv, "", options)) != -1) {
 		if (option == OPTION_PLAIN)
 			plain = true;
+		else if (option == OPTION_OPENMETRICS)
+			metrics = true;
 		else if (option == OPTION_QUEUE)
 			queue = optarg;
 	}
 	if (optind < argc)
 		cli_usage(&cli, "unexpected argument: %s", argv[optind]);
+	if (metrics && (queue || plain))
+		cli_usage(&cli, "--openmetrics is of all queues, and alone");
 	if (cli_settings(&cli, &fail) < 0)
 		return cli_fail(&cli, &fail, NULL);
 	if (engine_open(cli.engine, cli_store(&cli), ENGINE_READ, &cli.config,
 		&engine, &fail) < 0 ||
 	    engine_depth(engine, queue, &depth, &fail) < 0 ||
-	    print(&cli, queue, &depth, plain, &fail) < 0)
+	    (metrics ? print_metrics(&cli, engine, &depth, &fail) :
+		print(&cli, queue, &depth, plain, &fail)) < 0)
 		code = cli_fail(&cli, &fail, NULL);
 	engine_close(engine);
 	config_release(&cli.config);

@@ -190,7 +190,8 @@ check_version(struct db *db, MDB_txn *txn, struct fail *fail)
 	bytes = value.mv_data;
 	version = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
 	    (uint32_t)bytes[2] << 8 | bytes[3];
-	if (version == db->options.version)
+	if (version == db->options.version || (db->options.oldest != 0 &&
+	    version >= db->options.oldest && version < db->options.version))
 		return 0;
 	return fail_set(fail, FAIL_NEVER, "store_version",
 	    "the store in %s has version %u and this program knows version %u;"

@@ -34,6 +34,7 @@ struct db_options {
 	                            * keeps the version there */
 	size_t table_count;
 	uint32_t version;          /* of what the tables hold */
+	uint32_t oldest;           /* version that is taken too; 0: none */
 	bool write, create;
 	uint64_t maximum;          /* bytes; 0: no limit */
 	uint64_t initial;          /* first size of the map; 0: 16 MiB */

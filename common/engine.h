@@ -90,7 +90,10 @@ int
 engine_signal(struct engine *engine, const char *id, const char *signal,
     struct span members, struct fail *fail);
 
-/* The numbers of a queue (NULL: all) as one object added to BUF. */
+/* The numbers of a queue (NULL: all) as one object added to BUF. Of all of
+ * them, where the engine knows: "queues" (names, as far as they are known),
+ * "waits" (tasks by what they wait for), "sums" (of all tasks ever, pruned
+ * ones too). */
 int
 engine_depth(struct engine *engine, const char *queue, struct buf *buf,
     struct fail *fail);

@@ -484,12 +484,54 @@ out:
 
 /* ---- numbers, waiting ---- */
 
+/* What there is of all queues together only. */
+static void
+add_numbers(struct buf *members, const struct store_numbers *numbers)
+{
+	static const char *const names[STORE_SUMS] = {
+		[SUM_TURNS] = "turns", [SUM_CALLS] = "calls",
+		[SUM_CALLS_UNKNOWN] = "calls_unknown",
+		[SUM_INPUT] = "input_tokens", [SUM_OUTPUT] = "output_tokens",
+		[SUM_CACHE_READ] = "cache_read_tokens",
+		[SUM_CACHE_WRITE] = "cache_write_tokens",
+		[SUM_NANO_USD] = "nano_usd", [SUM_SUBMITTED] = "submitted",
+		[SUM_COMPLETED] = "completed", [SUM_BLOCKED] = "blocked",
+		[SUM_FAILED] = "failed", [SUM_CANCELLED] = "cancelled",
+	};
+	struct buf list = BUF_INIT(64u << 10);
+	size_t i;
+
+	for (i = 0; i < numbers->queue_count; i++) {
+		buf_add_string(&list, i > 0 ? "," : "[");
+		json_quote(&list, numbers->queues[i],
+		    strlen(numbers->queues[i]));
+	}
+	buf_add_string(&list, numbers->queue_count > 0 ? "]" : "[]");
+	member_raw(members, "queues", list.data, list.length);
+	buf_reset(&list);
+	if (!numbers->counted)
+		goto out;
+	for (i = 0; i < numbers->waits_count; i++)
+		member_integer(&list, numbers->waits[i].name,
+		    numbers->waits[i].count);
+	buf_print(members, ",\"waits\":{%s},\"sums\":{",
+	    list.length > 0 ? list.data : "");
+	buf_reset(&list);
+	for (i = 0; i < STORE_SUMS; i++)
+		member_integer(&list, names[i], numbers->sums[i]);
+	buf_add(members, list.data, list.length);
+	buf_add_string(members, "}");
+out:
+	buf_release(&list);
+}
+
 static int
 lmdb_depth(struct engine *engine, const char *queue, struct buf *buf,
     struct fail *fail)
 {
 	struct store *store = own(engine)->store;
 	struct buf members = BUF_INIT(OBJECT_MAX);
+	struct store_numbers numbers;
 	struct store_depth depth;
 	int64_t now = clock_wall();
 	int state, result;
@@ -497,6 +539,8 @@ lmdb_depth(struct engine *engine, const char *queue, struct buf *buf,
 	if (store_begin(store, false, 0, fail) < 0)
 		return -1;
 	result = store_depth(store, queue, now, &depth, fail);
+	if (result == 0 && !queue)
+		result = store_numbers(store, &numbers, fail);
 	store_abort(store);
 	if (result < 0)
 		return -1;
@@ -510,6 +554,8 @@ lmdb_depth(struct engine *engine, const char *queue, struct buf *buf,
 	member_integer(&members, "workers", depth.workers);
 	member_integer(&members, "oldest_ready_ms",
 	    depth.oldest_ready ? now - depth.oldest_ready : 0);
+	if (!queue)
+		add_numbers(&members, &numbers);
 	buf_add_string(buf, "{");
 	buf_add(buf, members.data, members.length);
 	buf_add_string(buf, "}");

@@ -181,6 +181,27 @@ look_at_queue(struct depth *depth, const char *name, struct fail *fail)
 	return result;
 }
 
+/* Those of the oldest open tasks that were looked at. */
+static void
+add_queues(const struct depth *depth, struct buf *members)
+{
+	const size_t prefix = strlen(TEMPORAL_QUEUE_PREFIX);
+	struct buf list = BUF_INIT(QUERY_MAX);
+	const char *name;
+	size_t i;
+
+	for (i = 0; i < depth->queue_count; i++) {
+		name = depth->queues[i];
+		if (strncmp(name, TEMPORAL_QUEUE_PREFIX, prefix) != 0)
+			continue;
+		buf_add_string(&list, list.length > 0 ? "," : "");
+		json_quote(&list, name + prefix, strlen(name + prefix));
+	}
+	buf_print(members, "\"queues\":[%s]",
+	    list.length > 0 ? list.data : "");
+	buf_release(&list);
+}
+
 static void
 print_depth(const struct depth *depth, struct buf *buf)
 {
@@ -205,6 +226,8 @@ print_depth(const struct depth *depth, struct buf *buf)
 	}
 	if (depth->queue != NULL)
 		member_string(&members, "queue", depth->queue);
+	else
+		add_queues(depth, &members);
 	member_integer(&members, "ready", ready);
 	member_integer(&members, "queued", queued);
 	member_integer(&members, "running", running);

@@ -52,6 +52,7 @@ store_open_tuned(const char *folder, enum store_mode mode, uint64_t maximum,
 	options.tables = store_tables;
 	options.table_count = TABLES;
 	options.version = STORE_VERSION;
+	options.oldest = 1;
 	options.write = mode != STORE_READ;
 	options.create = mode == STORE_CREATE;
 	options.maximum = maximum;
@@ -62,7 +63,8 @@ store_open_tuned(const char *folder, enum store_mode mode, uint64_t maximum,
 		return -1;
 	store = mem_alloc(sizeof(*store));
 	store->folder = mem_string(folder);
-	if (db_open(folder, &options, &store->db, fail) < 0) {
+	if (db_open(folder, &options, &store->db, fail) < 0 ||
+	    (options.write && sums_upgrade(store, fail) < 0)) {
 		store_close(store);
 		return -1;
 	}
@@ -199,6 +201,7 @@ store_create(struct store *store, struct task_row *row,
 		return -1;
 	if ((row->key[0] && put_key(store, &new_row, fail) < 0) ||
 	    place_add(store, &new_row, fail) < 0 ||
+	    sums_begin(store, &new_row, fail) < 0 ||
 	    task_write(store, &new_row, fail) < 0)
 		return -1;
 	*row = new_row;
@@ -268,7 +271,8 @@ store_put(struct store *store, struct task_row *row, struct fail *fail)
 		    place_add(store, &new_row, fail) < 0)
 			return -1;
 	}
-	if (task_write(store, &new_row, fail) < 0)
+	if (sums_follow(store, &old, &new_row, fail) < 0 ||
+	    task_write(store, &new_row, fail) < 0)
 		return -1;
 	*row = new_row;
 	return 0;

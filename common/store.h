@@ -32,7 +32,7 @@
 #include "common/journal.h"
 #include "common/task.h"
 
-#define STORE_VERSION 1
+#define STORE_VERSION 2 /* 1 is read too, and upgraded by who opens it to write */
 
 struct store;
 
@@ -197,6 +197,34 @@ struct store_depth {
 	int64_t oldest_ready;        /* wall time of creation of the next one in
 	                              * line, 0 for none */
 };
+
+#define STORE_SUMS 13
+enum store_sum { /* of all tasks that ever were, pruned ones too */
+	SUM_TURNS, SUM_CALLS, SUM_CALLS_UNKNOWN, SUM_INPUT, SUM_OUTPUT,
+	SUM_CACHE_READ, SUM_CACHE_WRITE, SUM_NANO_USD, SUM_SUBMITTED,
+	SUM_COMPLETED, SUM_BLOCKED, SUM_FAILED, SUM_CANCELLED,
+};
+
+#define STORE_WAITS_MOST 16
+#define STORE_WAITS_NAME 32
+#define STORE_QUEUES_MOST 64
+
+struct store_numbers {
+	bool counted;                /* sums and waits are known: not in a store
+	                              * of version 1 that was never written to */
+	int64_t sums[STORE_SUMS];
+	struct store_waits {         /* tasks that wait, by the first word of */
+		char name[STORE_WAITS_NAME]; /* their reason */
+		int64_t count;
+	} waits[STORE_WAITS_MOST];
+	size_t waits_count;
+	char queues[STORE_QUEUES_MOST][TASK_QUEUE_MAX + 1]; /* with tasks */
+	size_t queue_count;
+};
+
+int
+store_numbers(struct store *store, struct store_numbers *ret_numbers,
+    struct fail *fail);
 
 /* QUEUE NULL: all queues together. */
 int

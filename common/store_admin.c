@@ -65,6 +65,7 @@ remove_task(struct store *store, const struct task_row *row,
 	struct key key = key_idempotency(row->user, row->key);
 
 	if (place_remove(store, row, fail) < 0 ||
+	    sums_end(store, row, fail) < 0 ||
 	    (row->key[0] && row_drop(store, TABLE_KEYS, &key, fail) < 0) ||
 	    row_drop(store, TABLE_TASKS, &task, fail) < 0)
 		return -1;
@@ -335,7 +336,8 @@ copy_row(struct copy *copy, const struct task_row *row, struct fail *fail)
 		return -1;
 	if (row->key[0] && copy_key(copy, row, fail) < 0)
 		return -1;
-	if (place_add(copy->to, row, fail) < 0)
+	if (place_add(copy->to, row, fail) < 0 ||
+	    sums_begin(copy->to, row, fail) < 0)
 		return -1;
 	return task_write(copy->to, row, fail);
 }
@@ -375,7 +377,8 @@ remove_partial(struct copy *copy, struct fail *fail)
 	return store_commit(copy->to, fail);
 }
 
-/* The places of users in the lines, and when queues were served. */
+/* The places of users in the lines, when queues were served, and the sums,
+ * which tasks that were pruned have their part in. */
 static int
 copy_shares(struct copy *copy, struct fail *fail)
 {
@@ -401,7 +404,8 @@ copy_shares(struct copy *copy, struct fail *fail)
 			memcpy(next.bytes, row.key.at, row.key.length);
 			key_next(&next);
 		}
-		if (number_read(copy->from, TABLE_META, &served, &number,
+		if (sums_copy(copy->from, copy->to, fail) < 0 ||
+		    number_read(copy->from, TABLE_META, &served, &number,
 		    fail) < 0)
 			return -1;
 		store_abort(copy->from);

@@ -31,6 +31,9 @@ struct check {
 	void *context;
 	int faults;
 	void *tallies;       /* a tree of struct tally (tsearch) */
+	int64_t sums[STORE_SUMS]; /* of the tasks that are there */
+	bool summed;         /* the counter of the sums was seen */
+	bool counted;        /* it has sums, and reasons to wait */
 	struct span *texts;  /* the journal of the task at hand */
 	size_t text_count;
 };
@@ -94,6 +97,8 @@ tally_row(struct check *check, const struct task_row *row)
 	struct key total = key_counter('t', "");
 	struct key queue = key_counter('q', row->queue);
 	struct key user = key_counter('u', row->user);
+	struct key waits = key_waits(row);
+	int64_t sums[STORE_SUMS];
 	struct tally *tally;
 
 	tally = tally_make(check, &total);
@@ -104,6 +109,11 @@ tally_row(struct check *check, const struct task_row *row)
 	tally->counts.ready += row_ready(row);
 	if (row->state == TASK_RUNNING)
 		tally_make(check, &user)->running++;
+	if (row->state == TASK_WAITING && check->counted)
+		tally_make(check, &waits)->running++;
+	sums_of(row, sums);
+	for (size_t i = 0; i < STORE_SUMS; i++)
+		check->sums[i] = sums_plus(check->sums[i], sums[i]);
 }
 
 /* ---- indexes ---- */
@@ -476,7 +486,24 @@ static const char *
 counter_name(char kind)
 {
 	return kind == 't' ? "all tasks" : kind == 'q' ? "the queue" :
-	    "the running tasks of the user";
+	    kind == 'w' ? "the tasks that wait for" :
+	    kind == 's' ? "the sums" : "the running tasks of the user";
+}
+
+/* Tasks that were pruned are in them, too. */
+static void
+check_sums(struct check *check, const struct db_row *row)
+{
+	int64_t sums[STORE_SUMS];
+	struct fail broken;
+	bool fine = sums_unpack(row->value, sums, &broken) == 0;
+	size_t i;
+
+	for (i = 0; fine && i < STORE_SUMS; i++)
+		fine = sums[i] >= check->sums[i];
+	if (!fine)
+		fault(check, "the sums are less than what is there");
+	check->summed = true;
 }
 
 static int
@@ -494,8 +521,12 @@ check_counter(struct check *check, const struct db_row *row,
 	(void)fail;
 	key.length = row->key.length;
 	memcpy(key.bytes, row->key.at, key.length);
+	if (key.bytes[0] == 's') {
+		check_sums(check, row);
+		return 0;
+	}
 	memset(&counts, 0, sizeof(counts));
-	if (key.bytes[0] == 'u')
+	if (key.bytes[0] == 'u' || key.bytes[0] == 'w')
 		result = number_unpack(row->value, &running, &broken);
 	else
 		result = counts_unpack(row->value, &counts, &broken);
@@ -629,6 +660,8 @@ tell_unseen(struct check *check)
 {
 	struct tally *tally;
 
+	if (!check->summed && check->counted && check->sums[SUM_SUBMITTED] > 0)
+		fault(check, "the sums are missing");
 	while (check->tallies) {
 		tally = *(struct tally **)check->tallies;
 		if (!tally->seen && tally->key.bytes[0] == 'p')
@@ -689,7 +722,9 @@ store_verify(struct store *store,
 	check.context = context;
 	if (store_begin(store, false, 0, fail) < 0)
 		return -1;
-	result = check_tables(&check, fail);
+	result = sums_counted(store, &check.counted, fail);
+	if (result == 0)
+		result = check_tables(&check, fail);
 	store_abort(store);
 	if (result == 0)
 		tell_unseen(&check);

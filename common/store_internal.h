@@ -19,6 +19,8 @@
  *	by_state   state id                      -
  *	counters   't' | 'q' queue               tasks by state, ready
  *	           'u' user                      running tasks
+ *	           'w' word                      waiting tasks, by their reason
+ *	           's'                           sums (store.h), which only grow
  *	shares     queue 0 rank user             the user's last places
  *	           queue 0 rank                  the clock
  *	           queue 0 255                   when the queue was last served
@@ -104,7 +106,8 @@ key_user(const char *user, int state, const struct id *id);
 struct key
 key_state(enum task_state state, const struct id *id);
 
-/* KIND 't' with "", 'q' with a queue, 'u' with a user. */
+/* KIND 't' or 's' with "", 'q' with a queue, 'u' with a user, 'w' with a
+ * word. */
 struct key
 key_counter(char kind, const char *name);
 
@@ -275,5 +278,47 @@ place_unpark(struct store *store, const char *user, const char *queue,
 /* The path of a worker's lock file; the caller frees. */
 char *
 worker_path(const struct store *store, const struct id *worker);
+
+/* ---- sums and reasons to wait (store_sums.c) ---- */
+
+/* Of the word of a WAITING row's reason. */
+struct key
+key_waits(const struct task_row *row);
+
+/* What the row alone adds up to. */
+void
+sums_of(const struct task_row *row, int64_t ret_sums[STORE_SUMS]);
+
+/* Neither is negative; it stops at the largest number. */
+int64_t
+sums_plus(int64_t sum, int64_t more);
+
+int
+sums_unpack(struct span value, int64_t ret_sums[STORE_SUMS],
+    struct fail *fail);
+
+/* A row that is new, has changed, is removed. */
+int
+sums_begin(struct store *store, const struct task_row *row,
+    struct fail *fail);
+
+int
+sums_follow(struct store *store, const struct task_row *old,
+    const struct task_row *row, struct fail *fail);
+
+int
+sums_end(struct store *store, const struct task_row *row, struct fail *fail);
+
+/* The sums of a whole store, over what is in TO. */
+int
+sums_copy(struct store *from, struct store *to, struct fail *fail);
+
+/* Whether the store has them: not when it is of version 1. */
+int
+sums_counted(struct store *store, bool *ret_counted, struct fail *fail);
+
+/* Brings a store of version 1 to this one; outside of transactions. */
+int
+sums_upgrade(struct store *store, struct fail *fail);
 
 #endif
