@@ -71,7 +71,7 @@ $(BIN)/engine_%.so: $(BUILD)/common/engine_%.o $(BUILD)/libcommon.a
 
 $(BIN)/%: cmd/%.sh
 	@mkdir -p $(@D)
-	$(Q)install -m 755 $< $@
+	$(Q)sed 's/@VERSION@/$(VERSION)/' $< >$@.new && chmod 755 $@.new && mv $@.new $@
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
@@ -124,7 +124,10 @@ install: all
 	install -m 755 $(PROGRAMS) $(SCRIPTS) $(DESTDIR)$(PREFIX)/bin
 	$(if $(OBJECTS),install -d $(DESTDIR)$(PREFIX)/lib/agent-utils)
 	$(if $(OBJECTS),install -m 644 $(OBJECTS) $(DESTDIR)$(PREFIX)/lib/agent-utils)
-	install -m 644 man/agent-task.schema.json $(DESTDIR)$(PREFIX)/share/agent-utils
+	install -m 644 man/agent-task.schema.json cmd/gateway/openapi.json cmd/gateway/*.conf \
+		$(DESTDIR)$(PREFIX)/share/agent-utils
+	install -d $(DESTDIR)$(PREFIX)/share/agent-utils/errors
+	install -m 644 cmd/gateway/errors/*.html $(DESTDIR)$(PREFIX)/share/agent-utils/errors
 	if [ -e cmd/web/out/index.html ]; then \
 		install -d $(DESTDIR)$(PREFIX)/share/agent-utils/web && \
 		cp -R cmd/web/out/. $(DESTDIR)$(PREFIX)/share/agent-utils/web; \

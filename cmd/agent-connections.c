@@ -66,17 +66,24 @@ read_options(struct question *question, int argc, char **argv)
 	question->until = clock_boot() + seconds * 1000;
 }
 
-/* The names have the form that they have in a task. */
+/* The names have the form that they have in a task; one may come twice. */
 static int
 check_names(struct question *question, char **toolkits, struct fail *fail)
 {
 	cJSON *value = cJSON_CreateObject(), *list;
+	const cJSON *item;
 
 	cJSON_AddStringToObject(value, "user", question->user);
 	cJSON_AddStringToObject(value, "goal", "-");
 	list = cJSON_AddArrayToObject(value, "toolkits");
-	for (; *toolkits != NULL; toolkits++)
-		cJSON_AddItemToArray(list, cJSON_CreateString(*toolkits));
+	for (; *toolkits != NULL; toolkits++) {
+		cJSON_ArrayForEach(item, list)
+			if (strcmp(item->valuestring, *toolkits) == 0)
+				break;
+		if (item == NULL)
+			cJSON_AddItemToArray(list,
+			    cJSON_CreateString(*toolkits));
+	}
 	if (task_check(value, &question->cli.config, &question->task,
 	    fail) < 0)
 		return -1;
