@@ -35,7 +35,7 @@ static const char *const worker_members[] = {
 };
 static const char *const limit_members[] = {
 	"open_per_user", "running_per_user", "running_per_queue",
-	"store_bytes", NULL,
+	"run_events", "run_bytes", "store_bytes", NULL,
 };
 static const char *const price_members[] = {
 	"input", "output", "cache_read", "cache_write_5m", "cache_write_1h",
@@ -252,6 +252,8 @@ set_numbers(const cJSON *file, struct config *config, struct fail *fail)
 		  &config->running_per_user },
 		{ "limits", "running_per_queue", 0, 1000000, 1,
 		  &config->running_per_queue },
+		{ "limits", "run_events", 0, 40000, 1, &config->run_events },
+		{ "limits", "run_bytes", 0, 32 << 20, 1, &config->run_bytes },
 		{ "limits", "store_bytes", 0, LARGE_NUMBER, 1,
 		  &config->store_bytes },
 	};

@@ -54,6 +54,8 @@ struct config {
 	int64_t concurrency, grace_ms, lease_ms;
 	int64_t running_per_user, running_per_queue; /* 0: no limit */
 	int64_t open_per_user;   /* not ended; 0: no limit */
+	int64_t run_events, run_bytes; /* of one run on Temporal; 0: no limit
+	                        * of our own */
 	int64_t store_bytes;   /* the store's largest size; 0: no limit */
 };
 

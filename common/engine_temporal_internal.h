@@ -44,6 +44,11 @@ engine_temporal_polled(struct engine_temporal *own, const char *queue,
 struct tale {
 	struct engine_temporal *own;
 	char *id;
+	char *run;             /* that is read; NULL or "": the latest */
+	char *runs;            /* JSON: those before it, when it is not the
+	                        * first, oldest first */
+	int next_run;          /* of them: to be tried when this one is gone */
+	bool alone;            /* all of them are gone */
 	struct temporal_history *history;
 	struct temporal_answer answer;
 

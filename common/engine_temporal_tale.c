@@ -7,6 +7,11 @@
  * is not answered, other events can have its place later. So these are held
  * back until something follows them.
  *
+ * A task may have gone on in a new run, which the server gives out first. Then
+ * the oldest run that the server still has is read, and each that follows it,
+ * as one history. (A run that goes on from a forgotten one has the journal in
+ * it.)
+ *
  * A signal that no worker has seen yet is an event of the history without the
  * decision that must follow. The decision depends on nothing but the fold, so it
  * is made here, for the answer only.
@@ -94,6 +99,8 @@ tale_free(struct tale *tale)
 	free(tale->held);
 	free(tale->token.data);
 	free(tale->id);
+	free(tale->run);
+	free(tale->runs);
 	free(tale->task);
 	free(tale->last);
 	free(tale->worker);
@@ -176,31 +183,105 @@ keep_token(struct tale *tale, const ProtobufCBinaryData *token)
 static int
 send_page(struct tale *tale, bool wait, struct fail *fail)
 {
-	struct temporal_page page = { .id = tale->id, .wait = wait,
+	struct temporal_page page = { .id = tale->id, .run = tale->run,
+		.wait = wait,
 		.token = tale->token.len > 0 ? &tale->token : NULL };
 
 	return temporal_history(tale->own->temporal, &page, &tale->answer,
 	    fail);
 }
 
-/* What the answer brought; sets the token, empty at the end. */
+/* Another run is to be read, from its beginning. */
+static void
+turn_to(struct tale *tale, const char *run)
+{
+	set(&tale->run, run, strlen(run));
+	drop_held(tale);
+	tale->token.len = 0;
+}
+
+/* The oldest run that was not tried yet; when the server has none of them any
+ * more, the latest alone. False when that is gone, too. */
+static bool
+turn_to_oldest(struct tale *tale)
+{
+	cJSON *runs = tale->runs != NULL ? cJSON_Parse(tale->runs) : NULL;
+	const cJSON *run = cJSON_GetArrayItem(runs, tale->next_run++);
+	bool result = true;
+
+	if (cJSON_IsString(run)) {
+		turn_to(tale, run->valuestring);
+	} else if (runs != NULL && !tale->alone) {
+		turn_to(tale, "");
+		tale->alone = true;
+	} else {
+		result = false;
+	}
+	cJSON_Delete(runs);
+	return result;
+}
+
+/* How many runs there were before one that says that they are RUNS. */
 static int
-take_answer(struct tale *tale, struct fail *fail)
+count_runs(const char *runs)
+{
+	cJSON *list = runs != NULL ? cJSON_Parse(runs) : NULL;
+	int count = cJSON_GetArraySize(list);
+
+	cJSON_Delete(list);
+	return count;
+}
+
+/* Whether the page is of the latest run, and others are to be read first: all
+ * before it, or the rest of the one that was the latest a moment ago. */
+static bool
+is_ahead(struct tale *tale, const Api__History *page)
+{
+	struct temporal_facts facts = temporal_history_facts(tale->history);
+	struct span continued, runs;
+
+	if ((tale->run != NULL && *tale->run != '\0') || page == NULL ||
+	    page->n_events == 0 ||
+	    !temporal_history_continued(page->events[0], &continued) ||
+	    !json_member(continued, "runs", &runs))
+		return false;
+	set(&tale->runs, runs.at, runs.length);
+	tale->next_run = facts.last > 0 ? count_runs(facts.runs) : 0;
+	return facts.last > 0 ? count_runs(tale->runs) > tale->next_run
+	    : !tale->alone;
+}
+
+/* What the answer brought. Whether there is more to be read, now or later: the
+ * token and the run say what. */
+static int
+take_answer(struct tale *tale, bool *ret_more, struct fail *fail)
 {
 	Api__GetWorkflowExecutionHistoryResponse *response;
-	int result;
+	const char *next;
+	int result = 0;
 
 	if (temporal_wait(tale->own->temporal, &tale->answer, fail) < 0) {
-		if (strcmp(fail->type, "not_found") == 0)
-			fail_set(fail, FAIL_NO, "no_task",
-			    "there is no task %s", tale->id);
 		temporal_answer_release(&tale->answer);
-		return -1;
+		if (strcmp(fail->type, "not_found") != 0)
+			return -1;
+		*ret_more = turn_to_oldest(tale);
+		return *ret_more ? 0 : fail_set(fail, FAIL_NO, "no_task",
+		    "there is no task %s", tale->id);
 	}
 	response = (Api__GetWorkflowExecutionHistoryResponse *)(void *)
 	    tale->answer.message;
-	result = take_page(tale, response->history, fail);
-	keep_token(tale, &response->next_page_token);
+	if (is_ahead(tale, response->history)) {
+		*ret_more = turn_to_oldest(tale);
+	} else {
+		result = take_page(tale, response->history, fail);
+		keep_token(tale, &response->next_page_token);
+		next = temporal_history_facts(tale->history).next_run;
+		*ret_more = tale->token.len > 0 || next != NULL;
+		if (tale->token.len == 0 && next != NULL) {
+			turn_to(tale, next);
+			temporal_history_next(tale->history);
+		}
+	}
 	temporal_answer_release(&tale->answer);
 	return result;
 }
@@ -214,10 +295,12 @@ tale_begin(struct tale *tale, struct fail *fail)
 int
 tale_finish(struct tale *tale, struct fail *fail)
 {
+	bool more;
+
 	for (;;) {
-		if (take_answer(tale, fail) < 0)
+		if (take_answer(tale, &more, fail) < 0)
 			return -1;
-		if (tale->token.len == 0)
+		if (!more)
 			return 0;
 		if (send_page(tale, false, fail) < 0)
 			return -1;
@@ -231,7 +314,7 @@ tale_settle(struct tale *tale, struct fail *fail)
 	struct agent_summary summary;
 	struct plan plan;
 	bool more;
-	int result = 0;
+	int result = temporal_history_settle(tale->history, fail);
 
 	agent_summary(agent, &summary);
 	more = tale->last_type == EVENT_SIGNAL && agent_task(agent) != NULL &&
@@ -401,6 +484,7 @@ tale_wait(struct tale *tale, int64_t until, struct fail *fail)
 {
 	struct loop *loop = temporal_loop(tale->own->temporal);
 	size_t before = tale->kept.length;
+	bool more;
 
 	if (!tale->waiting) {
 		/* what is there comes once more, and is passed over */
@@ -415,10 +499,10 @@ tale_wait(struct tale *tale, int64_t until, struct fail *fail)
 				return -1;
 		if (!tale->answer.done)
 			return 0;
-		if (take_answer(tale, fail) < 0)
+		if (take_answer(tale, &more, fail) < 0)
 			return -1;
-		tale->ended = tale->token.len == 0;
-		if (!tale->ended && send_page(tale, true, fail) < 0)
+		tale->ended = !more;
+		if (more && send_page(tale, true, fail) < 0)
 			return -1;
 	}
 	return 0;

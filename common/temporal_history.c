@@ -57,6 +57,7 @@ temporal_history_free(struct temporal_history *history)
 	free(history->unread);
 	free(history->next_run);
 	free(history->shown);
+	history_carry_release(history);
 	free(history);
 }
 
@@ -277,7 +278,18 @@ temporal_history_facts(const struct temporal_history *history)
 		.next_run = history->next_run,
 		.shown = history->shown,
 		.pins = history->pins,
+		.activities = history->activity_count,
+		.carry_to = history->carry_to,
+		.carried = history->carried,
+		.steps = history->steps,
+		.runs = history->runs,
 		.suggest_new = history->suggest_new,
+		.size = history->size,
+		.own_size = history->base_size < 0 ? 0
+		    : history->size - history->base_size,
+		.own_events = history->last - history->base_last,
+		.memo = history->memo,
+		.attributes = history->attributes,
 	};
 	size_t i;
 

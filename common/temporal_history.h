@@ -16,9 +16,14 @@
  *	ActivityTaskScheduled      model.started, tool.started
  *	ActivityTaskCompleted      the event in its result
  *	ActivityTaskFailed, ...    model.failed, tool.unknown
- *	MarkerRecorded             the event in it
+ *	MarkerRecorded             the event in it, or those that an earlier
+ *	                           run had
  *	WorkflowExecutionSignaled  signal, when it makes sense
  *	the closing events         completed, blocked, failed, cancelled
+ *
+ * A run that was continued as new may be followed by the next one, and the
+ * journal goes on (temporal_history_next). The next run can as well be taken
+ * alone.
  *
  * An event in a payload is an object that begins with its type, then its
  * members: {"type":"tool.finished","call":...}. What is unknown and not said to
@@ -40,6 +45,7 @@
 #define TEMPORAL_TOOL_CALL "tool.call"
 #define TEMPORAL_PIN "pin"
 #define TEMPORAL_MARKER "agent.event"    /* details: "event" */
+#define TEMPORAL_CARRIED "agent.carried" /* details: "events" */
 #define TEMPORAL_STATE "AgentState"      /* a search attribute */
 #define TEMPORAL_STATE_MEMO "state"      /* the same where there is none */
 #define TEMPORAL_WORKER_LOST "worker_lost" /* a failure that is reported, not
@@ -76,6 +82,11 @@ int
 temporal_history_take(struct temporal_history *history,
     const Api__HistoryEvent *event, struct fail *fail);
 
+/* After the last event of a run that was continued as new: the first event of
+ * the next one is taken next. */
+void
+temporal_history_next(struct temporal_history *history);
+
 /* Its task is NULL as long as no submission was read. */
 const struct agent *
 temporal_history_agent(const struct temporal_history *history);
@@ -91,12 +102,29 @@ struct temporal_facts {
 	const char *shown;    /* the state as the lists show it, else NULL */
 	bool pinning;         /* an activity "pin" is under way */
 	int64_t pins;         /* how many there were */
+	size_t activities;    /* under way */
+
+	/* a run that goes on from another: see temporal_history_carry.c */
+	uint64_t carry_to, carried; /* fewer carried: it cannot go on yet */
+	int64_t steps;
+	const char *runs;     /* those before it as a JSON array, oldest first;
+	                       * NULL: it is the first */
+
 	bool suggest_new;     /* the server wants it to be continued as new */
+	int64_t size;         /* bytes of the run's history */
+	int64_t own_size, own_events; /* without what was carried */
+	const Api__Memo *memo; /* what the run was started with, or NULL */
+	const Api__SearchAttributes *attributes;
 };
 
 /* Borrowed until the next call. */
 struct temporal_facts
 temporal_history_facts(const struct temporal_history *history);
+
+/* Folds the signals that have no place yet, because the run begins with events
+ * that are still to be carried into it. It cannot be read on. */
+int
+temporal_history_settle(struct temporal_history *history, struct fail *fail);
 
 /* Whether a timer for this time is running. */
 bool
@@ -106,6 +134,11 @@ temporal_history_timer(const struct temporal_history *history, int64_t at);
 bool
 temporal_history_activity(const struct temporal_history *history,
     const char *id);
+
+/* Whether EVENT begins a run that goes on from another one, and how. */
+bool
+temporal_history_continued(const Api__HistoryEvent *event,
+    struct span *ret_continued);
 
 /* Reads an event in a payload: its type and its members, which are as for
  * event_write; false when it is none. */

@@ -44,6 +44,17 @@ is_checked(struct span task)
 	return result;
 }
 
+static void
+show(struct temporal_history *history, bool known, struct span json)
+{
+	cJSON *value = known ? cJSON_ParseWithLength(json.at, json.length)
+	    : NULL;
+
+	if (cJSON_IsString(value))
+		history_set(&history->shown, value->valuestring);
+	cJSON_Delete(value);
+}
+
 static int
 take_started(struct temporal_history *history, const Api__HistoryEvent *event,
     struct fail *fail)
@@ -51,8 +62,15 @@ take_started(struct temporal_history *history, const Api__HistoryEvent *event,
 	const Api__WorkflowExecutionStartedEventAttributes *started =
 	    event->workflow_execution_started_event_attributes;
 	int64_t at = temporal_time(event->event_time);
-	struct span text, task, members, pins;
+	struct span text, task, members, pins, json = { "", 0 };
 
+	history_keep_start(history, event);
+	if (temporal_history_continued(event, &text)) {
+		show(history, temporal_attribute(started->search_attributes,
+		    TEMPORAL_STATE, &json) || temporal_memo(started->memo,
+		    TEMPORAL_STATE_MEMO, &json), json);
+		return history_continue(history, text, fail);
+	}
 	if (!temporal_value(started->input, 0, &text) ||
 	    !history_inside(text, &members))
 		return fail_set(fail, FAIL_NEVER, "invalid_event",
@@ -92,6 +110,8 @@ history_step(struct temporal_history *history, struct fail *fail)
 	const struct task *task = agent_task(history->agent);
 	struct agent_summary now = history_summary(history);
 
+	if (history_carrying(history))
+		return 0;
 	history->steps++;
 	if (task == NULL)
 		return 0;
@@ -127,6 +147,11 @@ take_task_started(struct temporal_history *history,
 	history->task_started = event->event_id;
 	history->now = temporal_time(event->event_time);
 	history->suggest_new = started->suggest_continue_as_new;
+	history->size = started->history_size_bytes;
+	if (history->base_size < 0) {
+		history->base_size = history->size;
+		history->base_last = history->last;
+	}
 	history_set(&history->worker, started->identity);
 	return 0;
 }
@@ -227,14 +252,18 @@ add_words(struct buf *members, cJSON *input)
 	free(text);
 }
 
-static int
-signal_came(struct temporal_history *history, int64_t at, const char *name,
+int
+history_signal(struct temporal_history *history, int64_t at, const char *name,
     cJSON *input, struct fail *fail)
 {
 	const cJSON *call = cJSON_GetObjectItemCaseSensitive(input, "call");
 	struct buf members = BUF_INIT(TEXT_MAX);
 	struct fail why;
 
+	if (history_carrying(history)) {
+		history_late_signal(history, at, name, input);
+		return 0;
+	}
 	if (agent_task(history->agent) == NULL) {
 		history->cancel_early = history->cancel_early ||
 		    strcmp(name, "cancel") == 0;
@@ -262,7 +291,7 @@ take_signaled(struct temporal_history *history,
 
 	(void)temporal_value(signaled->input, 0, &text);
 	input = json_parse(text.at, text.length, &json_limits_task, &why);
-	result = signal_came(history, temporal_time(event->event_time),
+	result = history_signal(history, temporal_time(event->event_time),
 	    signaled->signal_name, input, fail);
 	cJSON_Delete(input);
 	return result;
@@ -279,7 +308,7 @@ take_cancel_requested(struct temporal_history *history,
 
 	if (cause[0] != '\0')
 		cJSON_AddStringToObject(input, "message", cause);
-	result = signal_came(history, temporal_time(event->event_time),
+	result = history_signal(history, temporal_time(event->event_time),
 	    "cancel", input, fail);
 	cJSON_Delete(input);
 	return result;
@@ -296,6 +325,8 @@ take_marker(struct temporal_history *history, const Api__HistoryEvent *event,
 	enum event_type type;
 	size_t i;
 
+	if (strcmp(marker->marker_name, TEMPORAL_CARRIED) == 0)
+		return history_carried(history, event, fail);
 	if (strcmp(marker->marker_name, TEMPORAL_MARKER) != 0)
 		return 0;
 	for (i = 0; i < marker->n_details; i++) {
@@ -310,17 +341,6 @@ take_marker(struct temporal_history *history, const Api__HistoryEvent *event,
 	}
 	return fail_set(fail, FAIL_NEVER, "invalid_event",
 	    "marker %" PRId64 " holds no event", event->event_id);
-}
-
-static void
-show(struct temporal_history *history, bool known, struct span json)
-{
-	cJSON *value = known ? cJSON_ParseWithLength(json.at, json.length)
-	    : NULL;
-
-	if (cJSON_IsString(value))
-		history_set(&history->shown, value->valuestring);
-	cJSON_Delete(value);
 }
 
 static int

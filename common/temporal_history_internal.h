@@ -21,6 +21,8 @@ struct running_timer {
 	int64_t at;
 };
 
+struct late_signal;
+
 struct expected {
 	int kind;
 	char *id;
@@ -48,6 +50,18 @@ struct temporal_history {
 	bool cancel_early;         /* asked for before the task was read */
 	bool closed, suggest_new;
 	int64_t pins;
+
+	/* a run that goes on from another one */
+	uint64_t carry_to, carried; /* events of the journal before it; those
+	                             * that it has so far */
+	char *runs;                 /* the runs before it, oldest first: JSON */
+	struct late_signal *late;   /* signals that came before all of them */
+	size_t late_count;
+	int64_t size;               /* of the run's history, in bytes */
+	int64_t base_size, base_last; /* and the last event, without anything
+	                               * new; size -1: with the next event */
+	Api__Memo *memo;            /* as the run was started with */
+	Api__SearchAttributes *attributes;
 };
 
 void
@@ -79,6 +93,40 @@ history_submit_late(struct temporal_history *history, struct span members,
 int
 history_bring_started(struct temporal_history *history, int64_t at,
     struct fail *fail);
+
+/* A signal that arrived, when it makes sense; INPUT is changed. */
+int
+history_signal(struct temporal_history *history, int64_t at,
+    const char *name, cJSON *input, struct fail *fail);
+
+/* ---- temporal_history_carry.c ---- */
+
+/* Whether events of the runs before are still to come. */
+bool
+history_carrying(const struct temporal_history *history);
+
+void
+history_carry_release(struct temporal_history *history);
+
+/* Keeps what the next run is to be started with, too. */
+void
+history_keep_start(struct temporal_history *history,
+    const Api__HistoryEvent *event);
+
+/* The run is not the task's first one: CONTINUED says how it begins. */
+int
+history_continue(struct temporal_history *history, struct span continued,
+    struct fail *fail);
+
+/* Keeps a signal until all events before it are there. */
+void
+history_late_signal(struct temporal_history *history, int64_t at,
+    const char *name, const cJSON *input);
+
+/* The events in a marker TEMPORAL_CARRIED. */
+int
+history_carried(struct temporal_history *history,
+    const Api__HistoryEvent *event, struct fail *fail);
 
 /* What is between the braces of an object. */
 bool

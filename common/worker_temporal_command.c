@@ -137,6 +137,33 @@ commands_marker(struct commands *commands, struct span event)
 	    ->record_marker_command_attributes = marker;
 }
 
+Api__Payloads *
+commands_carried(struct commands *commands)
+{
+	Api__RecordMarkerCommandAttributes__DetailsEntry *entry =
+	    NEW(record_marker_command_attributes__details_entry);
+	Api__RecordMarkerCommandAttributes *marker =
+	    NEW(record_marker_command_attributes);
+
+	entry->key = mem_string("events");
+	entry->value = NEW(payloads);
+	marker->marker_name = mem_string(TEMPORAL_CARRIED);
+	marker->n_details = 1;
+	marker->details = one(entry);
+	add(commands, 9, ATTRIBUTES(
+	    RECORD_MARKER))
+	    ->record_marker_command_attributes = marker;
+	return entry->value;
+}
+
+void
+commands_carry(Api__Payloads *carried, struct span event)
+{
+	carried->payloads = mem_grow(carried->payloads,
+	    carried->n_payloads + 1, sizeof(*carried->payloads));
+	carried->payloads[carried->n_payloads++] = payload(event);
+}
+
 /* ---- activities ---- */
 
 static size_t
@@ -382,4 +409,99 @@ commands_end(struct commands *commands, enum event_type type,
 		free(word);
 		return TEMPORAL_EVENT_FAILED;
 	}
+}
+
+/* ---- going on in a new run ---- */
+
+static void *
+copy(const ProtobufCMessage *message)
+{
+	uint8_t *bytes = mem_alloc(
+	    protobuf_c_message_get_packed_size(message) + 1);
+	size_t size = protobuf_c_message_pack(message, bytes);
+	void *made = protobuf_c_message_unpack(message->descriptor, NULL,
+	    size, bytes);
+
+	free(bytes);
+	return made;
+}
+
+/* Lists go on to show what they show now. */
+static void
+show(Api__Payload **value, const char *shown)
+{
+	if (shown == NULL)
+		return;
+	api__payload__free_unpacked(*value, NULL);
+	*value = string_payload(shown, strlen(shown));
+}
+
+static void
+add_shown(Api__ContinueAsNewWorkflowExecutionCommandAttributes *next,
+    const struct temporal_facts *facts)
+{
+	size_t i;
+
+	if (facts->memo != NULL)
+		next->memo = copy(&facts->memo->base);
+	if (facts->attributes != NULL)
+		next->search_attributes = copy(&facts->attributes->base);
+	for (i = 0; next->memo != NULL && i < next->memo->n_fields; i++)
+		if (strcmp(next->memo->fields[i]->key,
+		    TEMPORAL_STATE_MEMO) == 0)
+			show(&next->memo->fields[i]->value, facts->shown);
+	for (i = 0; next->search_attributes != NULL &&
+	    i < next->search_attributes->n_indexed_fields; i++)
+		if (strcmp(next->search_attributes->indexed_fields[i]->key,
+		    TEMPORAL_STATE) == 0)
+			show(&next->search_attributes->indexed_fields[i]
+			    ->value, facts->shown);
+}
+
+/* {"task":{...},"continued":{"events":N,"steps":S,"runs":[...]}} */
+static char *
+continued_input(const struct temporal_history *history, const char *run)
+{
+	const struct agent *agent = temporal_history_agent(history);
+	struct temporal_facts facts = temporal_history_facts(history);
+	cJSON *runs = facts.runs != NULL ? cJSON_Parse(facts.runs)
+	    : cJSON_CreateArray();
+	struct agent_summary summary;
+	char *doc, *list, *input;
+
+	cJSON_AddItemToArray(runs, cJSON_CreateString(run));
+	agent_summary(agent, &summary);
+	doc = json_text(agent_task(agent)->doc);
+	list = json_text(runs);
+	input = mem_print("{\"task\":%s,\"continued\":{\"events\":%" PRIu64
+	    ",\"steps\":%" PRId64 ",\"runs\":%s}}", doc, summary.seq,
+	    facts.steps, list);
+	free(doc);
+	free(list);
+	cJSON_Delete(runs);
+	return input;
+}
+
+void
+commands_continue(struct commands *commands,
+    const struct temporal_history *history, const char *run)
+{
+	Api__ContinueAsNewWorkflowExecutionCommandAttributes *next =
+	    NEW(continue_as_new_workflow_execution_command_attributes);
+	struct temporal_facts facts = temporal_history_facts(history);
+	char *input = continued_input(history, run);
+
+	next->workflow_type = NEW(workflow_type);
+	next->workflow_type->name = mem_string(TEMPORAL_WORKFLOW);
+	next->task_queue = NEW(task_queue);
+	next->task_queue->name = mem_print("agent-%s",
+	    agent_task(temporal_history_agent(history))->queue);
+	next->task_queue->kind = 1;
+	next->input = commands_payloads((struct span){ input,
+		strlen(input) });
+	next->initiator = 1;
+	add_shown(next, &facts);
+	add(commands, 10, ATTRIBUTES(CONTINUE_AS_NEW_WORKFLOW_EXECUTION))
+	    ->continue_as_new_workflow_execution_command_attributes = next;
+	free(input);
 }

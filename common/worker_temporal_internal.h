@@ -3,7 +3,8 @@
  *
  * worker_temporal.c polls, drains and ends; worker_temporal_task.c answers
  * workflow tasks with the help of worker_temporal_command.c, which builds the
- * commands; worker_temporal_activity.c performs activities;
+ * commands, and worker_temporal_carry.c, which takes the journal into a new run;
+ * worker_temporal_activity.c performs activities;
  * worker_temporal_notes.c notes them for the other workers of this machine.
  */
 #ifndef COMMON_WORKER_TEMPORAL_INTERNAL_H
@@ -115,6 +116,13 @@ commands_payloads(struct span json);
 void
 commands_marker(struct commands *commands, struct span event);
 
+/* A marker for events of runs before; the marker's details are returned. */
+Api__Payloads *
+commands_carried(struct commands *commands);
+
+void
+commands_carry(Api__Payloads *carried, struct span event);
+
 void
 commands_activity(struct commands *commands,
     const struct worker_temporal *worker, const struct agent *agent,
@@ -132,6 +140,36 @@ commands_show(struct commands *commands, bool attribute, const char *state);
 int
 commands_end(struct commands *commands, enum event_type type,
     struct span event, const char *message);
+
+/* The run ends, and goes on in a new one. */
+void
+commands_continue(struct commands *commands,
+    const struct temporal_history *history, const char *run);
+
+/* ---- worker_temporal_carry.c ---- */
+
+/* Whether the task is to go on in a new run. */
+bool
+carry_due(const struct worker_temporal *worker,
+    const struct temporal_facts *facts);
+
+/* Whether the server is about to end the run, which cannot go on in a new one
+ * yet. */
+bool
+carry_too_late(const struct temporal_facts *facts);
+
+/* Reads the journal of the run before RUN, and adds markers with its events,
+ * from the first that is missing in HISTORY, to COMMANDS, as many as one request
+ * takes; then calls THEN, FAIL NULL unless it failed. Not from here. */
+struct carry;
+
+struct carry *
+carry_begin(struct worker_temporal *worker, const char *workflow,
+    const char *run, const struct temporal_history *history, struct commands *commands,
+    void (*then)(void *context, const struct fail *fail), void *context);
+
+void
+carry_end(struct carry *carry); /* NULL is fine; then is not called any more */
 
 /* ---- worker_temporal_activity.c ---- */
 

@@ -27,6 +27,9 @@ struct turn {
 	                                   * being read */
 	bool anew;                        /* it is folded from its start */
 	struct temporal_answer page, answer;
+	struct carry *carry;              /* reads the run before */
+	struct commands carried;
+	bool continues;                   /* in a new run */
 	int state;                        /* of the task, after this */
 	struct turn *next;
 };
@@ -52,6 +55,8 @@ turn_end(struct turn *turn)
 	for (at = &worker->turns; *at != turn; at = &(*at)->next)
 		;
 	*at = turn->next;
+	carry_end(turn->carry);
+	commands_release(&turn->carried);
 	temporal_answer_release(&turn->page);
 	temporal_answer_release(&turn->answer);
 	temporal_history_free(turn->history);
@@ -352,6 +357,17 @@ schedule(struct turn *turn, struct commands *commands,
 	return 0;
 }
 
+static bool
+is_to_continue(const struct turn *turn)
+{
+	struct temporal_facts facts = temporal_history_facts(turn->history);
+	struct agent_summary summary;
+
+	agent_summary(temporal_history_agent(turn->history), &summary);
+	return !task_state_final(summary.state) &&
+	    carry_due(turn->worker, &facts);
+}
+
 /* Records every decision and schedules every action; WAKE_AT is when the task
  * has to be looked at again. */
 static int
@@ -375,7 +391,8 @@ plan(struct turn *turn, struct commands *commands, bool running,
 			return -1;
 	}
 	*ret_wake_at = next.wake_at;
-	result = running ? schedule(turn, commands, &next, fail) : 0;
+	turn->continues = is_to_continue(turn);
+	result = running && !turn->continues ? schedule(turn, commands, &next, fail) : 0;
 	plan_release(&next);
 	return result;
 }
@@ -418,6 +435,7 @@ fill_commands(struct turn *turn, struct commands *commands,
 {
 	const struct agent *agent = temporal_history_agent(turn->history);
 	struct agent_summary summary;
+	struct temporal_facts facts;
 	int64_t wake_at = 0;
 	bool running;
 
@@ -446,6 +464,16 @@ fill_commands(struct turn *turn, struct commands *commands,
 	turn->state = (int)summary.state;
 	if (task_state_final(summary.state))
 		return 0;
+	if (turn->continues) {
+		turn->state = -1;
+		commands_continue(commands, turn->history, run_id(turn));
+		return 0;
+	}
+	facts = temporal_history_facts(turn->history);
+	if (carry_too_late(&facts))
+		return decide_error(turn, commands, "history_full",
+		    "the task has more events, or bytes, than Temporal keeps "
+		    "of one workflow", fail);
 	if (summary.state == TASK_WAITING)
 		wake_at = summary.due;
 	else if (summary.state == TASK_QUEUED)
@@ -455,11 +483,87 @@ fill_commands(struct turn *turn, struct commands *commands,
 	return show_state(turn, commands, summary.state, fail);
 }
 
+/* Answers the workflow task; the history is kept unless there is more to carry
+ * or nothing to go on with. */
 static void
-complete(struct turn *turn)
+respond(struct turn *turn, const struct commands *commands, bool keep)
 {
 	struct worker_temporal *worker = turn->worker;
 	Api__RespondWorkflowTaskCompletedRequest request;
+	struct fail fail;
+
+	api__respond_workflow_task_completed_request__init(&request);
+	request.namespace_ = temporal_text(temporal_namespace(worker->temporal));
+	request.identity = temporal_text(temporal_identity(worker->temporal));
+	request.task_token = turn->task->task_token;
+	request.resource_id = temporal_text(workflow_id(turn));
+	request.n_commands = commands->count;
+	request.commands = commands->list;
+	request.force_create_new_workflow_task = commands == &turn->carried;
+	add_query_results(turn, &request);
+	turn->answer.then = ended;
+	turn->answer.context = turn;
+	if (keep) {
+		worker_keep(worker, run_id(turn), turn->history);
+		turn->history = NULL;
+	}
+	if (temporal_send(worker->temporal, TEMPORAL_WORKFLOW_COMPLETED,
+	    &request.base, &turn->answer, &fail) < 0) {
+		worker_keep(worker, run_id(turn), NULL);
+		log_line("error", "task.refused", "task", workflow_id(turn),
+		    "reason", fail.message, NULL);
+		free_query_results(&request);
+		turn_end(turn);
+		return;
+	}
+	free_query_results(&request);
+}
+
+/* The run before is gone: the server forgot it before anybody came. */
+static void
+end_forgotten(struct turn *turn)
+{
+	struct commands commands = { 0 };
+	struct fail fail;
+
+	turn->state = TASK_FAILED;
+	if (decide_error(turn, &commands, "history_lost", "the server has "
+	    "forgotten the run that the task was to go on from: its "
+	    "namespace's retention was over before a worker came",
+	    &fail) == 0)
+		respond(turn, &commands, false);
+	else
+		refuse(turn, &fail);
+	commands_release(&commands);
+}
+
+/* The journal of the run before is read. */
+static void
+carry_came(void *context, const struct fail *fail)
+{
+	struct turn *turn = context;
+	struct worker_temporal *worker = turn->worker;
+
+	if (fail == NULL) {
+		log_line("info", "carried", "task", workflow_id(turn),
+		    "worker", worker->name, NULL);
+		respond(turn, &turn->carried, false);
+	} else if (strcmp(fail->type, "not_found") == 0) {
+		end_forgotten(turn);
+	} else if (fail->kind == FAIL_NOT_NOW) {
+		log_line("warning", "history", "task", workflow_id(turn),
+		    "reason", fail->message, NULL);
+		turn_end(turn);
+		worker_poll_more(worker);
+	} else {
+		refuse(turn, fail);
+	}
+}
+
+static void
+complete(struct turn *turn)
+{
+	struct temporal_facts facts = temporal_history_facts(turn->history);
 	struct commands commands = { 0 };
 	struct fail fail;
 
@@ -467,34 +571,16 @@ complete(struct turn *turn)
 		send_query_answer(turn);
 		return;
 	}
-	if (fill_commands(turn, &commands, &fail) < 0) {
-		commands_release(&commands);
+	if (facts.carried < facts.carry_to) {
+		turn->carry = carry_begin(turn->worker, workflow_id(turn),
+		    run_id(turn), turn->history, &turn->carried, carry_came,
+		    turn);
+		return;
+	}
+	if (fill_commands(turn, &commands, &fail) < 0)
 		refuse(turn, &fail);
-		return;
-	}
-	api__respond_workflow_task_completed_request__init(&request);
-	request.namespace_ = temporal_text(temporal_namespace(worker->temporal));
-	request.identity = temporal_text(temporal_identity(worker->temporal));
-	request.task_token = turn->task->task_token;
-	request.resource_id = temporal_text(workflow_id(turn));
-	request.n_commands = commands.count;
-	request.commands = commands.list;
-	add_query_results(turn, &request);
-	turn->answer.then = ended;
-	turn->answer.context = turn;
-	worker_keep(worker, run_id(turn), turn->history);
-	turn->history = NULL;
-	if (temporal_send(worker->temporal, TEMPORAL_WORKFLOW_COMPLETED,
-	    &request.base, &turn->answer, &fail) < 0) {
-		worker_keep(worker, run_id(turn), NULL);
-		log_line("error", "task.refused", "task", workflow_id(turn),
-		    "reason", fail.message, NULL);
-		free_query_results(&request);
-		commands_release(&commands);
-		turn_end(turn);
-		return;
-	}
-	free_query_results(&request);
+	else
+		respond(turn, &commands, !turn->continues);
 	commands_release(&commands);
 }
 

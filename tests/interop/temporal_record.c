@@ -1,5 +1,5 @@
 /*
- * temporal_record ENGINE ID FILE: keeps the history of a workflow as it comes
+ * temporal_record ENGINE ID FILE [RUN]: keeps the history of a workflow as it comes
  * from the server (a GetWorkflowExecutionHistoryResponse), for
  * tests/data/histories.
  */
@@ -14,15 +14,16 @@ int
 main(int argc, char **argv)
 {
 	struct temporal_options options = { .target = argv[1] };
-	struct temporal_page page = { .id = argc == 4 ? argv[2] : "" };
+	struct temporal_page page = { .id = argc > 3 ? argv[2] : "",
+		.run = argc > 4 ? argv[4] : NULL };
 	struct temporal_answer answer = { 0 };
 	struct temporal *temporal;
 	struct fail fail;
 	uint8_t *bytes;
 	size_t size;
 
-	if (argc != 4) {
-		fputs("usage: temporal_record ENGINE ID FILE\n", stderr);
+	if (argc != 4 && argc != 5) {
+		fputs("usage: temporal_record ENGINE ID FILE [RUN]\n", stderr);
 		return 100;
 	}
 	if (temporal_open(NULL, &options, &temporal, &fail) < 0 ||

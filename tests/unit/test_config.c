@@ -68,7 +68,7 @@ every_member(void **state)
 	    "time_limits: {turn: 600, idle: 1.5, call: 20}\n"
 	    "worker: {concurrency: 4, grace: 5, lease: 10}\n"
 	    "limits: {running_per_user: 2, running_per_queue: 8,\n"
-	    "  store_bytes: 1000000000}\n";
+	    "  run_events: 40, run_bytes: 1000, store_bytes: 1000000000}\n";
 	const struct tool_rule *rule;
 	const struct price *price;
 	struct config config;
@@ -83,6 +83,8 @@ every_member(void **state)
 	assert_int_equal(config.idle_ms, 1500);
 	assert_int_equal(config.turn_ms, 600000);
 	assert_int_equal(config.concurrency, 4);
+	assert_int_equal(config.run_events, 40);
+	assert_int_equal(config.run_bytes, 1000);
 	assert_int_equal(config.store_bytes, 1000000000);
 	price = config_price(&config, "mine");
 	assert_int_equal(price->input, 1000);

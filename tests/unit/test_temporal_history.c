@@ -130,6 +130,98 @@ test_recorded(void **state)
 	assert_true(done >= 3);
 }
 
+/* The runs of one task: each alone, and all one after the other, are the same
+ * journal. */
+static void
+test_continued(void **state)
+{
+	static const char *const names[] = { "continued-01", "continued-02",
+		"continued-03", "continued-04" };
+	Api__GetWorkflowExecutionHistoryResponse *page;
+	struct buf one = BUF_INIT(64u << 20), all = BUF_INIT(64u << 20);
+	struct temporal_history *chain = temporal_history_new(add_line, &all);
+	struct temporal_history *alone;
+	char *expected, *got;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		page = load(names[i]);
+		if (i > 0)
+			temporal_history_next(chain);
+		take(chain, page, 0, page->history->n_events);
+		assert_non_null(temporal_history_facts(chain).next_run);
+		buf_reset(&one);
+		alone = temporal_history_new(add_line, &one);
+		take(alone, page, 0, page->history->n_events);
+		assert_string_equal(one.data, all.data);
+		expected = agent_dump(temporal_history_agent(alone));
+		got = agent_dump(temporal_history_agent(chain));
+		assert_string_equal(got, expected);
+		assert_true(temporal_history_facts(alone).steps ==
+		    temporal_history_facts(chain).steps);
+		assert_true(temporal_history_facts(alone).own_events ==
+		    temporal_history_facts(chain).own_events);
+		assert_true(temporal_history_facts(chain).carry_to == 0 ||
+		    temporal_history_facts(chain).own_size <
+		    temporal_history_facts(chain).size);
+		free(expected);
+		free(got);
+		temporal_history_free(alone);
+		unload(page);
+	}
+	temporal_history_free(chain);
+	buf_release(&one);
+	buf_release(&all);
+}
+
+/* What came before the carried events has its place behind them, and a gap in
+ * them is refused. */
+static void
+test_carried(void **state)
+{
+	Api__GetWorkflowExecutionHistoryResponse *page = load("continued-03");
+	struct temporal_history *history = temporal_history_new(NULL, NULL);
+	Api__Payloads *events = NULL;
+	struct temporal_facts facts;
+	struct fail fail;
+	size_t i;
+
+	(void)state;
+	for (i = 0; page->history->events[i]->event_type !=
+	    TEMPORAL_EVENT_MARKER; i++)
+		;
+	take(history, page, 0, i);
+	facts = temporal_history_facts(history);
+	assert_true(facts.carried == 0 && facts.carry_to > 0);
+	assert_null(agent_task(temporal_history_agent(history)));
+	events = page->history->events[i]->marker_recorded_event_attributes
+	    ->details[0]->value;
+	assert_true(events->n_payloads == facts.carry_to);
+	/* the first event is missing */
+	api__payload__free_unpacked(events->payloads[0], NULL);
+	memmove(events->payloads, events->payloads + 1,
+	    (--events->n_payloads) * sizeof(*events->payloads));
+	assert_int_equal(temporal_history_take(history,
+	    page->history->events[i], &fail), -1);
+	assert_string_equal(fail.type, "invalid_journal");
+	temporal_history_free(history);
+	unload(page);
+
+	/* a run that does not begin where the one before ends */
+	history = temporal_history_new(NULL, NULL);
+	page = load("continued-01");
+	take(history, page, 0, page->history->n_events);
+	unload(page);
+	temporal_history_next(history);
+	page = load("continued-03");
+	assert_int_equal(temporal_history_take(history,
+	    page->history->events[0], &fail), -1);
+	assert_string_equal(fail.type, "invalid_journal");
+	temporal_history_free(history);
+	unload(page);
+}
+
 /* As a worker: at each workflow task it looks, and what it decides is what the
  * history has next. */
 static void
@@ -268,6 +360,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_recorded),
+		cmocka_unit_test(test_continued),
+		cmocka_unit_test(test_carried),
 		cmocka_unit_test(test_ahead),
 		cmocka_unit_test(test_changed),
 		cmocka_unit_test(test_refused),
