@@ -207,7 +207,8 @@ add_request(const struct task *task, const struct config *config,
 	buf_print(buf, ",\"max_tokens\":%lld,\"stream\":true,",
 	    (long long)task->max_tokens);
 	if (thinks_adaptively(task->model))
-		buf_add_string(buf, "\"thinking\":{\"type\":\"adaptive\"},");
+		buf_add_string(buf, "\"thinking\":{\"type\":\"adaptive\","
+		    "\"display\":\"summarized\"},");
 	if (task->effort != NULL) {
 		buf_add_string(buf, "\"output_config\":{\"effort\":");
 		add_quoted(buf, task->effort);

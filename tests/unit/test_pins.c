@@ -68,7 +68,7 @@ the_request_is_these_bytes(void **state)
 {
 	static const char first[] = "{\"request\":{\"model\":"
 	    "\"claude-opus-5-5\",\"max_tokens\":100,\"stream\":true,"
-	    "\"thinking\":{\"type\":\"adaptive\"},"
+	    "\"thinking\":{\"type\":\"adaptive\",\"display\":\"summarized\"},"
 	    "\"output_config\":{\"effort\":\"high\"},"
 	    "\"cache_control\":{\"type\":\"ephemeral\"},"
 	    "\"system\":[{\"type\":\"text\",\"text\":\"";
