@@ -279,6 +279,10 @@ place_unpark(struct store *store, const char *user, const char *queue,
 char *
 worker_path(const struct store *store, const struct id *worker);
 
+/* How many workers live. Opens a file for each. */
+int64_t
+workers_alive(const struct store *store);
+
 /* ---- sums and reasons to wait (store_sums.c) ---- */
 
 /* Of the word of a WAITING row's reason. */

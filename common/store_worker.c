@@ -95,6 +95,30 @@ remove_old_files(const struct store *store)
 	free(folder);
 }
 
+/* Rows stay until another worker finds their owner dead, so the files count. */
+int64_t
+workers_alive(const struct store *store)
+{
+	char *folder = mem_print("%s/workers", store->folder), *path;
+	struct dirent *entry;
+	DIR *stream = opendir(folder);
+	int64_t alive = 0;
+	struct id id;
+
+	while (stream && (entry = readdir(stream))) {
+		if (!id_parse(entry->d_name, &id))
+			continue;
+		path = worker_path(store, &id);
+		if (file_lives(path))
+			alive++;
+		free(path);
+	}
+	if (stream)
+		closedir(stream);
+	free(folder);
+	return alive;
+}
+
 int
 store_join(struct store *store, const struct id *worker, struct fail *fail)
 {

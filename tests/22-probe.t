@@ -38,8 +38,19 @@ same "of its queue, too" 2 "$(agent-scale-probe --plain --queue default)"
 agent-signal cancel "$later" "$now" >"$OUT"
 soon 5 "what is cancelled counts nothing" "0 0 0 0 0"
 
-# a task that waits for a person, and its signal
 model "at: 1, status: 429, headers: { retry-after: 16 }"
+# a worker that is killed has no time to take its name off
+on lmdb && {
+	workers() { agent-scale-probe | grep -q "\"workers\":$1,"; }
+	start agent-worker 2>"$ERR"
+	await 10 workers 1
+	ok $? "a worker counts while it lives"
+	kill -KILL "$STARTED"
+	wait "$STARTED" 2>/dev/null
+	check "and not when it was killed, though nobody has noticed" workers 0
+}
+
+# a task that waits for a person, and its signal
 id=$(submit)
 agent-signal pause "$id" >"$OUT"
 agent-worker --exit-when-idle 2>"$ERR"
