@@ -20,8 +20,8 @@ GEN = $(BUILD)/gen
 CPPFLAGS += -I. -isystem $(GEN) -D_GNU_SOURCE -DAGENT_VERSION='"$(VERSION)"' -include common/banned.h
 ALL_CFLAGS = -std=c11 $(CFLAGS) $(WARN) $(if $(SAN),$(SANITIZE) -fPIC,$(HARDEN)) -ffunction-sections -fdata-sections -fvisibility=hidden
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,--gc-sections,--as-needed $(if $(SAN),$(SANITIZE)) $(LDFLAGS)
-# Of nettle and libfcgi little is used, and it is cheaper to have than to load.
-LIBS = -llmdb -lyaml -lcjson -lcurl -lprotobuf-c -lcrypto -l:libnettle.a -l:libfcgi.a -lm
+# What is small is cheaper to have than to load at every start.
+LIBS = -Wl,-Bstatic -llmdb -lyaml -lnettle -lfcgi -Wl,-Bdynamic -lcjson -lcurl -lprotobuf-c -lcrypto -lc -lm
 STANDIN_CFLAGS := $(shell pkg-config --cflags gmime-3.0 libmicrohttpd 2>/dev/null | sed 's/-I/-isystem /g')
 STANDIN_LIBS := $(shell pkg-config --libs gmime-3.0 libmicrohttpd 2>/dev/null)
 

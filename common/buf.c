@@ -73,9 +73,19 @@ buf_print(struct buf *buf, const char *format, ...)
 	va_list arguments;
 	int length;
 
+	size_t room = buf->overflow ? 0 : buf->capacity - buf->length;
+
 	va_start(arguments, format);
-	length = vsnprintf(NULL, 0, format, arguments);
+	length = vsnprintf(room ? buf->data + buf->length : NULL, room, format,
+	    arguments);
 	va_end(arguments);
+	if (length >= 0 && (size_t)length < room &&
+	    (size_t)length <= buf->maximum - buf->length) {
+		buf->length += (size_t)length;
+		return;
+	}
+	if (room)
+		buf->data[buf->length] = '\0';
 	if (length < 0) {
 		buf->overflow = true;
 		return;

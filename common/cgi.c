@@ -281,7 +281,6 @@ status_of(const struct fail *fail)
 		{ "no_task", 404 }, { "no_result", 404 },
 		{ "not_found", 404 }, { "method_not_allowed", 405 },
 		{ "rate_limited", 429 }, { "too_many_waiting", 503 },
-		{ "no_store", 503 }, /* not yet */
 	};
 	size_t i;
 

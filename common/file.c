@@ -27,19 +27,12 @@ open_failed(const char *path, struct fail *fail)
 }
 
 int
-file_read(const char *path, struct buf *buf, struct fail *fail)
+file_read_open(int fd, const char *name, struct buf *buf, struct fail *fail)
 {
-	bool standard = strcmp(path, "-") == 0;
-	const char *name = standard ? "standard input" : path;
 	char piece[32768];
-	int fd = STDIN_FILENO, result = -1;
+	int result = -1;
 	ssize_t got;
 
-	if (!standard) {
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			return open_failed(path, fail);
-	}
 	for (;;) {
 		got = read(fd, piece, sizeof piece);
 		if (got < 0 && errno == EINTR)
@@ -61,8 +54,22 @@ file_read(const char *path, struct buf *buf, struct fail *fail)
 	result = 0;
 out:
 	explicit_bzero(piece, sizeof piece);
-	if (!standard)
-		close(fd);
+	return result;
+}
+
+int
+file_read(const char *path, struct buf *buf, struct fail *fail)
+{
+	int fd, result;
+
+	if (strcmp(path, "-") == 0)
+		return file_read_open(STDIN_FILENO, "standard input", buf,
+		    fail);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return open_failed(path, fail);
+	result = file_read_open(fd, path, buf, fail);
+	close(fd);
 	return result;
 }
 

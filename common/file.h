@@ -15,6 +15,10 @@
 int
 file_read(const char *path, struct buf *buf, struct fail *fail);
 
+/* The same from a descriptor, which stays open; NAME is for the message. */
+int
+file_read_open(int fd, const char *name, struct buf *buf, struct fail *fail);
+
 /* Writes all of it, over short writes and EINTR. EPIPE is an error like any
  * other; NAME is the name for the message. */
 int

@@ -211,8 +211,16 @@ member_string(struct buf *buf, const char *name, const char *value)
 void
 member_integer(struct buf *buf, const char *name, int64_t value)
 {
+	uint64_t left = value < 0 ? -(uint64_t)value : (uint64_t)value;
+	char digits[24], *at = digits + sizeof(digits);
+
+	do
+		*--at = (char)('0' + left % 10);
+	while (left /= 10);
+	if (value < 0)
+		*--at = '-';
 	member_name(buf, name);
-	buf_print(buf, "%" PRId64, value);
+	buf_add(buf, at, (size_t)(digits + sizeof(digits) - at));
 }
 
 void

@@ -170,8 +170,9 @@ json_integer(const cJSON *object, const char *name, int64_t *ret_number)
 {
 	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
 
-	if (!cJSON_IsNumber(item) || !(fabs(item->valuedouble) <= INTEGER_MAX)
-	    || item->valuedouble != floor(item->valuedouble))
+	if (!cJSON_IsNumber(item) ||
+	    !(fabs(item->valuedouble) <= INTEGER_MAX) ||
+	    item->valuedouble != (double)(int64_t)item->valuedouble)
 		return false;
 	*ret_number = (int64_t)item->valuedouble;
 	return true;
@@ -194,7 +195,8 @@ print_number(struct buf *buf, double number)
 		buf_add_string(buf, "null");
 		return;
 	}
-	if (fabs(number) <= INTEGER_MAX && number == floor(number)) {
+	if (fabs(number) <= INTEGER_MAX &&
+	    number == (double)(int64_t)number) {
 		buf_print(buf, "%lld", (long long)number);
 		return;
 	}
@@ -271,6 +273,10 @@ json_quote(struct buf *buf, const char *string, size_t length)
 	buf_add(buf, "\"", 1);
 	while (run < length) {
 		c = (unsigned char)string[run];
+		if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
+			run++; /* what most texts are made of */
+			continue;
+		}
 		step = utf8_step(string + run, length - run);
 		if (step > 1 || (step == 1 && c >= 0x20 && c != '"' &&
 		    c != '\\')) {

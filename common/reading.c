@@ -24,6 +24,7 @@
 #define PAGE_BYTES (4u << 20)    /* of events in one answer, about */
 #define STREAM_BYTES (256u << 10) /* of a stream before it is sent, about */
 #define ALIVE_MS 15000           /* between signs of life in a stream */
+#define SOON_MS 250
 #define PREFIX "/v1/tasks"
 
 enum route { ROUTE_LIST, ROUTE_TASK, ROUTE_EVENTS, ROUTE_RESULT, ROUTE_NONE };
@@ -40,7 +41,8 @@ struct reading_private {
 	int64_t after, limit, wait;
 	bool stream;
 	bool begun;           /* the headers of a stream are out */
-	bool timed;           /* until is set */
+	int64_t deadline;     /* of the wait, or of the next sign of life; 0:
+	                       * not set yet */
 };
 
 /* ---- the request ---- */
@@ -352,7 +354,22 @@ take_event(void *context, struct span text)
 	return 0;
 }
 
-/* The task was looked at before: what it had ended with then is there. */
+/* Whether event number AFTER is the last one ever. What ends a task can be
+ * known before the event that says so is written, so the event is asked. */
+static int
+ends_at(struct readings *readings, const char *id, int64_t after,
+    bool *ret_ends, struct fail *fail)
+{
+	struct buf ignored = BUF_INIT(BODY_MAX);
+	struct events last = { .out = &ignored, .limit = 1 };
+	int result = engine_events(readings->engine, id, (uint64_t)after - 1,
+	    take_event, &last, fail);
+
+	*ret_ends = last.ended || last.count == 0;
+	buf_release(&ignored);
+	return result < 0 ? -1 : 0;
+}
+
 static int
 read_events(struct readings *readings, struct reading *reading,
     struct events *events, struct fail *fail)
@@ -363,9 +380,10 @@ read_events(struct readings *readings, struct reading *reading,
 	if (engine_events(readings->engine, own->id, (uint64_t)own->after,
 		take_event, events, fail) < 0)
 		return -1;
-	if (!events->full && task_state_final(reading->look.state))
-		events->ended = true;
-	return 0;
+	if (events->count || !own->after ||
+	    !task_state_final(reading->look.state))
+		return 0;
+	return ends_at(readings, own->id, own->after, &events->ended, fail);
 }
 
 static int
@@ -445,19 +463,26 @@ answer(struct readings *readings, struct reading *reading, struct fail *fail)
 
 /* What could not be opened may be there later, so it is tried each time. */
 static int
-open_readings(struct readings *readings, struct fail *fail)
+open_callers(struct readings *readings, struct fail *fail)
 {
 	if (readings->broken) {
 		*fail = *readings->broken;
 		return -1;
 	}
-	if (!readings->callers &&
-	    callers_open(&readings->callers, fail) < 0)
-		return -1;
-	if (readings->engine)
+	return readings->callers ? 0 : callers_open(&readings->callers, fail);
+}
+
+/* Before the first task there is no store: then there are no tasks. */
+static int
+open_engine(struct readings *readings, bool *ret_empty, struct fail *fail)
+{
+	*ret_empty = false;
+	if (readings->engine || engine_open(readings->engine_name,
+		readings->folder, ENGINE_READ, readings->config,
+		&readings->engine, fail) == 0)
 		return 0;
-	return engine_open(readings->engine_name, readings->folder,
-	    ENGINE_READ, readings->config, &readings->engine, fail);
+	*ret_empty = strcmp(fail->type, "no_store") == 0;
+	return *ret_empty ? 0 : -1;
 }
 
 void
@@ -467,14 +492,24 @@ readings_close(struct readings *readings)
 	callers_close(readings->callers);
 }
 
+static char nothing[] = "{\"tasks\":[],\"next\":null}";
+
 /* Looks at the task first: whose it is, and what it is. */
 static void
 look_and_answer(struct readings *readings, struct reading *reading)
 {
 	struct reading_private *own = reading->own;
 	struct fail fail;
+	bool empty;
 
-	if (own->id && engine_look(readings->engine, &reading->look, 1,
+	if (open_engine(readings, &empty, &fail) < 0)
+		goto failed;
+	if (empty && !own->id) {
+		give(reading, &(struct buf){ .data = nothing,
+		    .length = sizeof(nothing) - 1 });
+		return;
+	}
+	if (own->id && !empty && engine_look(readings->engine, &reading->look, 1,
 		&fail) < 0)
 		goto failed;
 	if (own->id && (!reading->look.found ||
@@ -495,17 +530,23 @@ failed:
 	}
 }
 
-/* Sets the time when a wait is over; of a stream, when it shows life. */
+/* Of a task that has ended, but whose last event is not written yet, nothing
+ * tells that it is: it is asked again soon. */
 static void
 set_time(struct reading *reading)
 {
 	struct reading_private *own = reading->own;
+	int64_t now = clock_boot();
 
-	if (reading->next != READING_WAIT || own->timed)
+	if (reading->next != READING_WAIT)
 		return;
-	own->timed = !own->stream;
-	reading->until = clock_boot() +
-	    (own->stream ? ALIVE_MS : own->wait * 1000);
+	if (!own->deadline || (own->stream && own->deadline <= now))
+		own->deadline = now +
+		    (own->stream ? ALIVE_MS : own->wait * 1000);
+	reading->until = own->deadline;
+	if (own->route == ROUTE_EVENTS && now + SOON_MS < reading->until &&
+	    task_state_final(reading->look.state))
+		reading->until = now + SOON_MS;
 }
 
 struct reading *
@@ -531,7 +572,7 @@ reading_new(struct readings *readings, char *const *env)
 		refuse(reading, &fail);
 	} else if (check_method(own, cgi_variable(env, "REQUEST_METHOD"),
 		&fail) < 0 ||
-	    open_readings(readings, &fail) < 0 ||
+	    open_callers(readings, &fail) < 0 ||
 	    callers_identify(readings->callers, env, reading->user,
 		&own->answer.retry_after, &fail) < 0 ||
 	    check_parameters(own, env, &fail) < 0) {
@@ -548,7 +589,7 @@ reading_go_on(struct readings *readings, struct reading *reading)
 {
 	struct reading_private *own = reading->own;
 
-	if (reading->next == READING_WAIT && clock_boot() >= reading->until) {
+	if (reading->next == READING_WAIT && clock_boot() >= own->deadline) {
 		if (own->stream)
 			buf_add_string(&reading->out, ":\n\n");
 		else
@@ -579,7 +620,7 @@ reading_end(struct readings *readings, struct reading *reading)
 		reading->next = READING_DONE;
 		return;
 	}
-	reading->until = 0;
+	reading->own->deadline = 1; /* long ago */
 	reading_go_on(readings, reading);
 }
 

@@ -114,7 +114,7 @@ shape_integer(const cJSON *value, const char *path, int64_t least,
 		goto refuse;
 	number = value->valuedouble;
 	if (!(number >= (double)least && number <= (double)most) ||
-	    number != floor(number))
+	    number != (double)(int64_t)number)
 		goto refuse;
 	*ret_number = (int64_t)number;
 	return 0;
@@ -142,7 +142,9 @@ shape_decimal(const cJSON *value, const char *path, double least, double most,
 	number = value->valuedouble;
 	if (!(number >= least && number <= most))
 		goto refuse;
-	scaled = llround(number * (double)scale);
+	number *= (double)scale;
+	scaled = (int64_t)(number < 0 ? number - 0.5 : number + 0.5);
+	number = value->valuedouble;
 	if ((double)scaled / (double)scale != number)
 		goto refuse;
 	*ret_scaled = scaled;

@@ -63,7 +63,6 @@ read_file(const char *path, struct buf *text, struct stat *ret_seen,
     struct fail *fail)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), result = -1;
-	char *self = NULL;
 
 	if (fd < 0 && errno == ENOENT)
 		return fail_set(fail, FAIL_NEVER, "no_file",
@@ -71,10 +70,9 @@ read_file(const char *path, struct buf *text, struct stat *ret_seen,
 		    "agent-token new", path);
 	if (fd < 0)
 		return fail_errno(fail, "unable to read %s", path);
-	self = mem_print("/proc/self/fd/%d", fd);
 	buf_reset(text);
 	if (check_trust(fd, path, ret_seen, fail) == 0 &&
-	    file_read(self, text, fail) == 0)
+	    file_read_open(fd, path, text, fail) == 0)
 		result = 0;
 	if (result == 0 && memchr(text->data ? text->data : "", '\0',
 		text->length))
@@ -82,7 +80,6 @@ read_file(const char *path, struct buf *text, struct stat *ret_seen,
 		    "%s: a zero byte", path);
 	if (result == 0)
 		buf_add(text, "\n", 1);
-	free(self);
 	close(fd);
 	return result;
 }
