@@ -5,8 +5,12 @@
  *
  * Told to go, nothing is polled for any more, but what is polled is not cut
  * off: a server gives a task to a poll before it knows whether the answer
- * arrives, and a task that was given to nobody waits for its time limit. Polls
- * are short for that reason, so that they come back soon.
+ * arrives, and a task that was given to nobody waits for its time limit. Where
+ * the server can, it sends the polls back when the worker says goodbye; for
+ * the others polls are short, so that an idle worker ends within a second.
+ * They cost no more than long ones, because one of each kind is enough while
+ * nothing comes; more are sent out as soon as one brings a task. A worker that
+ * is to end when idle polls no more once it looks idle.
  */
 #include "common/worker_temporal.h"
 
@@ -21,17 +25,25 @@
 #include "common/mem.h"
 #include "common/worker_temporal_internal.h"
 
-#define POLLS 5            /* of each kind, for each queue */
-#define POLL_MS 12000      /* the server sends an empty answer after 10 s */
+#define POLLS 5            /* of each kind, for each queue, under load */
+#define POLL_MS 3000       /* the server sends an empty answer after 1 s */
+#define POLL_SHORT_MS 2500 /* and after half a second; under 2 s it refuses */
 #define NEVER_MS 5000      /* between polls that are refused for good */
 #define IDLE_MS 300
 #define IDLE_LOOKS 3       /* lists may be a moment old */
 #define LIST_SIZE 100
 
+/* The polls of one kind for one queue. */
+struct line {
+	char *queue;
+	bool activity;
+	size_t open, wanted;
+};
+
 struct poll {
 	struct worker_temporal *worker;
-	const char *queue;
-	bool activity, open;
+	struct line *line;
+	bool open;
 	struct temporal_answer answer;
 	unsigned failures;
 	int64_t not_before; /* clock_boot() */
@@ -117,8 +129,8 @@ worker_keep(struct worker_temporal *worker, const char *run,
 
 /* ---- polls ---- */
 
-/* Takes the task out of the answer; NULL when there is none. */
-static void
+/* Takes the task out of the answer; false when there is none. */
+static bool
 take_task(struct poll *poll)
 {
 	struct worker_temporal *worker = poll->worker;
@@ -126,22 +138,23 @@ take_task(struct poll *poll)
 	Api__PollWorkflowTaskQueueResponse *workflow;
 	ProtobufCMessage *message = poll->answer.message;
 
-	if (poll->activity) {
+	if (poll->line->activity) {
 		activity = (Api__PollActivityTaskQueueResponse *)message;
 		if (activity->task_token.len == 0 ||
 		    activity->workflow_execution == NULL)
-			return;
+			return false;
 		poll->answer.message = NULL;
 		job_begin(worker, activity);
 	} else {
 		workflow = (Api__PollWorkflowTaskQueueResponse *)message;
 		if (workflow->task_token.len == 0 ||
 		    workflow->workflow_execution == NULL)
-			return;
+			return false;
 		poll->answer.message = NULL;
 		turn_begin(worker, workflow);
 	}
 	worker->idle_looks = 0;
+	return true;
 }
 
 static void
@@ -155,7 +168,7 @@ note_failure(struct poll *poll)
 		return;
 	delay = grpc_delay(answer->status, ++poll->failures);
 	if (poll->failures == 1 || delay < 0)
-		log_line("warning", "poll", "queue", poll->queue, "reason",
+		log_line("warning", "poll", "queue", poll->line->queue, "reason",
 		    answer->fail.message, NULL);
 	if (delay < 0 && (answer->status == GRPC_PERMISSION_DENIED ||
 	    answer->status == GRPC_UNAUTHENTICATED))
@@ -171,10 +184,11 @@ poll_came(void *context, struct temporal_answer *answer)
 
 	poll->open = false;
 	worker->open_polls--;
+	poll->line->open--;
 	poll->not_before = 0;
 	if (answer->status == GRPC_OK) {
 		poll->failures = 0;
-		take_task(poll);
+		poll->line->wanted = take_task(poll) ? POLLS : 1;
 	} else {
 		note_failure(poll);
 	}
@@ -190,11 +204,11 @@ send_poll(struct poll *poll, struct fail *fail)
 	Api__TaskQueue queue;
 
 	api__task_queue__init(&queue);
-	queue.name = temporal_text(poll->queue);
+	queue.name = poll->line->queue;
 	queue.kind = 1;
 	poll->answer.then = poll_came;
 	poll->answer.context = poll;
-	if (poll->activity) {
+	if (poll->line->activity) {
 		api__poll_activity_task_queue_request__init(&activity);
 		activity.namespace_ = temporal_text(temporal_namespace(temporal));
 		activity.identity = temporal_text(temporal_identity(temporal));
@@ -212,6 +226,23 @@ send_poll(struct poll *poll, struct fail *fail)
 	    &workflow.base, &poll->answer, fail);
 }
 
+/* Whether it may be sent out; RET_NEXT is when it has to be asked again. */
+static bool
+may_poll(const struct poll *poll, size_t busy, int64_t now, int64_t *ret_next)
+{
+	const struct line *line = poll->line;
+
+	if (poll->open || line->open >= line->wanted || (line->activity &&
+	    busy >= (size_t)poll->worker->config->concurrency))
+		return false;
+	if (poll->not_before <= now)
+		return true;
+	if (*ret_next == 0 || poll->not_before < *ret_next)
+		*ret_next = poll->not_before;
+	return false;
+}
+
+/* Begins with another queue each time: there may be room for one only. */
 void
 worker_poll_more(struct worker_temporal *worker)
 {
@@ -220,25 +251,23 @@ worker_poll_more(struct worker_temporal *worker)
 	struct poll *poll;
 	struct fail fail;
 
-	for (i = 0; i < worker->poll_count; i++)
-		busy += worker->polls[i].open && worker->polls[i].activity;
-	for (i = 0; i < worker->poll_count && !worker->draining; i++) {
-		poll = &worker->polls[i];
-		if (poll->open || (poll->activity &&
-		    busy >= (size_t)worker->config->concurrency))
+	if (worker->draining || worker->idle_looks > 0)
+		return;
+	for (i = 0; i < worker->line_count; i++)
+		busy += worker->lines[i].activity ? worker->lines[i].open : 0;
+	worker->turn += POLLS;
+	for (i = 0; i < worker->poll_count; i++) {
+		poll = &worker->polls[(worker->turn + i) % worker->poll_count];
+		if (!may_poll(poll, busy, now, &next))
 			continue;
-		if (poll->not_before > now) {
-			if (next == 0 || poll->not_before < next)
-				next = poll->not_before;
-			continue;
-		}
 		if (send_poll(poll, &fail) < 0) {
 			worker_give_up(worker, &fail);
 			return;
 		}
 		poll->open = true;
 		worker->open_polls++;
-		busy += poll->activity;
+		poll->line->open++;
+		busy += poll->line->activity;
 	}
 	if (next != 0)
 		loop_timer(worker->loop, &worker->again, next);
@@ -265,13 +294,13 @@ on_grace(void *context)
 static void
 say_goodbye(struct worker_temporal *worker)
 {
-	size_t i, count = worker->poll_count / (2 * POLLS);
+	size_t i, count = worker->line_count / 2;
 	struct fail fail;
 
 	worker->goodbyes = mem_alloc(count * sizeof(*worker->goodbyes));
 	for (i = 0; i < count; i++)
 		(void)temporal_shutdown_worker(worker->temporal,
-		    worker->polls[i * 2 * POLLS].queue, "", worker->name,
+		    worker->lines[i * 2].queue, "", worker->name,
 		    &worker->goodbyes[i], &fail);
 }
 
@@ -342,10 +371,12 @@ listing_came(void *context, struct temporal_answer *answer)
 	for (i = 0; i < list->n_executions; i++)
 		if (!is_waiting(list->executions[i]))
 			break;
-	if (i < list->n_executions || list->next_page_token.len > 0)
+	if (i < list->n_executions || list->next_page_token.len > 0) {
 		worker->idle_looks = 0;
-	else if (++worker->idle_looks >= IDLE_LOOKS)
+		worker_poll_more(worker);
+	} else if (++worker->idle_looks >= IDLE_LOOKS) {
 		drain(worker);
+	}
 }
 
 static void
@@ -370,10 +401,10 @@ on_idle(void *context)
 	}
 	buf_add_string(&query, "WorkflowType = '" TEMPORAL_WORKFLOW
 	    "' AND ExecutionStatus = 'Running' AND TaskQueue IN (");
-	for (i = 0; i < worker->poll_count; i += 2 * POLLS) {
+	for (i = 0; i < worker->line_count; i += 2) {
 		if (i > 0)
 			buf_add_string(&query, ", ");
-		temporal_quote(&query, worker->polls[i].queue);
+		temporal_quote(&query, worker->lines[i].queue);
 	}
 	buf_add_string(&query, ")");
 	worker->listing.then = listing_came;
@@ -431,14 +462,19 @@ make_polls(struct worker_temporal *worker)
 	    ? options->queues : default_queue;
 	size_t i;
 
-	worker->poll_count = count * 2 * POLLS;
+	worker->line_count = count * 2;
+	worker->lines = mem_alloc(worker->line_count *
+	    sizeof(*worker->lines));
+	for (i = 0; i < worker->line_count; i++)
+		worker->lines[i] = (struct line){ .activity = i % 2 == 1,
+			.queue = mem_print("agent-%s",
+			    names[i / 2]), .wanted = 1 };
+	worker->poll_count = worker->line_count * POLLS;
 	worker->polls = mem_alloc(worker->poll_count *
 	    sizeof(*worker->polls));
 	for (i = 0; i < worker->poll_count; i++)
 		worker->polls[i] = (struct poll){ .worker = worker,
-			.queue = mem_print("agent-%s",
-			    names[i / (2 * POLLS)]),
-			.activity = i % 2 == 1 };
+			.line = &worker->lines[i / POLLS] };
 }
 
 /* Whether the server is there and has the namespace. */
@@ -459,8 +495,10 @@ static int
 begin(struct worker_temporal *worker, const char *folder, struct fail *fail)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGCHLD, 0 };
+	bool until_idle = worker->options->once ||
+	    worker->options->exit_when_idle;
 	struct temporal_options options = { .target = worker->target,
-		.poll_ms = POLL_MS };
+		.poll_ms = until_idle ? POLL_SHORT_MS : POLL_MS };
 	struct id id = id_new();
 	struct fail why;
 
@@ -482,7 +520,7 @@ begin(struct worker_temporal *worker, const char *folder, struct fail *fail)
 	worker->idle = (struct timer){ .fire = on_idle, .context = worker };
 	make_polls(worker);
 	worker_poll_more(worker);
-	if (worker->options->once || worker->options->exit_when_idle)
+	if (until_idle)
 		loop_timer(worker->loop, &worker->idle,
 		    clock_boot() + IDLE_MS);
 	log_line("info", "ready", "worker", worker->name, NULL);
@@ -498,13 +536,14 @@ release(struct worker_temporal *worker)
 	turn_end_all(worker);
 	for (i = 0; i < worker->poll_count; i++)
 		temporal_answer_release(&worker->polls[i].answer);
-	for (i = 0; worker->goodbyes != NULL &&
-	    i < worker->poll_count / (2 * POLLS); i++)
+	for (i = 0; worker->goodbyes != NULL && i < worker->line_count / 2;
+	    i++)
 		temporal_answer_release(&worker->goodbyes[i]);
-	for (i = 0; i < worker->poll_count; i++)
-		free(temporal_text(worker->polls[i].queue));
+	for (i = 0; i < worker->line_count; i++)
+		free(worker->lines[i].queue);
 	free(worker->goodbyes);
 	free(worker->polls);
+	free(worker->lines);
 	temporal_answer_release(&worker->listing);
 	temporal_answer_release(&worker->attributes_answer);
 	while (worker->kept_count > 0)

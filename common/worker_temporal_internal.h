@@ -18,6 +18,7 @@
 #include "common/worker_temporal.h"
 
 struct notes;
+struct line;
 struct poll;
 struct turn;
 struct job;
@@ -41,8 +42,9 @@ struct worker_temporal {
 	struct notes *notes; /* NULL: there can be none */
 	char name[ID_TEXT];  /* of this process */
 
+	struct line *lines; /* two for each queue */
 	struct poll *polls;
-	size_t poll_count, open_polls;
+	size_t line_count, poll_count, open_polls, turn;
 	struct timer again, grace, idle;
 	size_t idle_looks;
 	struct temporal_answer listing, attributes_answer;
