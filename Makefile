@@ -111,6 +111,11 @@ check: all unit fault
 web:
 	scripts/web-build
 
+# The tests of the worker on a Temporal server of their own each: the same files as above.
+check-temporal: all fault
+	BIN=$(CURDIR)/$(BIN) BUILD=$(CURDIR)/$(BUILD) ENGINE=temporal prove -j$(JOBS) --timer \
+		--exec '$(if $(TAP_DIR),scripts/tap-keep $(TAP_DIR))' $(wildcard tests/4?-*.t tests/5[01]-*.t)
+
 lint: all
 	scripts/lint
 
@@ -141,5 +146,5 @@ clean:
 	rm -rf build build-san bin bin-san cmd/web/out
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
-.PHONY: all unit fault check lint bench bench-programs web install clean
+.PHONY: all unit fault check check-temporal lint bench bench-programs web install clean
 .SECONDARY:

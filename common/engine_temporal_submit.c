@@ -19,6 +19,7 @@
 #define WINDOW 32
 #define MEMO_MAX (64u << 10)
 #define KEYWORD 2
+#define TASK_MS 5000 /* what a worker that died had is given out again */
 #define ATTRIBUTES_MS 15000 /* until every part of the server knows them */
 
 /* A UUID of version 8 (RFC 9562): of the user's key. */
@@ -128,6 +129,7 @@ opening_fill(struct opening *opening, struct submission *submission,
 	opening->start.fairness = task->user;
 	opening->start.reuse = TEMPORAL_REUSE_NEVER;
 	opening->start.conflict = TEMPORAL_CONFLICT_FAIL;
+	opening->start.task_ms = TASK_MS;
 	opening->start.delay_ms = task->not_before > now
 	    ? task->not_before - now : 0;
 }

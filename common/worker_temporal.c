@@ -350,6 +350,8 @@ is_waiting(const Api__WorkflowExecutionInfo *info)
 {
 	struct span json;
 
+	if (temporal_time(info->execution_time) > clock_wall())
+		return true;
 	return (temporal_attribute(info->search_attributes, TEMPORAL_STATE,
 	    &json) || temporal_memo(info->memo, TEMPORAL_STATE_MEMO,
 	    &json)) && json.length == 9 &&

@@ -32,6 +32,10 @@
 #define FILE_MAX ((size_t)16 << 20)
 #define STALE_MS 3000
 
+/* The server, too, has to notice that a worker's connection is gone, or what is
+ * reported goes to a poll of the dead one. */
+#define NOTICED_MS 50
+
 /* A dying process closes its files one after the other: the notice can come
  * before its lock is free. */
 static const int64_t delays[] = { 0, 2, 10, 50, 200, 1000 };
@@ -294,7 +298,8 @@ on_notify(void *context, uint32_t events)
 	while (read(notes->watch.fd, room, sizeof(room)) > 0)
 		;
 	notes->probes = 0;
-	loop_timer(notes->worker->loop, &notes->probe, clock_boot());
+	loop_timer(notes->worker->loop, &notes->probe,
+	    clock_boot() + NOTICED_MS);
 }
 
 /* ---- beginning and end ---- */

@@ -274,6 +274,8 @@ decide(struct turn *turn, struct commands *commands, enum event_type type,
 		if (message == NULL)
 			message = json_string(cJSON_GetObjectItemCaseSensitive(
 			    data, "error"), "message");
+		if (type == EVENT_BLOCKED && turn->worker->attributes)
+			commands_show(commands, true, "blocked");
 		kind = commands_end(commands, type, span,
 		    message != NULL ? message : event_type_name(type));
 		cJSON_Delete(data);
@@ -417,13 +419,12 @@ show_state(struct turn *turn, struct commands *commands,
     enum task_state state, struct fail *fail)
 {
 	const char *shown = temporal_history_facts(turn->history).shown;
-	bool was = shown != NULL && strcmp(shown, "waiting") == 0;
+	const char *wanted = task_state_name(state);
 	bool attribute = turn->worker->attributes;
 
-	if (was == (state == TASK_WAITING))
+	if (strcmp(shown != NULL ? shown : "queued", wanted) == 0)
 		return 0;
-	commands_show(commands, attribute, state == TASK_WAITING ? "waiting"
-	    : "running");
+	commands_show(commands, attribute, wanted);
 	return temporal_history_ahead(turn->history, attribute
 	    ? TEMPORAL_EVENT_ATTRIBUTES : TEMPORAL_EVENT_MEMO, NULL,
 	    EVENT_WAITING, (struct span){ NULL, 0 }, fail);

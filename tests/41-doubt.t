@@ -42,8 +42,9 @@ same "the call is in doubt" 1 "$(count tool.unknown)"
 same "and counted" "1 1" "$(get calls) $(get calls_unknown)"
 same "the model was told" "I was told." "$(agent-status --result "$ID")"
 same "nothing was repeated" 1 "$(executed NOTES_WRITE)"
-same "the intent was there before, the lease after" \
-	"tool.started released started tool.unknown tool.finished" \
+after="tool.started released started tool.unknown tool.finished"
+on lmdb || after="tool.started tool.unknown tool.finished model.started model.replied" # no leases
+same "the intent was there before, the lease after" "$after" \
 	"$(events 'map(.type) | .[index("tool.started"):] | .[:5] | join(" ")')"
 sound
 
@@ -52,7 +53,11 @@ submit "a call that only reads"
 killed NOTES_READ
 check "another worker goes on" work
 check "the task completes" is completed
-same "nothing is in doubt" 0 "$(count tool.unknown)"
+# What the other engine tells with "released" is a call in doubt on Temporal, which
+# is run again because it can be.
+doubts=0
+on lmdb || doubts=1
+same "nothing is in doubt" $doubts "$(count tool.unknown)"
 same "it was run again" "2 2" "$(executed NOTES_READ) $(count tool.started)"
 same "with the next attempt" "1 2" \
 	"$(events 'map(select(.type == "tool.started").attempt) | join(" ")')"
@@ -66,7 +71,7 @@ END
 submit "the user says that it is repeatable"
 killed NOTES_WRITE
 work
-same "it was run again, and nothing is in doubt" "completed 2 0" \
+same "it was run again, and nothing is in doubt" "completed 2 $doubts" \
 	"$(get state) $(executed NOTES_WRITE) $(count tool.unknown)"
 
 one_call NOTES_READ "$answers_late"
@@ -134,7 +139,8 @@ await 10 executes NOTES_WRITE 6
 await 10 executes NOTES_READ 6
 end KILL "$WORKER"
 work
-same "twelve calls under way: six in doubt, six again" "completed 6 12 6" \
+[ $doubts -eq 0 ] || doubts=6
+same "twelve calls under way: six in doubt, six again" "completed 6 12 $((6 + doubts))" \
 	"$(get state) $(executed NOTES_WRITE) $(executed NOTES_READ) $(count tool.unknown)"
 same "the model got all the answers" "6 written, 6 read." \
 	"$(agent-status --result "$ID")"

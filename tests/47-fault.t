@@ -56,7 +56,7 @@ right_end() {
 
 run_worker() { # run_worker CALL HOW N
 	tasks=$((tasks + 1))
-	rm -rf "$T/store"
+	on temporal || rm -rf "$T/store"
 	sed "s/\"user\":\"one\"/\"user\":\"f$tasks\"/" "$T/task" | agent-submit >"$T/submitted"
 	ID=$(ids "$T/submitted")
 	faulty "$@" agent-worker --exit-when-idle
@@ -68,7 +68,7 @@ run_worker() { # run_worker CALL HOW N
 	timeout 60 agent-worker --exit-when-idle >"$T/said" 2>&1 ||
 		wrong "the next worker ends with $?"
 	is_state "$ID" completed || wrong "the task is $(state_of "$ID")"
-	agent-store check >"$T/said" 2>&1 || wrong "the store is not sound"
+	on temporal || agent-store check >"$T/said" 2>&1 || wrong "the store is not sound"
 }
 
 run_submit() { # run_submit CALL HOW N
@@ -87,14 +87,14 @@ run_submit() { # run_submit CALL HOW N
 	[ ! -s "$T/acknowledged" ] || [ "$ID" = "$(cat "$T/acknowledged")" ] ||
 		wrong "what was acknowledged is lost"
 	is_state "$ID" queued || wrong "the task is $(state_of "$ID")"
-	agent-store check >"$T/said" 2>&1 || wrong "the store is not sound"
+	on temporal || agent-store check >"$T/said" 2>&1 || wrong "the store is not sound"
 }
 
 # rising PROGRAM CALL STEP HOW...
 rising() {
 	program=$1 rising_call=$2 step=$3
 	shift 3
-	[ -z "${LONG-}" ] || step=1
+	[ -z "${LONG-}" ] || on temporal || step=1
 	for rising_how; do
 		bad=0 rising_n=1 hits=0
 		while
@@ -114,6 +114,15 @@ triage_standin 0 0 || exit 1
 tasks=0
 checked one >"$T/task" || exit 1
 rm -f "$OUT" "$ERR" # ok shows them: wrong has said all
+if on temporal; then # what concerns the store concerns a server's own here
+	rising submit send 1 kill eio
+	rising submit recv 4 kill eio
+	rising worker send 60 kill after eio
+	rising worker recv 120 kill after eio
+	done_once "after all of it" $((tasks + 1)) # and the one of the submits
+	done_testing
+	exit
+fi
 rising submit fdatasync 1 kill after enospc eio
 rising submit fsync 1 kill eio
 rising submit pwrite 2 kill after enospc+ eio

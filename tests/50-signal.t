@@ -20,6 +20,9 @@ script() { # script FAULT: two notes, then the end
 types() { # the last N events
 	events "map(.type) | .[-$1:] | join(\" \")"
 }
+# Long enough for a signal: a Temporal server is asked several times for one.
+slow=500
+on lmdb || slow=2500
 has() { [ "$(count "$1")" -ge 1 ]; }
 
 # ---- without a worker ----
@@ -74,7 +77,7 @@ worker
 await 10 has model.started
 status 0 "model under way: cancel" agent-signal cancel "$ID"
 check "it is cut off" await 10 is cancelled
-script "on: messages, at: 1, kind: slow, delay: 500"
+script "on: messages, at: 1, kind: slow, delay: $slow"
 submit "model"
 worker
 await 10 has model.started
@@ -85,7 +88,7 @@ same "the reply was waited for, its calls are not made" \
 status 0 "resume" agent-signal resume "$ID"
 check "the idle worker goes on at once" await 10 is completed
 same "two notes" 2 "$(executed NOTES_WRITE)"
-script "on: messages, at: 1, kind: slow, delay: 500"
+script "on: messages, at: 1, kind: slow, delay: $slow"
 submit "model"
 worker
 await 10 has model.started
@@ -94,14 +97,14 @@ check "pause and resume before the reply: it goes on" await 10 is completed
 same "and does not wait in between" 0 "$(count waiting)"
 
 # ---- a worker makes a call ----
-script "on: NOTES_WRITE, at: 1, kind: slow, delay: 500"
+script "on: NOTES_WRITE, at: 1, kind: slow, delay: $slow"
 submit "call"
 worker
 await 10 executes NOTES_WRITE 1
 status 0 "call under way: cancel" agent-signal cancel "$ID"
 check "it is cancelled" await 10 is cancelled
 same "the result was waited for" "signal tool.finished cancelled" "$(types 3)"
-script "on: NOTES_WRITE, at: 1, kind: slow, delay: 500"
+script "on: NOTES_WRITE, at: 1, kind: slow, delay: $slow"
 submit "call"
 worker
 await 10 executes NOTES_WRITE 1

@@ -19,7 +19,7 @@ PATH=$BIN:$PATH
 T=$(mktemp -d "${TMPDIR:-/tmp}/agent-test.XXXXXX")
 OUT=$T/.out ERR=$T/.err
 export PATH
-unset AGENT_STORE AGENT_CONFIG AGENT_ENGINE XDG_STATE_HOME XDG_CONFIG_HOME \
+unset AGENT_STORE AGENT_CONFIG AGENT_ENGINE XDG_STATE_HOME XDG_CONFIG_HOME XDG_RUNTIME_DIR \
 	ANTHROPIC_API_KEY COMPOSIO_API_KEY ANTHROPIC_BASE_URL COMPOSIO_BASE_URL
 ENGINE=${ENGINE:-lmdb}
 test_cache=${XDG_CACHE_HOME:-$HOME/.cache} test_server=''
@@ -108,12 +108,13 @@ temporal_server() { # never builds one; see scripts/temporal-server
 
 # engine: the store of a test that runs on every engine. With ENGINE=temporal in
 # the environment it is a Temporal server of its own, at $TEMPORAL, else a folder.
-# What only one of them has is asked for with: on lmdb && ...
+# What only one of them has is asked for with: on lmdb && ... The arguments are
+# for scripts/temporal-server.
 engine() {
 	AGENT_STORE=$T/store
 	export AGENT_STORE
 	on temporal || return 0
-	TEMPORAL=$(temporal_server start --folder "$T/temporal" --tuned 2>"$ERR")
+	TEMPORAL=$(temporal_server start --folder "$T/temporal" --tuned "$@" 2>"$ERR")
 	case $? in
 	0) test_server=$T/temporal ;;
 	111) skip_all "NO TEMPORAL SERVER: $(cat "$ERR")" ;;
