@@ -344,18 +344,27 @@ is_done(const struct worker_temporal *worker)
 
 /* ---- ending when idle ---- */
 
-/* Whether the task waits for something other than a worker. */
+static bool
+says_waiting(bool known, struct span json)
+{
+	return known && json.length == 9 &&
+	    memcmp(json.at, "\"waiting\"", 9) == 0;
+}
+
+/* Whether the task waits for something other than a worker. The memo has it
+ * where the attribute cannot be used, which may change under way. */
 static bool
 is_waiting(const Api__WorkflowExecutionInfo *info)
 {
-	struct span json;
+	struct span json = { "", 0 };
+	bool known = temporal_attribute(info->search_attributes,
+	    TEMPORAL_STATE, &json);
 
-	if (temporal_time(info->execution_time) > clock_wall())
+	if (temporal_time(info->execution_time) > clock_wall() ||
+	    says_waiting(known, json))
 		return true;
-	return (temporal_attribute(info->search_attributes, TEMPORAL_STATE,
-	    &json) || temporal_memo(info->memo, TEMPORAL_STATE_MEMO,
-	    &json)) && json.length == 9 &&
-	    memcmp(json.at, "\"waiting\"", 9) == 0;
+	known = temporal_memo(info->memo, TEMPORAL_STATE_MEMO, &json);
+	return says_waiting(known, json);
 }
 
 static void
