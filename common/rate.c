@@ -69,7 +69,7 @@ count(struct place *place, const struct rate_limit *limit, uint64_t caller,
 		until = place->until;
 	/* a clock that was set back must not lock anybody out */
 	if (until - now > room + worth)
-		until = now + room + worth;
+		until = now + room;
 	if (until - now > room)
 		return until - now - room;
 	*place = (struct place){ caller, until + worth };

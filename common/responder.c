@@ -8,8 +8,11 @@
  * Requests that wait hold a descriptor and a struct. One watch tells that the
  * store has changed; some milliseconds later, so that many commits are one
  * look, all of their tasks are looked at in few transactions, and those go on
- * whose task has another version. Where there is nothing to watch, and as a
- * safety net, this happens every second.
+ * whose task has another version. As a safety net this happens every second.
+ *
+ * Where there is nothing to watch, each look is a question to a server: then
+ * it is every second too, some at a time, for a fifth of the time at most, and
+ * who was not looked at is next.
  */
 #include "common/responder.h"
 
@@ -36,6 +39,8 @@
 #define GATHER_MS 25     /* from a change until the look */
 #define POLL_MS 1000     /* between looks without a change */
 #define LOOK_COUNT 256   /* tasks in one transaction */
+#define ASK_COUNT 8      /* the same, where there is nothing to watch */
+#define ASK_MS (POLL_MS / 5)
 #define PIECE 16384      /* of an answer; a socket that can be written has it */
 #define READ_SECONDS 5   /* for the rest of a request that has begun */
 #define STDIN_MAX (1u << 20)
@@ -50,6 +55,7 @@ struct request {
 	size_t sent;             /* of reading->out */
 	bool waiting;            /* is counted as that */
 	bool changed;            /* go on, once everything is sent */
+	uint64_t round;          /* in which it was looked at last */
 };
 
 struct responder {
@@ -61,6 +67,7 @@ struct responder {
 	int64_t open, most_open, waiting, most_waiting;
 	bool shut;               /* no more come in until one has ended */
 	bool closing, look_soon;
+	uint64_t round;          /* of looks at all that wait */
 };
 
 static void
@@ -322,17 +329,19 @@ door_ready(void *context, uint32_t events)
 
 /* ---- changes ---- */
 
-/* COUNT requests that wait, from *NEXT on; *NEXT becomes the one after. */
+/* Up to MOST requests that wait and were not looked at in this round. */
 static size_t
-gather(struct request **next, struct request **ret, struct engine_look *looks)
+gather(struct responder *responder, struct request **next,
+    struct request **ret, struct engine_look *looks, size_t most)
 {
 	struct request *request = *next;
 	size_t count = 0;
 
-	for (; request && count < LOOK_COUNT; request = request->next) {
-		if (!request->waiting ||
+	for (; request && count < most; request = request->next) {
+		if (!request->waiting || request->round == responder->round ||
 		    request->reading->next != READING_WAIT)
 			continue;
+		request->round = responder->round;
 		ret[count] = request;
 		looks[count++].id = request->reading->look.id;
 	}
@@ -340,18 +349,22 @@ gather(struct request **next, struct request **ret, struct engine_look *looks)
 	return count;
 }
 
-/* Marks those that have changed, then lets them go on: that frees some. */
-static void
+/* Marks those that have changed. False when the time was over before all were
+ * looked at. */
+static bool
 look_at_all(struct responder *responder)
 {
+	bool watched = responder->change.fd >= 0;
 	struct engine_look *looks = mem_alloc(LOOK_COUNT * sizeof(*looks));
-	struct request *request = responder->requests, *next;
+	struct request *request = responder->requests;
 	struct request *looked_at[LOOK_COUNT];
+	int64_t until = clock_boot() + ASK_MS;
 	struct fail fail;
 	size_t count, i;
 
-	while (request) {
-		count = gather(&request, looked_at, looks);
+	while (request && (watched || clock_boot() < until)) {
+		count = gather(responder, &request, looked_at, looks,
+		    watched ? LOOK_COUNT : ASK_COUNT);
 		if (count && engine_look(responder->readings->engine, looks,
 			count, &fail) < 0) {
 			tell(&fail);
@@ -363,6 +376,17 @@ look_at_all(struct responder *responder)
 			    looked_at[i]->reading->look.version;
 	}
 	free(looks);
+	return request == NULL;
+}
+
+/* First all are marked, then they go on: that frees some. */
+static void
+wake_changed(struct responder *responder)
+{
+	struct request *request, *next;
+
+	if (look_at_all(responder))
+		responder->round++;
 	for (request = responder->requests; request; request = next) {
 		next = request->next;
 		if (request->changed &&
@@ -393,7 +417,7 @@ look_now(void *context)
 
 	responder->look_soon = false;
 	watch_engine(responder);
-	look_at_all(responder);
+	wake_changed(responder);
 	if (!responder->look_soon)
 		loop_timer(responder->loop, &responder->look,
 		    clock_boot() + POLL_MS);
@@ -484,7 +508,7 @@ begin(struct responder *responder, struct fail *fail)
 int
 responder_serve(struct readings *readings, struct fail *fail)
 {
-	struct responder responder = { .readings = readings };
+	struct responder responder = { .readings = readings, .round = 1 };
 	int result = begin(&responder, fail);
 
 	while (result == 0 && (!responder.closing || responder.requests))
