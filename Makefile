@@ -88,6 +88,10 @@ $(BUILD)/bench/floor-request: $(BUILD)/tests/bench/floor_request.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcurl
 
+$(BUILD)/bench/floor-read: $(BUILD)/tests/bench/floor_read.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -llmdb
+
 $(BUILD)/bench/%: $(BUILD)/tests/bench/bench_%.o $(BUILD)/tests/bench/measure.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -llmdb
@@ -120,7 +124,7 @@ lint: all
 	scripts/lint
 
 # FIGURES="submit start" measures only these.
-bench-programs: all fault $(BENCH) $(BUILD)/bench/floor-request
+bench-programs: all fault $(BENCH) $(BUILD)/bench/floor-request $(BUILD)/bench/floor-read
 bench: bench-programs
 	BIN=$(CURDIR)/$(BIN) BUILD=$(CURDIR)/$(BUILD) scripts/bench $(FIGURES)
 

@@ -30,11 +30,14 @@ int
 file_read_open(int fd, const char *name, struct buf *buf, struct fail *fail)
 {
 	char piece[32768];
+	size_t used = 0; /* of piece: the rest need not be touched */
 	int result = -1;
 	ssize_t got;
 
 	for (;;) {
 		got = read(fd, piece, sizeof piece);
+		if (got > 0 && (size_t)got > used)
+			used = (size_t)got;
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0) {
@@ -53,7 +56,7 @@ file_read_open(int fd, const char *name, struct buf *buf, struct fail *fail)
 	}
 	result = 0;
 out:
-	explicit_bzero(piece, sizeof piece);
+	explicit_bzero(piece, used);
 	return result;
 }
 

@@ -23,7 +23,7 @@
 #define BODY_MAX ((size_t)EVENT_MAX + (64u << 20))
 #define PAGE_BYTES (4u << 20)    /* of events in one answer, about */
 #define STREAM_BYTES (256u << 10) /* of a stream before it is sent, about */
-#define ALIVE_MS 15000           /* between signs of life in a stream */
+#define ALIVE_MS 5000            /* between signs of life in a stream */
 #define SOON_MS 250
 #define PREFIX "/v1/tasks"
 

@@ -137,7 +137,8 @@ held=$(files)
 one=$(cat "/proc/$STARTED/task/$STARTED/children")
 kill ${one% }
 fewer() { [ "$(files)" -lt "$held" ]; }
-await 10 fewer
+# the web server sees it when it has to send a sign of life
+await 30 fewer
 ok $? "who goes away leaves his place"
 same "which is free again" 200 "$(code "$ann" "/v1/tasks/$anns/events?after=1&wait=1")"
 

@@ -32,14 +32,17 @@ missed = False
 
 
 def line(figure, measured, floor="-", ratio="-", target="-", met=None):
+    global missed
+    missed = missed or met is False
     verdict = "-" if met is None else "met" if met else "missed"
     print(f"{figure:<48} {measured:<26} {floor:<26} {ratio:<20} {target:<10}"
           f" {verdict}", flush=True)
 
 
 def spread(values, form):
-    return (f"{form(statistics.median(values))} ({form(min(values))}-"
-            f"{form(max(values))})")
+    return (f"{form(statistics.median(values))} ("
+            f"{form(min(values)).split('/')[0]}-"
+            f"{form(max(values)).split('/')[0]})")
 
 
 def free_port():
@@ -235,7 +238,7 @@ $SERVER["socket"] == "127.0.0.1:{self.ports["fastcgi"]}" {{
         return found.group(1) if found else None
 
     async def browser(self, name, wait, counts):
-        path = f"/v1/tasks/{name}" + (f"?wait=20" if wait else "")
+        path = f"/v1/tasks/{name}" + ("?wait=20" if wait else "")
         reader, writer = await asyncio.open_connection(
             "127.0.0.1", self.ports["fastcgi"])
         etag = None
@@ -304,6 +307,7 @@ def main():
         bench.watching()
     finally:
         bench.stop()
+    sys.exit(1 if missed else 0)
 
 
 main()
