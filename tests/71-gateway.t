@@ -6,6 +6,7 @@
 # shellcheck source=tests/gateway.sh
 . "$TOP/tests/gateway.sh"
 
+# shellcheck disable=SC2119 # the options of the server may be left out
 engine
 : >"$T/ledger"
 standin "$TOP/scripts/examples/standin-triage.yaml" --mailbox "$TOP/tests/data/mailbox-small.mbox" ||

@@ -40,7 +40,7 @@ somewhere() { # somewhere COMMAND...: with $PORT, until it works
 }
 
 gateway_here() {
-	export "$@" AGENT_GATEWAY_ADDRESS=127.0.0.1 AGENT_GATEWAY_PORT="$PORT" \
+	export AGENT_GATEWAY_FASTCGI="${FASTCGI:-0}" "$@" AGENT_GATEWAY_ADDRESS=127.0.0.1 AGENT_GATEWAY_PORT="$PORT" \
 		AGENT_GATEWAY_BIN="$BIN" AGENT_GATEWAY_SHARE="$TOP/cmd/gateway" \
 		AGENT_GATEWAY_WEB="$T/page" AGENT_GATEWAY_RUN="$RUN"
 	serve "$TOP/cmd/gateway/lighttpd.conf"
