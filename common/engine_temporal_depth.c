@@ -1,13 +1,14 @@
 /*
  * How it works: every number is a count of the server's visibility, all asked
- * for at once; workers are those who polled the queue lately. Where the server
- * has not our search attributes, what waits in its queue is taken for what is
- * queued.
+ * for at once; workers are those who polled the queue lately. Tasks that are
+ * open, due and do not wait are what wants a worker: pending, as far as a step
+ * of them waits in the server's queue, or else running.
  *
  * A task that waits is shown as waiting until a worker has looked at what woke
  * it, a timer or a signal, and without a worker that is never. But what woke
- * it waits in the queue: what is there beyond the tasks that are queued is of
- * such tasks, and they are ready.
+ * it waits in the queue: what is there beyond the tasks that do not wait is of
+ * such tasks, and they are pending. Where the server has not our search
+ * attributes nobody is shown as waiting.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,17 +22,15 @@
 #define POLL_MS 75000 /* a worker polls anew after a minute */
 #define DEFAULT_QUEUE TEMPORAL_QUEUE_PREFIX "default"
 
-enum number { OPEN, RUNNING, WAITING, SCHEDULED, COMPLETED, CANCELLED,
-	NOT_DONE, BLOCKED };
-#define NUMBERS 8
+enum number { OPEN, WAITING, SCHEDULED, COMPLETED, CANCELLED, NOT_DONE,
+	BLOCKED };
+#define NUMBERS 7
 
 static const struct {
 	const char *condition;
 	bool attribute; /* asks for a search attribute */
 } counts[NUMBERS] = {
 	[OPEN] = { "ExecutionStatus = 'Running'", false },
-	[RUNNING] = { "ExecutionStatus = 'Running' AND " TEMPORAL_STATE
-	    " = 'running'", true },
 	[WAITING] = { "ExecutionStatus = 'Running' AND " TEMPORAL_STATE
 	    " = 'waiting'", true },
 	[SCHEDULED] = { "ExecutionStatus = 'Running' AND ExecutionTime > ",
@@ -50,7 +49,8 @@ struct depth {
 	int64_t now, numbers[NUMBERS];
 	char **queues;         /* the server's names */
 	size_t queue_count;
-	int64_t oldest, backlog, workers;
+	int64_t oldest, workers;
+	int64_t backlog[2];    /* of workflow tasks, of activities */
 };
 
 static void
@@ -157,26 +157,27 @@ look_at_open(struct depth *depth, struct fail *fail)
 	return result;
 }
 
-/* Who polls it, and how much waits in it. */
+/* Who polls it for workflow tasks, and how much of either kind waits in it. */
 static int
-look_at_queue(struct depth *depth, const char *name, struct fail *fail)
+look_at_queue(struct depth *depth, const char *name, bool activities,
+    struct fail *fail)
 {
 	struct temporal_answer answer = { .done = false };
 	const Api__DescribeTaskQueueResponse *queue;
 	int result;
 	size_t i;
 
-	result = temporal_queue(depth->own->temporal, name, false, &answer,
-	    fail);
+	result = temporal_queue(depth->own->temporal, name, activities,
+	    &answer, fail);
 	if (result == 0)
 		result = temporal_wait(depth->own->temporal, &answer, fail);
 	queue = (Api__DescribeTaskQueueResponse *)(void *)answer.message;
-	for (i = 0; result == 0 && i < queue->n_pollers; i++)
+	for (i = 0; result == 0 && !activities && i < queue->n_pollers; i++)
 		if (depth->now - temporal_time(
 		    queue->pollers[i]->last_access_time) < POLL_MS)
 			depth->workers++;
 	if (result == 0 && queue->stats != NULL)
-		depth->backlog += queue->stats->approximate_backlog_count;
+		depth->backlog[activities] += queue->stats->approximate_backlog_count;
 	temporal_answer_release(&answer);
 	return result;
 }
@@ -202,36 +203,32 @@ add_queues(const struct depth *depth, struct buf *members)
 	buf_release(&list);
 }
 
+static int64_t
+between(int64_t least, int64_t number, int64_t most)
+{
+	return number < least ? least : number > most ? most : number;
+}
+
 static void
 print_depth(const struct depth *depth, struct buf *buf)
 {
 	const int64_t *number = depth->numbers;
-	int64_t open = number[OPEN], waiting = number[WAITING];
-	int64_t running = depth->own->plain
-	    ? open - depth->backlog : number[RUNNING];
-	int64_t queued, ready, woken;
+	int64_t waiting = number[WAITING], scheduled = number[SCHEDULED];
+	int64_t wanted = between(0, number[OPEN] - waiting - scheduled,
+	    number[OPEN]);
+	int64_t woken = between(0, depth->backlog[0] - wanted, waiting);
+	int64_t ready = between(0, depth->backlog[0] + depth->backlog[1],
+	    wanted + woken);
 	struct buf members = BUF_INIT(QUERY_MAX);
 
-	running = running < 0 ? 0 : running;
-	queued = open - running - waiting;
-	queued = queued < 0 ? 0 : queued;
-	ready = queued - number[SCHEDULED];
-	ready = ready < 0 ? 0 : ready;
-	woken = depth->backlog - ready;
-	woken = woken > waiting ? waiting : woken;
-	if (woken > 0) {
-		waiting -= woken;
-		queued += woken;
-		ready += woken;
-	}
 	if (depth->queue != NULL)
 		member_string(&members, "queue", depth->queue);
 	else
 		add_queues(depth, &members);
 	member_integer(&members, "ready", ready);
-	member_integer(&members, "queued", queued);
-	member_integer(&members, "running", running);
-	member_integer(&members, "waiting", waiting);
+	member_integer(&members, "queued", ready + scheduled);
+	member_integer(&members, "running", wanted + woken - ready);
+	member_integer(&members, "waiting", waiting - woken);
 	member_integer(&members, "completed", number[COMPLETED]);
 	member_integer(&members, "blocked", number[BLOCKED]);
 	member_integer(&members, "failed", number[NOT_DONE] -
@@ -251,7 +248,7 @@ engine_temporal_polled(struct engine_temporal *own, const char *queue,
 {
 	struct depth depth = { .own = own, .now = clock_wall() };
 
-	if (look_at_queue(&depth, queue, fail) < 0)
+	if (look_at_queue(&depth, queue, false, fail) < 0)
 		return -1;
 	*ret_polled = depth.workers > 0;
 	return 0;
@@ -277,8 +274,9 @@ engine_temporal_depth(struct engine *engine, const char *queue,
 	}
 	if (result == 0)
 		result = look_at_open(&depth, fail);
-	for (i = 0; i < depth.queue_count && result == 0; i++)
-		result = look_at_queue(&depth, depth.queues[i], fail);
+	for (i = 0; i < 2 * depth.queue_count && result == 0; i++)
+		result = look_at_queue(&depth, depth.queues[i / 2], i % 2 == 1,
+		    fail);
 	if (result == 0)
 		print_depth(&depth, buf);
 	for (i = 0; i < depth.queue_count; i++)

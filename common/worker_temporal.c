@@ -521,9 +521,12 @@ begin(struct worker_temporal *worker, const char *folder, struct fail *fail)
 	        fail) < 0 ||
 	    temporal_open(worker->loop, &options, &worker->temporal,
 	        fail) < 0 ||
-	    check_server(worker, fail) < 0 ||
-	    add_attributes(worker, fail) < 0)
+	    add_attributes(worker, fail) < 0 ||
+	    check_server(worker, fail) < 0)
 		return -1;
+	/* before a task has to be shown in lists; a refusal is no failure */
+	(void)temporal_wait(worker->temporal, &worker->attributes_answer,
+	    &why);
 	if (notes_open(worker, folder, &worker->notes, &why) < 0)
 		log_line("warning", "notes", "reason", why.message, NULL);
 	worker->again = (struct timer){ .fire = on_again, .context = worker };

@@ -49,7 +49,8 @@ struct worker_temporal {
 	size_t idle_looks;
 	struct temporal_answer listing, attributes_answer;
 	struct temporal_answer *goodbyes;
-	bool attributes;     /* the search attribute can be used */
+	bool attributes;     /* the search attribute is known to the server */
+	bool no_attributes;  /* which refuses it all the same */
 	bool listing_open;
 
 	struct kept kept[KEPT_MAX];

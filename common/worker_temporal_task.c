@@ -86,7 +86,7 @@ ended(void *context, struct temporal_answer *answer)
 		    "reason", answer->fail.message, NULL);
 		worker_keep(worker, run_id(turn), NULL);
 		if (strstr(answer->fail.message, "earch attribute") != NULL)
-			worker->attributes = false;
+			worker->no_attributes = true;
 	} else if (turn->state >= 0) {
 		if (task_state_final((enum task_state)turn->state)) {
 			worker_keep(worker, run_id(turn), NULL);
@@ -418,9 +418,15 @@ static int
 show_state(struct turn *turn, struct commands *commands,
     enum task_state state, struct fail *fail)
 {
-	const char *shown = temporal_history_facts(turn->history).shown;
-	const char *wanted = task_state_name(state);
-	bool attribute = turn->worker->attributes;
+	const struct temporal_facts facts =
+	    temporal_history_facts(turn->history);
+	const char *shown = facts.shown, *wanted = task_state_name(state);
+	struct span begun;
+	/* What it was begun with is known to the server, even if we may not
+	 * ask for that. */
+	bool attribute = !turn->worker->no_attributes &&
+	    (turn->worker->attributes || temporal_attribute(facts.attributes,
+	    TEMPORAL_STATE, &begun));
 
 	if (strcmp(shown != NULL ? shown : "queued", wanted) == 0)
 		return 0;

@@ -66,6 +66,22 @@ soon 5 "a long wait counts nothing" "0 0 0 0 1"
 	agent-worker --exit-when-idle 2>"$ERR"
 	soon 5 "and nothing when it is done" "0 0 0 0 0"
 }
+# a task under way, and what a dead worker leaves
+model "at: 1, kind: hang"
+[ -n "${LONG-}" ] || {
+	agent-signal cancel "$id" >"$OUT"
+	agent-worker --exit-when-idle 2>"$ERR"
+	soon 5 "a cancelled wait counts nothing" "0 0 0 0 0"
+}
+id=$(submit)
+start agent-worker 2>"$T/log"
+soon 10 "a task under way counts" "1 0 0 1 0"
+kill -KILL "$STARTED"
+wait "$STARTED" 2>/dev/null
+soon 5 "and when its worker is dead, too: somebody has to go on" "1 0 0 1 0"
+model "at: 1000"
+agent-worker --exit-when-idle 2>"$ERR"
+soon 5 "who does, and then it counts nothing" "0 0 0 0 0"
 on temporal && {
 	temporal_server stop --folder "$test_server"
 	status 111 "no server is no number" timeout 60 agent-scale-probe --plain
