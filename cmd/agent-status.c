@@ -266,6 +266,8 @@ respond(struct status *status, const struct fail *broken)
 
 	cli->human = true; /* no error behind an answer */
 	readings_close(&readings);
+	if (!broken)
+		config_release(&cli->config);
 	return code < 0 ? cli_fail(cli, &fail, NULL) : 0;
 }
 

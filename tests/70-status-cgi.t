@@ -12,7 +12,7 @@ mkdir "$T/gateway"
 nobody=0197a3c4-52f0-7e1b-9d3a-5f6b7c8d9e0f
 token_of() { sed -n 's/.*"token":"\([^"]*\)".*/\1/p'; }
 id_of() { sed -n 's/.*"id":"\([^"]*\)".*/\1/p' "$1"; }
-ann=$(agent-token new ann | token_of) bob=$(agent-token new bob | token_of)
+ann=$(agent-token new ann | token_of)
 
 # serve cgi|fastcgi PORT: a server of one of the two
 serve() {

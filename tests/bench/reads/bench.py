@@ -3,9 +3,9 @@
 usage: bench.py --folder DIR --floor PROGRAM --python PYTHON [--rounds N]
 
 Prints the lines of scripts/bench's table. Everything is on loopback, with wrk
-as the load: under one lighttpd dash and the floor, dash and agent-status
---cgi, and agent-status --fastcgi; and FastAPI under uvicorn, on its own. They
-take turns, so that the ratios are of neighbours.
+as the load: under one lighttpd dash and the floor, agent-gateway (which is
+dash and agent-status --cgi), and agent-status --fastcgi; and FastAPI under
+uvicorn, on its own. They take turns, so that the ratios are of neighbours.
 """
 import argparse
 import asyncio
@@ -13,6 +13,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import socket
 import statistics
 import subprocess
@@ -41,8 +42,8 @@ def line(figure, measured, floor="-", ratio="-", target="-", met=None):
 
 def spread(values, form):
     return (f"{form(statistics.median(values))} ("
-            f"{form(min(values)).split('/')[0]}-"
-            f"{form(max(values)).split('/')[0]})")
+            f"{re.split('[ /]', form(min(values)))[0]}-"
+            f"{re.split('[ /]', form(max(values)))[0]})")
 
 
 def free_port():
@@ -52,11 +53,12 @@ def free_port():
 
 
 def cpu_seconds(pids):
+    """What they have used, and those of their children that have ended."""
     total = 0
     for pid in pids:
         with open(f"/proc/{pid}/stat", encoding="ascii") as file:
             fields = file.read().rsplit(")", 1)[1].split()
-        total += int(fields[11]) + int(fields[12])
+        total += sum(int(field) for field in fields[11:15])
     return total / TICKS
 
 
@@ -115,18 +117,14 @@ class Bench:
     def script(self, name, command):
         path = f"{self.folder}/{name}"
         with open(path, "w", encoding="utf-8") as file:
-            file.write("#!/bin/dash\n")
-            for variable, value in self.environment.items():
-                file.write(f"export {variable}='{value}'\n")
-            file.write(f"exec {command}\n")
+            file.write(f"#!/bin/dash\nexec {command}\n")
         os.chmod(path, 0o700)
         return path
 
     def serve(self):
-        status = subprocess.run(["sh", "-c", "command -v agent-status"],
-                                check=True, stdout=subprocess.PIPE,
-                                text=True).stdout.strip()
-        cgi = self.script("cgi", f"{status} --cgi")
+        folder = os.path.dirname(shutil.which("agent-status"))
+        settings = ", ".join(f'"{name}" => "{value}"' for name, value
+                             in self.environment.items())
         floor = self.script("floor", self.options.floor)
         with open(f"{self.folder}/conf", "w", encoding="utf-8") as file:
             file.write(f"""
@@ -138,26 +136,32 @@ server.max-connections = 4096
 server.max-fds = 16384
 server.max-keep-alive-requests = 100000000
 server.stream-response-body = 2
-server.modules = ("mod_alias", "mod_cgi", "mod_fastcgi")
+server.modules = ("mod_setenv", "mod_alias", "mod_cgi", "mod_fastcgi")
+setenv.add-environment = ({settings})
 cgi.assign = ("" => "")
 $SERVER["socket"] == "127.0.0.1:{self.ports["cgi"]}" {{
-    alias.url = ("/v1/tasks" => "{cgi}", "/floor" => "{floor}")
+    alias.url = ("/v1/tasks" => "{folder}/agent-gateway",
+                 "/floor" => "{floor}")
 }}
 $SERVER["socket"] == "127.0.0.1:{self.ports["fastcgi"]}" {{
     fastcgi.server = ("/v1/tasks" => ((
-        "bin-path" => "{status} --fastcgi", "socket" => "{self.folder}/s",
+        "bin-path" => "{folder}/agent-status --fastcgi",
+        "socket" => "{self.folder}/s",
         "check-local" => "disable", "max-procs" => 1)))
 }}
 """)
         self.server = self.start("lighttpd", "-D", "-f",
                                  f"{self.folder}/conf")
-        peer = self.start(
+        self.peer = self.start(
             self.options.python, "-m", "uvicorn", "--app-dir", HERE,
             "--host", "127.0.0.1", "--port", str(self.ports["peer"]),
             "--workers", "2", "--log-level", "error", "--no-access-log",
             "peer:app")
         await_port(self.ports["cgi"], self.server)
-        await_port(self.ports["peer"], peer)
+        await_port(self.ports["peer"], self.peer)
+        # those that stay: no CGI process runs yet
+        self.pids = {"peer": [self.peer.pid] + children(self.peer.pid),
+                     "server": [self.server.pid] + children(self.server.pid)}
 
     def fetch(self, port, path, headers=None):
         request = urllib.request.Request(
@@ -168,6 +172,9 @@ $SERVER["socket"] == "127.0.0.1:{self.ports["fastcgi"]}" {{
             return answer.headers, answer.read()
 
     def load(self, port, path, headers=()):
+        """Requests a second, p99 and processor time a request, both in ms."""
+        pids = self.pids["peer" if port == self.ports["peer"] else "server"]
+        before = cpu_seconds(pids)
         command = ["wrk", "-t1", f"-c{AT_ONCE}", f"-d{SECONDS}s", "--latency"]
         for header in (f"Authorization: Bearer {self.token}", *headers):
             command += ["-H", header]
@@ -178,9 +185,11 @@ $SERVER["socket"] == "127.0.0.1:{self.ports["fastcgi"]}" {{
         if bad or "Socket errors" in out:
             sys.exit(f"bench: {path} was not answered well:\n{out}")
         worst = re.search(r"99%\s+([\d.]+)(us|ms|s)", out)
+        count = int(re.search(r"(\d+) requests in", out).group(1))
         return (float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)),
                 float(worst.group(1)) * {"us": 0.001, "ms": 1,
-                                         "s": 1000}[worst.group(2)])
+                                         "s": 1000}[worst.group(2)],
+                (cpu_seconds(pids) - before) * 1000 / count)
 
     def rates(self):
         name = self.ids[len(self.ids) // 2]
@@ -218,6 +227,13 @@ $SERVER["socket"] == "127.0.0.1:{self.ports["fastcgi"]}" {{
         line("  p99, 8 at once",
              spread([one[1] for one in got[kind]], lambda ms: f"{ms:.1f} ms"),
              spread([one[1] for one in got[other]], lambda ms: f"{ms:.1f} ms"))
+        ours, theirs = ([one[2] for one in got[name]]
+                        for name in (kind, other))
+        line("  processor time of a request",
+             spread(ours, lambda ms: f"{ms:.3f} ms"),
+             spread(theirs, lambda ms: f"{ms:.3f} ms"),
+             spread([one / two for one, two in zip(ours, theirs)],
+                    lambda one: f"{one:.2f}"))
 
     # ---- browsers that watch ----
 
@@ -272,7 +288,7 @@ $SERVER["socket"] == "127.0.0.1:{self.ports["fastcgi"]}" {{
                 await asyncio.sleep(0.1)
         work.append(asyncio.create_task(self.commits(counts)))
         await asyncio.sleep(1)
-        pids = [self.server.pid] + children(self.server.pid)
+        pids = self.pids["server"]
         before, then = cpu_seconds(pids), time.monotonic()
         first = dict(counts)
         await asyncio.sleep(WATCH_SECONDS)
