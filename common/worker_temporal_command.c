@@ -17,7 +17,8 @@
 #define PIN_MS 120000
 #define SPARE_MS 60000        /* more than the effect's own limit */
 #define SHOWN_INPUT 2048      /* the whole is in the reply */
-#define SUMMARY_MAX 300
+#define SUMMARY_MAX 300       /* as JSON, in quotes: the server takes 400 */
+#define MESSAGE_MAX 4096      /* the whole is in the details */
 #define MODEL_LOST_MAX 50
 #define CALL_LOST_MAX 10
 
@@ -176,6 +177,25 @@ cut(const char *text, size_t length, size_t most)
 	return most;
 }
 
+/* As much of the words as a server takes. */
+static Api__Payload *
+summary_payload(const char *text, size_t length)
+{
+	struct buf quoted = BUF_INIT((size_t)EVENT_MAX);
+	Api__Payload *made;
+
+	length = cut(text, length, SUMMARY_MAX);
+	json_quote(&quoted, text, length);
+	while (quoted.length > SUMMARY_MAX) {
+		length = cut(text, length, length * 3 / 4);
+		buf_reset(&quoted);
+		json_quote(&quoted, text, length);
+	}
+	made = payload((struct span){ quoted.data, quoted.length });
+	buf_release(&quoted);
+	return made;
+}
+
 static Api__RetryPolicy *
 retries(int32_t attempts)
 {
@@ -278,8 +298,8 @@ commands_activity(struct commands *commands,
 	activity->input = commands_payloads((struct span){ text.data,
 		text.length });
 	command->user_metadata = NEW(user_metadata);
-	command->user_metadata->summary = string_payload(words.data,
-	    cut(words.data, words.length, SUMMARY_MAX));
+	command->user_metadata->summary = summary_payload(words.data,
+	    words.length);
 	command->schedule_activity_task_command_attributes = activity;
 	*ret_id = activity->activity_id;
 	buf_release(&input);
@@ -353,7 +373,8 @@ add_failure(struct commands *commands, const char *type, struct span event,
 	info->type = mem_string(type);
 	info->non_retryable = true;
 	info->details = commands_payloads(event);
-	failure->message = mem_string(message);
+	failure->message = mem_copy(message, cut(message, strlen(message),
+	    MESSAGE_MAX));
 	failure->source = mem_string("agent-utils");
 	failure->failure_info_case =
 	    API__FAILURE__FAILURE_INFO_APPLICATION_FAILURE_INFO;

@@ -19,6 +19,7 @@
 #define CAUSE_NON_DETERMINISTIC 24
 #define QUERY_ANSWERED 1
 #define QUERY_FAILED 2
+#define RESULT_MAX (TEMPORAL_BLOB_MAX - 4096)
 
 struct turn {
 	struct worker_temporal *worker;
@@ -249,6 +250,39 @@ log_record(const struct turn *turn, enum event_type type, struct span event)
 	cJSON_Delete(data);
 }
 
+/* A result that the server would end the workflow for is cut; all of it is in
+ * the replies. */
+static char *
+fit_result(struct span members)
+{
+	char *object = mem_print("{%.*s}", (int)members.length, members.at);
+	cJSON *data = cJSON_Parse(object);
+	const char *text = json_string(data, "result");
+	size_t whole = text != NULL ? strlen(text) : 0, length = whole;
+	struct buf fitted = BUF_INIT((size_t)EVENT_MAX);
+	struct buf words = BUF_INIT((size_t)EVENT_MAX);
+	char *made;
+
+	do {
+		length = length * 3 / 4;
+		while (length > 0 && ((unsigned char)text[length] & 0xc0) ==
+		    0x80)
+			length--;
+		buf_reset(&words);
+		buf_reset(&fitted);
+		buf_add(&words, text, length);
+		buf_print(&words, "\n[cut: it has %zu bytes, and the "
+		    "journal has all of them]", whole);
+		json_quote(&fitted, words.data, words.length);
+	} while (fitted.length > RESULT_MAX && length > 0);
+	made = mem_print("\"result\":%s", fitted.data);
+	buf_release(&fitted);
+	buf_release(&words);
+	cJSON_Delete(data);
+	free(object);
+	return made;
+}
+
 /* Puts one decision among the commands and folds it. */
 static int
 decide(struct turn *turn, struct commands *commands, enum event_type type,
@@ -258,8 +292,13 @@ decide(struct turn *turn, struct commands *commands, enum event_type type,
 	struct span span;
 	cJSON *data;
 	const char *message;
+	char *fitted = NULL;
 	int kind = TEMPORAL_EVENT_MARKER, result;
 
+	if (type == EVENT_COMPLETED && members.length > RESULT_MAX) {
+		fitted = fit_result(members);
+		members = (struct span){ fitted, strlen(fitted) };
+	}
 	buf_print(&event, "{\"type\":\"%s\"%s", event_type_name(type),
 	    members.length > 0 ? "," : "");
 	buf_add(&event, members.at, members.length);
@@ -283,6 +322,7 @@ decide(struct turn *turn, struct commands *commands, enum event_type type,
 	result = temporal_history_ahead(turn->history, kind, NULL, type,
 	    members, fail);
 	buf_release(&event);
+	free(fitted);
 	return result;
 }
 
