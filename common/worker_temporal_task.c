@@ -182,6 +182,10 @@ send_query_answer(struct turn *turn)
 	turn->state = -1;
 	turn->answer.then = ended;
 	turn->answer.context = turn;
+	if (!temporal_history_facts(turn->history).closed) {
+		worker_keep(worker, run_id(turn), turn->history);
+		turn->history = NULL;
+	}
 	if (temporal_send(worker->temporal, TEMPORAL_QUERY_COMPLETED,
 	    &request.base, &turn->answer, &fail) < 0)
 		turn_end(turn);

@@ -7,7 +7,8 @@ import sys
 import uuid
 
 from temporalio import workflow
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import (Client, WorkflowFailureError,
+                               WorkflowQueryFailedError)
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 GOAL = ("Go through the last three days of my mail, draft replies to anything "
@@ -135,6 +136,37 @@ async def signalled(client):
           type(result).__name__ == "CancelledError", result)
 
 
+async def queried(client, task):
+    state = await client.get_workflow_handle(task).query("state")
+    check("a task that has ended answers a query",
+          state.get("state") == "completed" and state.get("calls", 0) > 5 and
+          state.get("events", 0) > 20, state)
+    handle = await client.start_workflow(
+        "agent-task", {"task": dict(TASK, not_before="2099-01-01T00:00:00Z")},
+        id=str(uuid.uuid4()), task_queue=QUEUE)
+    state = await handle.query("state")
+    check("so does one that waits", state == {
+        "state": "queued", "turns": 0, "calls": 0, "calls_unknown": 0,
+        "events": 1}, state)
+    await handle.signal("pause", {"by": "sdk"})
+    state = await handle.query("state")
+    check("a signal that came before counts", state.get("state") == "waiting"
+          and state.get("reason") == "paused", state)
+    try:
+        state = await handle.query("weather")
+    except WorkflowQueryFailedError as error:
+        state = error
+    check("there is no other query",
+          "there is no such query" in str(state), state)
+    await handle.cancel()
+    try:
+        await handle.result()
+    except WorkflowFailureError:
+        pass
+    state = await handle.query("state")
+    check("it was cancelled", state.get("state") == "cancelled", state)
+
+
 async def fails(client):
     try:
         result = await client.execute_workflow(
@@ -160,10 +192,13 @@ async def main():
     await submitted(client, os.environ["ID"])
     await started(client)
     await signalled(client)
+    await queried(client, os.environ["ID"])
     await fails(client)
     await child(client)
     print(f"1..{count}")
-    sys.exit(1 if failed else 0)
+    # the SDK's threads now and then abort an interpreter that ends in order
+    sys.stdout.flush()
+    os._exit(1 if failed else 0)
 
 
 asyncio.run(main())
