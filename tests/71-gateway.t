@@ -220,4 +220,41 @@ check "for a while" test "$(header Retry-After)" -ge 1
 same "the first of it got through" 200 "$(head -n 1 "$T/codes")"
 WHO=$ben
 call 200 "and others do not suffer" GET /v1/queue
+kill -TERM "$SERVER"
+wait "$SERVER" 2>/dev/null
+
+# ---- an authenticating proxy, and TLS ----
+unset AGENT_CONFIG AGENT_GATEWAY_RATE
+openssl req -x509 -newkey rsa:2048 -nodes -keyout "$T/tls.key" -out "$T/tls.pem" -days 2 \
+	-subj /CN=localhost 2>"$ERR"
+tls_here() { # as agent-gateway(1) says, beside the one without
+	cat >"$T/tls.conf" <<-END
+		include "$TOP/cmd/gateway/lighttpd.conf"
+		server.modules += ( "mod_openssl" )
+		\$SERVER["socket"] == "127.0.0.1:$((PORT + 1))" {
+			ssl.engine = "enable"
+			ssl.pemfile = "$T/tls.pem"
+			ssl.privkey = "$T/tls.key"
+			setenv.add-response-header = (
+				"Strict-Transport-Security" => "max-age=31536000" )
+		}
+	END
+	AGENT_GATEWAY_PORT=$PORT serve "$T/tls.conf"
+}
+AGENT_GATEWAY_USER_HEADER=X-Forwarded-User AGENT_GATEWAY_PROXIES=127.0.0.1
+export AGENT_GATEWAY_USER_HEADER AGENT_GATEWAY_PROXIES
+somewhere tls_here
+API=https://127.0.0.1:$((PORT + 1)) WHO=
+call 202 "a task by way of a proxy, over TLS" POST /v1/tasks -k \
+	-H 'X-Forwarded-User: eve' -H 'Content-Type: application/json' -d '{"goal":"g"}'
+id=$(id_of)
+check "is the task of who the proxy says" sh -c "agent-status '$id' | grep -q '\"user\":\"eve\"'"
+check "the answer says to stay with TLS" grep -qi '^strict-transport-security: max-age' "$HEAD"
+call 401 "nobody's request is nobody's" GET /v1/queue -k
+kill -TERM "$SERVER"
+wait "$SERVER" 2>/dev/null
+AGENT_GATEWAY_PROXIES=192.0.2.7
+somewhere tls_here
+API=http://127.0.0.1:$PORT
+call 401 "from another address the header is nothing" GET /v1/queue -H 'X-Forwarded-User: eve'
 done_testing
