@@ -52,6 +52,25 @@ write_out(const void *bytes, size_t size)
 	return 0;
 }
 
+static void
+end_first(int number)
+{
+	_exit(128 + number);
+}
+
+/* The kernel has no default actions for process 1: without a handler no signal
+ * but SIGKILL would end it, and who stops a container would wait. */
+static void
+end_as_others_do(void)
+{
+	static const int numbers[] = { SIGHUP, SIGINT, SIGTERM };
+	struct sigaction action = { .sa_handler = end_first };
+	size_t i;
+
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		sigaction(numbers[i], &action, NULL);
+}
+
 void
 cli_start(struct cli *cli, const char *program, const char *usage,
     const char *help)
@@ -68,6 +87,8 @@ cli_start(struct cli *cli, const char *program, const char *usage,
 		    open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
 			_exit(FAIL_NOT_NOW);
 	signal(SIGPIPE, SIG_IGN);
+	if (getpid() == 1)
+		end_as_others_do();
 	cJSON_InitHooks(&hooks);
 	*cli = (struct cli){
 		.program = program,

@@ -38,7 +38,8 @@ enum {
 	{ "engine", required_argument, NULL, CLI_ENGINE }, \
 	{ "json", no_argument, NULL, CLI_JSON }
 
-/* First call: descriptors 0 to 2 exist, SIGPIPE is ignored. */
+/* First call: descriptors 0 to 2 exist, SIGPIPE is ignored, and signals end
+ * process 1 of a container as they end others. */
 void
 cli_start(struct cli *cli, const char *program, const char *usage,
     const char *help);

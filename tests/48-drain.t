@@ -151,6 +151,14 @@ if [ "$(id -u)" -eq 0 ] && unshare --pid --fork true 2>/dev/null; then
 	kill -TERM "$g"
 	over "SIGTERM drains it" 0 "$outer"
 	completes "after process 1"
+
+	mkfifo "$T/endless"
+	start unshare --pid --fork --kill-child agent-submit -f "$T/endless"
+	outer=$STARTED
+	exec 7>"$T/endless" # waits until it reads
+	kill -TERM "$(tr -d ' ' <"/proc/$outer/task/$outer/children")"
+	over "SIGTERM ends a program that is process 1" 143 "$outer"
+	exec 7>&-
 else
 	ok 0 "a worker that is process 1 # SKIP needs root and pid namespaces"
 fi
