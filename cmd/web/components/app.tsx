@@ -2,7 +2,7 @@
 
 import { useEffect } from 'react';
 import { reach, tryToken } from '@/lib/api';
-import { kept, session, signIn, signOut } from '@/lib/session';
+import { kept, session, signIn, signOut, type Session } from '@/lib/session';
 import { askAllNow, useObservable } from './hooks';
 import { Link, usePlace } from './nav';
 import { NewTask } from './new-task';
@@ -18,10 +18,10 @@ async function begin(): Promise<void> {
     signIn(token, false);
     return;
   }
+  const out: Session = { state: 'out', token: null };
+  session.set(out);
   const known = await tryToken(null).catch(() => false);
-  if (session.get().state !== 'unknown') return;
-  if (known) signIn(null, false);
-  else signOut();
+  if (known && session.get() === out) signIn(null, false);
 }
 
 function Presence() {
@@ -64,7 +64,7 @@ export function App({ prerendered }: { prerendered: string }) {
       <a href="#main" className="skip">Skip to the content</a>
       <header className="top">
         <div className="inner">
-          <Link href="/" className="brand"><span aria-hidden="true" />agent-utils</Link>
+          <Link href="/" className="brand"><span className="mark" aria-hidden="true" /><span className="name">agent-utils</span></Link>
           <nav aria-label="Screens" hidden={!signedIn}>
             <Link href="/" aria-current={path === '/' ? 'page' : undefined}>Tasks</Link>
             <Link href="/new/" aria-current={path.startsWith('/new') ? 'page' : undefined}>New task</Link>

@@ -184,7 +184,7 @@ function When({ draft, set, wrong, reasons }: {
           <>
             <label htmlFor="cron" className="small">Minute, hour, day, month, weekday</label>
             <input id="cron" value={draft.cron} spellCheck={false} className="mono" onChange={(e) => set({ cron: e.target.value })} />
-            <pre className="cron" tabIndex={0} role="region" aria-label="Line for crontab">{line}</pre>
+            <pre className="cron" tabIndex={0} role="group" aria-label="Line for crontab">{line}</pre>
             <button
               type="button" className="small"
               onClick={() => void navigator.clipboard.writeText(line).then(() => setCopied(true), () => undefined)}

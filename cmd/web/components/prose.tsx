@@ -53,7 +53,7 @@ function block(node: Block, key: number): ReactNode {
       <p key={key} className={`heading h${Math.min(3, node.level)}`} dir="auto">{inlines(node.children)}</p>
     );
     case 'rule': return <hr key={key} />;
-    case 'code': return <pre key={key} tabIndex={0} role="region" aria-label="Code">{visible(node.text)}</pre>;
+    case 'code': return <pre key={key} tabIndex={0} role="group" aria-label="Code">{visible(node.text)}</pre>;
     case 'list': {
       const List = node.ordered ? 'ol' : 'ul';
       return (
@@ -65,7 +65,7 @@ function block(node: Block, key: number): ReactNode {
       );
     }
     case 'table': return (
-      <div key={key} className="table" tabIndex={0} role="region" aria-label="Table">
+      <div key={key} className="table" tabIndex={0} role="group" aria-label="Table">
         <table>
           <thead>
             <tr>{node.head.map((cell, i) => <th key={i} scope="col">{inlines(cell)}</th>)}</tr>

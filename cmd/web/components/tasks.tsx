@@ -41,7 +41,9 @@ const TaskRow = memo(function TaskRow({ row }: { row: Row }) {
           {reason && <bdi className="reason">{visible(reason)}</bdi>}
           {row.calls_unknown > 0 && <span className="doubt">{count(row.calls_unknown, 'call')} in doubt</span>}
         </span>
-        <span className="progress">{count(row.turns, 'turn')}, {count(row.calls, 'call')}</span>
+        <span className="progress">
+          {row.turns + row.calls > 0 && `${count(row.turns, 'turn')}, ${count(row.calls, 'call')}`}
+        </span>
         <span className="cost">{money(row.cost_usd)}</span>
         <span className="age"><Age at={row.created_at} /></span>
       </Link>
@@ -158,7 +160,7 @@ function More({ load }: { load: () => Promise<unknown> }) {
 function Workers() {
   const [workers, setWorkers] = useState<number | null>(null);
   usePoller(async (signal) => {
-    setWorkers((await api.queue(signal)).workers);
+    setWorkers(await api.workers(signal));
     return 'same';
   }, 4000, 20_000, '');
   if (workers === null) return ' ';

@@ -34,7 +34,7 @@ function Data({ label, value }: { label: string; value: unknown }) {
   return (
     <div className="data">
       <h4>{label}</h4>
-      <pre tabIndex={0} role="region" aria-label={label}>{cut ? text.slice(0, SHOWN) : text}</pre>
+      <pre tabIndex={0} role="group" aria-label={label}>{cut ? text.slice(0, SHOWN) : text}</pre>
       {cut && (
         <button type="button" className="small" onClick={() => setAll(true)}>
           Show all {text.length.toLocaleString('en-US')} characters
@@ -126,7 +126,7 @@ function NoteView({ note }: { note: Note }) {
   return (
     <li className={`note ${note.tone}`}>
       {note.more === undefined ? <div className="note-line">{line}</div>
-        : <Fold className="note-line" summary={line}>{() => <pre tabIndex={0} role="region" aria-label={note.title}>{visible(note.more ?? '')}</pre>}</Fold>}
+        : <Fold className="note-line" summary={line}>{() => <pre tabIndex={0} role="group" aria-label={note.title}>{visible(note.more ?? '')}</pre>}</Fold>}
       <Clock at={note.at} />
     </li>
   );

@@ -68,6 +68,12 @@ function Connect({ toolkit, url }: { toolkit: string; url: string | undefined })
   return <button type="button" className="small" aria-disabled={busy} onClick={ask}>Get a link to connect</button>;
 }
 
+/* What the pre-flight found counts before what was known. */
+function ruling(toolkit: string, reason: Reason | undefined): Connection | undefined {
+  if (reason?.type.startsWith('connection') !== true) return undefined;
+  return { toolkit, state: reason.status ?? 'not connected' };
+}
+
 function word(connection: Connection | undefined): string {
   if (!connection) return '';
   if (active(connection)) return 'connected';
@@ -134,13 +140,14 @@ export function Toolkits({ chosen, reasons, wrong, choose }: {
     addOne();
   };
   const said = troubles(chosen, known, reasons);
+  const ruled = new Map(reasons.map((reason) => [reason.toolkit, reason]));
 
   return (
     <fieldset className="field toolkits" aria-describedby="toolkits-hint">
       <legend>Toolkits</legend>
       <div className="chips">
         {names.map((name) => (
-          <Chip key={name} name={name} on={chosen.includes(name)} connection={known.get(name)} toggle={() => toggle(name)} />
+          <Chip key={name} name={name} on={chosen.includes(name)} connection={ruling(name, ruled.get(name)) ?? known.get(name)} toggle={() => toggle(name)} />
         ))}
         <span className="add">
           <input

@@ -8,6 +8,8 @@ import type {
 } from './types.ts';
 
 const TIMEOUT = 20_000;
+/* Nobody has submitted anything yet: the first task makes it. */
+const NO_STORE = 'no_store';
 
 /* The gateway's own word: an error object. */
 export class Refused extends Error {
@@ -86,7 +88,8 @@ async function send(path: string, question: Question, token: string | null): Pro
   });
 }
 
-function away(why: string, retry?: number): Away {
+function away(said: string, retry?: number): Away {
+  const why = said.charAt(0).toUpperCase() + said.slice(1).replace(/(?<![.!?])$/, '.');
   reach.set({ away: true, why });
   return new Away(why, retry);
 }
@@ -96,9 +99,9 @@ function refusal(response: Response, body: unknown): Refused | Away {
   const message = typeof error?.message === 'string' ? error.message : `The gateway answered ${response.status}.`;
   const seconds = Number(response.headers.get('Retry-After') ?? Number.NaN);
   const retry = Number.isFinite(seconds) ? seconds : undefined;
-  if (response.status >= 502 && response.status <= 504) return away(message, retry);
-  return new Refused(response.status, typeof error?.type === 'string' ? error.type : 'error', message,
-    retry, Array.isArray(error?.reasons) ? error.reasons as Reason[] : []);
+  const type = typeof error?.type === 'string' ? error.type : 'error';
+  if (response.status >= 502 && response.status <= 504 && type !== NO_STORE) return away(message, retry);
+  return new Refused(response.status, type, message, retry, Array.isArray(error?.reasons) ? error.reasons as Reason[] : []);
 }
 
 async function ask(path: string, question: Question = {}): Promise<Answer> {
@@ -164,6 +167,13 @@ async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
   return (await ask(path, signal ? { signal } : {})).body as T;
 }
 
+/* A list that is none comes from something else than the gateway. */
+async function getList<T>(path: string, name: keyof T, signal?: AbortSignal): Promise<T> {
+  const body = await get<T | null>(path, signal);
+  if (!Array.isArray(body?.[name])) throw away('Something else than the gateway answered.');
+  return body;
+}
+
 async function post<T>(path: string, body: unknown, more: Question = {}): Promise<T> {
   const text = typeof body === 'string' ? body : JSON.stringify(body);
   return (await ask(path, { method: 'POST', body: text, ...more })).body as T;
@@ -176,16 +186,23 @@ export async function tryToken(token: string | null): Promise<boolean> {
     return true;
   } catch (failure) {
     if (failure instanceof Refused && failure.status === 401) return false;
+    if (failure instanceof Refused && failure.type === NO_STORE) return true;
     throw failure;
   }
 }
 
 export const api = {
-  tasks: (filter: Filter, before: string | null, signal?: AbortSignal) =>
-    get<TaskPage>(tasksPath(filter, before), signal),
+  tasks: async (filter: Filter, before: string | null, signal?: AbortSignal) => {
+    try {
+      return await getList<TaskPage>(tasksPath(filter, before), 'tasks', signal);
+    } catch (failure) {
+      if (failure instanceof Refused && failure.type === NO_STORE) return { tasks: [], next: null };
+      throw failure;
+    }
+  },
   task: (id: string) => new Watched<Task>(`/v1/tasks/${encodeURIComponent(id)}`),
   events: (id: string, after: number, signal?: AbortSignal) =>
-    get<EventPage>(`/v1/tasks/${encodeURIComponent(id)}/events?after=${after}&limit=500`, signal),
+    getList<EventPage>(`/v1/tasks/${encodeURIComponent(id)}/events?after=${after}&limit=500`, 'events', signal),
   signal: (id: string, signal: Signal, call?: string) =>
     post<{ id: string; state: State }>(`/v1/tasks/${encodeURIComponent(id)}/signals`,
       call === undefined ? { signal } : { signal, call }),
@@ -195,7 +212,16 @@ export const api = {
   connections: async (toolkits: string[], links: boolean, signal?: AbortSignal) => {
     const query = new URLSearchParams({ links: links ? 'yes' : 'no' });
     if (toolkits.length > 0) query.set('toolkits', toolkits.join(','));
-    return (await get<{ connections: Connection[] }>(`/v1/connections?${query}`, signal)).connections;
+    return (await getList<{ connections: Connection[] }>(`/v1/connections?${query}`, 'connections', signal)).connections;
   },
-  queue: (signal?: AbortSignal) => get<QueueDepth>('/v1/queue', signal),
+  /* how many workers are up */
+  workers: async (signal?: AbortSignal) => {
+    try {
+      const { workers } = await get<QueueDepth>('/v1/queue', signal);
+      return typeof workers === 'number' ? workers : null;
+    } catch (failure) {
+      if (failure instanceof Refused && failure.type === NO_STORE) return 0;
+      throw failure;
+    }
+  },
 };

@@ -67,6 +67,7 @@ export interface Reason {
   toolkit?: string;
   tool?: string;
   member?: string;
+  status?: string;
   link?: Link;
 }
 
@@ -86,10 +87,7 @@ export interface Connection {
 }
 
 export interface QueueDepth {
-  pending: number;
-  running: number;
-  waiting: number;
-  workers: number;
+  workers?: number;
 }
 
 /* An event of agent-journal(5). Members beyond these depend on the type, and
