@@ -10,7 +10,6 @@
 #include "common/temporal_client.h"
 #include "common/temporal_history.h"
 
-#define TEMPORAL_USER "AgentUser" /* a search attribute */
 #define TEMPORAL_QUEUE_PREFIX "agent-"
 
 struct tale;

@@ -46,6 +46,7 @@
 #define TEMPORAL_PIN "pin"
 #define TEMPORAL_MARKER "agent.event"    /* details: "event" */
 #define TEMPORAL_CARRIED "agent.carried" /* details: "events" */
+#define TEMPORAL_USER "AgentUser" /* a search attribute, like the next */
 #define TEMPORAL_STATE "AgentState"      /* a search attribute */
 #define TEMPORAL_STATE_MEMO "state"      /* the same where there is none */
 #define TEMPORAL_WORKER_LOST "worker_lost" /* a failure that is reported, not

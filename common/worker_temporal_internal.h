@@ -4,6 +4,7 @@
  * worker_temporal.c polls, drains and ends; worker_temporal_task.c answers
  * workflow tasks with the help of worker_temporal_command.c, which builds the
  * commands, and worker_temporal_carry.c, which takes the journal into a new run;
+ * worker_temporal_limit.c asks whether a task may begin;
  * worker_temporal_activity.c performs activities;
  * worker_temporal_notes.c notes them for the other workers of this machine.
  */
@@ -22,6 +23,8 @@ struct line;
 struct poll;
 struct turn;
 struct job;
+struct admitted;
+struct place;
 
 /* A run's history, kept so that the next task and the activities of the run
  * need not fold it anew. */
@@ -56,6 +59,9 @@ struct worker_temporal {
 	struct kept kept[KEPT_MAX];
 	size_t kept_count;
 	uint64_t clock;
+
+	struct admitted *admitted; /* let begin a moment ago */
+	size_t admitted_count;
 
 	struct turn *turns;
 	struct job *jobs;
@@ -173,6 +179,20 @@ carry_begin(struct worker_temporal *worker, const char *workflow,
 
 void
 carry_end(struct carry *carry); /* NULL is fine; then is not called any more */
+
+/* ---- worker_temporal_limit.c ---- */
+
+/* Whether the limits let TASK begin. NULL: nothing limits it, and THEN is not
+ * called. Else THEN is called once, from the loop, and the caller frees. */
+struct place *
+place_ask(struct worker_temporal *worker, const struct task *task,
+    void (*then)(void *context, bool free), void *context);
+
+void
+place_free(struct place *place); /* NULL is fine */
+
+void
+place_forget_all(struct worker_temporal *worker);
 
 /* ---- worker_temporal_activity.c ---- */
 

@@ -20,6 +20,8 @@
 #define QUERY_ANSWERED 1
 #define QUERY_FAILED 2
 #define RESULT_MAX (TEMPORAL_BLOB_MAX - 4096)
+#define LIMIT_MS 500
+#define LIMIT_MAX_MS 60000
 
 struct turn {
 	struct worker_temporal *worker;
@@ -31,6 +33,8 @@ struct turn {
 	struct carry *carry;              /* reads the run before */
 	struct commands carried;
 	bool continues;                   /* in a new run */
+	struct place *place;              /* whether the limits let it begin */
+	bool asked, full;
 	int state;                        /* of the task, after this */
 	struct turn *next;
 };
@@ -57,6 +61,7 @@ turn_end(struct turn *turn)
 		;
 	*at = turn->next;
 	carry_end(turn->carry);
+	place_free(turn->place);
 	commands_release(&turn->carried);
 	temporal_answer_release(&turn->page);
 	temporal_answer_release(&turn->answer);
@@ -480,6 +485,20 @@ show_state(struct turn *turn, struct commands *commands,
 	    EVENT_WAITING, (struct span){ NULL, 0 }, fail);
 }
 
+/* The limits do not let it begin yet. It is seldom asked about that has stood
+ * in line for long: each time makes five events. */
+static int
+ask_later(struct turn *turn, struct commands *commands, struct fail *fail)
+{
+	struct temporal_facts facts = temporal_history_facts(turn->history);
+	int64_t delay = LIMIT_MS + facts.last * LIMIT_MS / 10;
+
+	if (delay > LIMIT_MAX_MS)
+		delay = LIMIT_MAX_MS;
+	turn->state = TASK_QUEUED;
+	return set_timer(turn, commands, facts.now + delay, fail);
+}
+
 static int
 fill_commands(struct turn *turn, struct commands *commands,
     struct fail *fail)
@@ -509,12 +528,14 @@ fill_commands(struct turn *turn, struct commands *commands,
 		    summary.reason != NULL ? summary.reason : "refused",
 		    fail);
 	}
-	if (plan(turn, commands, running, &wake_at, fail) < 0)
+	if (plan(turn, commands, running && !turn->full, &wake_at, fail) < 0)
 		return -1;
 	agent_summary(agent, &summary);
 	turn->state = (int)summary.state;
 	if (task_state_final(summary.state))
 		return 0;
+	if (turn->full && summary.state == TASK_RUNNING)
+		return ask_later(turn, commands, fail);
 	if (turn->continues) {
 		turn->state = -1;
 		commands_continue(commands, turn->history, run_id(turn));
@@ -612,6 +633,36 @@ carry_came(void *context, const struct fail *fail)
 }
 
 static void
+complete(struct turn *turn);
+
+static void
+place_came(void *context, bool free)
+{
+	struct turn *turn = context;
+
+	place_free(turn->place);
+	turn->place = NULL;
+	turn->full = !free;
+	complete(turn);
+}
+
+/* Whether the limits have to be asked first, which goes on with complete().
+ * What has begun is shown as something else than queued. */
+static bool
+asks_first(struct turn *turn, const struct temporal_facts *facts)
+{
+	const struct task *task = agent_task(
+	    temporal_history_agent(turn->history));
+
+	if (turn->asked || task == NULL || (facts->shown != NULL &&
+	    strcmp(facts->shown, "queued") != 0))
+		return false;
+	turn->asked = true;
+	turn->place = place_ask(turn->worker, task, place_came, turn);
+	return turn->place != NULL;
+}
+
+static void
 complete(struct turn *turn)
 {
 	struct temporal_facts facts = temporal_history_facts(turn->history);
@@ -628,6 +679,8 @@ complete(struct turn *turn)
 		    turn);
 		return;
 	}
+	if (asks_first(turn, &facts))
+		return;
 	if (fill_commands(turn, &commands, &fail) < 0)
 		refuse(turn, &fail);
 	else

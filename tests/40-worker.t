@@ -60,7 +60,10 @@ submit p1 "priority: 1"
 submit p9 "priority: 9"
 submit p5-second "priority: 5"
 work --concurrency 1
-same "the higher priority first, then the older one" "p9 p5 p5-second p1" "$(order)"
+# a Temporal server keeps no order among equals
+if on lmdb; then wanted="p9 p5 p5-second p1"; else wanted="p9 p5 p5 p1"; fi
+on lmdb || sed -i s/-second// "$T/ledger"
+same "the higher priority first, then the older one" "$wanted" "$(order)"
 notes
 for i in 1 2 3 4; do submit "ana$i"; done
 submit ben "user: ben"
@@ -80,19 +83,36 @@ else
 	same "and no more" 3 "$(grep -c '"event":"activity.started"' "$LOG")"
 fi
 end KILL "$WORKER"
+restart "$T/script.1"
+check "then all are done" work
+same "each once" "4 0" "$(executed NOTES_WRITE) $(repeated)"
+sound
+notes "{ on: messages, at: { to: 99 }, kind: hang }"
 settings <<END
 limits: { running_per_user: 1 }
 END
-submit ben1 "user: ben"
-submit ben2 "user: ben"
+for i in 1 2 3; do submit "ben$i" "user: ben"; done
+submit ana
 worker
 check "running_per_user" await 10 running 2
-same "one of each, the others wait" "2 4" "$(depth .running) $(depth .pending)"
+same "one of each, the others wait" "2 2" "$(depth .running) $(depth .pending)"
 end KILL "$WORKER"
 restart "$T/script.1"
 check "then all are done" work
-same "each once" "6 0" "$(executed NOTES_WRITE) $(repeated)"
+same "each once" "4 0" "$(executed NOTES_WRITE) $(repeated)"
 sound
+unset AGENT_CONFIG
+notes "{ on: messages, at: { to: 99 }, kind: hang }"
+settings <<END
+limits: { running_per_queue: 2 }
+END
+for i in 1 2 3; do submit "ben$i" "user: ben"; done
+submit ana
+worker
+check "running_per_queue" await 10 running 2
+same "the others wait" "2 2" "$(depth .running) $(depth .pending)"
+end KILL "$WORKER"
+unset AGENT_CONFIG
 
 # ---- an idle worker ----
 notes
@@ -156,7 +176,8 @@ drained() { # drained SIGNAL [OPTION...]
 	# On Temporal nobody has a task between two steps, so none is given back,
 	# and the server remembers for a minute who polled.
 	if on temporal; then
-		same "SIG$drain $*: the task goes on" running "$(get state "$under_way")"
+		get state "$under_way" >"$T/state"
+		says "SIG$drain $*: the task goes on" '^(running|completed)$' "$T/state"
 		return
 	fi
 	same "SIG$drain $*: both are in line" "queued queued" \
