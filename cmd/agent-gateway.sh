@@ -116,6 +116,12 @@ failed() {
 	exit 0
 }
 
+pass() { # pass CODE OBJECT: what a program said is the answer
+	[ "$1" -eq 0 ] || failed "$1" "$2"
+	answer '200 OK'
+	printf '%s\n' "$2"
+}
+
 # ---- what a request may have ----
 
 # The user, or no answer but a refusal.
@@ -241,10 +247,7 @@ post_preflight() {
 	no_query
 	need_body
 	said=$(agent-preflight --summary --user "$user" --timeout 20)
-	code=$?
-	[ $code -eq 0 ] || failed $code "$said"
-	answer '200 OK'
-	printf '%s\n' "$said"
+	pass $? "$said"
 }
 
 post_signal() { # post_signal ID
@@ -252,10 +255,7 @@ post_signal() { # post_signal ID
 	no_query
 	need_body
 	said=$(agent-signal --user "$user" --by "$user" --request "$REQUEST_ID" -f - "$1")
-	code=$?
-	[ $code -eq 0 ] || failed $code "$said"
-	answer '200 OK'
-	printf '%s\n' "$said"
+	pass $? "$said"
 }
 
 get_connections() {
@@ -278,9 +278,7 @@ get_connections() {
 	case $code$said in
 	100*'"type":"invalid_task"'*) bad_query toolkits ;;
 	esac
-	[ $code -eq 0 ] || failed $code "$said"
-	answer '200 OK'
-	printf '%s\n' "$said"
+	pass $code "$said"
 }
 
 get_queue() {
@@ -290,10 +288,7 @@ get_queue() {
 	case $query_queue in *[!a-z0-9._-]*) bad_query queue ;; esac
 	[ ${#query_queue} -le 64 ] || bad_query queue
 	said=$(agent-scale-probe ${query_queue:+--queue "$query_queue"} </dev/null)
-	code=$?
-	[ $code -eq 0 ] || failed $code "$said"
-	answer '200 OK'
-	printf '%s\n' "$said"
+	pass $? "$said"
 }
 
 get_ready() {
