@@ -1,6 +1,7 @@
 #!/bin/sh
 # What agent-scale-probe counts while there is no worker: whatever a worker would
 # have to be started for, and nothing else.
+# shellcheck disable=SC2119 # its options may be left out
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
