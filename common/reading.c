@@ -321,9 +321,16 @@ static void
 add_stream_event(struct buf *out, int64_t seq, struct span type,
     struct span text)
 {
+	size_t begin, i;
+
 	buf_print(out, "id: %" PRId64 "\nevent: %.*s\ndata: ", seq,
 	    (int)type.length, type.at);
+	begin = out->length;
 	buf_add(out, text.at, text.length);
+	/* a line's end would end the data; in JSON it is white space */
+	for (i = begin; i < out->length; i++)
+		if (out->data[i] == '\n' || out->data[i] == '\r')
+			out->data[i] = ' ';
 	buf_add(out, "\n\n", 2);
 }
 

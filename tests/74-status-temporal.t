@@ -1,0 +1,5 @@
+#!/bin/sh
+# The tasks over HTTP on a Temporal server: the suite of the other engine.
+ENGINE=temporal
+export ENGINE
+exec sh "$(dirname "$0")/70-status-cgi.t"
