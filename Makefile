@@ -120,6 +120,10 @@ check-temporal: all fault
 	BIN=$(CURDIR)/$(BIN) BUILD=$(CURDIR)/$(BUILD) ENGINE=temporal prove -j$(JOBS) --timer \
 		--exec '$(if $(TAP_DIR),scripts/tap-keep $(TAP_DIR))' $(wildcard tests/4?-*.t tests/5[01]-*.t)
 
+# The whole system in pods, as root, for minutes; PARTS names some of it.
+interop-k8s: all
+	BIN=$(CURDIR)/$(BIN) BUILD=$(CURDIR)/$(BUILD) prove -v --exec sh tests/interop/kubernetes.sh
+
 lint: all
 	scripts/lint
 
@@ -150,5 +154,5 @@ clean:
 	rm -rf build build-san bin bin-san cmd/web/out
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
-.PHONY: all unit fault check check-temporal lint bench bench-programs web install clean
+.PHONY: all unit fault check interop-k8s check-temporal lint bench bench-programs web install clean
 .SECONDARY:

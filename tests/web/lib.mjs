@@ -88,7 +88,7 @@ export function ledger() {
 }
 
 /* Looks again every 20 ms until it holds. */
-export async function until(what, look, seconds = 60) {
+export async function until(what, look, seconds = 30) {
   const last = Date.now() + seconds * 1000;
   for (;;) {
     const found = await look();
@@ -140,7 +140,7 @@ export async function browse(options = {}) {
     viewport: { width: 1280, height: 860 }, reducedMotion: 'reduce', ...options,
   });
   browsers.push(browser);
-  browser.setDefaultTimeout(60_000);
+  browser.setDefaultTimeout(20_000);
   await browser.addInitScript(() => {
     const seen = { shift: 0, shifts: [], paint: 0, blocked: 0 };
     globalThis.measured = seen;
