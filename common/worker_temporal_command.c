@@ -526,3 +526,34 @@ commands_continue(struct commands *commands,
 	    ->continue_as_new_workflow_execution_command_attributes = next;
 	free(input);
 }
+
+char *
+commands_fit_result(struct span members)
+{
+	char *object = mem_print("{%.*s}", (int)members.length, members.at);
+	cJSON *data = cJSON_Parse(object);
+	const char *text = json_string(data, "result");
+	size_t whole = text != NULL ? strlen(text) : 0, length = whole;
+	struct buf fitted = BUF_INIT((size_t)EVENT_MAX);
+	struct buf words = BUF_INIT((size_t)EVENT_MAX);
+	char *made;
+
+	do {
+		length = length * 3 / 4;
+		while (length > 0 && ((unsigned char)text[length] & 0xc0) ==
+		    0x80)
+			length--;
+		buf_reset(&words);
+		buf_reset(&fitted);
+		buf_add(&words, text, length);
+		buf_print(&words, "\n[cut: it has %zu bytes, and the "
+		    "journal has all of them]", whole);
+		json_quote(&fitted, words.data, words.length);
+	} while (fitted.length > RESULT_MAX && length > 0);
+	made = mem_print("\"result\":%s", fitted.data);
+	buf_release(&fitted);
+	buf_release(&words);
+	cJSON_Delete(data);
+	free(object);
+	return made;
+}

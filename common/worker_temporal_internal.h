@@ -3,8 +3,8 @@
  *
  * worker_temporal.c polls, drains and ends; worker_temporal_task.c answers
  * workflow tasks with the help of worker_temporal_command.c, which builds the
- * commands, and worker_temporal_carry.c, which takes the journal into a new run;
- * worker_temporal_limit.c asks whether a task may begin;
+ * commands, worker_temporal_query.c, and worker_temporal_carry.c, which takes the
+ * journal into a new run; worker_temporal_limit.c asks whether a task may begin;
  * worker_temporal_activity.c performs activities;
  * worker_temporal_notes.c notes them for the other workers of this machine.
  */
@@ -154,6 +154,33 @@ commands_end(struct commands *commands, enum event_type type,
 void
 commands_continue(struct commands *commands,
     const struct temporal_history *history, const char *run);
+
+/* The members of an event "completed" whose result is larger than RESULT_MAX:
+ * cut, since the server would end the workflow for it. The caller frees. */
+#define RESULT_MAX (TEMPORAL_BLOB_MAX - 4096)
+
+char *
+commands_fit_result(struct span members);
+
+/* ---- worker_temporal_query.c ---- */
+
+#define QUERY_ANSWERED 1
+#define QUERY_FAILED 2
+extern const char query_unknown[];
+
+/* The JSON text of the answer; NULL when there is no such query. The caller
+ * frees. */
+char *
+query_answer(const struct temporal_history *history, const char *type);
+
+/* Answers to the queries that came with the task. */
+void
+query_add_results(const Api__PollWorkflowTaskQueueResponse *task,
+    const struct temporal_history *history,
+    Api__RespondWorkflowTaskCompletedRequest *request);
+
+void
+query_free_results(Api__RespondWorkflowTaskCompletedRequest *request);
 
 /* ---- worker_temporal_carry.c ---- */
 

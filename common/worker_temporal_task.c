@@ -4,6 +4,10 @@
  * was decided is folded ahead, so that the history that is kept is at once what
  * an activity needs and where the next workflow task goes on.
  *
+ * The server sends the beginning of the history with each task. When that is
+ * known and does not reach to the end, the end is read backwards, as far as it
+ * is new.
+ *
  * A task that cannot be folded is failed once; a repeated one is left to its
  * time limit, since the server would hand out a failed one again at once.
  */
@@ -17,11 +21,9 @@
 #include "common/mem.h"
 
 #define CAUSE_NON_DETERMINISTIC 24
-#define QUERY_ANSWERED 1
-#define QUERY_FAILED 2
-#define RESULT_MAX (TEMPORAL_BLOB_MAX - 4096)
 #define LIMIT_MS 500
 #define LIMIT_MAX_MS 60000
+#define BACK_SIZE 16 /* a step has some three batches of events */
 
 struct turn {
 	struct worker_temporal *worker;
@@ -30,6 +32,8 @@ struct turn {
 	                                   * being read */
 	bool anew;                        /* it is folded from its start */
 	struct temporal_answer page, answer;
+	Api__HistoryEvent **back;         /* read backwards, newest first */
+	size_t back_count;
 	struct carry *carry;              /* reads the run before */
 	struct commands carried;
 	bool continues;                   /* in a new run */
@@ -52,6 +56,16 @@ run_id(const struct turn *turn)
 }
 
 static void
+drop_back(struct turn *turn)
+{
+	while (turn->back_count > 0)
+		api__history_event__free_unpacked(
+		    turn->back[--turn->back_count], NULL);
+	free(turn->back);
+	turn->back = NULL;
+}
+
+static void
 turn_end(struct turn *turn)
 {
 	struct worker_temporal *worker = turn->worker;
@@ -60,6 +74,7 @@ turn_end(struct turn *turn)
 	for (at = &worker->turns; *at != turn; at = &(*at)->next)
 		;
 	*at = turn->next;
+	drop_back(turn);
 	carry_end(turn->carry);
 	place_free(turn->place);
 	commands_release(&turn->carried);
@@ -141,36 +156,12 @@ refuse(struct turn *turn, const struct fail *why)
 
 /* ---- queries ---- */
 
-/* The JSON text of the answer, or NULL. The caller frees. */
-static char *
-answer_query(const struct turn *turn, const char *type)
-{
-	struct buf members = BUF_INIT(1u << 20);
-	struct agent_summary summary;
-	char *result;
-
-	if (strcmp(type, "state") != 0)
-		return NULL;
-	agent_summary(temporal_history_agent(turn->history), &summary);
-	member_string(&members, "state", task_state_name(summary.state));
-	if (summary.reason != NULL)
-		member_string(&members, "reason", summary.reason);
-	member_integer(&members, "turns", summary.turns);
-	member_integer(&members, "calls", summary.calls);
-	member_integer(&members, "calls_unknown", summary.calls_unknown);
-	member_integer(&members, "events", (int64_t)summary.seq);
-	result = mem_print("{%s}", members.data);
-	buf_release(&members);
-	return result;
-}
-
-static const char no_query[] = "there is no such query: ask for \"state\"";
-
 static void
 send_query_answer(struct turn *turn)
 {
 	struct worker_temporal *worker = turn->worker;
-	char *json = answer_query(turn, turn->task->query->query_type);
+	char *json = query_answer(turn->history,
+	    turn->task->query->query_type);
 	Api__RespondQueryTaskCompletedRequest request;
 	struct temporal_payload room;
 	struct fail fail;
@@ -183,7 +174,7 @@ send_query_answer(struct turn *turn)
 		request.query_result = temporal_json(&room,
 		    (struct span){ json, strlen(json) });
 	else
-		request.error_message = temporal_text(no_query);
+		request.error_message = temporal_text(query_unknown);
 	turn->state = -1;
 	turn->answer.then = ended;
 	turn->answer.context = turn;
@@ -195,52 +186,6 @@ send_query_answer(struct turn *turn)
 	    &request.base, &turn->answer, &fail) < 0)
 		turn_end(turn);
 	free(json);
-}
-
-/* Answers to queries that came with the task. */
-static void
-add_query_results(const struct turn *turn,
-    Api__RespondWorkflowTaskCompletedRequest *request)
-{
-	Api__RespondWorkflowTaskCompletedRequest__QueryResultsEntry *entry;
-	size_t i, count = turn->task->n_queries;
-	char *json;
-
-	if (count == 0)
-		return;
-	request->query_results = mem_alloc(count *
-	    sizeof(*request->query_results));
-	for (i = 0; i < count; i++) {
-		entry = mem_alloc(sizeof(*entry));
-		api__respond_workflow_task_completed_request__query_results_entry__init(
-		    entry);
-		entry->key = mem_string(turn->task->queries[i]->key);
-		entry->value = mem_alloc(sizeof(*entry->value));
-		api__workflow_query_result__init(entry->value);
-		json = answer_query(turn,
-		    turn->task->queries[i]->value->query_type);
-		entry->value->result_type = json != NULL ? QUERY_ANSWERED
-		    : QUERY_FAILED;
-		if (json != NULL)
-			entry->value->answer = commands_payloads(
-			    (struct span){ json, strlen(json) });
-		else
-			entry->value->error_message = mem_string(no_query);
-		free(json);
-		request->query_results[i] = entry;
-	}
-	request->n_query_results = count;
-}
-
-static void
-free_query_results(Api__RespondWorkflowTaskCompletedRequest *request)
-{
-	size_t i;
-
-	for (i = 0; i < request->n_query_results; i++)
-		protobuf_c_message_free_unpacked(
-		    &request->query_results[i]->base, NULL);
-	free(request->query_results);
 }
 
 /* ---- decisions ---- */
@@ -259,39 +204,6 @@ log_record(const struct turn *turn, enum event_type type, struct span event)
 	cJSON_Delete(data);
 }
 
-/* A result that the server would end the workflow for is cut; all of it is in
- * the replies. */
-static char *
-fit_result(struct span members)
-{
-	char *object = mem_print("{%.*s}", (int)members.length, members.at);
-	cJSON *data = cJSON_Parse(object);
-	const char *text = json_string(data, "result");
-	size_t whole = text != NULL ? strlen(text) : 0, length = whole;
-	struct buf fitted = BUF_INIT((size_t)EVENT_MAX);
-	struct buf words = BUF_INIT((size_t)EVENT_MAX);
-	char *made;
-
-	do {
-		length = length * 3 / 4;
-		while (length > 0 && ((unsigned char)text[length] & 0xc0) ==
-		    0x80)
-			length--;
-		buf_reset(&words);
-		buf_reset(&fitted);
-		buf_add(&words, text, length);
-		buf_print(&words, "\n[cut: it has %zu bytes, and the "
-		    "journal has all of them]", whole);
-		json_quote(&fitted, words.data, words.length);
-	} while (fitted.length > RESULT_MAX && length > 0);
-	made = mem_print("\"result\":%s", fitted.data);
-	buf_release(&fitted);
-	buf_release(&words);
-	cJSON_Delete(data);
-	free(object);
-	return made;
-}
-
 /* Puts one decision among the commands and folds it. */
 static int
 decide(struct turn *turn, struct commands *commands, enum event_type type,
@@ -305,7 +217,7 @@ decide(struct turn *turn, struct commands *commands, enum event_type type,
 	int kind = TEMPORAL_EVENT_MARKER, result;
 
 	if (type == EVENT_COMPLETED && members.length > RESULT_MAX) {
-		fitted = fit_result(members);
+		fitted = commands_fit_result(members);
 		members = (struct span){ fitted, strlen(fitted) };
 	}
 	buf_print(&event, "{\"type\":\"%s\"%s", event_type_name(type),
@@ -572,7 +484,7 @@ respond(struct turn *turn, const struct commands *commands, bool keep)
 	request.n_commands = commands->count;
 	request.commands = commands->list;
 	request.force_create_new_workflow_task = commands == &turn->carried;
-	add_query_results(turn, &request);
+	query_add_results(turn->task, turn->history, &request);
 	turn->answer.then = ended;
 	turn->answer.context = turn;
 	if (keep) {
@@ -584,11 +496,11 @@ respond(struct turn *turn, const struct commands *commands, bool keep)
 		worker_keep(worker, run_id(turn), NULL);
 		log_line("error", "task.refused", "task", workflow_id(turn),
 		    "reason", fail.message, NULL);
-		free_query_results(&request);
+		query_free_results(&request);
 		turn_end(turn);
 		return;
 	}
-	free_query_results(&request);
+	query_free_results(&request);
 }
 
 /* The run before is gone: the server forgot it before anybody came. */
@@ -695,16 +607,22 @@ take_events(struct turn *turn, const Api__History *history,
     const ProtobufCBinaryData *token);
 
 static void
+page_failed(struct turn *turn, const struct temporal_answer *answer)
+{
+	log_line("warning", "history", "task", workflow_id(turn), "reason",
+	    answer->fail.message, NULL);
+	turn_end(turn);
+	worker_poll_more(turn->worker);
+}
+
+static void
 page_came(void *context, struct temporal_answer *answer)
 {
 	struct turn *turn = context;
 	Api__GetWorkflowExecutionHistoryResponse *page;
 
 	if (answer->status != GRPC_OK) {
-		log_line("warning", "history", "task", workflow_id(turn),
-		    "reason", answer->fail.message, NULL);
-		turn_end(turn);
-		worker_poll_more(turn->worker);
+		page_failed(turn, answer);
 		return;
 	}
 	page = (Api__GetWorkflowExecutionHistoryResponse *)answer->message;
@@ -717,10 +635,98 @@ page_came(void *context, struct temporal_answer *answer)
 static void
 start_anew(struct turn *turn)
 {
+	drop_back(turn);
 	temporal_history_free(turn->history);
 	turn->history = temporal_history_new(NULL, NULL);
 	turn->anew = true;
 	take_events(turn, turn->task->history, &turn->task->next_page_token);
+}
+
+/* All that is new was read, from the workflow task that has begun. */
+static void
+take_back(struct turn *turn)
+{
+	struct fail fail;
+	size_t i;
+
+	if (turn->back_count == 0 || turn->back[0]->event_id !=
+	    turn->task->started_event_id) {
+		start_anew(turn);
+		return;
+	}
+	for (i = turn->back_count; i > 0; i--)
+		if (temporal_history_take(turn->history, turn->back[i - 1],
+		    &fail) < 0) {
+			start_anew(turn);
+			return;
+		}
+	complete(turn);
+}
+
+static void
+read_back(struct turn *turn, const ProtobufCBinaryData *token);
+
+static void
+back_came(void *context, struct temporal_answer *answer)
+{
+	struct turn *turn = context;
+	int64_t last = temporal_history_facts(turn->history).last;
+	Api__GetWorkflowExecutionHistoryReverseResponse *page;
+	Api__HistoryEvent **event;
+	size_t i = 0, count;
+
+	if (answer->status != GRPC_OK) {
+		page_failed(turn, answer);
+		return;
+	}
+	page = (Api__GetWorkflowExecutionHistoryReverseResponse *)
+	    answer->message;
+	answer->message = NULL;
+	count = page->history != NULL ? page->history->n_events : 0;
+	turn->back = mem_grow(turn->back, turn->back_count + count + 1,
+	    sizeof(*turn->back));
+	for (; i < count; i++) {
+		event = &page->history->events[i];
+		if ((*event)->event_id <= last)
+			break;
+		turn->back[turn->back_count++] = *event;
+		*event = NULL;
+	}
+	if (i == count && page->next_page_token.len > 0)
+		read_back(turn, &page->next_page_token);
+	else
+		take_back(turn);
+	api__get_workflow_execution_history_reverse_response__free_unpacked(
+	    page, NULL);
+}
+
+static void
+read_back(struct turn *turn, const ProtobufCBinaryData *token)
+{
+	struct temporal_page page = { .id = workflow_id(turn),
+		.run = run_id(turn), .token = token, .size = BACK_SIZE,
+		.reverse = true };
+	struct fail fail;
+
+	turn->page.then = back_came;
+	turn->page.context = turn;
+	if (temporal_history(turn->worker->temporal, &page, &turn->page,
+	    &fail) < 0)
+		turn_end(turn);
+}
+
+/* Whether the history is known beyond what came with the task, of which there
+ * is more. A task that is repeated is not stored in the history. */
+static bool
+is_known(const struct turn *turn)
+{
+	const Api__History *history = turn->task->history;
+
+	return !turn->anew && turn->task->next_page_token.len > 0 &&
+	    turn->task->attempt <= 1 && turn->task->query == NULL &&
+	    history != NULL && history->n_events > 0 &&
+	    history->events[history->n_events - 1]->event_id <=
+	    temporal_history_facts(turn->history).last;
 }
 
 static void
@@ -769,5 +775,9 @@ turn_begin(struct worker_temporal *worker,
 	turn->anew = kept == NULL;
 	turn->history = kept != NULL ? kept
 	    : temporal_history_new(NULL, NULL);
-	take_events(turn, response->history, &response->next_page_token);
+	if (is_known(turn))
+		read_back(turn, NULL);
+	else
+		take_events(turn, response->history,
+		    &response->next_page_token);
 }

@@ -6,12 +6,11 @@
 . "$(dirname "$0")/lib.sh"
 ENGINE=temporal XDG_RUNTIME_DIR=$T
 export XDG_RUNTIME_DIR
-engine
 # shellcheck source=tests/worker.sh
 . "$TOP/tests/worker.sh"
 cli=$(temporal_server build)
 
-temporal() { "$cli" workflow "$@" --address "$TEMPORAL" 2>"$T/cli.err"; }
+temporal() { "$cli" workflow "$@" --address "$TEMPORAL" --namespace "${AGENT_ENGINE##*/}" 2>"$T/cli.err"; }
 runs() { # how many runs the task had so far
 	temporal list --query "WorkflowId = '$ID'" -o json | jq length
 }

@@ -8,13 +8,12 @@
 . "$(dirname "$0")/lib.sh"
 ENGINE=temporal XDG_RUNTIME_DIR=$T
 export XDG_RUNTIME_DIR
-engine
 # shellcheck source=tests/worker.sh
 . "$TOP/tests/worker.sh"
 cli=$(temporal_server build)
 CALLS=300
 
-temporal() { "$cli" workflow "$@" --address "$TEMPORAL" 2>"$T/cli.err"; }
+temporal() { "$cli" workflow "$@" --address "$TEMPORAL" --namespace "${AGENT_ENGINE##*/}" 2>"$T/cli.err"; }
 follow() { timeout 100 agent-status --follow "$ID" >"$T/followed"; }
 results() { # what the model was given
 	events '.[] | select(.type == "tool.finished") | .block.content | tostring' | sort
@@ -68,6 +67,16 @@ inputs=$(jq '[.events[].activityTaskScheduledEventAttributes.input.payloads // [
 echo "# inputs of activities: $inputs bytes"
 [ "$inputs" -gt 0 ] && [ $((inputs * 20)) -le "$stored" ]
 ok $? "what activities are given is no twentieth of it"
+
+curl -sf "http://127.0.0.1:$((${TEMPORAL##*:} + 2))/metrics" >"$T/metrics"
+calls() { # calls METHOD: how often the server was asked
+	awk -v name="operation=\"$1\"" '/^service_requests/ && /service_name="frontend"/ && index($0, name) { n += $NF }
+		END { print n + 0 }' "$T/metrics"
+}
+echo "# asked for history: $(calls GetWorkflowExecutionHistory) forwards," \
+	"$(calls GetWorkflowExecutionHistoryReverse) backwards"
+[ "$(calls GetWorkflowExecutionHistoryReverse)" -gt 20 ]
+ok $? "what is new in it is read from its end"
 
 # --- in several, with a worker that dies ---
 cp "$T/results" "$T/first"

@@ -7,12 +7,11 @@
 . "$(dirname "$0")/lib.sh"
 ENGINE=temporal XDG_RUNTIME_DIR=$T
 export XDG_RUNTIME_DIR
-engine
 # shellcheck source=tests/worker.sh
 . "$TOP/tests/worker.sh"
 cli=$(temporal_server build)
 
-temporal() { "$cli" workflow "$@" --address "$TEMPORAL" 2>"$T/cli.err"; }
+temporal() { "$cli" workflow "$@" --address "$TEMPORAL" --namespace "${AGENT_ENGINE##*/}" 2>"$T/cli.err"; }
 ended() { case $(get state) in completed | failed) ;; *) return 1 ;; esac; }
 repeat() { # repeat N TEXT: TEXT so often
 	awk -v n="$1" -v text="$2" 'BEGIN { while (n--) printf "%s", text }'
