@@ -451,32 +451,50 @@ copy(const ProtobufCMessage *message)
 static void
 show(Api__Payload **value, const char *shown)
 {
-	if (shown == NULL)
-		return;
 	api__payload__free_unpacked(*value, NULL);
 	*value = string_payload(shown, strlen(shown));
+}
+
+static void
+add_shown_memo(Api__Memo *memo, const char *shown)
+{
+	Api__Memo__FieldsEntry *field;
+	size_t i;
+
+	for (i = 0; i < memo->n_fields; i++)
+		if (strcmp(memo->fields[i]->key, TEMPORAL_STATE_MEMO) == 0) {
+			show(&memo->fields[i]->value, shown);
+			return;
+		}
+	field = NEW(memo__fields_entry);
+	field->key = mem_string(TEMPORAL_STATE_MEMO);
+	field->value = string_payload(shown, strlen(shown));
+	memo->fields = mem_grow(memo->fields, memo->n_fields + 1,
+	    sizeof(*memo->fields));
+	memo->fields[memo->n_fields++] = field;
 }
 
 static void
 add_shown(Api__ContinueAsNewWorkflowExecutionCommandAttributes *next,
     const struct temporal_facts *facts)
 {
+	bool known = facts->shown == NULL;
 	size_t i;
 
-	if (facts->memo != NULL)
-		next->memo = copy(&facts->memo->base);
+	next->memo = facts->memo != NULL ? copy(&facts->memo->base)
+	    : NEW(memo);
 	if (facts->attributes != NULL)
 		next->search_attributes = copy(&facts->attributes->base);
-	for (i = 0; next->memo != NULL && i < next->memo->n_fields; i++)
-		if (strcmp(next->memo->fields[i]->key,
-		    TEMPORAL_STATE_MEMO) == 0)
-			show(&next->memo->fields[i]->value, facts->shown);
-	for (i = 0; next->search_attributes != NULL &&
+	for (i = 0; !known && next->search_attributes != NULL &&
 	    i < next->search_attributes->n_indexed_fields; i++)
 		if (strcmp(next->search_attributes->indexed_fields[i]->key,
-		    TEMPORAL_STATE) == 0)
+		    TEMPORAL_STATE) == 0) {
 			show(&next->search_attributes->indexed_fields[i]
 			    ->value, facts->shown);
+			known = true;
+		}
+	if (!known)
+		add_shown_memo(next->memo, facts->shown);
 }
 
 /* {"task":{...},"continued":{"events":N,"steps":S,"runs":[...]}} */

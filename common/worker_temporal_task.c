@@ -446,13 +446,13 @@ fill_commands(struct turn *turn, struct commands *commands,
 	turn->state = (int)summary.state;
 	if (task_state_final(summary.state))
 		return 0;
-	if (turn->full && summary.state == TASK_RUNNING)
-		return ask_later(turn, commands, fail);
 	if (turn->continues) {
 		turn->state = -1;
 		commands_continue(commands, turn->history, run_id(turn));
 		return 0;
 	}
+	if (turn->full && summary.state == TASK_RUNNING)
+		return ask_later(turn, commands, fail);
 	facts = temporal_history_facts(turn->history);
 	if (carry_too_late(&facts))
 		return decide_error(turn, commands, "history_full",
