@@ -41,6 +41,8 @@ need_containers() { # or skips all
 			skip_all "NO CONTAINERS: no $tool here, see scripts/install-deps images"
 	done
 	[ "$(id -u)" -eq 0 ] || skip_all "NO CONTAINERS: starting them takes root"
+	mountpoint -q /sys/fs/cgroup ||
+		skip_all "NO CONTAINERS: no cgroups are mounted at /sys/fs/cgroup"
 	make_spec
 	printf 'int main(void) { return 0; }\n' >"$T/nothing.c"
 	mkdir -p "$T/images/nothing/rootfs"
