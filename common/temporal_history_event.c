@@ -112,7 +112,8 @@ is_decided(const struct temporal_history *history)
 	bool result;
 
 	agent_next(history->agent, history->now, &plan);
-	result = plan.has_record;
+	result = plan.has_record && (plan.record == EVENT_WAITING ||
+	    plan.record == EVENT_CANCELLED);
 	plan_release(&plan);
 	return result;
 }

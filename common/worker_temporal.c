@@ -368,26 +368,80 @@ is_waiting(const Api__WorkflowExecutionInfo *info)
 }
 
 static void
+look_again(struct worker_temporal *worker)
+{
+	loop_timer(worker->loop, &worker->idle, clock_boot() + IDLE_MS);
+}
+
+static void
+is_busy(struct worker_temporal *worker)
+{
+	worker->idle_looks = 0;
+	look_again(worker);
+	worker_poll_more(worker);
+}
+
+/* Asks each queue in turn whether it holds a task of what seems to wait: a
+ * signal, say, that has not come to a poll yet. */
+static void
+ask_queues(struct worker_temporal *worker);
+
+static void
+queue_came(void *context, struct temporal_answer *answer)
+{
+	struct worker_temporal *worker = context;
+	const Api__DescribeTaskQueueResponse *queue;
+
+	queue = (const Api__DescribeTaskQueueResponse *)answer->message;
+	if (answer->status == GRPC_OK && queue->stats != NULL &&
+	    queue->stats->approximate_backlog_count > 0) {
+		is_busy(worker);
+		return;
+	}
+	worker->queues_asked++;
+	ask_queues(worker);
+}
+
+static void
+ask_queues(struct worker_temporal *worker)
+{
+	struct fail fail;
+
+	if (worker->queues_asked == worker->line_count / 2) {
+		if (++worker->idle_looks >= IDLE_LOOKS)
+			drain(worker);
+		else
+			look_again(worker);
+		return;
+	}
+	worker->listing.then = queue_came;
+	if (temporal_queue(worker->temporal,
+	    worker->lines[worker->queues_asked * 2].queue, false,
+	    &worker->listing, &fail) < 0)
+		worker_give_up(worker, &fail);
+}
+
+static void
 listing_came(void *context, struct temporal_answer *answer)
 {
 	struct worker_temporal *worker = context;
 	const Api__ListWorkflowExecutionsResponse *list;
 	size_t i;
 
-	worker->listing_open = false;
-	loop_timer(worker->loop, &worker->idle, clock_boot() + IDLE_MS);
-	if (answer->status != GRPC_OK)
+	if (answer->status != GRPC_OK) {
+		look_again(worker);
 		return;
+	}
 	list = (const Api__ListWorkflowExecutionsResponse *)answer->message;
 	for (i = 0; i < list->n_executions; i++)
 		if (!is_waiting(list->executions[i]))
 			break;
 	if (i < list->n_executions || list->next_page_token.len > 0) {
-		worker->idle_looks = 0;
-		worker_poll_more(worker);
-	} else if (++worker->idle_looks >= IDLE_LOOKS) {
-		drain(worker);
+		is_busy(worker);
+		return;
 	}
+	worker->queues_asked = 0;
+	ask_queues(worker);
 }
 
 static void
@@ -420,7 +474,6 @@ on_idle(void *context)
 	buf_add_string(&query, ")");
 	worker->listing.then = listing_came;
 	worker->listing.context = worker;
-	worker->listing_open = true;
 	if (temporal_list(worker->temporal, query.data, LIST_SIZE, NULL,
 	    &worker->listing, &fail) < 0)
 		worker_give_up(worker, &fail);

@@ -49,12 +49,11 @@ struct worker_temporal {
 	struct poll *polls;
 	size_t line_count, poll_count, open_polls, turn;
 	struct timer again, grace, idle;
-	size_t idle_looks;
+	size_t idle_looks, queues_asked;
 	struct temporal_answer listing, attributes_answer;
 	struct temporal_answer *goodbyes;
 	bool attributes;     /* the search attribute is known to the server */
 	bool no_attributes;  /* which refuses it all the same */
-	bool listing_open;
 
 	struct kept kept[KEPT_MAX];
 	size_t kept_count;

@@ -108,13 +108,14 @@ temporal_server() { # never builds one; see scripts/temporal-server
 
 # engine: the store of a test that runs on every engine. With ENGINE=temporal in
 # the environment it is a Temporal server of its own, at $TEMPORAL, else a folder.
-# What only one of them has is asked for with: on lmdb && ... The arguments are
-# for scripts/temporal-server.
+# What only one of them has is asked for with: on lmdb && ... In $SERVER are
+# options for scripts/temporal-server.
 engine() {
 	AGENT_STORE=$T/store
 	export AGENT_STORE
 	on temporal || return 0
-	TEMPORAL=$(temporal_server start --folder "$T/temporal" --tuned "$@" 2>"$ERR")
+	# shellcheck disable=SC2086 # a list of options
+	TEMPORAL=$(temporal_server start --folder "$T/temporal" --tuned ${SERVER-} 2>"$ERR")
 	case $? in
 	0) test_server=$T/temporal ;;
 	111) skip_all "NO TEMPORAL SERVER: $(cat "$ERR")" ;;

@@ -9,8 +9,8 @@
 DRAFTS=2 TICKETS=1
 stores=1
 if on temporal; then
-	# shellcheck disable=SC2046  # a list of options
-	engine --set matching.useNewMatcher=true $(seq -f '--namespace store%g' 9)
+	SERVER="--set matching.useNewMatcher=true $(seq -f '--namespace store%g' 9 | paste -sd ' ')"
+	engine
 	AGENT_ENGINE=temporal://$TEMPORAL/store1
 fi
 

@@ -17,8 +17,8 @@ NOTES=$DATA/standin/notes.yaml
 scenes=0 STANDIN=
 if on temporal; then
 	# Priorities are kept by default from 1.31 on, before with this setting.
-	# shellcheck disable=SC2046  # a list of options
-	engine --set matching.useNewMatcher=true $(seq -f '--namespace scene%g' 80)
+	SERVER="--set matching.useNewMatcher=true $(seq -f '--namespace scene%g' 80 | paste -sd ' ')"
+	engine
 fi
 
 restart() { # restart SCRIPT [OPTION OF agent-standin...]: the store stays
