@@ -244,9 +244,13 @@ post_task() {
 
 post_preflight() {
 	authenticate
-	no_query
+	query_links=yes
+	query links
+	case $query_links in yes | no) ;; *) bad_query links ;; esac
 	need_body
-	said=$(agent-preflight --summary --user "$user" --timeout 20)
+	set -- --summary --user "$user" --timeout 20
+	[ "$query_links" = yes ] || set -- "$@" --no-link
+	said=$(agent-preflight "$@")
 	pass $? "$said"
 }
 

@@ -97,6 +97,10 @@ post 422 "a task that cannot run" /v1/tasks '{"goal":"g","toolkits":["linear"]}'
 error "is refused" preflight_refused false
 says "with a link" '"reasons":\[\{"type":"connection_not_active".*"link":\{"url":"http' "$OUT"
 post 422 "as its check is" /v1/preflight '{"goal":"g","toolkits":["linear"]}'
+says "with a link, too" '"link":\{"url":"http' "$OUT"
+post 422 "a check without links" '/v1/preflight?links=no' '{"goal":"g","toolkits":["linear"]}'
+same "has none" '' "$(grep -o '"link"' "$OUT")"
+post 400 "a check with other links" '/v1/preflight?links=maybe' '{"goal":"g","toolkits":["linear"]}'
 call 200 "all connections" GET /v1/connections
 for query in 'toolkits=' 'toolkits=a,,b' 'toolkits=A' 'toolkits=a%20b' 'links=maybe' 'links=no&links=no' x=1; do
 	call 400 "connections: ?$query" GET "/v1/connections?$query"

@@ -195,6 +195,7 @@ await scene('an expired connection', () => page, async () => {
   await picture(page, 'connect');
   await page.getByRole('button', { name: 'Submit' }).click();
   same((await api(ben, '/v1/tasks')).tasks, [], 'and nothing is queued');
+  await page.getByRole('button', { name: 'Get a link to connect' }).click();
   const [popup] = await Promise.all([page.waitForEvent('popup'), links('linear').click()]);
   await popup.waitForLoadState();
   same(await popup.evaluate(() => window.opener), null, 'the link opens a tab that knows nothing of this one');

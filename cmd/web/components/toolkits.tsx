@@ -47,7 +47,7 @@ function useConnections(chosen: string[]): Map<string, Connection> {
   return known;
 }
 
-/* The link that the pre-flight gave, or a button that asks for one. */
+/* A button that asks for a link, and the link; or the one that a refused task came with. */
 function Connect({ toolkit, url }: { toolkit: string; url: string | undefined }) {
   const [own, setOwn] = useState<string>();
   const [busy, setBusy] = useState(false);

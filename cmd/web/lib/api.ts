@@ -206,7 +206,8 @@ export const api = {
   signal: (id: string, signal: Signal, call?: string) =>
     post<{ id: string; state: State }>(`/v1/tasks/${encodeURIComponent(id)}/signals`,
       call === undefined ? { signal } : { signal, call }),
-  preflight: (task: unknown, signal: AbortSignal) => post<Passed>('/v1/preflight', task, { signal }),
+  /* without links: each would begin a connection, and this is asked often */
+  preflight: (task: unknown, signal: AbortSignal) => post<Passed>('/v1/preflight?links=no', task, { signal }),
   submit: (body: string, key: string) =>
     post<{ id: string; existing: boolean }>('/v1/tasks', body, { key }),
   connections: async (toolkits: string[], links: boolean, signal?: AbortSignal) => {
