@@ -22,6 +22,20 @@ notes() { # notes [FAULT...]: each task writes one note, its goal
 }
 order() { jq -rs 'map(.arguments.text) | join(" ")' "$T/ledger"; }
 depth() { agent-scale-probe | jq -r "$1"; }
+begun() { # begun N: so many tasks have asked the model
+	[ "$(agent-status | jq -r .id | while read -r id; do
+		[ "$(count model.started "$id")" = 0 ] || echo "$id"
+	done | wc -l)" = "$1" ]
+}
+# On Temporal the server's queue has nothing of tasks that a limit holds back, and
+# the probe takes them for running.
+halves="2 2"
+on lmdb || halves="2 begun"
+half_begun() {
+	on lmdb && { echo "$(depth .running) $(depth .pending)"; return; }
+	await 3 begun 3 # what is not to come about has some time for it
+	begun 2 && echo 2 begun
+}
 running() { [ "$(depth .running)" = "$1" ]; }
 
 # ---- options, and how it ends ----
@@ -87,8 +101,8 @@ END
 for i in 1 2 3; do submit "ben$i" "user: ben"; done
 submit ana
 worker
-check "running_per_user" await 10 running 2
-same "one of each, the others wait" "2 2" "$(depth .running) $(depth .pending)"
+check "running_per_user" await 10 begun 2
+same "one of each, the others wait" "$halves" "$(half_begun)"
 end KILL "$WORKER"
 restart "$T/script.1"
 check "then all are done" work
@@ -102,8 +116,8 @@ END
 for i in 1 2 3; do submit "ben$i" "user: ben"; done
 submit ana
 worker
-check "running_per_queue" await 10 running 2
-same "the others wait" "2 2" "$(depth .running) $(depth .pending)"
+check "running_per_queue" await 10 begun 2
+same "the others wait" "$halves" "$(half_begun)"
 end KILL "$WORKER"
 unset AGENT_CONFIG
 
