@@ -279,7 +279,7 @@ temporal_history_facts(const struct temporal_history *history)
 		.shown = history->shown,
 		.pins = history->pins,
 		.activities = history->activity_count,
-		.carry_to = history->carry_to,
+		.carrying = history->fresh != NULL,
 		.carried = history->carried,
 		.steps = history->steps,
 		.runs = history->runs,

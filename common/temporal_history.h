@@ -45,7 +45,7 @@
 #define TEMPORAL_TOOL_CALL "tool.call"
 #define TEMPORAL_PIN "pin"
 #define TEMPORAL_MARKER "agent.event"    /* details: "event" */
-#define TEMPORAL_CARRIED "agent.carried" /* details: "events" */
+#define TEMPORAL_CARRIED "agent.carried" /* details: "events"; "last" */
 #define TEMPORAL_USER "AgentUser" /* a search attribute, like the next */
 #define TEMPORAL_STATE "AgentState"      /* a search attribute */
 #define TEMPORAL_STATE_MEMO "state"      /* the same where there is none */
@@ -106,7 +106,8 @@ struct temporal_facts {
 	size_t activities;    /* under way */
 
 	/* a run that goes on from another: see temporal_history_carry.c */
-	uint64_t carry_to, carried; /* fewer carried: it cannot go on yet */
+	bool carrying;        /* its beginning is not whole: it cannot go on */
+	uint64_t carried;     /* events of it so far */
 	int64_t steps;
 	const char *runs;     /* those before it as a JSON array, oldest first;
 	                       * NULL: it is the first */

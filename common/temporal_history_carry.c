@@ -1,14 +1,15 @@
 /*
  * How it works: a run that goes on from another one says so in its first
  * argument: {"task":{...},"continued":{"events":N,"steps":S,"runs":[...]}}. It
- * begins with markers that hold the N events of the journal so far, so that an
- * open run alone is enough to go on: the server forgets the runs before it, as
- * they are closed, when their retention is over.
+ * begins with markers that hold the journal so far, the last of which says so,
+ * and an open run alone is enough to go on: the server forgets the runs before
+ * it, as they are closed, when their retention is over.
  *
- * Who comes from the run before has folded those events already, and they are
- * only counted; who begins here folds them from the markers. Until all are
- * there nothing else is folded in either case, so that both see the same: a
- * signal that came between has its place behind them.
+ * The carried events are folded apart and then take the place of what was
+ * folded from the runs before, if anything was. So whoever began earlier sees
+ * the same from here on, even when his program would have made other events of
+ * the old run than the program that carried them. Until all are there nothing
+ * else is folded: a signal that came between has its place behind them.
  */
 #include "common/temporal_history_internal.h"
 
@@ -58,13 +59,14 @@ history_carry_release(struct temporal_history *history)
 {
 	free_signals(history);
 	free_memo(history);
+	agent_free(history->fresh);
 	free(history->runs);
 }
 
 bool
 history_carrying(const struct temporal_history *history)
 {
-	return history->carried < history->carry_to;
+	return history->fresh != NULL;
 }
 
 /* A message of its own, NULL for NULL. */
@@ -119,26 +121,21 @@ int
 history_continue(struct temporal_history *history, struct span continued,
     struct fail *fail)
 {
-	uint64_t seq = history_summary(history).seq;
 	struct fail why;
 	cJSON *data = json_parse(continued.at, continued.length,
 	    &json_limits_upstream, &why);
-	int64_t events = 0, steps = 0;
 	struct span runs;
+	int64_t steps;
 	int result = -1;
 
-	if (!json_integer(data, "events", &events) || events < 1 ||
-	    !json_integer(data, "steps", &steps) ||
+	if (!json_integer(data, "steps", &steps) ||
 	    !json_member(continued, "runs", &runs)) {
 		fail_set(fail, FAIL_NEVER, "invalid_event",
 		    "the workflow's first argument does not say from what "
 		    "it is continued");
-	} else if (seq != 0 && seq != (uint64_t)events) {
-		fail_set(fail, FAIL_NEVER, "invalid_journal",
-		    "the run goes on from event %" PRId64 ", and the one "
-		    "before it ends with %" PRIu64, events, seq);
 	} else {
-		history->carry_to = (uint64_t)events;
+		agent_free(history->fresh);
+		history->fresh = agent_new();
 		history->carried = 0;
 		history->steps = steps;
 		free(history->runs);
@@ -185,20 +182,14 @@ carry_event(struct temporal_history *history, struct span text,
     struct fail *fail)
 {
 	struct event event;
-	int result = 0;
+	int result;
 
 	if (event_parse(text, &event, fail) < 0)
 		return -1;
-	if (event.seq != history->carried + 1 ||
-	    event.seq > history->carry_to)
-		result = fail_set(fail, FAIL_NEVER, "invalid_journal",
-		    "event %" PRIu64 " is carried where %" PRIu64 " is to be",
-		    event.seq, history->carried + 1);
-	else if (event.seq > history_summary(history).seq) {
-		result = agent_apply(history->agent, &event, fail);
-		if (result == 0 && history->event != NULL)
-			history->event(history->context, &event);
-	}
+	result = agent_apply(history->fresh, &event, fail);
+	if (result == 0 && event.seq > history_summary(history).seq &&
+	    history->event != NULL)
+		history->event(history->context, &event);
 	history->carried = event.seq;
 	event_release(&event);
 	return result;
@@ -223,9 +214,10 @@ take_late(struct temporal_history *history, struct fail *fail)
 int
 temporal_history_settle(struct temporal_history *history, struct fail *fail)
 {
-	if (history_summary(history).seq < history->carry_to)
+	if (agent_task(history->agent) == NULL)
 		return 0;
-	history->carried = history->carry_to;
+	agent_free(history->fresh);
+	history->fresh = NULL;
 	return take_late(history, fail);
 }
 
@@ -237,16 +229,26 @@ history_carried(struct temporal_history *history,
 	    event->marker_recorded_event_attributes;
 	const Api__Payloads *events = NULL;
 	struct span text;
+	bool last = false;
 	size_t i;
 
+	if (!history_carrying(history))
+		return fail_set(fail, FAIL_NEVER, "invalid_journal",
+		    "event %" PRId64 " carries a journal into a run that has "
+		    "one", event->event_id);
 	for (i = 0; i < marker->n_details; i++)
 		if (strcmp(marker->details[i]->key, "events") == 0)
 			events = marker->details[i]->value;
+		else if (strcmp(marker->details[i]->key, "last") == 0)
+			last = true;
 	for (i = 0; temporal_value(events, i, &text); i++)
 		if (carry_event(history, text, fail) < 0)
 			return -1;
-	if (history_carrying(history))
+	if (!last)
 		return 0;
+	agent_free(history->agent);
+	history->agent = history->fresh;
+	history->fresh = NULL;
 	history->base_size = -1;
 	return take_late(history, fail);
 }

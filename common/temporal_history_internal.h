@@ -52,8 +52,9 @@ struct temporal_history {
 	int64_t pins;
 
 	/* a run that goes on from another one */
-	uint64_t carry_to, carried; /* events of the journal before it; those
-	                             * that it has so far */
+	struct agent *fresh;        /* folded from the journal that is carried
+	                             * into it; NULL: that is all there */
+	uint64_t carried;           /* events of it so far */
 	char *runs;                 /* the runs before it, oldest first: JSON */
 	struct late_signal *late;   /* signals that came before all of them */
 	size_t late_count;

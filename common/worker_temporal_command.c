@@ -138,23 +138,36 @@ commands_marker(struct commands *commands, struct span event)
 	    ->record_marker_command_attributes = marker;
 }
 
-Api__Payloads *
-commands_carried(struct commands *commands)
+static Api__Payloads *
+add_carried(struct commands *commands, const char *key, Api__Payloads *value)
 {
 	Api__RecordMarkerCommandAttributes__DetailsEntry *entry =
 	    NEW(record_marker_command_attributes__details_entry);
 	Api__RecordMarkerCommandAttributes *marker =
 	    NEW(record_marker_command_attributes);
 
-	entry->key = mem_string("events");
-	entry->value = NEW(payloads);
+	entry->key = mem_string(key);
+	entry->value = value;
 	marker->marker_name = mem_string(TEMPORAL_CARRIED);
 	marker->n_details = 1;
 	marker->details = one(entry);
 	add(commands, 9, ATTRIBUTES(
 	    RECORD_MARKER))
 	    ->record_marker_command_attributes = marker;
-	return entry->value;
+	return value;
+}
+
+Api__Payloads *
+commands_carried(struct commands *commands)
+{
+	return add_carried(commands, "events", NEW(payloads));
+}
+
+void
+commands_carried_all(struct commands *commands)
+{
+	add_carried(commands, "last",
+	    commands_payloads((struct span){ "true", 4 }));
 }
 
 void

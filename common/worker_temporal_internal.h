@@ -131,6 +131,10 @@ commands_carried(struct commands *commands);
 void
 commands_carry(Api__Payloads *carried, struct span event);
 
+/* A marker that says that all are there. */
+void
+commands_carried_all(struct commands *commands);
+
 void
 commands_activity(struct commands *commands,
     const struct worker_temporal *worker, const struct agent *agent,

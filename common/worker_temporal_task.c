@@ -585,7 +585,7 @@ complete(struct turn *turn)
 		send_query_answer(turn);
 		return;
 	}
-	if (facts.carried < facts.carry_to) {
+	if (facts.carrying) {
 		turn->carry = carry_begin(turn->worker, workflow_id(turn),
 		    run_id(turn), turn->history, &turn->carried, carry_came,
 		    turn);
