@@ -103,21 +103,6 @@ history_bring_started(struct temporal_history *history, int64_t at, struct fail 
 	return history_fold_buf(history, at, EVENT_STARTED, &members, fail);
 }
 
-/* Whether something is decided while it is in line: it is cancelled or paused,
- * and nobody begins it. */
-static bool
-is_decided(const struct temporal_history *history)
-{
-	struct plan plan;
-	bool result;
-
-	agent_next(history->agent, history->now, &plan);
-	result = plan.has_record && (plan.record == EVENT_WAITING ||
-	    plan.record == EVENT_CANCELLED);
-	plan_release(&plan);
-	return result;
-}
-
 /* One look at the task, as of the start of the workflow task. */
 int
 history_step(struct temporal_history *history, struct fail *fail)
@@ -130,8 +115,8 @@ history_step(struct temporal_history *history, struct fail *fail)
 	history->steps++;
 	if (task == NULL)
 		return 0;
-	if (now.state == TASK_QUEUED ? task->not_before <= history->now &&
-	    !is_decided(history) : now.state == TASK_WAITING && now.due != 0 &&
+	if (now.state == TASK_QUEUED ? task->not_before <= history->now
+	    : now.state == TASK_WAITING && now.due != 0 &&
 	    now.due <= history->now)
 		return history_bring_started(history, history->now, fail);
 	return 0;
