@@ -88,8 +88,10 @@ volume() {
 		END
 }
 
-tokens() { # a token for the user ana, in $TOKEN and in the Secret
-	AGENT_TOKENS_FILE=$T/tokens agent-token new ana >"$T/token" &&
+# A token, in $TOKEN and in the Secret. Its user is not ana, who has the
+# CronJob's task: the ledger would show her drafts twice.
+tokens() {
+	AGENT_TOKENS_FILE=$T/tokens agent-token new ben >"$T/token" &&
 		TOKEN=$(jq -r .token "$T/token") &&
 		kubectl -n agents create secret generic agent-tokens \
 			--from-file=tokens="$T/tokens"
@@ -315,6 +317,17 @@ cron() {
 	check "and ends well" job_done
 	kubectl -n agents patch cronjob agent-mail-triage --type merge -p '{"spec":{"suspend":true}}' >"$OUT" 2>&1
 	same "it is one task" 1 "$(agent-status --limit 1000 | grep -c "\"key\":\"${job#*/}\"")"
+	kubectl -n agents create configmap wrong --from-literal=task.yaml="$(
+		printf 'user: ana\ngoal: Look.\ntools: [GMAIL_NO_SUCH_TOOL]\n')" >"$OUT" 2>&1
+	kubectl -n agents create job wrong --from=cronjob/agent-mail-triage \
+		--dry-run=client -o json | jq '(.spec.template.spec.volumes[] |
+		select(.name == "task").configMap.name) = "wrong"' |
+		kubectl apply -f - >>"$OUT" 2>&1
+	check "a task that is refused is a failed Job" kubectl -n agents wait \
+		--for condition=Failed --timeout 60s job/wrong
+	kubectl -n agents get pods -l batch.kubernetes.io/job-name=wrong \
+		-o jsonpath='{.items[0].status.containerStatuses[0].state.terminated.message}' >"$OUT"
+	says "and the pod says why" 'GMAIL_NO_SUCH_TOOL' "$OUT"
 }
 
 # One Job for each task: each ends after its own.
