@@ -242,7 +242,6 @@ check "the caller asks" inside "8080/v1/tasks/$ID" -H "Authorization: Bearer $to
 same "his is complete too" completed "$(jq -r .state "$OUT")"
 check "the exporter" inside 9090/scale/default
 same "has nothing to scale" 0 "$(jq .value "$OUT")"
-says "the gateway's log is its standard error" '/v1/tasks' "$T/gateway.log"
 for name in gateway exporter services; do
 	eval "pid=\$runc_$name"
 	signal=TERM
@@ -251,6 +250,7 @@ for name in gateway exporter services; do
 	ended "$pid"
 	same "$name ends when it is told to" 0 "$STATUS"
 done
+says "the gateway's log is its standard error" '/v1/tasks' "$T/gateway.log"
 agent-standin --summary "$T/ledger.d/ledger" >"$T/summary"
 check "all that changes something was done once for each task" jq -es '
 	map(select(.read_only | not)) | length > 0 and all(.calls == 2 * .distinct)' "$T/summary"
