@@ -193,7 +193,7 @@ store_wake(struct store *store, const char *queue);
 struct store_depth {
 	int64_t state[TASK_STATES];  /* tasks by state */
 	int64_t ready;               /* QUEUED and due */
-	int64_t workers;             /* alive, by their lock files */
+	int64_t workers;             /* neither dead nor past their time */
 	int64_t oldest_ready;        /* wall time of creation of the next one in
 	                              * line, 0 for none */
 };

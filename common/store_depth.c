@@ -120,11 +120,11 @@ store_depth(struct store *store, const char *queue, int64_t now,
 		queue = "";
 	if (counts_read(store, queue ? 'q' : 't', queue ? queue : "", &counts,
 	    fail) < 0 ||
+	    workers_alive(store, &depth.workers, fail) < 0 ||
 	    oldest_ready(store, queue, &depth.oldest_ready, fail) < 0)
 		return -1;
 	memcpy(depth.state, counts.state, sizeof(depth.state));
 	depth.ready = counts.ready;
-	depth.workers = workers_alive(store);
 	if (add_overdue(store, queue, now, &depth, fail) < 0)
 		return -1;
 	*ret_depth = depth;

@@ -279,9 +279,10 @@ place_unpark(struct store *store, const char *user, const char *queue,
 char *
 worker_path(const struct store *store, const struct id *worker);
 
-/* How many workers live. Opens a file for each. */
-int64_t
-workers_alive(const struct store *store);
+/* How many workers live: neither dead nor past their time. Opens a file for
+ * each. */
+int
+workers_alive(struct store *store, int64_t *ret_alive, struct fail *fail);
 
 /* ---- sums and reasons to wait (store_sums.c) ---- */
 

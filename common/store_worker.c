@@ -95,30 +95,6 @@ remove_old_files(const struct store *store)
 	free(folder);
 }
 
-/* Rows stay until another worker finds their owner dead, so the files count. */
-int64_t
-workers_alive(const struct store *store)
-{
-	char *folder = mem_print("%s/workers", store->folder), *path;
-	struct dirent *entry;
-	DIR *stream = opendir(folder);
-	int64_t alive = 0;
-	struct id id;
-
-	while (stream && (entry = readdir(stream))) {
-		if (!id_parse(entry->d_name, &id))
-			continue;
-		path = worker_path(store, &id);
-		if (file_lives(path))
-			alive++;
-		free(path);
-	}
-	if (stream)
-		closedir(stream);
-	free(folder);
-	return alive;
-}
-
 int
 store_join(struct store *store, const struct id *worker, struct fail *fail)
 {
@@ -240,6 +216,37 @@ is_dead(const struct store *store, const struct id *worker,
 	dead = !file_lives(path);
 	free(path);
 	return dead;
+}
+
+/* Rows stay until another worker finds their owner dead. */
+int
+workers_alive(struct store *store, int64_t *ret_alive, struct fail *fail)
+{
+	struct key from = { .length = 0 };
+	struct worker_row row;
+	struct db_row found_row;
+	int64_t alive = 0;
+	struct id worker;
+	char boot[37];
+	int found;
+
+	clock_boot_id(boot);
+	for (;;) {
+		found = db_seek(store->db, TABLE_WORKERS, from.bytes,
+		    from.length, &found_row, fail);
+		if (found < 0)
+			return -1;
+		if (found == 0)
+			break;
+		worker = key_id(found_row.key);
+		from = key_task(&worker);
+		key_after(&from);
+		if (worker_unpack(found_row.value, &row, fail) < 0)
+			return -1;
+		alive += !is_dead(store, &worker, &row, boot, clock_boot());
+	}
+	*ret_alive = alive;
+	return 0;
 }
 
 /* Adds the tasks of WORKER to the rows. Returns how many there are now. */
