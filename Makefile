@@ -105,8 +105,10 @@ fault: $(FAULT)
 
 # Unit tests and the shell tests, offline, JOBS at a time. LONG=1 takes longer and looks closer;
 # TAP_DIR keeps the output of each test there, for scripts/tap-count. TESTS names some only.
+# What runs none of our C gains nothing from the sanitizers.
 JOBS ?= 2
-TESTS ?= $(UNIT) $(wildcard tests/*.t)
+NO_C = $(patsubst %,tests/%.t,70-control-plane 80-web-unit 92-local-cluster 93-manifests)
+TESTS ?= $(UNIT) $(filter-out $(if $(SAN),$(NO_C)),$(wildcard tests/*.t))
 check: all unit fault
 	BIN=$(CURDIR)/$(BIN) BUILD=$(CURDIR)/$(BUILD) LONG=$(LONG) prove -j$(JOBS) --timer \
 		--exec '$(if $(TAP_DIR),scripts/tap-keep $(TAP_DIR))' $(TESTS)
