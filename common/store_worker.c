@@ -218,33 +218,43 @@ is_dead(const struct store *store, const struct id *worker,
 	return dead;
 }
 
+/* The first worker at or after *FROM, which then points behind it. Returns as
+ * row_get. */
+static int
+next_worker(struct store *store, struct key *from, struct id *ret_worker,
+    struct worker_row *ret_row, struct fail *fail)
+{
+	struct db_row row;
+	int found;
+
+	found = db_seek(store->db, TABLE_WORKERS, from->bytes, from->length,
+	    &row, fail);
+	if (found <= 0)
+		return found;
+	if (worker_unpack(row.value, ret_row, fail) < 0)
+		return -1;
+	*ret_worker = key_id(row.key);
+	*from = key_task(ret_worker);
+	key_after(from);
+	return 1;
+}
+
 /* Rows stay until another worker finds their owner dead. */
 int
 workers_alive(struct store *store, int64_t *ret_alive, struct fail *fail)
 {
 	struct key from = { .length = 0 };
 	struct worker_row row;
-	struct db_row found_row;
-	int64_t alive = 0;
+	int64_t alive = 0, now = clock_boot();
 	struct id worker;
 	char boot[37];
 	int found;
 
 	clock_boot_id(boot);
-	for (;;) {
-		found = db_seek(store->db, TABLE_WORKERS, from.bytes,
-		    from.length, &found_row, fail);
-		if (found < 0)
-			return -1;
-		if (found == 0)
-			break;
-		worker = key_id(found_row.key);
-		from = key_task(&worker);
-		key_after(&from);
-		if (worker_unpack(found_row.value, &row, fail) < 0)
-			return -1;
-		alive += !is_dead(store, &worker, &row, boot, clock_boot());
-	}
+	while ((found = next_worker(store, &from, &worker, &row, fail)) > 0)
+		alive += !is_dead(store, &worker, &row, boot, now);
+	if (found < 0)
+		return -1;
 	*ret_alive = alive;
 	return 0;
 }
@@ -300,24 +310,12 @@ store_orphans(struct store *store, const struct id *self, int64_t now,
 {
 	struct key from = { .length = 0 };
 	struct worker_row row;
-	struct db_row found_row;
 	struct id worker;
 	char boot[37];
 	int found, have = 0;
 
 	clock_boot_id(boot);
-	for (;;) {
-		found = db_seek(store->db, TABLE_WORKERS, from.bytes,
-		    from.length, &found_row, fail);
-		if (found < 0)
-			return -1;
-		if (found == 0)
-			return have;
-		worker = key_id(found_row.key);
-		from = key_task(&worker);
-		key_after(&from);
-		if (worker_unpack(found_row.value, &row, fail) < 0)
-			return -1;
+	while ((found = next_worker(store, &from, &worker, &row, fail)) > 0) {
 		if (memcmp(&worker, self, sizeof(worker)) == 0 ||
 		    !is_dead(store, &worker, &row, boot, now))
 			continue;
@@ -327,4 +325,5 @@ store_orphans(struct store *store, const struct id *self, int64_t now,
 		    bury(store, &worker, fail) < 0))
 			return -1;
 	}
+	return found < 0 ? -1 : have;
 }
