@@ -1,11 +1,13 @@
 # agent-utils. make, make check, make lint, make install PREFIX=/usr DESTDIR=...
-# DEVELOPER=1 makes warnings errors; SAN=1 builds with ASan and UBSan into its own folders.
+# DEVELOPER=1 makes warnings errors; SAN=1 builds with ASan and UBSan into its own folders;
+# TEMPORAL=no leaves out the Temporal engine, and what only it needs.
 
 PREFIX ?= /usr/local
 CC ?= cc
 VERSION = 0.1.0
-BUILD = build$(if $(SAN),-san)
-BIN = bin$(if $(SAN),-san)
+TEMPORAL ?= yes
+BUILD = build$(if $(SAN),-san)$(if $(filter no,$(TEMPORAL)),-lmdb)
+BIN = bin$(if $(SAN),-san)$(if $(filter no,$(TEMPORAL)),-lmdb)
 V ?=
 Q = $(if $(V),,@)
 
@@ -17,23 +19,24 @@ HARDEN = -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 CFLAGS ?= -O2 -g
 GEN = $(BUILD)/gen
-CPPFLAGS += -I. -isystem $(GEN) -D_GNU_SOURCE -DAGENT_VERSION='"$(VERSION)"' -include common/banned.h
+CPPFLAGS += -I. -isystem $(GEN) -D_GNU_SOURCE -DAGENT_VERSION='"$(VERSION)"' -include common/base/banned.h
 ALL_CFLAGS = -std=c11 $(CFLAGS) $(WARN) $(if $(SAN),$(SANITIZE) -fPIC,$(HARDEN)) -ffunction-sections -fdata-sections -fvisibility=hidden
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,--gc-sections,--as-needed $(if $(SAN),$(SANITIZE)) $(LDFLAGS)
 # What is small is cheaper to have than to load at every start.
-LIBS = -Wl,-Bstatic -llmdb -lyaml -lnettle -lfcgi -Wl,-Bdynamic -lcjson -lcurl -lprotobuf-c -lcrypto -lc -lm
+LIBS = -Wl,-Bstatic -llmdb -lyaml -lnettle -lfcgi -Wl,-Bdynamic -lcjson -lcurl $(if $(HAVE_TEMPORAL),-lprotobuf-c) -lc -lm
 STANDIN_CFLAGS := $(shell pkg-config --cflags gmime-3.0 libmicrohttpd 2>/dev/null | sed 's/-I/-isystem /g')
 STANDIN_LIBS := $(shell pkg-config --libs gmime-3.0 libmicrohttpd 2>/dev/null)
 
-COMMON = $(patsubst %.c,$(BUILD)/%.o,$(wildcard common/*.c))
-STANDIN = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cmd/standin/*.c))
+HAVE_TEMPORAL = $(filter-out no,$(TEMPORAL))
+COMMON = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(if $(HAVE_TEMPORAL),,common/temporal/%),$(wildcard common/*/*.c)))
+STANDIN = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cmd/standin/*.c cmd/standin/*/*.c))
 PROGRAMS = $(patsubst cmd/%.c,$(BIN)/%,$(wildcard cmd/*.c))
 SCRIPTS = $(patsubst cmd/%.sh,$(BIN)/%,$(wildcard cmd/*.sh))
-UNIT = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
-INTEROP = $(patsubst tests/interop/%.c,$(BUILD)/interop/%,$(wildcard tests/interop/*.c))
+UNIT = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(filter-out $(if $(HAVE_TEMPORAL),,tests/unit/temporal/%),$(wildcard tests/unit/*/test_*.c)))
+INTEROP = $(if $(HAVE_TEMPORAL),$(patsubst tests/interop/%.c,$(BUILD)/interop/%,$(wildcard tests/interop/*.c)))
 FAULT = $(patsubst tests/fault/%.c,$(BUILD)/fault/%.so,$(wildcard tests/fault/*.c))
 # Engines that are loaded when they are named, each with its own copy of common/.
-OBJECTS = $(patsubst common/%.c,$(BIN)/%.so,$(wildcard common/engine_temporal.c))
+OBJECTS = $(if $(HAVE_TEMPORAL),$(BIN)/engine_temporal.so)
 BENCH = $(patsubst tests/bench/bench_%.c,$(BUILD)/bench/%,$(wildcard tests/bench/bench_*.c))
 MAN = $(wildcard man/*.[1-8])
 
@@ -52,10 +55,11 @@ $(GEN)/%.o: $(GEN)/%.c Makefile
 	$(if $(Q),@echo "cc $<")
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -w -c -o $@ $<
 
-$(COMMON): | $(GEN)/temporal.pb-c.h
+$(filter $(BUILD)/common/temporal/%,$(COMMON)) $(BUILD)/tests/unit/temporal/test_history.o \
+	$(patsubst $(BUILD)/interop/%,$(BUILD)/tests/interop/%.o,$(INTEROP)): | $(GEN)/temporal.pb-c.h
 
-$(BUILD)/libcommon.a: $(COMMON) $(GEN)/temporal.pb-c.o
-	$(Q)rm -f $@ && ar rcs $@ $^
+$(BUILD)/libcommon.a: $(COMMON) $(if $(HAVE_TEMPORAL),$(GEN)/temporal.pb-c.o)
+	$(Q)rm -f $@ && ar qcs $@ $^
 
 $(BIN)/agent-standin: $(BUILD)/cmd/agent-standin.o $(STANDIN) $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
@@ -65,7 +69,7 @@ $(BIN)/%: $(BUILD)/cmd/%.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-$(BIN)/engine_%.so: $(BUILD)/common/engine_%.o $(BUILD)/libcommon.a
+$(BIN)/engine_%.so: $(BUILD)/common/%/engine.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(subst -pie,-shared,$(ALL_LDFLAGS)) -o $@ $^ $(LIBS)
 
@@ -77,8 +81,8 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libcommon.a -lcmocka $(LIBS)
 
-$(BUILD)/unit/test_agent $(BUILD)/unit/test_journal: $(BUILD)/tests/unit/agent_driver.o
-$(BUILD)/unit/test_journal: $(BUILD)/tests/fuzz/fuzz_journal.o
+$(BUILD)/unit/agent/test_agent $(BUILD)/unit/agent/test_journal: $(BUILD)/tests/unit/agent/agent_driver.o
+$(BUILD)/unit/agent/test_journal: $(BUILD)/tests/fuzz/fuzz_journal.o
 
 $(BUILD)/interop/%: $(BUILD)/tests/interop/%.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
@@ -100,7 +104,7 @@ $(BUILD)/fault/%.so: tests/fault/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -I. -D_GNU_SOURCE -std=c11 $(CFLAGS) $(WARN) -fPIC -shared -o $@ $< -ldl
 
-unit: $(UNIT) $(BUILD)/unit/store_tool $(INTEROP)
+unit: $(UNIT) $(BUILD)/unit/store/store_tool $(INTEROP)
 fault: $(FAULT)
 
 # Unit tests and the shell tests, offline, JOBS at a time. LONG=1 takes longer and looks closer;
@@ -153,8 +157,8 @@ install: all
 	done
 
 clean:
-	rm -rf build build-san bin bin-san cmd/web/out
+	rm -rf build build-* bin bin-* cmd/web/out
 
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)
 .PHONY: all unit fault check interop-k8s check-temporal lint bench bench-programs web install clean
 .SECONDARY:

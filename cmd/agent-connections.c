@@ -7,14 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/ask.h"
-#include "common/buf.h"
-#include "common/cli.h"
-#include "common/clock.h"
-#include "common/json.h"
-#include "common/mem.h"
-#include "common/preflight.h"
-#include "common/task.h"
+#include "common/agent/preflight.h"
+#include "common/agent/task.h"
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/cli/cli.h"
+#include "common/json/json.h"
+#include "common/provider/facts.h"
 
 static const char usage[] =
     "agent-connections [--config FILE] [--json] [--no-link] [--timeout SECONDS]\n"

@@ -7,16 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/ask.h"
-#include "common/buf.h"
-#include "common/cli.h"
-#include "common/clock.h"
-#include "common/file.h"
-#include "common/json.h"
-#include "common/mem.h"
-#include "common/preflight.h"
-#include "common/task.h"
-#include "common/yaml.h"
+#include "common/agent/preflight.h"
+#include "common/agent/task.h"
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/base/mem.h"
+#include "common/cli/cli.h"
+#include "common/json/json.h"
+#include "common/json/yaml.h"
+#include "common/provider/facts.h"
 
 static const char usage[] =
     "agent-preflight [--check-only] [--config FILE] [--json] [--no-link]\n"

@@ -6,13 +6,13 @@
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 
-#include "common/buf.h"
-#include "common/cli.h"
-#include "common/engine.h"
-#include "common/fail.h"
-#include "common/journal.h"
-#include "common/json.h"
-#include "common/metrics.h"
+#include "common/agent/engine.h"
+#include "common/agent/journal.h"
+#include "common/base/buf.h"
+#include "common/base/fail.h"
+#include "common/cli/cli.h"
+#include "common/cli/metrics.h"
+#include "common/json/json.h"
 
 static const char usage_text[] =
     "agent-scale-probe [--config FILE] [--engine NAME] [--json] [--openmetrics]\n"

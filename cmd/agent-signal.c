@@ -6,14 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/buf.h"
-#include "common/cli.h"
-#include "common/engine.h"
-#include "common/fail.h"
-#include "common/file.h"
-#include "common/journal.h"
-#include "common/json.h"
-#include "common/shape.h"
+#include "common/agent/engine.h"
+#include "common/agent/journal.h"
+#include "common/base/buf.h"
+#include "common/base/fail.h"
+#include "common/base/file.h"
+#include "common/cli/cli.h"
+#include "common/json/json.h"
+#include "common/json/shape.h"
 
 static const char usage_text[] =
     "agent-signal [--by WHO] [--call CALL] [--config FILE] [--engine NAME]\n"

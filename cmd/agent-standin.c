@@ -6,12 +6,12 @@
 #include <signal.h>
 
 #include "cmd/standin/dispatch.h"
-#include "cmd/standin/script.h"
-#include "cmd/standin/server.h"
+#include "cmd/standin/script/script.h"
+#include "cmd/standin/server/server.h"
 #include "cmd/standin/standin.h"
-#include "common/cli.h"
-#include "common/file.h"
-#include "common/log.h"
+#include "common/base/file.h"
+#include "common/cli/cli.h"
+#include "common/json/log.h"
 
 #define BODY_BYTES ((size_t)32 << 20)
 #define SUMMARY_BYTES ((size_t)16 << 20)

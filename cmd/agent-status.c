@@ -5,15 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/buf.h"
-#include "common/cli.h"
-#include "common/clock.h"
-#include "common/engine.h"
-#include "common/fail.h"
-#include "common/json.h"
-#include "common/responder.h"
-#include "common/task.h"
-#include "common/view.h"
+#include "common/agent/engine.h"
+#include "common/agent/task.h"
+#include "common/api/fastcgi_server.h"
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/base/fail.h"
+#include "common/cli/cli.h"
+#include "common/cli/view.h"
+#include "common/json/json.h"
 
 static const char usage_text[] =
     "agent-status [--before ID] [--config FILE] [--engine NAME] [--json]\n"

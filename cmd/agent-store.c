@@ -7,16 +7,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/audit.h"
-#include "common/buf.h"
-#include "common/cli.h"
-#include "common/clock.h"
-#include "common/engine.h"
-#include "common/export.h"
-#include "common/fail.h"
-#include "common/json.h"
-#include "common/store.h"
-#include "common/store_admin.h"
+#include "common/agent/engine.h"
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/base/fail.h"
+#include "common/cli/cli.h"
+#include "common/cli/export.h"
+#include "common/json/json.h"
+#include "common/store/admin.h"
+#include "common/store/audit.h"
+#include "common/store/store.h"
 
 static const char usage_text[] =
     "agent-store backup [--config FILE] [--json] [--store DIR] COPY\n"

@@ -9,14 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/cli.h"
-#include "common/engine.h"
-#include "common/fail.h"
-#include "common/intake.h"
-#include "common/json.h"
-#include "common/mem.h"
-#include "common/pins.h"
-#include "common/task.h"
+#include "common/agent/engine.h"
+#include "common/agent/pins.h"
+#include "common/agent/task.h"
+#include "common/base/fail.h"
+#include "common/base/mem.h"
+#include "common/cli/cli.h"
+#include "common/cli/task_input.h"
+#include "common/json/json.h"
 
 #define BATCH 512
 

@@ -6,12 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/caller.h"
-#include "common/cli.h"
-#include "common/clock.h"
-#include "common/fail.h"
-#include "common/json.h"
-#include "common/token.h"
+#include "common/api/caller.h"
+#include "common/api/token.h"
+#include "common/base/clock.h"
+#include "common/base/fail.h"
+#include "common/cli/cli.h"
+#include "common/json/json.h"
 
 static const char usage_text[] =
     "agent-token [--expires TIME] [--file FILE] [--json] new USER\n"

@@ -6,14 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/cli.h"
-#include "common/engine.h"
-#include "common/fail.h"
-#include "common/log.h"
-#include "common/mem.h"
-#include "common/task.h"
-#include "common/worker.h"
-#include "common/worker_temporal.h"
+#include "common/agent/engine.h"
+#include "common/agent/task.h"
+#include "common/base/fail.h"
+#include "common/base/mem.h"
+#include "common/cli/cli.h"
+#include "common/cli/engine_open.h"
+#include "common/store/worker.h"
 
 static const char usage_text[] =
     "agent-worker [--concurrency N] [--config FILE] [--engine NAME]\n"
@@ -75,7 +74,7 @@ parse_options(struct cli *cli, int argc, char **argv,
 			queues[worker->queue_count++] = optarg;
 			break;
 		case OPTION_VERBOSE:
-			log_verbose(true);
+			worker->verbose = true;
 			break;
 		}
 	}
@@ -118,9 +117,6 @@ after_libraries(void)
 }
 #endif
 
-/* The engine whose name begins so has a worker of its own. */
-static const char temporal[] = "temporal://";
-
 static int
 work(struct cli *cli, const struct worker_options *worker, int *ret_state,
     struct fail *fail)
@@ -129,8 +125,8 @@ work(struct cli *cli, const struct worker_options *worker, int *ret_state,
 	struct engine *engine = NULL;
 	int result = -1;
 
-	if (name != NULL && strncmp(name, temporal, sizeof(temporal) - 1) == 0)
-		return worker_temporal_run(name, folder, &cli->config,
+	if (engine_is_temporal(name))
+		return engine_work_temporal(name, folder, &cli->config,
 		    worker, ret_state, fail);
 	if (engine_open(name, folder, ENGINE_CREATE, &cli->config, &engine,
 		fail) == 0)

@@ -7,7 +7,7 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-TOOL=$BUILD/unit/store_tool
+TOOL=$BUILD/unit/store/store_tool
 AGENT_STORE=$T/store
 export AGENT_STORE
 SECONDS_OF_KILLS=${LONG:+10}

@@ -4,12 +4,12 @@
  */
 #include "cmd/standin/dispatch.h"
 
-#include "cmd/standin/claude_stream.h"
-#include "cmd/standin/script.h"
+#include "cmd/standin/claude/stream.h"
+#include "cmd/standin/script/script.h"
 #include "cmd/standin/standin.h"
-#include "common/json.h"
-#include "common/log.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/json/json.h"
+#include "common/json/log.h"
 
 #define GARBAGE "<html><head><title>200 OK</title></head><body>" \
 	"<center><h1>It works!</h1></center></body></html>\n"

@@ -2,10 +2,10 @@
  * dispatch: which service a request is for, and what goes wrong with it. The
  * two callbacks of the server; the context is a struct standin.
  */
-#ifndef STANDIN_DISPATCH_H
-#define STANDIN_DISPATCH_H
+#ifndef CMD_STANDIN_DISPATCH_H
+#define CMD_STANDIN_DISPATCH_H
 
-#include "cmd/standin/exchange.h"
+#include "cmd/standin/server/exchange.h"
 
 void
 dispatch_arrive(void *context, struct request *request,

@@ -1,21 +1,21 @@
 /*
  * standin: what the parts of the stand-in share.
  */
-#ifndef STANDIN_STANDIN_H
-#define STANDIN_STANDIN_H
+#ifndef CMD_STANDIN_STANDIN_H
+#define CMD_STANDIN_STANDIN_H
 
 #include <pthread.h>
 
-#include "cmd/standin/accounts.h"
-#include "cmd/standin/catalogue.h"
-#include "cmd/standin/claude_prefix.h"
-#include "cmd/standin/exchange.h"
-#include "cmd/standin/faults.h"
-#include "cmd/standin/gmail.h"
-#include "cmd/standin/ledger.h"
-#include "cmd/standin/linear.h"
-#include "cmd/standin/mailbox.h"
-#include "cmd/standin/model.h"
+#include "cmd/standin/claude/prefix.h"
+#include "cmd/standin/composio/accounts.h"
+#include "cmd/standin/composio/catalogue.h"
+#include "cmd/standin/composio/ledger.h"
+#include "cmd/standin/script/faults.h"
+#include "cmd/standin/script/model.h"
+#include "cmd/standin/server/exchange.h"
+#include "cmd/standin/tools/gmail.h"
+#include "cmd/standin/tools/linear.h"
+#include "cmd/standin/tools/mailbox.h"
 
 struct standin {
 	cJSON *script;

@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include "cmd/standin/standin.h"
-#include "common/file.h"
-#include "common/json.h"
-#include "common/log.h"
+#include "common/base/file.h"
+#include "common/json/json.h"
+#include "common/json/log.h"
 
 #define STATE_BYTES ((size_t)256 << 20)
 #define STATE_VERSION 1

@@ -3,8 +3,8 @@
  * processes, and the lines of the table. They are measuring tools and no part
  * of the product: what goes wrong ends them with 111.
  */
-#ifndef BENCH_MEASURE_H
-#define BENCH_MEASURE_H
+#ifndef TESTS_BENCH_MEASURE_H
+#define TESTS_BENCH_MEASURE_H
 
 #include <stdbool.h>
 #include <stddef.h>

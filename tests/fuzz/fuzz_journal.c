@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/unit/agent_driver.h"
+#include "tests/unit/agent/agent_driver.h"
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

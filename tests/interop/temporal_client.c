@@ -21,10 +21,10 @@
 
 #include <cmocka.h>
 
-#include "common/clock.h"
-#include "common/id.h"
-#include "common/mem.h"
-#include "common/temporal_client.h"
+#include "common/base/clock.h"
+#include "common/base/id.h"
+#include "common/base/mem.h"
+#include "common/temporal/client.h"
 
 #define AWAIT_MS 20000
 

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/file.h"
-#include "common/mem.h"
-#include "common/temporal_client.h"
+#include "common/base/file.h"
+#include "common/base/mem.h"
+#include "common/temporal/client.h"
 
 int
 main(int argc, char **argv)

@@ -1,0 +1,478 @@
+/*
+ * claude_check: the members of a request, except its messages
+ * (claude_messages.c). The texts of the errors are near those of the API;
+ * clients are to look at status and type.
+ */
+#include "cmd/standin/claude/check.h"
+
+#include <stdarg.h>
+
+#include "common/json/json.h"
+
+#define NAME_LETTERS \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+#define NAME_MOST 128
+#define KEY_MOST 64
+#define MARKERS_MOST 4
+#define SCHEMA_DEPTH 40
+
+static const cJSON *
+member(const cJSON *object, const char *name)
+{
+	return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+int
+claude_refuse(struct claude_error *error, const char *format, ...)
+{
+	va_list arguments;
+
+	error->status = 400;
+	error->type = "invalid_request_error";
+	error->code = NULL;
+	va_start(arguments, format);
+	vsnprintf(error->message, sizeof(error->message), format, arguments);
+	va_end(arguments);
+	return -1;
+}
+
+static bool
+one_of(const char *word, const char *const *words)
+{
+	for (; *words != NULL; words++)
+		if (word != NULL && strcmp(word, *words) == 0)
+			return true;
+	return false;
+}
+
+static int
+check_names(const cJSON *request, const struct claude_rules *rules,
+    struct claude_error *error)
+{
+	static const char *const known[] = { "cache_control", "container",
+		"context_management", "compaction", "diagnostics", "fallbacks",
+		"inference_geo", "max_tokens", "mcp_servers", "messages",
+		"metadata", "model", "output_config", "service_tier", "speed",
+		"stop_sequences", "stream", "system", "temperature", "thinking",
+		"thread", "tool_choice", "tools", "top_k", "top_p", NULL };
+	static const char *const sampling[]
+	    = { "temperature", "top_k", "top_p", NULL };
+	const cJSON *entry;
+
+	cJSON_ArrayForEach(entry, request) {
+		if (!one_of(entry->string, known))
+			return claude_refuse(error,
+			    "%s: Extra inputs are not permitted",
+			    entry->string);
+		if (rules->strict && one_of(entry->string, sampling))
+			return claude_refuse(error, "%s: sampling parameters "
+			    "are not supported on this API version",
+			    entry->string);
+	}
+	if (member(request, "thread") != NULL) {
+		claude_refuse(error, "thread: message threads are not "
+		    "supported for this request; send the full history");
+		error->code = "thread_unsupported_request";
+		return -1;
+	}
+	return 0;
+}
+
+static int
+check_limits(const cJSON *request, const struct claude_rules *rules,
+    const struct claude_model *model, struct claude_error *error)
+{
+	const cJSON *value = member(request, "max_tokens");
+	int64_t most;
+
+	if (rules->counting)
+		return value == NULL ? 0 : claude_refuse(error,
+		    "max_tokens: Extra inputs are not permitted");
+	if (value == NULL)
+		return claude_refuse(error, "max_tokens: Field required");
+	if (!json_integer(request, "max_tokens", &most))
+		return claude_refuse(error,
+		    "max_tokens: Input should be a valid integer");
+	if (most < 0 || (most == 0 && json_true(request, "stream")))
+		return claude_refuse(error, "max_tokens: Input should be "
+		    "greater than or equal to 1");
+	if (most > model->output)
+		return claude_refuse(error, "max_tokens: %lld > %lld, which is "
+		    "the maximum allowed number of output tokens for %s",
+		    (long long)most, (long long)model->output, model->id);
+	value = member(request, "stream");
+	if (value != NULL && !cJSON_IsBool(value))
+		return claude_refuse(error,
+		    "stream: Input should be a valid boolean");
+	return 0;
+}
+
+static int
+check_thinking(const cJSON *request, const struct claude_model *model,
+    struct claude_error *error)
+{
+	static const char *const types[]
+	    = { "adaptive", "between_tools", "disabled", "enabled", NULL };
+	static const char *const displays[]
+	    = { "omitted", "summarized", "updates", NULL };
+	const cJSON *thinking = member(request, "thinking");
+	const char *type, *display;
+	int64_t budget, most;
+
+	if (thinking == NULL)
+		return 0;
+	type = json_string(thinking, "type");
+	if (!one_of(type, types))
+		return claude_refuse(error, "thinking.type: Input should be "
+		    "'adaptive', 'enabled', 'disabled' or 'between_tools'");
+	if ((strcmp(type, "enabled") == 0 && !model->enabled)
+	    || (strcmp(type, "adaptive") == 0 && !model->adaptive)
+	    || (strcmp(type, "disabled") == 0 && !model->disabled)
+	    || (strcmp(type, "between_tools") == 0 && !model->between_tools))
+		return claude_refuse(error, "\"thinking.type.%s\" is not "
+		    "supported for this model.%s", type,
+		    model->adaptive ? " Use \"thinking.type.adaptive\" and "
+		    "\"output_config.effort\" to control thinking behavior."
+		    : "");
+	display = json_string(thinking, "display");
+	if (member(thinking, "display") != NULL && !one_of(display, displays))
+		return claude_refuse(error, "thinking.display: Input should "
+		    "be 'summarized' or 'omitted'");
+	if (strcmp(type, "enabled") != 0)
+		return member(thinking, "budget_tokens") == NULL ? 0
+		    : claude_refuse(error, "thinking.%s.budget_tokens: Extra "
+		      "inputs are not permitted", type);
+	if (!json_integer(thinking, "budget_tokens", &budget))
+		return claude_refuse(error,
+		    "thinking.enabled.budget_tokens: Field required");
+	if (budget < 1024)
+		return claude_refuse(error, "thinking.enabled.budget_tokens: "
+		    "Input should be greater than or equal to 1024");
+	if (json_integer(request, "max_tokens", &most) && budget >= most)
+		return claude_refuse(error, "`max_tokens` must be greater than "
+		    "`thinking.budget_tokens`");
+	return 0;
+}
+
+static int
+check_output(const cJSON *request, const struct claude_model *model,
+    struct claude_error *error)
+{
+	static const char *const levels[]
+	    = { "high", "low", "max", "medium", "xhigh", NULL };
+	static const char *const known[]
+	    = { "effort", "format", "task_budget", NULL };
+	const cJSON *output = member(request, "output_config"), *entry;
+	const char *thinking;
+
+	if (output == NULL)
+		return 0;
+	if (!cJSON_IsObject(output))
+		return claude_refuse(error,
+		    "output_config: Input should be a valid dictionary");
+	cJSON_ArrayForEach(entry, output)
+		if (!one_of(entry->string, known))
+			return claude_refuse(error, "output_config.%s: Extra "
+			    "inputs are not permitted", entry->string);
+	entry = member(output, "effort");
+	if (entry == NULL)
+		return 0;
+	if (!one_of(json_string(output, "effort"), levels))
+		return claude_refuse(error, "output_config.effort: Input "
+		    "should be 'low', 'medium', 'high', 'xhigh' or 'max'");
+	if (!model->effort)
+		return claude_refuse(error,
+		    "This model does not support the effort parameter.");
+	thinking = json_string(member(request, "thinking"), "type");
+	if (thinking != NULL && model->binds
+	    && (strcmp(thinking, "disabled") == 0
+	        || strcmp(thinking, "between_tools") == 0)
+	    && (strcmp(entry->valuestring, "max") == 0
+	        || strcmp(entry->valuestring, "xhigh") == 0))
+		return claude_refuse(error, "output_config.effort: with "
+		    "thinking off, effort must be 'high' or lower");
+	return 0;
+}
+
+static int
+check_schema_keys(const cJSON *schema, size_t tool, int depth,
+    struct claude_error *error)
+{
+	const cJSON *child, *properties;
+	size_t length;
+
+	if (depth > SCHEMA_DEPTH)
+		return claude_refuse(error, "tools.%zu.custom.input_schema: "
+		    "the schema is nested too deeply", tool);
+	properties = cJSON_IsObject(schema) ? member(schema, "properties")
+	    : NULL;
+	if (cJSON_IsObject(properties)) {
+		cJSON_ArrayForEach(child, properties) {
+			length = strlen(child->string);
+			if (length == 0 || length > KEY_MOST
+			    || strspn(child->string, NAME_LETTERS ".")
+			        != length)
+				return claude_refuse(error,
+				    "tools.%zu.custom.input_schema.properties: "
+				    "Property keys should match pattern "
+				    "'^[a-zA-Z0-9_.-]{1,64}$'", tool);
+		}
+	}
+	cJSON_ArrayForEach(child, schema)
+		if ((cJSON_IsObject(child) || cJSON_IsArray(child))
+		    && check_schema_keys(child, tool, depth + 1, error) < 0)
+			return -1;
+	return 0;
+}
+
+static int
+check_tool(const cJSON *tool, size_t index, const cJSON *names,
+    struct claude_error *error)
+{
+	const char *name = json_string(tool, "name"), *type;
+	const cJSON *schema = member(tool, "input_schema");
+	size_t length;
+
+	type = json_string(tool, "type");
+	if (name == NULL)
+		return claude_refuse(error,
+		    "tools.%zu.custom.name: Field required", index);
+	length = strlen(name);
+	if (length > NAME_MOST)
+		return claude_refuse(error, "tools.%zu.custom.name: String "
+		    "should have at most 128 characters", index);
+	if (length == 0 || strspn(name, NAME_LETTERS) != length)
+		return claude_refuse(error, "tools.%zu.custom.name: String "
+		    "should match pattern '^[a-zA-Z0-9_-]{1,128}$'", index);
+	if (member(names, name) != NULL)
+		return claude_refuse(error,
+		    "tools: Tool names must be unique.");
+	if (type != NULL && strcmp(type, "custom") != 0)
+		return 0;
+	if (!cJSON_IsObject(schema))
+		return claude_refuse(error, "tools.%zu.custom.input_schema: %s",
+		    index, schema == NULL ? "Field required"
+		        : "Input should be a valid dictionary");
+	type = json_string(schema, "type");
+	if (type == NULL || strcmp(type, "object") != 0)
+		return claude_refuse(error, "tools.%zu.custom.input_schema."
+		    "type: Input should be 'object'", index);
+	if (json_true(tool, "strict")
+	    && !cJSON_IsFalse(member(schema, "additionalProperties")))
+		return claude_refuse(error, "tools.%zu.custom: For 'object' "
+		    "type, 'additionalProperties' must be explicitly set to "
+		    "false", index);
+	return check_schema_keys(schema, index, 0, error);
+}
+
+static int
+check_tools(const cJSON *request, struct claude_error *error)
+{
+	const cJSON *tools = member(request, "tools"), *tool;
+	cJSON *names;
+	char where[40];
+	size_t index = 0;
+	int result = 0;
+
+	if (tools == NULL)
+		return 0;
+	if (!cJSON_IsArray(tools))
+		return claude_refuse(error,
+		    "tools: Input should be a valid list");
+	names = cJSON_CreateObject();
+	cJSON_ArrayForEach(tool, tools) {
+		snprintf(where, sizeof(where), "tools.%zu", index);
+		result = check_tool(tool, index, names, error);
+		if (result == 0)
+			result = claude_check_marker(tool, where, error);
+		if (result < 0)
+			break;
+		cJSON_AddTrueToObject(names, json_string(tool, "name"));
+		index++;
+	}
+	cJSON_Delete(names);
+	return result;
+}
+
+static int
+check_tool_choice(const cJSON *request, const struct claude_model *model,
+    struct claude_error *error)
+{
+	static const char *const types[]
+	    = { "any", "auto", "none", "tool", NULL };
+	const cJSON *choice = member(request, "tool_choice"), *tool;
+	const char *type, *name;
+
+	if (choice == NULL)
+		return 0;
+	type = json_string(choice, "type");
+	if (!one_of(type, types))
+		return claude_refuse(error, "tool_choice.type: Input should "
+		    "be 'auto', 'any', 'tool' or 'none'");
+	if (cJSON_GetArraySize(member(request, "tools")) == 0)
+		return claude_refuse(error, "tool_choice: tool_choice may only "
+		    "be specified while providing tools");
+	if (strcmp(type, "any") != 0 && strcmp(type, "tool") != 0)
+		return 0;
+	if (!model->forced)
+		return claude_refuse(error, "tool_choice: type '%s' is not "
+		    "supported for this model; use 'auto'", type);
+	name = json_string(choice, "name");
+	if (strcmp(type, "tool") != 0)
+		return 0;
+	cJSON_ArrayForEach(tool, member(request, "tools"))
+		if (name != NULL && json_string(tool, "name") != NULL
+		    && strcmp(name, json_string(tool, "name")) == 0)
+			return 0;
+	return claude_refuse(error, "tool_choice: Tool '%s' not found in "
+	    "provided tools", name ? name : "");
+}
+
+int
+claude_check_marker(const cJSON *object, const char *where,
+    struct claude_error *error)
+{
+	const cJSON *marker = member(object, "cache_control");
+	const char *type, *ttl, *text;
+
+	if (marker == NULL || cJSON_IsNull(marker))
+		return 0;
+	type = json_string(marker, "type");
+	if (type == NULL || strcmp(type, "ephemeral") != 0)
+		return claude_refuse(error, "%s.cache_control.type: Input "
+		    "should be 'ephemeral'", where);
+	ttl = json_string(marker, "ttl");
+	if (member(marker, "ttl") != NULL && (ttl == NULL
+	        || (strcmp(ttl, "5m") != 0 && strcmp(ttl, "1h") != 0)))
+		return claude_refuse(error, "%s.cache_control.ttl: Input "
+		    "should be '5m' or '1h'", where);
+	type = json_string(object, "type");
+	text = json_string(object, "text");
+	if (type != NULL && strstr(type, "thinking") != NULL)
+		return claude_refuse(error, "%s.cache_control: Extra inputs "
+		    "are not permitted", where);
+	if (text != NULL && *text == '\0')
+		return claude_refuse(error, "%s: cache_control cannot be set "
+		    "for empty text blocks", where);
+	return 0;
+}
+
+static int
+check_system(const cJSON *request, struct claude_error *error)
+{
+	const cJSON *system = member(request, "system"), *block;
+	const char *type, *text;
+	char where[40];
+	size_t index = 0;
+
+	if (system == NULL || cJSON_IsString(system))
+		return 0;
+	if (!cJSON_IsArray(system))
+		return claude_refuse(error,
+		    "system: Input should be a valid list");
+	cJSON_ArrayForEach(block, system) {
+		snprintf(where, sizeof(where), "system.%zu", index++);
+		type = json_string(block, "type");
+		text = json_string(block, "text");
+		if (type == NULL || strcmp(type, "text") != 0)
+			return claude_refuse(error,
+			    "%s.type: Input should be 'text'", where);
+		if (text == NULL)
+			return claude_refuse(error,
+			    "%s.text: Field required", where);
+		if (claude_check_marker(block, where, error) < 0)
+			return -1;
+		if (*text == '\0')
+			return claude_refuse(error, "system: text content "
+			    "blocks must be non-empty");
+	}
+	return 0;
+}
+
+struct markers {
+	size_t count;
+	bool short_seen, misplaced;
+};
+
+/* In the order of the cache: tools, system, messages. */
+static void
+count_markers(const cJSON *value, int depth, struct markers *markers)
+{
+	const cJSON *child, *marker;
+	const char *ttl;
+
+	if (depth > 4)
+		return;
+	marker = cJSON_IsObject(value) ? member(value, "cache_control") : NULL;
+	if (cJSON_IsObject(marker)) {
+		ttl = json_string(marker, "ttl");
+		markers->count++;
+		if (ttl == NULL || strcmp(ttl, "1h") != 0)
+			markers->short_seen = true;
+		else if (markers->short_seen)
+			markers->misplaced = true;
+	}
+	cJSON_ArrayForEach(child, value) {
+		/* Blocks within blocks count; a tool's schema does not. */
+		if (cJSON_IsArray(child) || (cJSON_IsArray(value)
+		        && cJSON_IsObject(child)))
+			count_markers(child, depth + 1, markers);
+	}
+}
+
+static int
+check_markers(const cJSON *request, struct claude_error *error)
+{
+	struct markers markers = { 0, false, false };
+
+	if (claude_check_marker(request, "request", error) < 0)
+		return -1;
+	count_markers(member(request, "tools"), 0, &markers);
+	count_markers(member(request, "system"), 0, &markers);
+	count_markers(member(request, "messages"), 0, &markers);
+	if (cJSON_IsObject(member(request, "cache_control")))
+		markers.count++;
+	if (markers.count > MARKERS_MOST)
+		return claude_refuse(error, "A maximum of %d blocks with "
+		    "cache_control may be provided. Found %zu.", MARKERS_MOST,
+		    markers.count);
+	if (markers.misplaced)
+		return claude_refuse(error, "a ttl='1h' cache_control block "
+		    "must not come after a ttl='5m' cache_control block");
+	return 0;
+}
+
+int
+claude_check_request(const cJSON *request, const struct claude_rules *rules,
+    const struct claude_model **ret_model, struct claude_error *error)
+{
+	const struct claude_model *model;
+	const char *name;
+
+	if (!cJSON_IsObject(request))
+		return claude_refuse(error,
+		    "The request body is not a JSON object");
+	name = json_string(request, "model");
+	if (name == NULL)
+		return claude_refuse(error, member(request, "model") == NULL
+		        ? "model: Field required"
+		        : "model: Input should be a valid string");
+	model = claude_model(name);
+	if (model == NULL) {
+		claude_refuse(error, "model: %.100s", name);
+		error->status = 404;
+		error->type = "not_found_error";
+		return -1;
+	}
+	if (check_names(request, rules, error) < 0
+	    || check_limits(request, rules, model, error) < 0
+	    || check_thinking(request, model, error) < 0
+	    || check_output(request, model, error) < 0
+	    || check_tools(request, error) < 0
+	    || check_tool_choice(request, model, error) < 0
+	    || check_system(request, error) < 0
+	    || check_markers(request, error) < 0)
+		return -1;
+	*ret_model = model;
+	return 0;
+}

@@ -1,0 +1,153 @@
+/*
+ * claude_models: a table by generation. Columns of "thinking": what each value
+ * of thinking.type does with the model.
+ */
+#include "cmd/standin/claude/models.h"
+
+#define MILLION 1000000
+#define LONG_OUTPUT 128000
+
+#define NEWEST .context = MILLION, .output = LONG_OUTPUT, .adaptive = true, \
+	.thinks = true, .effort = true, .binds = true, .omits = true, \
+	.cache_least = 512
+#define FIFTH .context = MILLION, .output = LONG_OUTPUT, .adaptive = true, \
+	.thinks = true, .effort = true, .forced = true, .omits = true
+#define FOURTH .context = MILLION, .output = LONG_OUTPUT, .adaptive = true, \
+	.disabled = true, .effort = true, .forced = true
+#define OLDEST .context = 200000, .output = 64000, .enabled = true, \
+	.disabled = true, .forced = true, .prefill = true, \
+	.cache_least = 4096
+
+static const struct claude_model models[] = {
+	{ "claude-fable-5-2", "Claude Fable 5.2", "fable",
+	    "2026-11-09T00:00:00Z", NEWEST },
+	{ "claude-mythos-5-2", "Claude Mythos 5.2", "mythos",
+	    "2026-11-09T00:00:00Z", NEWEST },
+	{ "claude-haiku-5-5", "Claude Haiku 5.5", "haiku",
+	    "2026-10-08T00:00:00Z", NEWEST, .disabled = true,
+	    .forced = true },
+	{ "claude-sonnet-5-5", "Claude Sonnet 5.5", "sonnet",
+	    "2026-10-07T00:00:00Z", NEWEST, .between_tools = true },
+	{ "claude-opus-5-5", "Claude Opus 5.5", "opus",
+	    "2026-09-22T00:00:00Z", NEWEST },
+	{ "claude-fable-5-1", "Claude Fable 5.1", "fable",
+	    "2026-09-01T00:00:00Z", NEWEST },
+	{ "claude-mythos-5-1", "Claude Mythos 5.1", "mythos",
+	    "2026-09-01T00:00:00Z", NEWEST },
+	{ "claude-sonnet-5", "Claude Sonnet 5", "sonnet",
+	    "2026-06-01T00:00:00Z", FIFTH, .disabled = true,
+	    .cache_least = 1024 },
+	{ "claude-fable-5", "Claude Fable 5", "fable",
+	    "2026-06-01T00:00:00Z", FIFTH, .cache_least = 512 },
+	{ "claude-mythos-5", "Claude Mythos 5", "mythos",
+	    "2026-06-01T00:00:00Z", FIFTH, .cache_least = 512 },
+	{ "claude-opus-5", "Claude Opus 5", "opus",
+	    "2026-06-01T00:00:00Z", FIFTH, .disabled = true,
+	    .cache_least = 512 },
+	{ "claude-opus-4-8", "Claude Opus 4.8", "opus",
+	    "2026-04-01T00:00:00Z", FOURTH, .omits = true,
+	    .cache_least = 1024 },
+	{ "claude-opus-4-7", "Claude Opus 4.7", "opus",
+	    "2026-03-01T00:00:00Z", FOURTH, .omits = true,
+	    .cache_least = 2048 },
+	{ "claude-opus-4-6", "Claude Opus 4.6", "opus",
+	    "2026-02-01T00:00:00Z", FOURTH, .enabled = true,
+	    .cache_least = 4096 },
+	{ "claude-sonnet-4-6", "Claude Sonnet 4.6", "sonnet",
+	    "2026-02-01T00:00:00Z", FOURTH, .enabled = true,
+	    .cache_least = 1024 },
+	{ "claude-opus-4-5-20251101", "Claude Opus 4.5", "opus",
+	    "2025-11-01T00:00:00Z", OLDEST },
+	{ "claude-opus-4-5", "Claude Opus 4.5", "opus",
+	    "2025-11-01T00:00:00Z", OLDEST },
+	{ "claude-haiku-4-5-20251001", "Claude Haiku 4.5", "haiku",
+	    "2025-10-01T00:00:00Z", OLDEST },
+	{ "claude-haiku-4-5", "Claude Haiku 4.5", "haiku",
+	    "2025-10-01T00:00:00Z", OLDEST },
+	{ "claude-sonnet-4-5-20250929", "Claude Sonnet 4.5", "sonnet",
+	    "2025-09-29T00:00:00Z", OLDEST },
+	{ "claude-sonnet-4-5", "Claude Sonnet 4.5", "sonnet",
+	    "2025-09-29T00:00:00Z", OLDEST },
+};
+
+#define MODELS (sizeof(models) / sizeof(models[0]))
+
+const struct claude_model *
+claude_model(const char *id)
+{
+	size_t i;
+
+	for (i = 0; i < MODELS; i++)
+		if (strcmp(models[i].id, id) == 0)
+			return &models[i];
+	return NULL;
+}
+
+const struct claude_model *
+claude_model_at(size_t index)
+{
+	return index < MODELS ? &models[index] : NULL;
+}
+
+static void
+add_support(cJSON *object, const char *name, bool supported)
+{
+	cJSON_AddBoolToObject(
+	    cJSON_AddObjectToObject(object, name), "supported", supported);
+}
+
+static void
+add_capabilities(cJSON *json, const struct claude_model *model)
+{
+	static const char *const plain[] = { "batch", "citations",
+		"code_execution", "image_input", "pdf_input",
+		"structured_outputs" };
+	static const char *const levels[]
+	    = { "low", "medium", "high", "xhigh", "max" };
+	cJSON *all = cJSON_AddObjectToObject(json, "capabilities"), *part;
+	size_t i;
+
+	for (i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+		add_support(all, plain[i], true);
+	part = cJSON_AddObjectToObject(all, "context_management");
+	cJSON_AddBoolToObject(part, "supported", true);
+	add_support(part, "clear_thinking_20251015", true);
+	add_support(part, "clear_tool_uses_20250919", true);
+	add_support(part, "compact_20260112", model->adaptive);
+	part = cJSON_AddObjectToObject(all, "effort");
+	cJSON_AddBoolToObject(part, "supported", model->effort);
+	for (i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
+		add_support(part, levels[i], model->effort);
+	part = cJSON_AddObjectToObject(all, "server_tools");
+	cJSON_AddBoolToObject(part, "supported", false);
+	add_support(part, "code_execution", false);
+	add_support(part, "web_fetch", false);
+	add_support(part, "web_search", false);
+	part = cJSON_AddObjectToObject(all, "thinking");
+	cJSON_AddBoolToObject(part, "supported", true);
+	part = cJSON_AddObjectToObject(part, "types");
+	add_support(part, "adaptive", model->adaptive);
+	add_support(part, "between_tools", model->between_tools);
+	add_support(part, "disabled", model->disabled);
+	add_support(part, "enabled", model->enabled);
+}
+
+cJSON *
+claude_model_json(const struct claude_model *model)
+{
+	cJSON *json = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(json, "type", "model");
+	cJSON_AddStringToObject(json, "id", model->id);
+	cJSON_AddStringToObject(json, "display_name", model->name);
+	cJSON_AddStringToObject(json, "created_at", model->created);
+	cJSON_AddStringToObject(json, "lifecycle", "active");
+	cJSON_AddNullToObject(json, "deprecated_at");
+	cJSON_AddNullToObject(json, "retires_at");
+	cJSON_AddStringToObject(json, "line", model->line);
+	cJSON_AddNumberToObject(
+	    json, "max_input_tokens", (double)model->context);
+	cJSON_AddNumberToObject(json, "max_tokens", (double)model->output);
+	add_capabilities(json, model);
+	return json;
+}

@@ -1,0 +1,226 @@
+/*
+ * claude_stream: texts go out in pieces of a few words and inputs in pieces of
+ * a few bytes, none of which ends within a character: like the API, and so
+ * that no client gets away with taking a delta for the whole.
+ */
+#include "cmd/standin/claude/stream.h"
+
+#include "common/base/mem.h"
+#include "common/json/json.h"
+
+#define TEXT_PIECE 40
+#define INPUT_PIECE 48
+#define PIECES_MOST 64
+
+static const cJSON *
+member(const cJSON *object, const char *name)
+{
+	return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+static void
+start_event(struct reply *reply, const char *name)
+{
+	buf_print(&reply->body, "event: %s\ndata: ", name);
+}
+
+static void
+end_event(struct reply *reply)
+{
+	buf_add_string(&reply->body, "\n\n");
+	reply_event_end(reply);
+}
+
+static void
+json_event(struct reply *reply, const char *name, cJSON *data)
+{
+	char *text = json_text(data);
+
+	start_event(reply, name);
+	buf_add_string(&reply->body, text);
+	end_event(reply);
+	free(text);
+	cJSON_Delete(data);
+}
+
+static void
+delta_event(struct reply *reply, int index, const char *type,
+    const char *name, const char *text, size_t size)
+{
+	start_event(reply, "content_block_delta");
+	buf_print(&reply->body, "{\"type\":\"content_block_delta\",\"index\":%d,"
+	    "\"delta\":{\"type\":\"%s\",\"%s\":", index, type, name);
+	json_quote(&reply->body, text, size);
+	buf_add_string(&reply->body, "}}");
+	end_event(reply);
+}
+
+/* TEXT in pieces of about SIZE bytes, longer ones when it is very long. */
+static void
+pieces(struct reply *reply, int index, const char *type, const char *name,
+    const char *text, size_t size)
+{
+	size_t left = strlen(text), piece;
+
+	if (left / PIECES_MOST > size)
+		size = left / PIECES_MOST;
+	while (left > 0) {
+		piece = left < size ? left : size;
+		while (piece < left
+		    && ((unsigned char)text[piece] & 0xc0) == 0x80)
+			piece++;
+		delta_event(reply, index, type, name, text, piece);
+		text += piece;
+		left -= piece;
+	}
+}
+
+static void
+stream_input(struct reply *reply, int index, const cJSON *input)
+{
+	char *text;
+
+	delta_event(reply, index, "input_json_delta", "partial_json", "", 0);
+	if (input == NULL || input->child == NULL)
+		return;
+	text = json_text(input);
+	pieces(reply, index, "input_json_delta", "partial_json", text,
+	    INPUT_PIECE);
+	free(text);
+}
+
+/* The block as it starts: what comes by deltas is empty. */
+static cJSON *
+block_start(const cJSON *block, int index)
+{
+	cJSON *data = cJSON_CreateObject(), *start, *part;
+	const char *type = json_string(block, "type");
+
+	cJSON_AddStringToObject(data, "type", "content_block_start");
+	cJSON_AddNumberToObject(data, "index", index);
+	start = cJSON_Duplicate(block, true);
+	cJSON_AddItemToObject(data, "content_block", start);
+	if (strcmp(type, "text") == 0) {
+		part = cJSON_GetObjectItemCaseSensitive(start, "text");
+		cJSON_SetValuestring(part, "");
+	} else if (strcmp(type, "thinking") == 0) {
+		part = cJSON_GetObjectItemCaseSensitive(start, "thinking");
+		cJSON_SetValuestring(part, "");
+		part = cJSON_GetObjectItemCaseSensitive(start, "signature");
+		cJSON_SetValuestring(part, "");
+	} else if (strcmp(type, "tool_use") == 0
+	    || strcmp(type, "server_tool_use") == 0) {
+		cJSON_ReplaceItemInObjectCaseSensitive(
+		    start, "input", cJSON_CreateObject());
+	}
+	return data;
+}
+
+static void
+stream_block(struct reply *reply, const cJSON *block, int index)
+{
+	const char *type = json_string(block, "type");
+	cJSON *data;
+
+	json_event(reply, "content_block_start", block_start(block, index));
+	if (strcmp(type, "text") == 0) {
+		pieces(reply, index, "text_delta", "text",
+		    json_string(block, "text"), TEXT_PIECE);
+	} else if (strcmp(type, "thinking") == 0) {
+		pieces(reply, index, "thinking_delta", "thinking",
+		    json_string(block, "thinking"), TEXT_PIECE);
+		delta_event(reply, index, "signature_delta", "signature",
+		    json_string(block, "signature"),
+		    strlen(json_string(block, "signature")));
+	} else if (strcmp(type, "tool_use") == 0
+	    || strcmp(type, "server_tool_use") == 0) {
+		stream_input(reply, index, member(block, "input"));
+	}
+	data = cJSON_CreateObject();
+	cJSON_AddStringToObject(data, "type", "content_block_stop");
+	cJSON_AddNumberToObject(data, "index", index);
+	json_event(reply, "content_block_stop", data);
+}
+
+static cJSON *
+message_start(const cJSON *message)
+{
+	cJSON *data = cJSON_CreateObject(), *start;
+
+	cJSON_AddStringToObject(data, "type", "message_start");
+	start = cJSON_Duplicate(message, true);
+	cJSON_AddItemToObject(data, "message", start);
+	cJSON_ReplaceItemInObjectCaseSensitive(
+	    start, "content", cJSON_CreateArray());
+	cJSON_ReplaceItemInObjectCaseSensitive(
+	    start, "stop_reason", cJSON_CreateNull());
+	cJSON_ReplaceItemInObjectCaseSensitive(
+	    start, "stop_details", cJSON_CreateNull());
+	start = cJSON_GetObjectItemCaseSensitive(start, "usage");
+	cJSON_ReplaceItemInObjectCaseSensitive(
+	    start, "output_tokens", cJSON_CreateNumber(1));
+	return data;
+}
+
+static cJSON *
+message_delta(const cJSON *message)
+{
+	static const char *const moved[] = { "stop_reason", "stop_sequence",
+		"stop_details", "container" };
+	static const char *const counted[] = { "input_tokens",
+		"cache_creation_input_tokens", "cache_read_input_tokens",
+		"output_tokens", "output_tokens_details" };
+	cJSON *data = cJSON_CreateObject(), *part;
+	const cJSON *usage = member(message, "usage");
+	size_t i;
+
+	cJSON_AddStringToObject(data, "type", "message_delta");
+	part = cJSON_AddObjectToObject(data, "delta");
+	for (i = 0; i < sizeof(moved) / sizeof(moved[0]); i++)
+		cJSON_AddItemToObject(part, moved[i],
+		    cJSON_Duplicate(member(message, moved[i]), true));
+	part = cJSON_AddObjectToObject(data, "usage");
+	for (i = 0; i < sizeof(counted) / sizeof(counted[0]); i++)
+		if (member(usage, counted[i]) != NULL)
+			cJSON_AddItemToObject(part, counted[i],
+			    cJSON_Duplicate(member(usage, counted[i]), true));
+	return data;
+}
+
+void
+claude_stream(struct reply *reply, const cJSON *message)
+{
+	const cJSON *block;
+	int index = 0;
+
+	reply->type = "text/event-stream; charset=utf-8";
+	json_event(reply, "message_start", message_start(message));
+	cJSON_ArrayForEach(block, member(message, "content")) {
+		stream_block(reply, block, index);
+		if (index++ == 0) {
+			start_event(reply, "ping");
+			buf_add_string(&reply->body, "{\"type\": \"ping\"}");
+			end_event(reply);
+		}
+	}
+	json_event(reply, "message_delta", message_delta(message));
+	start_event(reply, "message_stop");
+	buf_add_string(&reply->body, "{\"type\":\"message_stop\"}");
+	end_event(reply);
+}
+
+void
+claude_stream_error(struct reply *reply, size_t count, const char *type,
+    const char *text)
+{
+	if (count < reply->end_count) {
+		reply->body.length = count == 0 ? 0 : reply->ends[count - 1];
+		reply->end_count = count;
+	}
+	start_event(reply, "error");
+	buf_print(&reply->body, "{\"type\":\"error\",\"error\":{\"type\":\"%s\","
+	    "\"message\":", type);
+	json_quote(&reply->body, text, strlen(text));
+	buf_add_string(&reply->body, "}}");
+	end_event(reply);
+}

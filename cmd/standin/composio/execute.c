@@ -1,0 +1,235 @@
+/*
+ * composio_execute: POST /tools/execute/{slug}. First whether the call may be
+ * made at all (an HTTP error, nothing is executed), then the tool itself,
+ * whose failures are HTTP 200 with successful false.
+ */
+#include "cmd/standin/script/script.h"
+#include "cmd/standin/script/template.h"
+#include "cmd/standin/standin.h"
+#include "common/base/mem.h"
+#include "common/json/json.h"
+#include "common/json/log.h"
+
+static const cJSON *
+member(const cJSON *object, const char *name)
+{
+	return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+const char *
+composio_tool(const char *path)
+{
+	if (strncmp(path, "tools/execute/", 14) != 0 || path[14] == '\0')
+		return NULL;
+	return path + 14;
+}
+
+/* A tool of the script's: its result is a template. */
+static cJSON *
+run_scripted(const struct tool *tool, const char *user,
+    const cJSON *arguments, char error[300])
+{
+	struct scope scope = { .arguments = arguments };
+	cJSON *data = NULL;
+	char *text;
+
+	scope.root = cJSON_CreateObject();
+	cJSON_AddStringToObject(scope.root, "user", user);
+	cJSON_AddStringToObject(scope.root, "tool", tool->slug);
+	if (tool->error != NULL && cJSON_IsString(tool->error)) {
+		text = template_string(&scope, tool->error->valuestring);
+		snprintf(error, 300, "%s", text);
+		free(text);
+	} else if (tool->result == NULL) {
+		data = cJSON_CreateObject();
+	} else {
+		data = template_value(&scope, tool->result);
+		if (!cJSON_IsObject(data)) {
+			arguments = data;
+			data = cJSON_CreateObject();
+			cJSON_AddItemToObject(data, "result",
+			    arguments == NULL ? cJSON_CreateNull()
+			        : (cJSON *)(uintptr_t)arguments);
+		}
+	}
+	scope_release(&scope);
+	cJSON_Delete(scope.root);
+	return data;
+}
+
+static cJSON *
+run(struct standin *standin, const struct tool *tool, const char *user,
+    const cJSON *arguments, char error[300])
+{
+	cJSON *data = NULL;
+
+	if (!catalogue_check(tool, arguments, error))
+		return NULL;
+	if (tool->result != NULL || tool->error != NULL)
+		return run_scripted(tool, user, arguments, error);
+	if (gmail_run(standin->gmail, tool->slug, user, arguments, &data, error)
+	    || linear_run(standin->linear, tool->slug, user, arguments, &data,
+	        error))
+		return data;
+	if (strcmp(tool->slug, "HACKERNEWS_GET_USER") == 0) {
+		data = cJSON_CreateObject();
+		cJSON_AddStringToObject(data, "username",
+		    json_string(arguments, "username"));
+		cJSON_AddNumberToObject(data, "karma", 4711);
+		return data;
+	}
+	return run_scripted(tool, user, arguments, error);
+}
+
+/* The account that the call uses. False when it may not be made, and the
+ * reply says why. */
+static bool
+find_account(struct standin *standin, struct request *request,
+    const struct tool *tool, const cJSON *body, struct account **ret_account,
+    struct reply *reply)
+{
+	const char *user = json_string(body, "user_id");
+	const char *id = json_string(body, "connected_account_id");
+	struct account *account;
+	char text[300];
+
+	if (user == NULL)
+		user = json_string(body, "entity_id");
+	if (id != NULL && user == NULL) {
+		composio_fault(request, reply, 400, 0, "",
+		    "User ID is required with connected account");
+		return false;
+	}
+	*ret_account = NULL;
+	if (id == NULL && tool->no_auth)
+		return true;
+	account = id != NULL ? accounts_find(standin->accounts, id)
+	    : user != NULL ? accounts_active(
+	          standin->accounts, user, tool->toolkit) : NULL;
+	if (account == NULL || strcmp(account->toolkit, tool->toolkit) != 0) {
+		snprintf(text, sizeof(text), "No connected account found for "
+		    "user ID %.80s for toolkit %.60s", user ? user : "default",
+		    tool->toolkit);
+		composio_fault(request, reply, 400, 1810,
+		    "ActionExecute_ConnectedAccountNotFound", text);
+		return false;
+	}
+	if (!account_of(account, user)) {
+		snprintf(text, sizeof(text), "The connected account %.80s does "
+		    "not belong to the user ID %.80s", id, user);
+		composio_fault(request, reply, 400, 1812,
+		    "ActionExecute_ConnectedAccountEntityIdMismatch", text);
+		return false;
+	}
+	if (strcmp(account->status, "ACTIVE") != 0 || account->disabled) {
+		snprintf(text, sizeof(text), "Connected account %.80s is in "
+		    "%.40s state%s%.100s", account->id, account->disabled
+		        ? "DISABLED" : account->status,
+		    account->reason ? ": " : "",
+		    account->reason ? account->reason : "");
+		composio_fault(request, reply, 422, 1820,
+		    "ActionExecute_ConnectedAccountInvalidState", text);
+		return false;
+	}
+	*ret_account = account;
+	return true;
+}
+
+static void
+put_result(struct request *request, cJSON *data, const char *error,
+    struct reply *reply)
+{
+	cJSON *json = cJSON_CreateObject();
+	char log[48], *text;
+
+	cJSON_AddBoolToObject(json, "successful", data != NULL);
+	cJSON_AddItemToObject(
+	    json, "data", data != NULL ? data : cJSON_CreateObject());
+	if (data != NULL)
+		cJSON_AddNullToObject(json, "error");
+	else
+		cJSON_AddStringToObject(json, "error", error);
+	snprintf(log, sizeof(log), "log_%s", request->id + 4);
+	cJSON_AddStringToObject(json, "log_id", log);
+	cJSON_AddNullToObject(json, "session_info");
+	text = json_text(json);
+	buf_add_string(&reply->body, text);
+	free(text);
+	cJSON_Delete(json);
+}
+
+static void
+execute(struct standin *standin, struct request *request,
+    const struct tool *tool, const cJSON *body, struct reply *reply)
+{
+	const char *user = json_string(body, "user_id");
+	const cJSON *arguments = member(body, "arguments");
+	cJSON *none = cJSON_CreateObject(), *data;
+	struct account *account;
+	struct fail fail;
+	char error[300] = "";
+
+	if (user == NULL)
+		user = json_string(body, "entity_id");
+	if (user == NULL)
+		user = "default";
+	if (arguments == NULL)
+		arguments = none;
+	pthread_mutex_lock(&standin->lock);
+	if (!find_account(standin, request, tool, body, &account, reply)) {
+		pthread_mutex_unlock(&standin->lock);
+		cJSON_Delete(none);
+		log_line("info", "composio.refused", "request", request->id,
+		    "tool", tool->slug, NULL);
+		return;
+	}
+	data = run(standin, tool, user, arguments, error);
+	if (account != NULL)
+		account_called(account);
+	if (data != NULL && ledger_add(standin->ledger, tool->slug, user,
+	        account ? account->id : NULL, arguments, tool->read_only,
+	        &fail) < 0)
+		log_line("error", "ledger", "message", fail.message, NULL);
+	if (data != NULL && !tool->read_only)
+		standin_save(standin);
+	pthread_mutex_unlock(&standin->lock);
+	put_result(request, data, error, reply);
+	cJSON_Delete(none);
+	log_line("debug", "composio.executed", "request", request->id, "tool",
+	    tool->slug, "error", *error != '\0' ? error : NULL, NULL);
+}
+
+void
+composio_execute(struct standin *standin, struct request *request,
+    const char *slug, const cJSON *body, struct reply *reply)
+{
+	const struct tool *tool = catalogue_find(standin->catalogue, slug);
+	const char *version = json_string(body, "version");
+	const cJSON *arguments = member(body, "arguments");
+	char text[200];
+	int64_t before;
+
+	if (tool == NULL || (version != NULL && *version != '\0'
+	        && strcmp(version, "latest") != 0
+	        && strcmp(version, tool->version) != 0)) {
+		snprintf(text, sizeof(text), "Tool %.100s not found%s%.40s",
+		    slug, tool != NULL ? " in version " : "",
+		    tool != NULL ? version : "");
+		composio_fault(
+		    request, reply, 404, 2401, "Tool_ToolNotFound", text);
+		return;
+	}
+	if (tool->deprecated) {
+		composio_fault(request, reply, 410, 2410,
+		    "Tool_ToolDeprecated", "The tool is no longer available");
+		return;
+	}
+	if (arguments != NULL && !cJSON_IsObject(arguments)) {
+		composio_fault(request, reply, 400, 0, "",
+		    "arguments must be an object");
+		return;
+	}
+	script_latency(
+	    standin->script, tool->slug, &before, &reply->delay_ms);
+	execute(standin, request, tool, body, reply);
+}

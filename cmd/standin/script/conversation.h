@@ -1,0 +1,52 @@
+/*
+ * conversation: what a Messages request says about the work so far, for the
+ * rules of a script.
+ *
+ * Everything comes from the request and nothing from memory: the same request
+ * always looks the same. Reading it costs what the request is long.
+ *
+ * The root for templates (template.h) has
+ *	goal     the text of the first user message
+ *	user     metadata.user_id, or ""
+ *	turn     1 for the first model turn, 2 for the next
+ *	count    {TOOL: calls so far}
+ *	ok       {TOOL: calls so far that ended well}
+ *	calls    {TOOL: [{id, ok, input, result, text}]}
+ *	results  {TOOL: the results that ended well, as one: arrays are joined,
+ *	          of other members the newest counts}
+ *	last     {TOOL: the newest result that ended well}
+ */
+#ifndef CMD_STANDIN_SCRIPT_CONVERSATION_H
+#define CMD_STANDIN_SCRIPT_CONVERSATION_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct conversation_call {
+	const char *id, *tool;
+	const cJSON *input;
+	char *text;        /* of the result; NULL: none yet */
+	cJSON *parsed;     /* the result when it is JSON */
+	bool ok;
+	int64_t turn;      /* that made the call */
+};
+
+struct conversation {
+	cJSON *root;
+	char *goal;
+	int64_t turn;
+	struct conversation_call *calls;
+	size_t call_count;
+	size_t last; /* calls from here on are of the newest turn */
+};
+
+/* REQUEST has passed the checks of claude_check.h and must live longer. */
+struct conversation *
+conversation_read(const cJSON *request);
+
+void
+conversation_free(struct conversation *conversation); /* NULL is fine */
+
+#endif

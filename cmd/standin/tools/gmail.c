@@ -1,0 +1,475 @@
+/*
+ * gmail: lists are filtered on each call. A page token is the place in the
+ * list where the page starts, as "p25".
+ */
+#include "cmd/standin/tools/gmail.h"
+
+#include <glib.h>
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/json/json.h"
+
+#define PREVIEW_BYTES 280
+#define LISTED_BYTES 2500 /* of a text in a list without payloads */
+
+struct draft {
+	char *id, *message, *thread, *user;
+	int64_t date;
+	cJSON *arguments;
+};
+
+struct gmail {
+	struct mailbox *mailbox;
+	GPtrArray *drafts;  /* all, oldest first */
+	GHashTable *users;  /* user -> GPtrArray of drafts, not owned */
+};
+
+static const cJSON *
+member(const cJSON *object, const char *name)
+{
+	return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+static void
+draft_free(gpointer pointer)
+{
+	struct draft *draft = pointer;
+
+	free(draft->id);
+	free(draft->message);
+	free(draft->thread);
+	free(draft->user);
+	cJSON_Delete(draft->arguments);
+	free(draft);
+}
+
+static void
+array_free(gpointer array)
+{
+	g_ptr_array_free(array, TRUE);
+}
+
+struct gmail *
+gmail_new(struct mailbox *mailbox)
+{
+	struct gmail *gmail = mem_alloc(sizeof(*gmail));
+
+	gmail->mailbox = mailbox;
+	gmail->drafts = g_ptr_array_new_with_free_func(draft_free);
+	gmail->users = g_hash_table_new_full(
+	    g_str_hash, g_str_equal, NULL, array_free);
+	return gmail;
+}
+
+void
+gmail_free(struct gmail *gmail)
+{
+	if (gmail == NULL)
+		return;
+	g_hash_table_destroy(gmail->users);
+	g_ptr_array_free(gmail->drafts, TRUE);
+	free(gmail);
+}
+
+/* The text cut to SIZE bytes, not within a character. */
+static void
+add_cut(cJSON *json, const char *name, const char *text, size_t size)
+{
+	char *copy;
+
+	if (strlen(text) > size) {
+		while (size > 0 && ((unsigned char)text[size] & 0xc0) == 0x80)
+			size--;
+		copy = mem_copy(text, size);
+		cJSON_AddStringToObject(json, name, copy);
+		free(copy);
+	} else {
+		cJSON_AddStringToObject(json, name, text);
+	}
+}
+
+/* PAYLOAD as Gmail's API has it: headers, and the body in URL-safe base64. */
+static void
+add_payload(cJSON *json, const struct mail *mail)
+{
+	cJSON *payload = cJSON_AddObjectToObject(json, "payload"), *list, *one;
+	gchar *text = g_base64_encode(
+	    (const guchar *)mail->text, strlen(mail->text)), **lines, *colon;
+	size_t i;
+
+	g_strdelimit(text, "+", '-');
+	g_strdelimit(text, "/", '_');
+	list = cJSON_AddArrayToObject(payload, "headers");
+	lines = g_strsplit(mail->headers, "\n", -1);
+	for (i = 0; lines[i] != NULL; i++) {
+		colon = strchr(lines[i], ':');
+		if (colon == NULL || g_ascii_isspace(*lines[i]))
+			continue;
+		*colon = '\0';
+		one = cJSON_CreateObject();
+		cJSON_AddStringToObject(one, "name", lines[i]);
+		cJSON_AddStringToObject(one, "value", g_strstrip(colon + 1));
+		cJSON_AddItemToArray(list, one);
+	}
+	g_strfreev(lines);
+	cJSON_AddStringToObject(payload, "mimeType", "text/plain");
+	one = cJSON_AddObjectToObject(payload, "body");
+	cJSON_AddNumberToObject(one, "size", (double)strlen(mail->text));
+	cJSON_AddStringToObject(one, "data", text);
+	g_free(text);
+}
+
+static cJSON *
+mail_json(const struct mail *mail, bool verbose, bool payload)
+{
+	cJSON *json = cJSON_CreateObject(), *part, *file;
+	char date[CLOCK_TEXT];
+	size_t i;
+
+	clock_format(mail->date, date);
+	cJSON_AddStringToObject(json, "messageId", mail->id);
+	cJSON_AddStringToObject(json, "threadId", mail->thread);
+	cJSON_AddStringToObject(json, "messageTimestamp", date);
+	cJSON_AddStringToObject(json, "sender", mail->sender);
+	cJSON_AddStringToObject(json, "to", mail->to);
+	cJSON_AddStringToObject(json, "subject", mail->subject);
+	part = cJSON_AddObjectToObject(json, "preview");
+	cJSON_AddStringToObject(part, "subject", mail->subject);
+	add_cut(part, "body", mail->text, PREVIEW_BYTES);
+	if (verbose)
+		add_cut(json, "messageText", mail->text,
+		    payload ? SIZE_MAX : LISTED_BYTES);
+	part = cJSON_AddArrayToObject(json, "labelIds");
+	for (i = 0; i < mail->label_count; i++)
+		cJSON_AddItemToArray(
+		    part, cJSON_CreateString(mail->labels[i]));
+	part = cJSON_AddArrayToObject(json, "attachmentList");
+	for (i = 0; i < mail->file_count; i++) {
+		file = cJSON_CreateObject();
+		cJSON_AddStringToObject(file, "filename", mail->files[i]);
+		cJSON_AddItemToArray(part, file);
+	}
+	if (payload)
+		add_payload(json, mail);
+	return json;
+}
+
+static bool
+wanted(const struct gmail *gmail, const struct mail *mail,
+    const cJSON *arguments)
+{
+	const char *query = json_string(arguments, "query");
+	const cJSON *label;
+
+	if (!json_true(arguments, "include_spam_trash")
+	    && (mail_has_label(mail, "SPAM") || mail_has_label(mail, "TRASH")))
+		return false;
+	cJSON_ArrayForEach(label, member(arguments, "label_ids"))
+		if (!cJSON_IsString(label)
+		    || !mail_has_label(mail, label->valuestring))
+			return false;
+	return query == NULL || gmail_query_matches(
+	    query, mail, mailbox_now(gmail->mailbox));
+}
+
+/* Where the page starts; false when the token is none of ours. */
+static bool
+page_start(const cJSON *arguments, size_t *ret_start, char error[300])
+{
+	const char *token = json_string(arguments, "page_token");
+	unsigned long start = 0;
+	char *end;
+
+	if (token != NULL && *token != '\0') {
+		start = *token == 'p' ? strtoul(token + 1, &end, 10) : 0;
+		if (start == 0 || *end != '\0') {
+			snprintf(error, 300, "400 Invalid pageToken: %.60s",
+			    token);
+			return false;
+		}
+	}
+	*ret_start = start;
+	return true;
+}
+
+static void
+add_page(cJSON *data, size_t end, size_t total)
+{
+	char token[32];
+
+	snprintf(token, sizeof(token), "p%zu", end);
+	if (end < total)
+		cJSON_AddStringToObject(data, "nextPageToken", token);
+	else
+		cJSON_AddNullToObject(data, "nextPageToken");
+	cJSON_AddNumberToObject(data, "resultSizeEstimate", (double)total);
+}
+
+static cJSON *
+fetch(struct gmail *gmail, const cJSON *arguments, char error[300])
+{
+	cJSON *data, *list, *one;
+	const cJSON *verbose = member(arguments, "verbose");
+	struct mail *mail;
+	size_t i, start, found = 0;
+	int64_t most = 1;
+	bool ids = json_true(arguments, "ids_only");
+
+	if (!page_start(arguments, &start, error))
+		return NULL;
+	json_integer(arguments, "max_results", &most);
+	data = cJSON_CreateObject();
+	list = cJSON_AddArrayToObject(data, "messages");
+	for (i = 0; (mail = mailbox_at(gmail->mailbox, i)) != NULL; i++) {
+		if (!wanted(gmail, mail, arguments))
+			continue;
+		found++;
+		if (found <= start || found > start + (size_t)most)
+			continue;
+		if (ids) {
+			one = cJSON_CreateObject();
+			cJSON_AddStringToObject(one, "messageId", mail->id);
+			cJSON_AddStringToObject(one, "threadId", mail->thread);
+		} else {
+			one = mail_json(mail, !cJSON_IsFalse(verbose),
+			    cJSON_IsTrue(member(arguments,
+			        "include_payload")));
+		}
+		cJSON_AddItemToArray(list, one);
+	}
+	add_page(data, start + (size_t)most, found);
+	return data;
+}
+
+static struct mail *
+named_mail(struct gmail *gmail, const cJSON *arguments, char error[300])
+{
+	const char *id = json_string(arguments, "message_id");
+	struct mail *mail = mailbox_find(gmail->mailbox, id ? id : "");
+
+	if (mail == NULL)
+		snprintf(error, 300, "404 Requested entity was not found: no "
+		    "message has the id %.60s", id ? id : "");
+	return mail;
+}
+
+static cJSON *
+fetch_one(struct gmail *gmail, const cJSON *arguments, char error[300])
+{
+	struct mail *mail = named_mail(gmail, arguments, error);
+
+	return mail == NULL ? NULL : mail_json(mail, true, true);
+}
+
+static cJSON *
+change_labels(struct gmail *gmail, const cJSON *arguments, char error[300])
+{
+	struct mail *mail = named_mail(gmail, arguments, error);
+	const cJSON *label;
+	cJSON *data, *list;
+	size_t i;
+
+	if (mail == NULL)
+		return NULL;
+	cJSON_ArrayForEach(label, member(arguments, "remove_label_ids"))
+		if (cJSON_IsString(label))
+			mail_remove_label(mail, label->valuestring);
+	cJSON_ArrayForEach(label, member(arguments, "add_label_ids"))
+		if (cJSON_IsString(label))
+			mail_add_label(mail, label->valuestring);
+	data = cJSON_CreateObject();
+	cJSON_AddStringToObject(data, "id", mail->id);
+	cJSON_AddStringToObject(data, "threadId", mail->thread);
+	list = cJSON_AddArrayToObject(data, "labelIds");
+	for (i = 0; i < mail->label_count; i++)
+		cJSON_AddItemToArray(
+		    list, cJSON_CreateString(mail->labels[i]));
+	return data;
+}
+
+static bool
+is_address(const char *text)
+{
+	const char *at = strchr(text, '@');
+
+	return at != NULL && at > text && at[1] != '\0'
+	    && strpbrk(text, " \t\r\n<>,;") == NULL
+	    && strchr(at + 1, '@') == NULL;
+}
+
+static struct draft *
+add_draft(struct gmail *gmail, const char *user, int64_t date,
+    const cJSON *arguments)
+{
+	struct draft *draft = mem_alloc(sizeof(*draft));
+	const char *thread = json_string(arguments, "thread_id");
+	GPtrArray *own;
+	size_t number = gmail->drafts->len + 1;
+
+	draft->id = mem_print("r-%016zu", number);
+	draft->message = mem_print("1a%014zx", number);
+	draft->thread = thread != NULL && *thread != '\0' ? mem_string(thread)
+	    : mem_string(draft->message);
+	draft->user = mem_string(user);
+	draft->date = date;
+	draft->arguments = cJSON_Duplicate(arguments, true);
+	g_ptr_array_add(gmail->drafts, draft);
+	own = g_hash_table_lookup(gmail->users, user);
+	if (own == NULL) {
+		own = g_ptr_array_new();
+		g_hash_table_insert(gmail->users, draft->user, own);
+	}
+	g_ptr_array_add(own, draft);
+	return draft;
+}
+
+static cJSON *
+draft_message(const struct draft *draft, bool verbose)
+{
+	static const char *const names[][2] = { { "recipient_email", "to" },
+		{ "subject", "subject" }, { "body", "messageText" } };
+	cJSON *json = cJSON_CreateObject(), *labels;
+	const char *text;
+	char date[CLOCK_TEXT];
+	size_t i;
+
+	clock_format(draft->date, date);
+	cJSON_AddStringToObject(json, "id", draft->message);
+	cJSON_AddStringToObject(json, "threadId", draft->thread);
+	labels = cJSON_AddArrayToObject(json, "labelIds");
+	cJSON_AddItemToArray(labels, cJSON_CreateString("DRAFT"));
+	if (!verbose)
+		return json;
+	cJSON_AddStringToObject(json, "messageTimestamp", date);
+	for (i = 0; i < 3; i++) {
+		text = json_string(draft->arguments, names[i][0]);
+		cJSON_AddStringToObject(json, names[i][1], text ? text : "");
+	}
+	return json;
+}
+
+static cJSON *
+create_draft(struct gmail *gmail, const char *user, const cJSON *arguments,
+    char error[300])
+{
+	const char *to = json_string(arguments, "recipient_email");
+	const char *thread = json_string(arguments, "thread_id");
+	struct draft *draft;
+	cJSON *data;
+
+	if (!is_address(to)) {
+		snprintf(error, 300, "400 Invalid To header: \"%.100s\" is not "
+		    "an e-mail address", to);
+		return NULL;
+	}
+	if (thread != NULL && *thread != '\0'
+	    && !mailbox_has_thread(gmail->mailbox, thread)) {
+		snprintf(error, 300, "404 Requested entity was not found: no "
+		    "thread has the id %.60s", thread);
+		return NULL;
+	}
+	draft = add_draft(gmail, user, clock_wall(), arguments);
+	data = cJSON_CreateObject();
+	cJSON_AddStringToObject(data, "id", draft->id);
+	cJSON_AddItemToObject(data, "message", draft_message(draft, false));
+	return data;
+}
+
+static cJSON *
+list_drafts(struct gmail *gmail, const char *user, const cJSON *arguments,
+    char error[300])
+{
+	const GPtrArray *own = g_hash_table_lookup(gmail->users, user);
+	const struct draft *draft;
+	size_t start, i, total = own == NULL ? 0 : own->len;
+	int64_t most = 100;
+	cJSON *data, *list, *one;
+
+	if (!page_start(arguments, &start, error))
+		return NULL;
+	json_integer(arguments, "max_results", &most);
+	data = cJSON_CreateObject();
+	list = cJSON_AddArrayToObject(data, "drafts");
+	for (i = start; i < total && i < start + (size_t)most; i++) {
+		draft = g_ptr_array_index(own, total - 1 - i);
+		one = cJSON_CreateObject();
+		cJSON_AddStringToObject(one, "id", draft->id);
+		cJSON_AddItemToObject(one, "message", draft_message(draft,
+		    !cJSON_IsFalse(member(arguments, "verbose"))));
+		cJSON_AddItemToArray(list, one);
+	}
+	add_page(data, start + (size_t)most, total);
+	return data;
+}
+
+static cJSON *
+profile(const struct gmail *gmail)
+{
+	cJSON *data = cJSON_CreateObject();
+	size_t count = 0;
+
+	while (mailbox_at(gmail->mailbox, count) != NULL)
+		count++;
+	cJSON_AddStringToObject(
+	    data, "emailAddress", mailbox_address(gmail->mailbox));
+	cJSON_AddNumberToObject(data, "messagesTotal", (double)count);
+	cJSON_AddNumberToObject(data, "threadsTotal", (double)count);
+	cJSON_AddStringToObject(data, "historyId", "1");
+	return data;
+}
+
+bool
+gmail_run(struct gmail *gmail, const char *slug, const char *user,
+    const cJSON *arguments, cJSON **ret_data, char error[300])
+{
+	if (strcmp(slug, "GMAIL_FETCH_EMAILS") == 0)
+		*ret_data = fetch(gmail, arguments, error);
+	else if (strcmp(slug, "GMAIL_FETCH_MESSAGE_BY_MESSAGE_ID") == 0)
+		*ret_data = fetch_one(gmail, arguments, error);
+	else if (strcmp(slug, "GMAIL_CREATE_EMAIL_DRAFT") == 0)
+		*ret_data = create_draft(gmail, user, arguments, error);
+	else if (strcmp(slug, "GMAIL_LIST_DRAFTS") == 0)
+		*ret_data = list_drafts(gmail, user, arguments, error);
+	else if (strcmp(slug, "GMAIL_ADD_LABEL_TO_EMAIL") == 0)
+		*ret_data = change_labels(gmail, arguments, error);
+	else if (strcmp(slug, "GMAIL_GET_PROFILE") == 0)
+		*ret_data = profile(gmail);
+	else
+		return false;
+	return true;
+}
+
+cJSON *
+gmail_save(const struct gmail *gmail)
+{
+	cJSON *saved = cJSON_CreateArray(), *one;
+	const struct draft *draft;
+	guint i;
+
+	for (i = 0; i < gmail->drafts->len; i++) {
+		draft = g_ptr_array_index(gmail->drafts, i);
+		one = cJSON_CreateObject();
+		cJSON_AddStringToObject(one, "user", draft->user);
+		cJSON_AddNumberToObject(one, "date", (double)draft->date);
+		cJSON_AddItemToObject(one, "arguments",
+		    cJSON_Duplicate(draft->arguments, true));
+		cJSON_AddItemToArray(saved, one);
+	}
+	return saved;
+}
+
+void
+gmail_restore(struct gmail *gmail, const cJSON *saved)
+{
+	const cJSON *one;
+	const char *user;
+	int64_t date;
+
+	cJSON_ArrayForEach(one, saved) {
+		user = json_string(one, "user");
+		if (user != NULL && json_integer(one, "date", &date)
+		    && cJSON_IsObject(member(one, "arguments")))
+			add_draft(gmail, user, date, member(one, "arguments"));
+	}
+}

@@ -1,0 +1,413 @@
+/*
+ * How it works: agent_apply is one function per event type, found in a table.
+ * The conversation is kept as the text that the next request will hold: each
+ * reply's content and each tool_result block are copied in as the bytes that
+ * came, so that a turn costs what is new in it and nothing is re-printed.
+ *
+ * A call under way when its worker goes away ("started" or "released" follows
+ * its intent) is run again when that is harmless, and is in doubt otherwise:
+ * agent_next then records tool.unknown.
+ *
+ * The model's events are folded in agent_reply.c, those of tool calls in
+ * agent_call.c.
+ */
+#include "common/agent/internal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/agent/pins.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+
+#define MESSAGES_MAX ((size_t)1 << 30)
+#define DELAY_MAX ((int64_t)366 * 24 * 3600 * 1000)
+
+struct agent *
+agent_new(void)
+{
+	struct agent *agent = mem_alloc(sizeof(*agent));
+
+	agent->messages = BUF_INIT(MESSAGES_MAX);
+	return agent;
+}
+
+static void
+free_pins(struct agent *agent)
+{
+	size_t i;
+
+	for (i = 0; i < agent->pin_count; i++) {
+		free(agent->pins[i].name);
+		free(agent->pins[i].slug);
+		free(agent->pins[i].toolkit);
+		free(agent->pins[i].version);
+		free(agent->pins[i].account);
+	}
+	free(agent->pins);
+}
+
+void
+agent_free(struct agent *agent)
+{
+	if (!agent)
+		return;
+	if (agent->submitted)
+		task_release(&agent->task);
+	agent_free_calls(agent);
+	free_pins(agent);
+	free(agent->request);
+	free(agent->reason);
+	free(agent->error);
+	free(agent->stop_reason);
+	free(agent->text);
+	buf_release(&agent->messages);
+	free(agent);
+}
+
+int
+agent_misplaced(const struct event *event, const char *why, struct fail *fail)
+{
+	return fail_set(fail, FAIL_NEVER, "invalid_journal",
+	    "event %" PRIu64 " (%s) cannot come here: %s", event->seq,
+	    event_type_name(event->type), why);
+}
+
+void
+agent_set_string(char **string, const char *value)
+{
+	char *copy = mem_string(value);
+
+	free(*string);
+	*string = copy;
+}
+
+void
+agent_set_raw(char **string, struct span value)
+{
+	free(*string);
+	*string = mem_copy(value.at, value.length);
+}
+
+int64_t
+agent_integer(const cJSON *data, const char *name)
+{
+	int64_t number = 0;
+
+	(void)json_integer(data, name, &number);
+	return number;
+}
+
+int64_t
+agent_retry_at(const struct event *event)
+{
+	int64_t delay;
+
+	if (!json_integer(event->data, "delay_ms", &delay))
+		return -1;
+	return event->at + (delay < 0 ? 0 :
+	    delay > DELAY_MAX ? DELAY_MAX : delay);
+}
+
+void
+agent_add_message(struct agent *agent, const char *role, struct span content)
+{
+	if (agent->messages.length)
+		buf_add(&agent->messages, ",", 1);
+	buf_print(&agent->messages, "{\"role\":\"%s\",\"content\":", role);
+	buf_add(&agent->messages, content.at, content.length);
+	buf_add(&agent->messages, "}", 1);
+}
+
+static void
+add_text_message(struct agent *agent, const char *text)
+{
+	struct buf content = BUF_INIT(MESSAGES_MAX);
+
+	buf_add_string(&content, "[{\"type\":\"text\",\"text\":");
+	json_quote(&content, text, strlen(text));
+	buf_add_string(&content, "}]");
+	agent_add_message(agent, "user",
+	    (struct span){ content.data, content.length });
+	buf_release(&content);
+}
+
+static int
+apply_submitted(struct agent *agent, const struct event *event,
+    struct fail *fail)
+{
+	const cJSON *doc;
+	struct fail why;
+
+	doc = cJSON_GetObjectItemCaseSensitive(event->data, "task");
+	if (agent->submitted)
+		return agent_misplaced(event, "the task is submitted", fail);
+	if (task_read(doc, &agent->task, &why) < 0)
+		return agent_misplaced(event, why.message, fail);
+	agent->submitted = true;
+	agent->state = TASK_QUEUED;
+	agent->step = STEP_PIN;
+	add_text_message(agent, agent->task.goal);
+	return 0;
+}
+
+static void
+read_pin(const cJSON *item, struct pin *pin)
+{
+	pin->name = mem_string(json_string(item, "name"));
+	pin->slug = mem_string(json_string(item, "slug"));
+	pin->toolkit = mem_string(json_string(item, "toolkit"));
+	pin->version = mem_string(json_string(item, "version"));
+	pin->account = mem_string(json_string(item, "account"));
+	pin->repeatable = json_true(item, "repeatable");
+	pin->on_unknown = (enum on_unknown)pins_policy(json_string(item,
+	    "on_unknown"));
+}
+
+static int
+apply_pinned(struct agent *agent, const struct event *event,
+    struct fail *fail)
+{
+	const cJSON *tools, *item;
+	struct span request;
+	struct fail why;
+
+	if (agent->step != STEP_PIN)
+		return agent_misplaced(event, "the task is pinned", fail);
+	if (pins_check(event->data, &why) < 0)
+		return agent_misplaced(event, why.message, fail);
+	if (!json_member(event->text, "request", &request))
+		return agent_misplaced(event, "no request", fail);
+	tools = cJSON_GetObjectItemCaseSensitive(event->data, "tools");
+	agent->pins = mem_alloc(
+	    ((size_t)cJSON_GetArraySize(tools) + 1) * sizeof(*agent->pins));
+	cJSON_ArrayForEach(item, tools)
+		read_pin(item, &agent->pins[agent->pin_count++]);
+	agent->request = mem_copy(request.at, request.length);
+	agent->request_length = request.length;
+	agent->step = STEP_MODEL;
+	return 0;
+}
+
+bool
+agent_must_finish(const struct agent *agent)
+{
+	size_t i;
+
+	for (i = agent->first_open; i < agent->call_count; i++)
+		if (agent->calls[i].status == CALL_RUNNING &&
+		    !agent->calls[i].pin->repeatable)
+			return true;
+	return false;
+}
+
+bool
+agent_under_way(const struct agent *agent)
+{
+	size_t i;
+
+	for (i = agent->first_open; i < agent->call_count; i++)
+		if (agent->calls[i].status == CALL_RUNNING)
+			return true;
+	return agent->model_running;
+}
+
+/* The worker that had it is gone, so what it had under way is too. */
+static void
+lose_effects(struct agent *agent)
+{
+	if (agent->model_running &&
+	    ++agent->model_lost >= MODEL_LOST_MAX)
+		agent_fail_step(agent, "worker_lost", "every worker that "
+		    "took this turn of the model ended before the reply came");
+	agent->model_running = false;
+	agent_lose_calls(agent);
+}
+
+static int
+apply_started(struct agent *agent, const struct event *event,
+    struct fail *fail)
+{
+	(void)fail;
+	lose_effects(agent);
+	agent->state = TASK_RUNNING;
+	agent->due = 0;
+	agent_set_string(&agent->reason, NULL);
+	if (!agent->started_at)
+		agent->started_at = event->at;
+	return 0;
+}
+
+static int
+apply_released(struct agent *agent, const struct event *event,
+    struct fail *fail)
+{
+	if (agent->state != TASK_RUNNING)
+		return agent_misplaced(event, "no worker has the task", fail);
+	lose_effects(agent);
+	agent->state = TASK_QUEUED;
+	return 0;
+}
+
+void
+agent_fail_step(struct agent *agent, const char *type, const char *message)
+{
+	struct buf error = BUF_INIT(MESSAGES_MAX);
+
+	buf_add_string(&error, "{");
+	buf_add_string(&error, "\"type\":");
+	json_quote(&error, type, strlen(type));
+	buf_add_string(&error, ",\"message\":");
+	json_quote(&error, message, strlen(message));
+	buf_add_string(&error, "}");
+	free(agent->error);
+	agent->error = buf_detach(&error, NULL);
+	agent->step = STEP_FAIL;
+}
+
+static int
+apply_user_message(struct agent *agent, const struct event *event,
+    struct fail *fail)
+{
+	struct span content;
+
+	if (agent->step != STEP_SAY ||
+	    !json_member(event->text, "content", &content))
+		return agent_misplaced(event, "nothing is to be said", fail);
+	agent_add_message(agent, "user", content);
+	agent->step = STEP_MODEL;
+	return 0;
+}
+
+static void
+leave_wait(struct agent *agent)
+{
+	if (agent->state != TASK_WAITING)
+		return;
+	agent->state = TASK_QUEUED;
+	agent->due = 0;
+	agent_set_string(&agent->reason, NULL);
+}
+
+/* Whatever a waiting task waited for, it is to be tried now. */
+static void
+resume(struct agent *agent)
+{
+	size_t i;
+
+	agent->paused = false;
+	if (agent->state != TASK_WAITING)
+		return;
+	leave_wait(agent);
+	agent->model_not_before = 0;
+	for (i = 0; i < agent->call_count; i++)
+		agent->calls[i].not_before = 0;
+}
+
+static int
+apply_signal(struct agent *agent, const struct event *event,
+    struct fail *fail)
+{
+	const char *signal = json_string(event->data, "signal");
+	struct call *call;
+
+	if (strcmp(signal, "cancel") == 0) {
+		agent->cancel_asked = true;
+	} else if (strcmp(signal, "pause") == 0) {
+		agent->paused = true;
+	} else if (strcmp(signal, "resume") == 0) {
+		resume(agent);
+	} else if (strcmp(signal, "approve") == 0 ||
+	    strcmp(signal, "deny") == 0) {
+		call = agent_asked_call(agent,
+		    json_string(event->data, "call"));
+		if (!call)
+			return agent_misplaced(event, "no such call is asked "
+			    "about", fail);
+		call->status = *signal == 'a' ? CALL_PENDING : CALL_DENIED;
+		leave_wait(agent);
+	} else {
+		return agent_misplaced(event, "an unknown signal", fail);
+	}
+	return 0;
+}
+
+static int
+apply_waiting(struct agent *agent, const struct event *event,
+    struct fail *fail)
+{
+	const char *until = json_string(event->data, "until");
+	struct fail why;
+	int64_t due = 0;
+
+	if (agent_under_way(agent))
+		return agent_misplaced(event, "something is under way", fail);
+	if (until && clock_parse(until, &due, &why) < 0)
+		return agent_misplaced(event, why.message, fail);
+	agent->state = TASK_WAITING;
+	agent->due = due;
+	agent_set_string(&agent->reason, json_string(event->data, "reason"));
+	return 0;
+}
+
+static int
+apply_end(struct agent *agent, const struct event *event, struct fail *fail)
+{
+	const cJSON *error;
+
+	/* Why it ended is not asked again: a decision that is recorded holds,
+	 * whatever today's program would decide. */
+	if (agent_must_finish(agent))
+		return agent_misplaced(event, "a call is under way whose "
+		    "result has to be known", fail);
+	error = cJSON_GetObjectItemCaseSensitive(event->data, "error");
+	agent->state = event->type == EVENT_COMPLETED ? TASK_COMPLETED :
+	    event->type == EVENT_BLOCKED ? TASK_BLOCKED :
+	    event->type == EVENT_FAILED ? TASK_FAILED : TASK_CANCELLED;
+	agent->due = 0;
+	agent->model_running = false;
+	agent_set_string(&agent->reason, error ?
+	    json_string(error, "message") :
+	    json_string(event->data, "reason"));
+	return 0;
+}
+
+static int (*const apply[EVENT_TYPES])(struct agent *,
+    const struct event *, struct fail *) = {
+	[EVENT_SUBMITTED] = apply_submitted,
+	[EVENT_PINNED] = apply_pinned,
+	[EVENT_STARTED] = apply_started,
+	[EVENT_RELEASED] = apply_released,
+	[EVENT_MODEL_STARTED] = agent_model_started,
+	[EVENT_MODEL_REPLIED] = agent_model_replied,
+	[EVENT_MODEL_FAILED] = agent_model_failed,
+	[EVENT_TOOL_STARTED] = agent_tool_started,
+	[EVENT_TOOL_FINISHED] = agent_tool_finished,
+	[EVENT_TOOL_FAILED] = agent_tool_failed,
+	[EVENT_TOOL_UNKNOWN] = agent_tool_unknown,
+	[EVENT_USER_MESSAGE] = apply_user_message,
+	[EVENT_SIGNAL] = apply_signal,
+	[EVENT_WAITING] = apply_waiting,
+	[EVENT_COMPLETED] = apply_end,
+	[EVENT_BLOCKED] = apply_end,
+	[EVENT_FAILED] = apply_end,
+	[EVENT_CANCELLED] = apply_end,
+};
+
+int
+agent_apply(struct agent *agent, const struct event *event, struct fail *fail)
+{
+	if (event->seq != agent->seq + 1)
+		return fail_set(fail, FAIL_NEVER, "invalid_journal",
+		    "event %" PRIu64 " follows event %" PRIu64, event->seq,
+		    agent->seq);
+	if (!agent->submitted && event->type != EVENT_SUBMITTED)
+		return agent_misplaced(event, "nothing was submitted", fail);
+	if (agent->submitted && task_state_final(agent->state))
+		return agent_misplaced(event, "the task has ended", fail);
+	if (apply[event->type](agent, event, fail) < 0)
+		return -1;
+	agent->seq = event->seq;
+	return 0;
+}

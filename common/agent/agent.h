@@ -1,0 +1,136 @@
+/*
+ * agent: the agent loop as a fold over a journal. Pure: no I/O, no clock, no
+ * randomness, no globals. Both engines drive it.
+ *
+ *	agent = agent_new();
+ *	for each event of the journal, in order:
+ *		agent_apply(agent, &event, &fail);
+ *	agent_next(agent, now, &plan);
+ *
+ * The plan says what must happen now. The driver records plan.record (an
+ * event) first, if there is one, applies it and asks again; then it records
+ * the intents of all actions, applies them, makes them durable, and only then
+ * performs them; what comes of each is one more event. An action whose intent
+ * was applied is under way and is not in the next plan (ACTION_PIN has no
+ * intent: the driver knows whether one is under way). When the state is final,
+ * what is under way is cut off: only the model's turn and repeatable calls
+ * can be.
+ */
+#ifndef COMMON_AGENT_AGENT_H
+#define COMMON_AGENT_AGENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/agent/journal.h"
+#include "common/agent/task.h"
+#include "common/base/buf.h"
+#include "common/base/fail.h"
+
+struct agent;
+
+enum action_type {
+	ACTION_PIN,   /* ask Composio and pin: no intent is recorded */
+	ACTION_MODEL, /* one model turn */
+	ACTION_TOOL,  /* one tool call */
+};
+
+struct action {
+	enum action_type type;
+	enum event_type intent;
+	struct buf members;   /* of the intent */
+	char *call;           /* ACTION_TOOL: the id of the tool_use */
+	unsigned attempt;     /* from 1; those that ended with their worker, or
+	                       * waited for a connection, count */
+	unsigned tries;       /* from 1; only those count that came to an end
+	                       * and are worth another try: for limits and
+	                       * delays */
+};
+
+struct plan {
+	bool has_record;          /* record this, apply it, ask again */
+	enum event_type record;
+	struct buf record_members;
+
+	struct action *actions;
+	size_t count;
+
+	int64_t wake_at;  /* wall milliseconds: ask again then; 0: not by time */
+};
+
+/* What is known of a task at a glance; strings live until the next apply. */
+struct agent_summary {
+	enum task_state state;
+	const char *reason;     /* waiting, blocked, failed, cancelled; else NULL */
+	int64_t due;            /* waiting: when it goes on by itself, 0: never */
+	int64_t turns, calls, calls_unknown;
+	int64_t input_tokens, output_tokens, cache_read_tokens,
+	    cache_write_tokens;
+	int64_t nano_usd;
+	uint64_t seq;           /* of the last event applied */
+	bool paused, cancel_asked;
+};
+
+/* One tool call as its executor needs it; borrowed until the next apply. */
+struct agent_call {
+	const char *id, *name;  /* tool_use id, and the name that the model used */
+	const char *slug, *toolkit, *version, *account; /* account may be NULL */
+	const char *user;
+	struct span input;      /* raw JSON object, as the model wrote it */
+	bool repeatable;
+	unsigned attempt;
+};
+
+struct agent *
+agent_new(void);
+
+void
+agent_free(struct agent *agent); /* NULL is fine */
+
+/* Folds one event. FAIL_NEVER, type "invalid_journal", when it cannot come at
+ * this place (wrong seq, a reply to nothing): the agent is then unusable. */
+int
+agent_apply(struct agent *agent, const struct event *event,
+    struct fail *fail);
+
+void
+agent_next(const struct agent *agent, int64_t now, struct plan *ret_plan);
+
+void
+plan_release(struct plan *plan);
+
+void
+agent_summary(const struct agent *agent, struct agent_summary *ret);
+
+const struct task *
+agent_task(const struct agent *agent); /* NULL before "submitted" */
+
+/* The body of the next model request, for the turn that the last plan asked
+ * for: the pinned first bytes and every message, spliced. The caller frees. */
+char *
+agent_request(const struct agent *agent, size_t *ret_length);
+
+/* False when there is no such call. */
+bool
+agent_call(const struct agent *agent, const char *id, struct agent_call *ret);
+
+/* Whether SIGNAL ("cancel", "pause", "resume", "approve", "deny"; CALL for the
+ * last two, NULL when there is only one) makes sense now. FAIL_NO, type
+ * "task_ended" or "wrong_state"; FAIL_NEVER for an unknown signal. */
+int
+agent_accepts(const struct agent *agent, const char *signal,
+    const char *call, struct fail *fail);
+
+/* Adds a "tool_result" block for CALL with TEXT (cut to LIMIT bytes with a
+ * visible mark; 0: not) to BUF. Returns whether it was cut. */
+bool
+agent_result_block(struct buf *buf, const char *call, const char *text,
+    size_t length, size_t limit, bool is_error);
+
+/* The whole state as JSON, for tests: two agents with the same text are in
+ * the same state. The caller frees. */
+char *
+agent_dump(const struct agent *agent);
+
+#endif

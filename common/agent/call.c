@@ -1,0 +1,257 @@
+/*
+ * How it works: what the events of tool calls do to the agent. A call goes
+ * from pending over running to done. When nobody knows what came of it, it is
+ * run again if that is harmless or the user's settings say so, and otherwise
+ * unknown until the model is told or a person decides.
+ *
+ * The results of all calls of a reply become one user message when the last
+ * one is there, in the order of the calls.
+ */
+#include "common/agent/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CONTENT_MAX ((size_t)1 << 30)
+#define CONNECTION_RETRY_MS (5 * 60 * 1000)
+#define LOST_RETRY_MS 1000
+
+struct call *
+agent_find_call(const struct agent *agent, const char *id)
+{
+	size_t i;
+
+	/* Calls mostly end in order: looked for from the first open one on,
+	 * each of many is found at once. */
+	for (i = agent->first_open; id && i < agent->call_count; i++)
+		if (strcmp(agent->calls[i].id, id) == 0)
+			return &agent->calls[i];
+	for (i = 0; id && i < agent->first_open; i++)
+		if (strcmp(agent->calls[i].id, id) == 0)
+			return &agent->calls[i];
+	return NULL;
+}
+
+bool
+agent_call_refused(const struct agent *agent, const struct call *call)
+{
+	return agent->skip_calls || !call->pin || !call->input_valid;
+}
+
+struct call *
+agent_asked_call(const struct agent *agent, const char *id)
+{
+	struct call *call, *found = NULL;
+	size_t i;
+
+	for (i = 0; i < agent->call_count; i++) {
+		call = &agent->calls[i];
+		if (call->status != CALL_UNKNOWN ||
+		    call->pin->on_unknown != ON_UNKNOWN_ASK)
+			continue;
+		if (id && strcmp(call->id, id) == 0)
+			return call;
+		if (!id && found)
+			return NULL;
+		found = call;
+	}
+	return id ? NULL : found;
+}
+
+void
+agent_free_calls(struct agent *agent)
+{
+	struct call *call;
+	size_t i;
+
+	for (i = 0; i < agent->call_count; i++) {
+		call = &agent->calls[i];
+		free(call->id);
+		free(call->name);
+		free(call->input);
+		free(call->connection);
+		free(call->error);
+		free(call->block);
+	}
+	free(agent->calls);
+	agent->calls = NULL;
+	agent->call_count = agent->first_open = 0;
+}
+
+void
+agent_lose_calls(struct agent *agent)
+{
+	struct call *call;
+	size_t i;
+
+	for (i = 0; i < agent->call_count; i++) {
+		call = &agent->calls[i];
+		if (call->status != CALL_RUNNING)
+			continue;
+		call->lost++;
+		call->status = call->pin->repeatable &&
+		    call->lost < CALL_LOST_MAX ? CALL_PENDING : CALL_DOUBT;
+		call->not_before = 0;
+	}
+}
+
+static struct call *
+event_call(struct agent *agent, const struct event *event)
+{
+	if (agent->step != STEP_TOOLS)
+		return NULL;
+	return agent_find_call(agent, json_string(event->data, "call"));
+}
+
+/* Whether the event is about the attempt that is the call's last one. */
+static bool
+same_attempt(const struct call *call, const struct event *event)
+{
+	return agent_integer(event->data, "attempt") ==
+	    (int64_t)call->attempt;
+}
+
+int
+agent_tool_started(struct agent *agent, const struct event *event,
+    struct fail *fail)
+{
+	struct call *call = event_call(agent, event);
+
+	if (!call || call->status != CALL_PENDING ||
+	    agent->state != TASK_RUNNING || agent_call_refused(agent, call))
+		return agent_misplaced(event, "no such call is due", fail);
+	if (agent_integer(event->data, "attempt") !=
+	    (int64_t)call->attempt + 1)
+		return agent_misplaced(event, "it is another attempt", fail);
+	call->status = CALL_RUNNING;
+	call->attempt++;
+	agent->calls_made++;
+	agent_set_string(&call->connection, NULL);
+	agent_set_string(&call->error, NULL);
+	return 0;
+}
+
+/* When all calls have their block, they make the next user message. */
+static void
+finish_calls(struct agent *agent)
+{
+	struct buf content = BUF_INIT(CONTENT_MAX);
+	size_t i;
+
+	while (agent->first_open < agent->call_count &&
+	    agent->calls[agent->first_open].status == CALL_DONE)
+		agent->first_open++;
+	if (agent->first_open < agent->call_count)
+		return;
+	for (i = 0; i < agent->call_count; i++) {
+		buf_add_string(&content, i ? "," : "[");
+		buf_add(&content, agent->calls[i].block,
+		    agent->calls[i].block_length);
+	}
+	buf_add_string(&content, "]");
+	agent_add_message(agent, "user",
+	    (struct span){ content.data, content.length });
+	buf_release(&content);
+	agent_free_calls(agent);
+	agent->step = STEP_MODEL;
+	agent->model_not_before = 0;
+}
+
+static int
+finish_call(struct agent *agent, struct call *call, const struct event *event,
+    struct fail *fail)
+{
+	const cJSON *data;
+	const char *type, *id;
+	struct span block;
+
+	data = cJSON_GetObjectItemCaseSensitive(event->data, "block");
+	type = json_string(data, "type");
+	id = json_string(data, "tool_use_id");
+	if (!type || strcmp(type, "tool_result") != 0 || !id ||
+	    strcmp(id, call->id) != 0 ||
+	    !json_member(event->text, "block", &block))
+		return agent_misplaced(event, "its block is not the result "
+		    "of this call", fail);
+	agent_set_raw(&call->block, block);
+	call->block_length = block.length;
+	call->status = CALL_DONE;
+	finish_calls(agent);
+	return 0;
+}
+
+int
+agent_tool_finished(struct agent *agent, const struct event *event,
+    struct fail *fail)
+{
+	struct call *call = event_call(agent, event);
+
+	if (!call || call->status == CALL_DONE || call->status == CALL_DOUBT ||
+	    (call->status == CALL_PENDING &&
+	        !agent_call_refused(agent, call)))
+		return agent_misplaced(event, "no such call is open", fail);
+	return finish_call(agent, call, event, fail);
+}
+
+static void
+keep_error(struct call *call, const struct event *event)
+{
+	const char *message;
+
+	message = json_string(cJSON_GetObjectItemCaseSensitive(event->data,
+	    "error"), "message");
+	agent_set_string(&call->error, message ? message : "");
+}
+
+int
+agent_tool_failed(struct agent *agent, const struct event *event,
+    struct fail *fail)
+{
+	struct call *call = event_call(agent, event);
+	const char *connection = json_string(event->data, "connection");
+	int64_t at = agent_retry_at(event);
+
+	if (!call || call->status != CALL_RUNNING ||
+	    !same_attempt(call, event))
+		return agent_misplaced(event, "no such call is under way",
+		    fail);
+	if (at < 0 && !connection)
+		return finish_call(agent, call, event, fail);
+	keep_error(call, event);
+	agent_set_string(&call->connection, connection);
+	call->status = CALL_PENDING;
+	call->not_before = at >= 0 ? at : event->at + CONNECTION_RETRY_MS;
+	if (!connection)
+		call->failed++;
+	return 0;
+}
+
+int
+agent_tool_unknown(struct agent *agent, const struct event *event,
+    struct fail *fail)
+{
+	struct call *call = event_call(agent, event);
+	int64_t at = agent_retry_at(event);
+
+	if (!call || !same_attempt(call, event) ||
+	    (call->status != CALL_RUNNING && call->status != CALL_DOUBT))
+		return agent_misplaced(event, "no such call is under way",
+		    fail);
+	keep_error(call, event);
+	agent->calls_unknown++;
+	if (call->status == CALL_RUNNING) {
+		call->lost++;
+		call->failed++;
+		at = at < 0 && call->pin->on_unknown == ON_UNKNOWN_RETRY ?
+		    event->at + LOST_RETRY_MS : at;
+	}
+	call->status = CALL_UNKNOWN;
+	call->not_before = 0;
+	if (call->lost < CALL_LOST_MAX &&
+	    (call->pin->on_unknown == ON_UNKNOWN_RETRY ||
+	        (at >= 0 && call->pin->repeatable))) {
+		call->status = CALL_PENDING;
+		call->not_before = at >= 0 ? at : 0;
+	}
+	return 0;
+}

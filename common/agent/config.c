@@ -1,0 +1,516 @@
+/*
+ * The file is read by tables: one row a member, with its place in the struct
+ * and its limits. Rows of the built-in prices stand behind the user's in the
+ * one list of prices, and the search takes the first that fits, so a user's
+ * price wins over ours of the same name.
+ */
+#include "common/agent/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/json/json.h"
+#include "common/json/shape.h"
+#include "common/json/yaml.h"
+
+#define SECONDS 1000 /* times are seconds in the file, milliseconds here */
+#define DAY 86400
+#define PRICE_SCALE 1000 /* USD a million tokens to nano-dollars a token */
+#define PRICE_MAX 100000
+#define TOOL_RULES_MAX 1024
+#define GLOB_MAX 128
+#define LARGE_NUMBER 9007199254740992 /* 2^53 */
+
+static const char *const members[] = {
+	"store", "engine", "anthropic", "composio", "plain_http", "model",
+	"effort", "max_tokens", "system", "prices", "tools", "result_bytes", "attempts",
+	"time_limits", "worker", "limits", NULL,
+};
+static const char *const url_members[] = { "url", NULL };
+static const char *const time_members[] = { "turn", "idle", "call", NULL };
+static const char *const worker_members[] = {
+	"concurrency", "grace", "lease", NULL,
+};
+static const char *const limit_members[] = {
+	"open_per_user", "running_per_user", "running_per_queue",
+	"run_events", "run_bytes", "store_bytes", NULL,
+};
+static const char *const price_members[] = {
+	"input", "output", "cache_read", "cache_write_5m", "cache_write_1h",
+	NULL,
+};
+static const char *const rule_members[] = { "on_unknown", "repeatable", NULL };
+static const char *const efforts[] = {
+	"low", "medium", "high", "xhigh", "max", NULL,
+};
+static const char *const policies[] = { "tell", "retry", "ask", NULL };
+
+/* In thousandths of a dollar a million tokens: input, output, and what a read
+ * from the cache costs. Writing to the cache costs 1.25 times the input (for
+ * five minutes), or twice (for an hour). claude-haiku-5-5 costs five times as
+ * much for prompts over 100,000 tokens; these are its prices below that. */
+static const struct {
+	const char *model;
+	int64_t input, output, cache_read;
+} built_in_prices[] = {
+	{ "claude-fable-5-2", 8000, 40000, 800 },
+	{ "claude-mythos-5-2", 8000, 40000, 800 },
+	{ "claude-fable-5-1", 10000, 50000, 250 },
+	{ "claude-mythos-5-1", 10000, 50000, 250 },
+	{ "claude-opus-5-5", 4000, 20000, 200 },
+	{ "claude-sonnet-5-5", 2000, 10000, 100 },
+	{ "claude-haiku-5-5", 100, 500, 10 },
+	{ "claude-fable-5", 10000, 50000, 1000 },
+	{ "claude-mythos-5", 10000, 50000, 1000 },
+	{ "claude-opus-5", 5000, 25000, 500 },
+	{ "claude-sonnet-5", 2000, 10000, 200 },
+	{ "claude-opus-4-8", 5000, 25000, 500 },
+	{ "claude-opus-4-7", 5000, 25000, 500 },
+	{ "claude-opus-4-6", 5000, 25000, 500 },
+	{ "claude-sonnet-4-6", 3000, 15000, 300 },
+	{ "claude-opus-4-5*", 5000, 25000, 500 },
+	{ "claude-sonnet-4-5*", 3000, 15000, 300 },
+	{ "claude-haiku-4-5*", 1000, 5000, 100 },
+};
+#define BUILT_IN_PRICES (sizeof(built_in_prices) / sizeof(built_in_prices[0]))
+
+static const cJSON *
+get(const cJSON *object, const char *name)
+{
+	return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+static bool
+no_controls(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			return false;
+	return true;
+}
+
+static bool
+word(const char *text)
+{
+	return text[strspn(text, "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:@/-")] == '\0';
+}
+
+static bool
+tool_glob(const char *text)
+{
+	return text[strspn(text, "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_*?[]!^-")] == '\0';
+}
+
+static bool
+web_address(const char *text)
+{
+	const char *host;
+
+	if (strncmp(text, "https://", 8) == 0)
+		host = text + 8;
+	else if (strncmp(text, "http://", 7) == 0)
+		host = text + 7;
+	else
+		return false;
+	return no_controls(text) && strpbrk(text, " ?#") == NULL &&
+	    host[0] != '\0' && host[0] != '/';
+}
+
+static int
+set_url(const cJSON *value, const char *path, char **ret_url,
+    struct fail *fail)
+{
+	const char *text;
+	size_t length;
+
+	if (shape_string(value, path, 1, 2048, web_address,
+	    "an address as in https://host or http://127.0.0.1:8080",
+	    &text, fail) < 0)
+		return -1;
+	for (length = strlen(text); text[length - 1] == '/'; length--)
+		continue;
+	free(*ret_url);
+	*ret_url = mem_copy(text, length);
+	return 0;
+}
+
+int
+config_url(const char *name, const char *text, char **ret_url,
+    struct fail *fail)
+{
+	cJSON *value;
+	int result;
+
+	value = cJSON_CreateString(text);
+	result = set_url(value, name, ret_url, fail);
+	cJSON_Delete(value);
+	if (result < 0)
+		snprintf(fail->type, sizeof(fail->type), "invalid_config");
+	return result;
+}
+
+static int
+set_text(const cJSON *file, const char *name, size_t most,
+    bool (*fine)(const char *text), const char *must, char **ret_text,
+    struct fail *fail)
+{
+	const cJSON *value = get(file, name);
+	const char *text;
+
+	if (value == NULL)
+		return 0;
+	if (shape_string(value, name, 1, most, fine, must, &text, fail) < 0)
+		return -1;
+	free(*ret_text);
+	*ret_text = mem_string(text);
+	return 0;
+}
+
+static int
+set_texts(const cJSON *file, struct config *config, struct fail *fail)
+{
+	const cJSON *value;
+	size_t index;
+
+	if (set_text(file, "store", 4000, no_controls,
+	    "the name of a folder", &config->store, fail) < 0 ||
+	    set_text(file, "engine", 64, word, "the name of an engine",
+	    &config->engine, fail) < 0 ||
+	    set_text(file, "plain_http", 253, word, "the name of a host",
+	    &config->plain_http, fail) < 0 ||
+	    set_text(file, "model", 128, word, "the name of a model",
+	    &config->model, fail) < 0 ||
+	    set_text(file, "system", 100000, NULL, "a text",
+	    &config->system, fail) < 0)
+		return -1;
+	value = get(file, "effort");
+	if (value != NULL) {
+		if (shape_choice(value, "effort", efforts, &index, fail) < 0)
+			return -1;
+		config->effort = mem_string(efforts[index]);
+	}
+	return 0;
+}
+
+static int
+set_urls(const cJSON *file, struct config *config, struct fail *fail)
+{
+	const struct {
+		const char *name, *path;
+		char **url;
+	} rows[] = {
+		{ "anthropic", "anthropic.url", &config->anthropic_url },
+		{ "composio", "composio.url", &config->composio_url },
+	};
+	const cJSON *section, *value;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		section = get(file, rows[i].name);
+		if (section == NULL)
+			continue;
+		if (shape_object(section, rows[i].name, url_members,
+		    fail) < 0)
+			return -1;
+		value = get(section, "url");
+		if (value != NULL &&
+		    set_url(value, rows[i].path, rows[i].url, fail) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+struct number_rule {
+	const char *section, *name; /* section NULL: top level */
+	int64_t least, most;
+	int64_t scale;              /* 1: whole numbers */
+	int64_t *number;
+};
+
+static int
+set_numbers(const cJSON *file, struct config *config, struct fail *fail)
+{
+	const struct number_rule rules[] = {
+		{ NULL, "max_tokens", 1, 1000000, 1, &config->max_tokens },
+		{ NULL, "result_bytes", 0, 10000000, 1,
+		  &config->result_bytes },
+		{ NULL, "attempts", 1, 100, 1, &config->attempts },
+		{ "time_limits", "turn", 0, DAY, SECONDS, &config->turn_ms },
+		{ "time_limits", "idle", 1, DAY, SECONDS, &config->idle_ms },
+		{ "time_limits", "call", 1, DAY, SECONDS, &config->call_ms },
+		{ "worker", "concurrency", 1, 100000, 1,
+		  &config->concurrency },
+		{ "worker", "grace", 0, DAY, SECONDS, &config->grace_ms },
+		{ "worker", "lease", 1, DAY, SECONDS, &config->lease_ms },
+		{ "limits", "open_per_user", 0, 1000000, 1,
+		  &config->open_per_user },
+		{ "limits", "running_per_user", 0, 1000000, 1,
+		  &config->running_per_user },
+		{ "limits", "running_per_queue", 0, 1000000, 1,
+		  &config->running_per_queue },
+		{ "limits", "run_events", 0, 40000, 1, &config->run_events },
+		{ "limits", "run_bytes", 0, 32 << 20, 1, &config->run_bytes },
+		{ "limits", "store_bytes", 0, LARGE_NUMBER, 1,
+		  &config->store_bytes },
+	};
+	const struct number_rule *rule;
+	const cJSON *value;
+	char path[SHAPE_PATH];
+	size_t i;
+	int result;
+
+	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		rule = &rules[i];
+		value = get(rule->section != NULL ? get(file, rule->section) :
+		    file, rule->name);
+		if (value == NULL)
+			continue;
+		snprintf(path, sizeof(path), "%s%s%s",
+		    rule->section != NULL ? rule->section : "",
+		    rule->section != NULL ? "." : "", rule->name);
+		if (rule->scale == 1)
+			result = shape_integer(value, path, rule->least,
+			    rule->most, rule->number, fail);
+		else
+			result = shape_decimal(value, path,
+			    (double)rule->least, (double)rule->most,
+			    rule->scale, rule->number, fail);
+		if (result < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+check_sections(const cJSON *file, struct fail *fail)
+{
+	const struct {
+		const char *name;
+		const char *const *known;
+	} sections[] = {
+		{ "time_limits", time_members },
+		{ "worker", worker_members },
+		{ "limits", limit_members },
+	};
+	const cJSON *section;
+	size_t i;
+
+	for (i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+		section = get(file, sections[i].name);
+		if (section != NULL && shape_object(section, sections[i].name,
+		    sections[i].known, fail) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+set_price(const cJSON *value, struct price *price, struct fail *fail)
+{
+	struct {
+		const char *name;
+		int64_t *number;
+	} rows[] = {
+		{ "input", &price->input },
+		{ "output", &price->output },
+		{ "cache_read", &price->cache_read },
+		{ "cache_write_5m", &price->cache_write_5m },
+		{ "cache_write_1h", &price->cache_write_1h },
+	};
+	const cJSON *member;
+	char path[SHAPE_PATH];
+	size_t i;
+
+	snprintf(path, sizeof(path), "prices.%.130s", price->model);
+	if (shape_object(value, path, price_members, fail) < 0)
+		return -1;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(path, sizeof(path), "prices.%.130s.%s", price->model,
+		    rows[i].name);
+		member = get(value, rows[i].name);
+		if (member == NULL && i >= 2)
+			continue;
+		if (shape_decimal(member, path, 0, PRICE_MAX, PRICE_SCALE,
+		    rows[i].number, fail) < 0)
+			return -1;
+		if (i == 0) {
+			price->cache_read = price->input / 10;
+			price->cache_write_5m = price->input * 5 / 4;
+			price->cache_write_1h = price->input * 2;
+		}
+	}
+	return 0;
+}
+
+static int
+set_prices(const cJSON *file, struct config *config, struct fail *fail)
+{
+	const cJSON *prices = get(file, "prices"), *entry;
+	struct price *price;
+	size_t count = 0, i;
+
+	if (prices != NULL) {
+		if (shape_object(prices, "prices", NULL, fail) < 0)
+			return -1;
+		count = (size_t)cJSON_GetArraySize(prices);
+	}
+	config->prices = mem_alloc((count + BUILT_IN_PRICES) *
+	    sizeof(*config->prices));
+	for (entry = prices != NULL ? prices->child : NULL; entry != NULL;
+	    entry = entry->next) {
+		price = &config->prices[config->price_count++];
+		price->model = mem_string(entry->string);
+		if (set_price(entry, price, fail) < 0)
+			return -1;
+	}
+	for (i = 0; i < BUILT_IN_PRICES; i++) {
+		price = &config->prices[config->price_count++];
+		price->model = mem_string(built_in_prices[i].model);
+		price->input = built_in_prices[i].input;
+		price->output = built_in_prices[i].output;
+		price->cache_read = built_in_prices[i].cache_read;
+		price->cache_write_5m = price->input * 5 / 4;
+		price->cache_write_1h = price->input * 2;
+	}
+	return 0;
+}
+
+static int
+set_tool(const cJSON *entry, struct tool_rule *rule, struct fail *fail)
+{
+	const cJSON *value;
+	char path[SHAPE_PATH];
+	size_t index;
+
+	if (entry->string[0] == '\0' || strlen(entry->string) > GLOB_MAX ||
+	    !tool_glob(entry->string))
+		return fail_set(fail, FAIL_NEVER, "invalid_value",
+		    "tools has a member \"%.80s\": it must be the name of a "
+		    "tool, or a pattern with * ? [...], of at most %d bytes",
+		    entry->string, GLOB_MAX);
+	rule->glob = mem_string(entry->string);
+	snprintf(path, sizeof(path), "tools.%s", entry->string);
+	if (shape_object(entry, path, rule_members, fail) < 0)
+		return -1;
+	value = get(entry, "on_unknown");
+	if (value != NULL) {
+		snprintf(path, sizeof(path), "tools.%s.on_unknown",
+		    entry->string);
+		if (shape_choice(value, path, policies, &index, fail) < 0)
+			return -1;
+		rule->has_on_unknown = true;
+		rule->on_unknown = (enum on_unknown)index;
+	}
+	value = get(entry, "repeatable");
+	if (value != NULL) {
+		snprintf(path, sizeof(path), "tools.%s.repeatable",
+		    entry->string);
+		if (shape_boolean(value, path, &rule->repeatable, fail) < 0)
+			return -1;
+		rule->has_repeatable = true;
+	}
+	return 0;
+}
+
+static int
+set_tools(const cJSON *file, struct config *config, struct fail *fail)
+{
+	const cJSON *tools = get(file, "tools"), *entry;
+	size_t count;
+
+	if (tools == NULL)
+		return 0;
+	if (shape_object(tools, "tools", NULL, fail) < 0)
+		return -1;
+	count = (size_t)cJSON_GetArraySize(tools);
+	if (count > TOOL_RULES_MAX)
+		return fail_set(fail, FAIL_NEVER, "invalid_value",
+		    "tools has %zu members, and may have at most %d", count,
+		    TOOL_RULES_MAX);
+	config->tools = mem_alloc((count + 1) * sizeof(*config->tools));
+	cJSON_ArrayForEach(entry, tools)
+		if (set_tool(entry, &config->tools[config->tool_count++],
+		    fail) < 0)
+			return -1;
+	return 0;
+}
+
+static void
+set_defaults(struct config *config)
+{
+	*config = (struct config){
+		.anthropic_url = mem_string("https://api.anthropic.com"),
+		.composio_url = mem_string("https://backend.composio.dev"),
+		.model = mem_string("claude-opus-5-5"),
+		.max_tokens = 32000,
+		.result_bytes = 100000,
+		.idle_ms = 120 * SECONDS,
+		.call_ms = 180 * SECONDS,
+		.attempts = 20,
+		.concurrency = 64,
+		.grace_ms = 30 * SECONDS,
+		.lease_ms = 60 * SECONDS,
+	};
+}
+
+int
+config_parse(const char *text, size_t length, struct config *config,
+    struct fail *fail)
+{
+	struct config made;
+	cJSON *file = NULL;
+	int result = -1;
+
+	set_defaults(&made);
+	if (text != NULL) {
+		file = yaml_or_json(text, length, &json_limits_task, fail);
+		if (file == NULL)
+			goto out;
+		/* a file of comments alone is no setting at all */
+		if (!cJSON_IsNull(file) &&
+		    shape_object(file, "", members, fail) < 0)
+			goto out;
+	}
+	if (check_sections(file, fail) < 0 ||
+	    set_texts(file, &made, fail) < 0 ||
+	    set_urls(file, &made, fail) < 0 ||
+	    set_prices(file, &made, fail) < 0 ||
+	    set_tools(file, &made, fail) < 0 ||
+	    set_numbers(file, &made, fail) < 0)
+		goto out;
+	*config = made;
+	result = 0;
+out:
+	if (result < 0) {
+		snprintf(fail->type, sizeof(fail->type), "invalid_config");
+		config_release(&made);
+	}
+	cJSON_Delete(file);
+	return result;
+}
+
+void
+config_release(struct config *config)
+{
+	size_t i;
+
+	for (i = 0; i < config->price_count; i++)
+		free(config->prices[i].model);
+	for (i = 0; i < config->tool_count; i++)
+		free(config->tools[i].glob);
+	free(config->prices);
+	free(config->tools);
+	free(config->store);
+	free(config->engine);
+	free(config->anthropic_url);
+	free(config->composio_url);
+	free(config->plain_http);
+	free(config->model);
+	free(config->effort);
+	free(config->system);
+	*config = (struct config){ .store = NULL };
+}

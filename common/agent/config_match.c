@@ -1,0 +1,96 @@
+/*
+ * Finding what the settings say about one model or one tool.
+ *
+ * The matching is not fnmatch(3): that one follows the locale, and takes
+ * exponential time for patterns that a hostile task can hold. Only the last
+ * '*' ever needs to be tried again, which keeps this one quadratic.
+ */
+#include "common/agent/config.h"
+
+#include <string.h>
+
+const struct price *
+config_price(const struct config *config, const char *model)
+{
+	size_t i;
+
+	for (i = 0; i < config->price_count; i++)
+		if (strcmp(config->prices[i].model, model) == 0)
+			return &config->prices[i];
+	for (i = 0; i < config->price_count; i++)
+		if (config_glob(config->prices[i].model, model))
+			return &config->prices[i];
+	return NULL;
+}
+
+const struct tool_rule *
+config_tool(const struct config *config, const char *slug)
+{
+	size_t i;
+
+	for (i = 0; i < config->tool_count; i++)
+		if (config_glob(config->tools[i].glob, slug))
+			return &config->tools[i];
+	return NULL;
+}
+
+/* Matches one character against the [...] at *GLOB and moves *GLOB behind it.
+ * A '[' without its ']' stands for itself. */
+static bool
+in_bracket(const char **glob, char c)
+{
+	const char *at = *glob + 1, *end;
+	bool negated, found = false;
+
+	negated = *at == '!' || *at == '^';
+	at += negated;
+	end = *at != '\0' ? strchr(at + 1, ']') : NULL;
+	if (end == NULL) {
+		*glob += 1;
+		return c == '[';
+	}
+	while (at < end) {
+		if (at + 2 < end && at[1] == '-') {
+			found |= at[0] <= c && c <= at[2];
+			at += 3;
+		} else {
+			found |= *at++ == c;
+		}
+	}
+	*glob = end + 1;
+	return found != negated;
+}
+
+bool
+config_glob(const char *glob, const char *name)
+{
+	const char *star = NULL, *resume = NULL;
+	bool matched;
+
+	while (*name != '\0') {
+		if (*glob == '*') {
+			star = ++glob;
+			resume = name;
+			continue;
+		}
+		if (*glob == '?') {
+			glob++;
+			matched = true;
+		} else if (*glob == '[') {
+			matched = in_bracket(&glob, *name);
+		} else {
+			matched = *glob != '\0' && *glob++ == *name;
+		}
+		if (matched) {
+			name++;
+		} else if (star != NULL) {
+			glob = star;
+			name = ++resume;
+		} else {
+			return false;
+		}
+	}
+	while (*glob == '*')
+		glob++;
+	return *glob == '\0';
+}

@@ -1,0 +1,185 @@
+/*
+ * engine: one interface to whatever keeps the tasks. engine_lmdb is one
+ * directory on one machine, engine_temporal a Temporal cluster.
+ *
+ * What comes back is JSON, the same from every engine; agent-status(1)
+ * describes a task's object, agent-journal(5) the events.
+ */
+#ifndef COMMON_AGENT_ENGINE_H
+#define COMMON_AGENT_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/agent/config.h"
+#include "common/agent/journal.h"
+#include "common/agent/task.h"
+#include "common/base/buf.h"
+#include "common/base/fail.h"
+
+struct engine;
+
+enum engine_mode { ENGINE_READ, ENGINE_WRITE, ENGINE_CREATE };
+
+/* NAME: NULL or "lmdb", whose store is FOLDER, or
+ * "temporal://HOST:PORT/NAMESPACE"; others are FAIL_NEVER. (Defined
+ * in engines.c, which alone knows every engine.) */
+int
+engine_open(const char *name, const char *folder, enum engine_mode mode,
+    const struct config *config, struct engine **ret_engine,
+    struct fail *fail);
+
+void
+engine_close(struct engine *engine); /* NULL is fine */
+
+struct submission {
+	const struct task *task;
+	struct span pins;        /* members of "pinned"; length 0: not checked yet */
+	/* filled in: */
+	char id[37];
+	bool existing;           /* the key was seen before, with the same task */
+	bool refused;            /* fail says why: the key has another task, or
+	                          * this one alone cannot be taken */
+	struct fail fail;
+};
+
+/* All of them durably; then the workers are woken. Where the engine has such a
+ * thing, in one commit. */
+int
+engine_submit(struct engine *engine, struct submission *submissions,
+    size_t count, struct fail *fail);
+
+/* Whether the user of TASK may have it beside his tasks that have not ended,
+ * and beside the COUNT submissions that are about to follow. FAIL_NOT_NOW,
+ * type "too_many_tasks", when they are MOST (0: no limit) already. */
+int
+engine_admit(struct engine *engine, const struct task *task,
+    const struct submission *submissions, size_t count, int64_t most,
+    struct fail *fail);
+
+/* One task's object added to BUF. FAIL_NO, type "no_task". */
+int
+engine_get(struct engine *engine, const char *id, struct buf *buf,
+    struct fail *fail);
+
+/* Events after AFTER, in order, each to EVENT; its non-zero return stops and
+ * is returned. */
+int
+engine_events(struct engine *engine, const char *id, uint64_t after,
+    int (*event)(void *context, struct span text), void *context,
+    struct fail *fail);
+
+struct engine_filter {
+	const char *user, *queue, *before; /* NULL: any */
+	int state;                         /* -1: any */
+	size_t limit;
+};
+
+/* Each task's object to TASK, newest first. */
+int
+engine_list(struct engine *engine, const struct engine_filter *filter,
+    int (*task)(void *context, struct span text), void *context,
+    struct fail *fail);
+
+/* SIGNAL: "cancel", "pause", "resume", "approve", "deny"; MEMBERS: further
+ * members of the event ("call", "message", "by") as raw JSON, or "". FAIL_NO
+ * when the task has ended ("task_ended") or the signal does not fit its state
+ * ("wrong_state"). */
+int
+engine_signal(struct engine *engine, const char *id, const char *signal,
+    struct span members, struct fail *fail);
+
+/* The numbers of a queue (NULL: all) as one object added to BUF. Of all of
+ * them, where the engine knows: "queues" (names, as far as they are known),
+ * "waits" (tasks by what they wait for), "sums" (of all tasks ever, pruned
+ * ones too). */
+int
+engine_depth(struct engine *engine, const char *queue, struct buf *buf,
+    struct fail *fail);
+
+/* Sleeps until something may have changed, or for MILLISECONDS. */
+int
+engine_wait(struct engine *engine, int64_t milliseconds, struct fail *fail);
+
+/* Whose tasks these are, and what tells whether they have changed: VERSION is
+ * another one when what engine_get or engine_events give may be. One look at
+ * many tasks is cheap. */
+struct engine_look {
+	const char *id;
+	/* filled in: */
+	bool found;            /* an id that is none is not found */
+	char user[TASK_USER_MAX + 1];
+	enum task_state state;
+	uint64_t version;
+};
+
+int
+engine_look(struct engine *engine, struct engine_look *looks, size_t count,
+    struct fail *fail);
+
+/* A descriptor that becomes readable when something may have changed; the
+ * engine's, and engine_wait with 0 makes it unreadable again. -1 without an
+ * error where the engine has no such thing: look every now and then. */
+int
+engine_watch(struct engine *engine, int *ret_fd, struct fail *fail);
+
+/* ---- schedules: FAIL_NEVER, "no_schedules", where the engine has none ---- */
+
+/* The tasks at each time that CRON says; the ids are the schedules'. */
+int
+engine_schedule(struct engine *engine, struct submission *submissions,
+    size_t count, const char *cron, struct fail *fail);
+
+/* Each schedule's object to SCHEDULE. */
+int
+engine_schedules(struct engine *engine,
+    int (*schedule)(void *context, struct span text), void *context,
+    struct fail *fail);
+
+/* SIGNAL: "pause", "resume", "trigger", "delete". FAIL_NO, type
+ * "no_schedule". */
+int
+engine_schedule_signal(struct engine *engine, const char *id,
+    const char *signal, struct fail *fail);
+
+/* What an engine is: it embeds this as its first member. */
+struct engine {
+	const struct engine_operations *operations;
+};
+
+struct engine_operations {
+	void (*close)(struct engine *engine);
+	int (*submit)(struct engine *engine, struct submission *submissions,
+	    size_t count, struct fail *fail);
+	int (*get)(struct engine *engine, const char *id, struct buf *buf,
+	    struct fail *fail);
+	int (*events)(struct engine *engine, const char *id, uint64_t after,
+	    int (*event)(void *context, struct span text), void *context,
+	    struct fail *fail);
+	int (*list)(struct engine *engine,
+	    const struct engine_filter *filter,
+	    int (*task)(void *context, struct span text), void *context,
+	    struct fail *fail);
+	int (*signal)(struct engine *engine, const char *id,
+	    const char *signal, struct span members, struct fail *fail);
+	int (*depth)(struct engine *engine, const char *queue,
+	    struct buf *buf, struct fail *fail);
+	int (*wait)(struct engine *engine, int64_t milliseconds,
+	    struct fail *fail);
+	/* NULL: one get after the other */
+	int (*look)(struct engine *engine, struct engine_look *looks,
+	    size_t count, struct fail *fail);
+	/* NULL: there is none */
+	int (*watch)(struct engine *engine, int *ret_fd, struct fail *fail);
+	/* NULL: there are no schedules */
+	int (*schedule)(struct engine *engine, struct submission *submissions,
+	    size_t count, const char *cron, struct fail *fail);
+	int (*schedules)(struct engine *engine,
+	    int (*schedule)(void *context, struct span text), void *context,
+	    struct fail *fail);
+	int (*schedule_signal)(struct engine *engine, const char *id,
+	    const char *signal, struct fail *fail);
+};
+
+#endif

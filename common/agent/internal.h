@@ -1,0 +1,197 @@
+/*
+ * agent_internal: the state that agent.c, agent_reply.c and agent_call.c fold,
+ * and agent_next.c and agent_view.c read. For these files only.
+ */
+#ifndef COMMON_AGENT_INTERNAL_H
+#define COMMON_AGENT_INTERNAL_H
+
+#include "common/agent/agent.h"
+
+struct pin {
+	char *name, *slug, *toolkit, *version;
+	char *account; /* NULL: needs none */
+	bool repeatable;
+	enum on_unknown on_unknown;
+};
+
+enum call_status {
+	CALL_PENDING, /* to be run, not before its time */
+	CALL_RUNNING, /* its intent is recorded */
+	CALL_DOUBT,   /* its worker is gone, and it must not be repeated */
+	CALL_UNKNOWN, /* recorded as unknown: what now, the policy says */
+	CALL_DENIED,  /* a person decided that the model is to be told */
+	CALL_DONE,    /* its block is there */
+};
+
+struct call {
+	char *id, *name;
+	const struct pin *pin; /* NULL: no such tool */
+	char *input;           /* raw JSON */
+	size_t input_length;
+	bool input_valid;      /* it is an object */
+	enum call_status status;
+	unsigned attempt;
+	unsigned failed;       /* attempts that were worth another one */
+	unsigned lost;         /* how often nobody knew what came of it */
+	int64_t not_before;
+	char *connection;      /* waits for this toolkit's account */
+	char *error;           /* why it is not done yet, for people */
+	char *block;           /* raw tool_result */
+	size_t block_length;
+};
+
+/* What has to come next, as the last reply decides it. */
+enum step {
+	STEP_PIN,
+	STEP_MODEL,
+	STEP_TOOLS,
+	STEP_SAY,      /* a user message of ours */
+	STEP_COMPLETE,
+	STEP_BLOCKED,
+	STEP_FAIL,
+};
+
+struct agent {
+	uint64_t seq;
+	int64_t started_at; /* first start, 0: never */
+	struct task task;
+	bool submitted;
+	char *request;      /* pinned, raw, without its last brace */
+	size_t request_length;
+	struct pin *pins;
+	size_t pin_count;
+
+	enum task_state state;
+	char *reason;
+	int64_t due;
+	bool paused, cancel_asked;
+
+	enum step step;
+	bool model_running;
+	unsigned model_attempt;
+	unsigned model_failed; /* attempts of this turn that were worth
+	                        * another one */
+	unsigned model_lost; /* attempts of this turn that ended with their
+	                      * worker */
+	int64_t model_not_before;
+	char *error;        /* raw JSON: why STEP_FAIL, or the model's last */
+	char *stop_reason;  /* of the last reply */
+	char *text;         /* of the last reply, and of those that it goes on
+	                     * from: their text blocks joined */
+	bool text_goes_on;  /* the next reply goes on from this one */
+	bool echoed;        /* the last reply is in messages */
+	unsigned empty_replies; /* in a row */
+	unsigned cut_replies;   /* in a row: at the token limit */
+	bool skip_calls;    /* answer the reply's calls without running them */
+	struct call *calls; /* of the last reply, while STEP_TOOLS */
+	size_t call_count;
+	size_t first_open;  /* all calls before this one are done */
+	struct buf messages; /* raw, with commas between, no brackets */
+
+	int64_t turns, calls_made, calls_unknown;
+	struct {
+		int64_t input, output, cache_read, cache_write;
+	} tokens;
+	int64_t nano_usd;
+};
+
+/* A reply with more calls than this has none of them run. */
+#define CALLS_MAX 1000
+
+/* A call, and a model's turn, that takes its worker with it every time, or
+ * whose answer is lost every time, is not tried for ever. */
+#define CALL_LOST_MAX 10
+#define MODEL_LOST_MAX 50
+
+/* The call of that id among those of the last reply, or NULL. */
+struct call *
+agent_find_call(const struct agent *agent, const char *id);
+
+/* Whether the call is to be answered without being run, whatever it says. */
+bool
+agent_call_refused(const struct agent *agent, const struct call *call);
+
+/* The call that waits for a person's decision: that of the id, or, for NULL,
+ * the only one; else NULL. */
+struct call *
+agent_asked_call(const struct agent *agent, const char *id);
+
+/* Whether a call is under way that must not be cut off: its result has to be
+ * known. */
+bool
+agent_must_finish(const struct agent *agent);
+
+/* Whether a model's turn or a call is under way. */
+bool
+agent_under_way(const struct agent *agent);
+
+/* When the task's time is up: wall milliseconds, 0 for never. */
+int64_t
+agent_time_limit(const struct agent *agent);
+
+/* ---- what the folding files share ---- */
+
+/* FAIL_NEVER, type "invalid_journal"; returns -1. */
+int
+agent_misplaced(const struct event *event, const char *why,
+    struct fail *fail);
+
+void
+agent_set_string(char **string, const char *value);
+
+void
+agent_set_raw(char **string, struct span value);
+
+/* The member NAME, 0 when there is none. */
+int64_t
+agent_integer(const cJSON *data, const char *name);
+
+/* When the next try is due: -1 when there is to be none. */
+int64_t
+agent_retry_at(const struct event *event);
+
+/* CONTENT is a raw JSON array, copied as it is. */
+void
+agent_add_message(struct agent *agent, const char *role, struct span content);
+
+void
+agent_free_calls(struct agent *agent);
+
+/* The task is to fail with this error. */
+void
+agent_fail_step(struct agent *agent, const char *type, const char *message);
+
+/* The worker that had them is gone, so what it had under way is too. */
+void
+agent_lose_calls(struct agent *agent);
+
+/* One event each, as agent_apply. */
+int
+agent_model_started(struct agent *agent, const struct event *event,
+    struct fail *fail);
+
+int
+agent_model_replied(struct agent *agent, const struct event *event,
+    struct fail *fail);
+
+int
+agent_model_failed(struct agent *agent, const struct event *event,
+    struct fail *fail);
+
+int
+agent_tool_started(struct agent *agent, const struct event *event,
+    struct fail *fail);
+
+int
+agent_tool_finished(struct agent *agent, const struct event *event,
+    struct fail *fail);
+
+int
+agent_tool_failed(struct agent *agent, const struct event *event,
+    struct fail *fail);
+
+int
+agent_tool_unknown(struct agent *agent, const struct event *event,
+    struct fail *fail);
+
+#endif

@@ -1,0 +1,251 @@
+/*
+ * How it works: one table says which members each type must have. An event is
+ * parsed once, strictly; what must stay byte-exact is cut from its text later
+ * with json_member.
+ */
+#include "common/agent/journal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/agent/task.h"
+#include "common/base/clock.h"
+
+enum member_kind { STRING = 1, INTEGER, BOOLEAN, ARRAY, OBJECT };
+
+struct member {
+	const char *name;
+	enum member_kind kind;
+	bool optional;
+};
+
+#define MEMBERS_MAX 6
+
+/* What a service may send, inside of an event. */
+static const struct json_limits limits = { EVENT_MAX, 216, 1000100 };
+
+static const struct {
+	const char *name;
+	struct member members[MEMBERS_MAX];
+} types[EVENT_TYPES] = {
+	[EVENT_SUBMITTED] = { "submitted", { { "task", OBJECT } } },
+	[EVENT_PINNED] = { "pinned",
+	    { { "request", OBJECT }, { "tools", ARRAY } } },
+	[EVENT_STARTED] = { "started",
+	    { { "worker", STRING }, { "fence", INTEGER } } },
+	[EVENT_RELEASED] = { "released",
+	    { { "worker", STRING }, { "reason", STRING } } },
+	[EVENT_MODEL_STARTED] = { "model.started",
+	    { { "turn", INTEGER }, { "attempt", INTEGER } } },
+	[EVENT_MODEL_REPLIED] = { "model.replied",
+	    { { "turn", INTEGER }, { "content", ARRAY },
+	        { "stop_reason", STRING }, { "usage", OBJECT },
+	        { "nano_usd", INTEGER } } },
+	[EVENT_MODEL_FAILED] = { "model.failed",
+	    { { "turn", INTEGER }, { "attempt", INTEGER },
+	        { "error", OBJECT }, { "delay_ms", INTEGER, true } } },
+	[EVENT_TOOL_STARTED] = { "tool.started",
+	    { { "call", STRING }, { "tool", STRING },
+	        { "attempt", INTEGER } } },
+	[EVENT_TOOL_FINISHED] = { "tool.finished",
+	    { { "call", STRING }, { "block", OBJECT },
+	        { "is_error", BOOLEAN } } },
+	[EVENT_TOOL_FAILED] = { "tool.failed",
+	    { { "call", STRING }, { "attempt", INTEGER },
+	        { "error", OBJECT }, { "delay_ms", INTEGER, true },
+	        { "connection", STRING, true }, { "block", OBJECT, true } } },
+	[EVENT_TOOL_UNKNOWN] = { "tool.unknown",
+	    { { "call", STRING }, { "attempt", INTEGER },
+	        { "error", OBJECT }, { "delay_ms", INTEGER, true } } },
+	[EVENT_USER_MESSAGE] = { "user.message",
+	    { { "content", ARRAY }, { "reason", STRING } } },
+	[EVENT_SIGNAL] = { "signal",
+	    { { "signal", STRING }, { "call", STRING, true } } },
+	[EVENT_WAITING] = { "waiting",
+	    { { "reason", STRING }, { "until", STRING, true } } },
+	[EVENT_COMPLETED] = { "completed", { { "result", STRING } } },
+	[EVENT_BLOCKED] = { "blocked", { { "reason", STRING } } },
+	[EVENT_FAILED] = { "failed", { { "error", OBJECT } } },
+	[EVENT_CANCELLED] = { "cancelled", { { "reason", STRING } } },
+};
+
+const char *
+event_type_name(enum event_type type)
+{
+	return types[type].name;
+}
+
+static bool
+is_kind(const cJSON *data, const struct member *member)
+{
+	const cJSON *value;
+	int64_t number;
+
+	value = cJSON_GetObjectItemCaseSensitive(data, member->name);
+	if (!value)
+		return member->optional;
+	switch (member->kind) {
+	case STRING:
+		return cJSON_IsString(value);
+	case INTEGER:
+		return json_integer(data, member->name, &number);
+	case BOOLEAN:
+		return cJSON_IsBool(value);
+	case ARRAY:
+		return cJSON_IsArray(value);
+	case OBJECT:
+		return cJSON_IsObject(value);
+	}
+	return false;
+}
+
+static int
+check_members(const cJSON *data, enum event_type type, struct fail *fail)
+{
+	const struct member *member;
+	size_t i;
+
+	for (i = 0; i < MEMBERS_MAX && types[type].members[i].name; i++) {
+		member = &types[type].members[i];
+		if (!is_kind(data, member))
+			return fail_set(fail, FAIL_NEVER, "invalid_event",
+			    "event %s: member \"%s\" is missing or of the "
+			    "wrong type", types[type].name, member->name);
+	}
+	return 0;
+}
+
+static int
+read_header(struct event *event, struct fail *fail)
+{
+	const char *name, *at;
+	int64_t version, seq;
+	struct fail why;
+	size_t i;
+
+	name = json_string(event->data, "type");
+	if (!json_integer(event->data, "v", &version) || !name)
+		return fail_set(fail, FAIL_NEVER, "invalid_event",
+		    "event: member \"v\" or \"type\" is missing");
+	if (version < 1 || version > JOURNAL_VERSION)
+		return fail_set(fail, FAIL_NEVER, "unknown_event",
+		    "event %s has version %" PRId64 ", this program knows up "
+		    "to %d: use a newer one", name, version, JOURNAL_VERSION);
+	for (i = 0; i < EVENT_TYPES && strcmp(types[i].name, name) != 0; i++)
+		;
+	if (i == EVENT_TYPES)
+		return fail_set(fail, FAIL_NEVER, "unknown_event",
+		    "event type \"%s\" is not known to this program: use a "
+		    "newer one", name);
+	event->type = (enum event_type)i;
+	at = json_string(event->data, "at");
+	if (!json_integer(event->data, "seq", &seq) || seq < 1 || !at)
+		return fail_set(fail, FAIL_NEVER, "invalid_event",
+		    "event %s: member \"seq\" or \"at\" is missing", name);
+	event->seq = (uint64_t)seq;
+	if (clock_parse(at, &event->at, &why) < 0 || event->at < 0)
+		return fail_set(fail, FAIL_NEVER, "invalid_event",
+		    "event %s: member \"at\" is not a time of 1970 to 9999",
+		    name);
+	return 0;
+}
+
+int
+event_parse(struct span text, struct event *ret_event, struct fail *fail)
+{
+	struct event event = { .text = text };
+	struct fail why;
+
+	if (!(event.data = json_parse(text.at, text.length, &limits, &why)))
+		return fail_set(fail, why.kind, why.kind == FAIL_NEVER ?
+		    "invalid_event" : why.type, "event: %s", why.message);
+	if (read_header(&event, fail) < 0 ||
+	    check_members(event.data, event.type, fail) < 0) {
+		cJSON_Delete(event.data);
+		return -1;
+	}
+	*ret_event = event;
+	return 0;
+}
+
+void
+event_release(struct event *event)
+{
+	cJSON_Delete(event->data);
+	event->data = NULL;
+}
+
+void
+event_write(struct buf *buf, uint64_t seq, int64_t at, enum event_type type,
+    const char *members, size_t length)
+{
+	char time[CLOCK_TEXT];
+
+	clock_format(at, time);
+	buf_print(buf, "{\"v\":%d,\"seq\":%" PRIu64 ",\"at\":\"%s\","
+	    "\"type\":\"%s\"", JOURNAL_VERSION, seq, time, types[type].name);
+	if (length) {
+		buf_add(buf, ",", 1);
+		buf_add(buf, members, length);
+	}
+	buf_add(buf, "}", 1);
+}
+
+static void
+member_name(struct buf *buf, const char *name)
+{
+	if (buf->length)
+		buf_add(buf, ",", 1);
+	json_quote(buf, name, strlen(name));
+	buf_add(buf, ":", 1);
+}
+
+void
+member_string(struct buf *buf, const char *name, const char *value)
+{
+	member_name(buf, name);
+	json_quote(buf, value, strlen(value));
+}
+
+void
+member_integer(struct buf *buf, const char *name, int64_t value)
+{
+	uint64_t left = value < 0 ? -(uint64_t)value : (uint64_t)value;
+	char digits[24], *at = digits + sizeof(digits);
+
+	do
+		*--at = (char)('0' + left % 10);
+	while (left /= 10);
+	if (value < 0)
+		*--at = '-';
+	member_name(buf, name);
+	buf_add(buf, at, (size_t)(digits + sizeof(digits) - at));
+}
+
+void
+member_raw(struct buf *buf, const char *name, const char *json, size_t length)
+{
+	member_name(buf, name);
+	buf_add(buf, json, length);
+}
+
+bool
+event_glance(struct span text, uint64_t *ret_seq, struct span *ret_type,
+    int *ret_final)
+{
+	struct span seq, type;
+	enum task_state state;
+	char name[32] = "";
+
+	if (!json_member(text, "seq", &seq) ||
+	    !json_member(text, "type", &type) || type.length < 2)
+		return false;
+	*ret_seq = strtoull(seq.at, NULL, 10);
+	*ret_type = (struct span){ type.at + 1, type.length - 2 };
+	if (ret_type->length < sizeof(name))
+		memcpy(name, ret_type->at, ret_type->length);
+	*ret_final = task_state_parse(name, &state) &&
+	    task_state_final(state) ? (int)state : -1;
+	return true;
+}

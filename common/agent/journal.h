@@ -1,0 +1,93 @@
+/*
+ * journal: the events that a task is made of, as JSON text, one object each.
+ * Pure. agent-journal(5) describes every event and its members.
+ *
+ *	{"v":1,"seq":7,"at":"2026-11-23T20:01:02.345Z","type":"tool.started",...}
+ *
+ * How the format changes: a new type or a new required member raises
+ * JOURNAL_VERSION; the reader keeps reading every older version, and
+ * tests/data/journals keeps a journal of each. A program refuses (FAIL_NEVER,
+ * type "unknown_event") what it does not know instead of skipping it: a
+ * journal half understood is a wrong state.
+ */
+#ifndef COMMON_AGENT_JOURNAL_H
+#define COMMON_AGENT_JOURNAL_H
+
+#include <cjson/cJSON.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+#include "common/base/fail.h"
+#include "common/json/json.h"
+
+#define JOURNAL_VERSION 1
+#define EVENT_MAX (96u << 20) /* bytes of one event */
+
+enum event_type {
+	EVENT_SUBMITTED,      /* task */
+	EVENT_PINNED,         /* request, tools: see pins.h */
+	EVENT_STARTED,        /* worker, fence: a worker took the lease */
+	EVENT_RELEASED,       /* worker, reason: the lease ended, task goes on */
+	EVENT_MODEL_STARTED,  /* turn, attempt */
+	EVENT_MODEL_REPLIED,  /* turn, content (raw), stop_reason, usage, ... */
+	EVENT_MODEL_FAILED,   /* turn, attempt, error, delay_ms when retried */
+	EVENT_TOOL_STARTED,   /* call, tool, attempt: the intent */
+	EVENT_TOOL_FINISHED,  /* call, block (raw tool_result), is_error, whole */
+	EVENT_TOOL_FAILED,    /* call, attempt, error: certainly not executed;
+	                       * delay_ms when retried, connection when it waits */
+	EVENT_TOOL_UNKNOWN,   /* call, attempt, error: nobody knows if it
+	                       * happened; what the model is told is the
+	                       * tool.finished that follows */
+	EVENT_USER_MESSAGE,   /* content (raw), reason: said to the model by us */
+	EVENT_SIGNAL,         /* signal, by, and its own members */
+	EVENT_WAITING,        /* reason, until, ... */
+	EVENT_COMPLETED,      /* result */
+	EVENT_BLOCKED,        /* reason */
+	EVENT_FAILED,         /* error */
+	EVENT_CANCELLED,      /* reason */
+};
+#define EVENT_TYPES 18
+
+struct event {
+	uint64_t seq;        /* from 1, without gaps */
+	int64_t at;          /* wall milliseconds */
+	enum event_type type;
+	struct span text;    /* the whole object, borrowed from the caller */
+	cJSON *data;         /* the same, parsed */
+};
+
+const char *
+event_type_name(enum event_type type); /* "tool.started" */
+
+/* Reads one event; TEXT must outlive it. Every required member of its type is
+ * checked: FAIL_NEVER, type "invalid_event" or "unknown_event". */
+int
+event_parse(struct span text, struct event *ret_event, struct fail *fail);
+
+void
+event_release(struct event *event);
+
+/* Writes an event: the header, then MEMBERS, which is a list of further
+ * members as raw JSON without braces (`"turn":1,"attempt":2`) or "". */
+void
+event_write(struct buf *buf, uint64_t seq, int64_t at, enum event_type type,
+    const char *members, size_t length);
+
+/* Helpers for building MEMBERS: each adds a comma first where one is due. */
+void
+member_string(struct buf *buf, const char *name, const char *value);
+
+void
+member_integer(struct buf *buf, const char *name, int64_t value);
+
+void
+member_raw(struct buf *buf, const char *name, const char *json, size_t length);
+
+/* What can be seen of an event's text without parsing it: its number, its
+ * type, and the state that it ends the task in, or -1. False when it has no
+ * number and type. */
+bool
+event_glance(struct span text, uint64_t *ret_seq, struct span *ret_type,
+    int *ret_final);
+
+#endif

@@ -1,0 +1,480 @@
+/*
+ * How it works: agent_next looks at the folded state alone and answers in a
+ * fixed order: an end that was asked for, what can be decided without any
+ * effect (one record at a time: the driver applies it and asks again), the
+ * effects that are due, and when nothing is left to do but time, a wait.
+ *
+ * Short waits keep the worker's lease, long ones give it back: the task then
+ * costs nothing until it is due.
+ */
+#include "common/agent/internal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/agent/pins.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+
+#define HOLD_MS (15 * 1000) /* a wait up to here keeps the lease */
+#define EVENT_ROOM ((size_t)EVENT_MAX)
+
+static void
+record(struct plan *plan, enum event_type type)
+{
+	plan->has_record = true;
+	plan->record = type;
+	plan->record_members = BUF_INIT(EVENT_ROOM);
+}
+
+static void
+record_error(struct plan *plan, const char *type, const char *message)
+{
+	struct buf error = BUF_INIT(EVENT_ROOM);
+
+	member_string(&error, "type", type);
+	member_string(&error, "message", message);
+	record(plan, EVENT_FAILED);
+	buf_add_string(&plan->record_members, "\"error\":{");
+	buf_add(&plan->record_members, error.data, error.length);
+	buf_add_string(&plan->record_members, "}");
+	buf_release(&error);
+}
+
+static struct action *
+add_action(struct plan *plan, enum action_type type, unsigned attempt)
+{
+	struct action *action;
+
+	plan->actions = mem_grow(plan->actions, plan->count + 1,
+	    sizeof(*plan->actions));
+	action = &plan->actions[plan->count++];
+	*action = (struct action){ .type = type, .attempt = attempt,
+		.tries = 1, .members = BUF_INIT(EVENT_ROOM) };
+	return action;
+}
+
+void
+plan_release(struct plan *plan)
+{
+	size_t i;
+
+	buf_release(&plan->record_members);
+	for (i = 0; i < plan->count; i++) {
+		buf_release(&plan->actions[i].members);
+		free(plan->actions[i].call);
+	}
+	free(plan->actions);
+	*plan = (struct plan){ 0 };
+}
+
+static int64_t
+sooner(int64_t a, int64_t b)
+{
+	return !a ? b : !b ? a : a < b ? a : b;
+}
+
+int64_t
+agent_time_limit(const struct agent *agent)
+{
+	int64_t end = 0;
+
+	if (agent->task.budget_seconds && agent->started_at)
+		end = agent->started_at + agent->task.budget_seconds * 1000;
+	return sooner(end, agent->task.deadline);
+}
+
+static void
+record_unknown(struct plan *plan, const struct call *call)
+{
+	record(plan, EVENT_TOOL_UNKNOWN);
+	member_string(&plan->record_members, "call", call->id);
+	member_integer(&plan->record_members, "attempt", call->attempt);
+	buf_add_string(&plan->record_members,
+	    ",\"error\":{\"type\":\"worker_lost\",\"message\":\"the worker "
+	    "ended while the call was under way\"}");
+}
+
+/* A call in doubt goes on record before the task may end. */
+static bool
+plan_doubt(const struct agent *agent, struct plan *plan)
+{
+	size_t i;
+
+	for (i = agent->first_open; i < agent->call_count; i++)
+		if (agent->calls[i].status == CALL_DOUBT) {
+			record_unknown(plan, &agent->calls[i]);
+			return true;
+		}
+	return false;
+}
+
+static bool
+plan_end(const struct agent *agent, int64_t now, struct plan *plan)
+{
+	int64_t limit = agent_time_limit(agent);
+
+	if (!agent->cancel_asked && !(limit && now >= limit))
+		return false;
+	if (agent_must_finish(agent) || plan_doubt(agent, plan))
+		return true;
+	if (agent->cancel_asked) {
+		record(plan, EVENT_CANCELLED);
+		member_string(&plan->record_members, "reason", "asked for");
+	} else if (limit == agent->task.deadline) {
+		record_error(plan, "deadline_exceeded",
+		    "the deadline of the task has passed");
+	} else {
+		record_error(plan, "budget_exceeded",
+		    "the budget of seconds is used up");
+	}
+	return true;
+}
+
+/* Waits until AT (0: until somebody acts): keeps the lease for a short wait,
+ * else records one "waiting", unless the task waits for just this already. */
+static void
+plan_wait(const struct agent *agent, int64_t now, int64_t at,
+    const char *reason, struct plan *plan)
+{
+	char text[CLOCK_TEXT], due[CLOCK_TEXT];
+	bool by_itself = at != 0;
+
+	if (by_itself && at - now <= HOLD_MS &&
+	    agent->state == TASK_RUNNING) {
+		plan->wake_at = sooner(plan->wake_at, at);
+		return;
+	}
+	/* Compared as they would be written: the journal clamps times. */
+	clock_format(at, text);
+	clock_format(agent->due, due);
+	if (agent->state == TASK_WAITING && by_itself == (agent->due != 0) &&
+	    strcmp(text, due) == 0 && strcmp(agent->reason, reason) == 0)
+		return;
+	record(plan, EVENT_WAITING);
+	member_string(&plan->record_members, "reason", reason);
+	if (by_itself)
+		member_string(&plan->record_members, "until", text);
+}
+
+/* As much of a message as a reason for waiting has room for. */
+static int
+shown(const char *text)
+{
+	size_t length = strlen(text), most = 400;
+
+	if (length <= most)
+		return (int)length;
+	while (most && ((unsigned char)text[most] & 0xc0) == 0x80)
+		most--;
+	return (int)most;
+}
+
+/* Why the model has to be asked again. */
+static char *
+model_reason(const struct agent *agent)
+{
+	cJSON *error = agent->error ? cJSON_Parse(agent->error) : NULL;
+	const char *message = json_string(error, "message");
+	char *reason;
+
+	if (!message)
+		message = "";
+	reason = mem_print("model: %.*s", shown(message), message);
+	cJSON_Delete(error);
+	return reason;
+}
+
+static const char paused[] = "paused";
+
+static void
+plan_model(const struct agent *agent, int64_t now, struct plan *plan)
+{
+	const struct task *task = &agent->task;
+	struct action *action;
+	char *reason;
+
+	if (agent->model_running)
+		return;
+	if (task->budget_turns && agent->turns >= task->budget_turns) {
+		record_error(plan, "budget_exceeded",
+		    "the budget of turns is used up");
+	} else if (task->budget_tokens && agent->tokens.input +
+	    agent->tokens.output + agent->tokens.cache_read +
+	    agent->tokens.cache_write >= task->budget_tokens) {
+		record_error(plan, "budget_exceeded",
+		    "the budget of tokens is used up");
+	} else if (task->budget_nano_usd &&
+	    agent->nano_usd >= task->budget_nano_usd) {
+		record_error(plan, "budget_exceeded",
+		    "the budget of dollars is used up");
+	} else if (agent->paused) {
+		plan_wait(agent, now, 0, paused, plan);
+	} else if (agent->model_not_before > now) {
+		reason = model_reason(agent);
+		plan_wait(agent, now, agent->model_not_before, reason, plan);
+		free(reason);
+	} else {
+		action = add_action(plan, ACTION_MODEL,
+		    agent->model_attempt + 1);
+		action->intent = EVENT_MODEL_STARTED;
+		action->tries = agent->model_failed + 1;
+		member_integer(&action->members, "turn", agent->turns + 1);
+		member_integer(&action->members, "attempt",
+		    action->attempt);
+	}
+}
+
+/* What the model is told instead of a result. */
+static void
+record_result(struct plan *plan, const struct call *call, const char *text)
+{
+	struct buf block = BUF_INIT(EVENT_ROOM);
+
+	(void)agent_result_block(&block, call->id, text, strlen(text), 0,
+	    true);
+	record(plan, EVENT_TOOL_FINISHED);
+	member_string(&plan->record_members, "call", call->id);
+	member_integer(&plan->record_members, "attempt", call->attempt);
+	member_raw(&plan->record_members, "block", block.data, block.length);
+	member_raw(&plan->record_members, "is_error", "true", 4);
+	buf_release(&block);
+}
+
+static void
+record_no_such_tool(const struct agent *agent, struct plan *plan,
+    const struct call *call)
+{
+	struct buf text = BUF_INIT(EVENT_ROOM);
+	size_t i;
+
+	buf_print(&text, "There is no tool named \"%s\"; nothing was done. "
+	    "The tools are:", call->name);
+	for (i = 0; i < agent->pin_count; i++)
+		buf_print(&text, " %s", agent->pins[i].name);
+	buf_add_string(&text, " " PINS_BLOCKED_TOOL);
+	record_result(plan, call, text.data);
+	buf_release(&text);
+}
+
+static const char told[] =
+    "No result: the call was sent, but the answer was lost, so it may have "
+    "taken effect or not. It is not repeated for you. Look whether it took "
+    "effect before you call it again.";
+
+/* Why none of the calls is run. */
+static const char *
+skipped(const struct agent *agent)
+{
+	if (strcmp(agent->stop_reason, "max_tokens") == 0)
+		return "Not run: your reply was cut at its token limit. Call "
+		    "again, with less at a time.";
+	if (strcmp(agent->stop_reason, "tool_use") == 0)
+		return "Not run: these are too many calls at once. Call "
+		    "again, with fewer at a time.";
+	return "Not run: your reply ended without asking for it. Call again "
+	    "if it is still wanted.";
+}
+
+static void
+record_refusal(const struct agent *agent, const struct call *call,
+    struct plan *plan)
+{
+	if (agent->skip_calls)
+		record_result(plan, call, skipped(agent));
+	else if (!call->pin)
+		record_no_such_tool(agent, plan, call);
+	else
+		record_result(plan, call, "Not run: the input is not a JSON "
+		    "object.");
+}
+
+/* What can be decided about a call without performing anything. */
+static bool
+plan_decision(const struct agent *agent, const struct call *call,
+    struct plan *plan)
+{
+	if (call->status == CALL_DOUBT) {
+		record_unknown(plan, call);
+	} else if (call->status == CALL_DENIED ||
+	    (call->status == CALL_UNKNOWN &&
+	        call->pin->on_unknown != ON_UNKNOWN_ASK)) {
+		record_result(plan, call, told);
+	} else if (call->status == CALL_PENDING &&
+	    agent_call_refused(agent, call)) {
+		record_refusal(agent, call, plan);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void
+plan_call(const struct call *call, struct plan *plan)
+{
+	struct action *action;
+
+	action = add_action(plan, ACTION_TOOL, call->attempt + 1);
+	action->intent = EVENT_TOOL_STARTED;
+	action->tries = call->failed + 1;
+	action->call = mem_string(call->id);
+	member_string(&action->members, "call", call->id);
+	member_string(&action->members, "tool", call->name);
+	member_integer(&action->members, "attempt", action->attempt);
+}
+
+static char *
+wait_reason(const struct call *call)
+{
+	const char *error = call->error ? call->error : "";
+
+	if (call->status == CALL_UNKNOWN)
+		return mem_print("decision: did call %.*s (%.*s) take effect? "
+		    "approve runs it again, deny tells the model",
+		    shown(call->id), call->id, shown(call->name), call->name);
+	if (call->connection)
+		return mem_print("connection: %.*s: %.*s",
+		    shown(call->connection), call->connection, shown(error),
+		    error);
+	return mem_print("tool: %.*s: %.*s", shown(call->name), call->name,
+	    shown(error), error);
+}
+
+/* Whether CALL is what a task waits for rather than OTHER: what goes on by
+ * itself, the soonest first, before what a person has to decide. */
+static bool
+waits_less(const struct call *call, const struct call *other)
+{
+	if (call->status != CALL_PENDING)
+		return call->status == CALL_UNKNOWN && !other;
+	return !other || other->status == CALL_UNKNOWN ||
+	    call->not_before < other->not_before;
+}
+
+static void
+plan_tools(const struct agent *agent, int64_t now, struct plan *plan)
+{
+	const struct call *call, *next = NULL;
+	char *reason;
+	size_t i;
+
+	for (i = agent->first_open; i < agent->call_count; i++)
+		if (plan_decision(agent, &agent->calls[i], plan))
+			return;
+	for (i = agent->first_open; i < agent->call_count; i++) {
+		call = &agent->calls[i];
+		if (call->status == CALL_PENDING && !agent->paused &&
+		    call->not_before <= now)
+			plan_call(call, plan);
+		else if (waits_less(call, next))
+			next = call;
+	}
+	if (plan->count || agent_under_way(agent)) {
+		if (next && next->status == CALL_PENDING)
+			plan->wake_at = sooner(plan->wake_at,
+			    next->not_before > now ? next->not_before : 0);
+		return;
+	}
+	if (agent->paused) {
+		plan_wait(agent, now, 0, paused, plan);
+	} else if (next) {
+		reason = wait_reason(next);
+		plan_wait(agent, now, next->status == CALL_PENDING ?
+		    next->not_before : 0, reason, plan);
+		free(reason);
+	}
+}
+
+static void
+plan_say(const struct agent *agent, struct plan *plan)
+{
+	bool cut = strcmp(agent->stop_reason, "max_tokens") == 0;
+	const char *text = !cut ?
+	    "Your reply was empty. Go on with the task; when it is done, end "
+	    "with a short report." : agent->echoed ?
+	    "Your reply was cut at its token limit. Go on from there." :
+	    "Your reply was cut at its token limit before there was anything "
+	    "in it to go on from. Go on with the task in smaller steps.";
+
+	record(plan, EVENT_USER_MESSAGE);
+	member_string(&plan->record_members, "reason",
+	    cut ? "max_tokens" : "empty_reply");
+	buf_add_string(&plan->record_members, ",\"content\":[{\"type\":"
+	    "\"text\",\"text\":");
+	json_quote(&plan->record_members, text, strlen(text));
+	buf_add_string(&plan->record_members, "}]");
+}
+
+static void
+plan_blocked(const struct agent *agent, struct plan *plan)
+{
+	const struct call *call = NULL;
+	cJSON *input = NULL;
+	const char *reason;
+	size_t i;
+
+	for (i = 0; i < agent->call_count; i++) {
+		call = &agent->calls[i];
+		if (strcmp(call->name, PINS_BLOCKED_TOOL) == 0)
+			break;
+	}
+	if (call)
+		input = cJSON_ParseWithLength(call->input,
+		    call->input_length);
+	reason = json_string(input, "reason");
+	record(plan, EVENT_BLOCKED);
+	member_string(&plan->record_members, "reason",
+	    reason && *reason ? reason : "the model gave no reason");
+	cJSON_Delete(input);
+}
+
+static void
+plan_fail(const struct agent *agent, struct plan *plan)
+{
+	record(plan, EVENT_FAILED);
+	member_raw(&plan->record_members, "error",
+	    agent->error ? agent->error : "{}",
+	    agent->error ? strlen(agent->error) : 2);
+}
+
+void
+agent_next(const struct agent *agent, int64_t now, struct plan *ret_plan)
+{
+	struct plan plan = { .wake_at = 0 };
+
+	if (!agent->submitted || task_state_final(agent->state) ||
+	    plan_end(agent, now, &plan)) {
+		*ret_plan = plan;
+		return;
+	}
+	plan.wake_at = agent_time_limit(agent);
+	switch (agent->step) {
+	case STEP_PIN:
+		if (agent->paused)
+			plan_wait(agent, now, 0, paused, &plan);
+		else
+			(void)add_action(&plan, ACTION_PIN, 1);
+		break;
+	case STEP_MODEL:
+		plan_model(agent, now, &plan);
+		break;
+	case STEP_TOOLS:
+		plan_tools(agent, now, &plan);
+		break;
+	case STEP_SAY:
+		plan_say(agent, &plan);
+		break;
+	case STEP_COMPLETE:
+		record(&plan, EVENT_COMPLETED);
+		member_string(&plan.record_members, "result", agent->text);
+		break;
+	case STEP_BLOCKED:
+		plan_blocked(agent, &plan);
+		break;
+	case STEP_FAIL:
+		plan_fail(agent, &plan);
+		break;
+	}
+	*ret_plan = plan;
+}

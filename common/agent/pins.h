@@ -1,0 +1,62 @@
+/*
+ * pins: what a task's whole life is held to: which account and which version
+ * each tool has, and the first bytes of every model request. Pure.
+ *
+ * Made once, by agent-preflight or by a worker, and kept in the journal as
+ * the event "pinned". Nothing in it changes later: the model's prompt cache
+ * and its preserved thinking are bound to these very bytes.
+ *
+ *	{"request":{"model":...,"max_tokens":...,"stream":true,"thinking":{...},
+ *	  "output_config":{...},"cache_control":{...},"system":[...],
+ *	  "tools":[...]},
+ *	 "tools":[{"name":"GMAIL_FETCH_EMAILS","slug":"GMAIL_FETCH_EMAILS",
+ *	   "toolkit":"gmail","version":"20261101_00","account":"ca_1",
+ *	   "repeatable":true,"on_unknown":"tell"}, ...]}
+ */
+#ifndef COMMON_AGENT_PINS_H
+#define COMMON_AGENT_PINS_H
+
+#include <cjson/cJSON.h>
+
+#include "common/agent/config.h"
+#include "common/agent/task.h"
+#include "common/base/buf.h"
+#include "common/base/fail.h"
+
+/* The tool of our own that every task has: the model calls it with {"reason"}
+ * when it cannot go on, and the task becomes "blocked". */
+#define PINS_BLOCKED_TOOL "cannot_proceed"
+
+/* One tool of Composio as pins_make wants it. */
+struct pin_tool {
+	const char *slug, *toolkit, *version;
+	const char *account;     /* NULL: the tool needs none */
+	const char *description; /* may be NULL */
+	const char *input_schema; /* raw JSON, passed on unchanged */
+	bool repeatable;         /* what its tags say; a config rule wins */
+};
+
+/* Whether TOOL can be one of Claude's: its name, its schema's type and every
+ * property name in it (facts: name ^[a-zA-Z0-9_-]{1,128}$, keys
+ * ^[a-zA-Z0-9_.-]{1,64}$). FAIL_NO, type "refused", when not. */
+int
+pins_check_tool(const struct pin_tool *tool, struct fail *fail);
+
+/* Whether PINS (the object with "request" and "tools", or an event that holds
+ * them) is what a task can be held to. FAIL_NEVER, type "invalid_pins". */
+int
+pins_check(const cJSON *pins, struct fail *fail);
+
+/* The policy of that name ("tell", "retry", "ask"); -1 when there is none. */
+int
+pins_policy(const char *name);
+
+/* Adds the members of the event "pinned" to BUF ("request":...,"tools":...).
+ * FAIL_NO, type "refused", when a tool fails pins_check_tool or is there
+ * twice, the model cannot do what the task asks of it, or BUF is too small. */
+int
+pins_make(const struct task *task, const struct config *config,
+    const struct pin_tool *tools, size_t count, struct buf *buf,
+    struct fail *fail);
+
+#endif

@@ -1,0 +1,344 @@
+/*
+ * How it works: what the model's events do to the agent. A reply's content is
+ * kept as the bytes that came; it is only looked through for its calls and
+ * its text. The stop reason decides what comes next.
+ *
+ * Two kinds of reply are not sent back, because the service refuses a
+ * conversation that holds them: one without any content but empty text, and
+ * one that was not to be carried on and ends in a thinking block.
+ */
+#include "common/agent/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/agent/pins.h"
+#include "common/base/mem.h"
+
+#define TEXT_MAX ((size_t)1 << 30)
+#define TOTAL_MAX ((int64_t)1 << 53)
+#define EMPTY_REPLIES_MAX 3
+#define CUT_REPLIES_MAX 5
+
+int
+agent_model_started(struct agent *agent, const struct event *event,
+    struct fail *fail)
+{
+	if (agent->state != TASK_RUNNING || agent->step != STEP_MODEL ||
+	    agent->model_running)
+		return agent_misplaced(event, "no model turn is due", fail);
+	if (agent_integer(event->data, "turn") != agent->turns + 1)
+		return agent_misplaced(event, "it is another turn's", fail);
+	if (agent_integer(event->data, "attempt") !=
+	    (int64_t)agent->model_attempt + 1)
+		return agent_misplaced(event, "it is another attempt", fail);
+	agent->model_running = true;
+	agent->model_attempt++;
+	return 0;
+}
+
+static void
+add_count(int64_t *total, const cJSON *data, const char *name)
+{
+	int64_t count = agent_integer(data, name);
+
+	if (count > 0)
+		*total = count > TOTAL_MAX - *total ? TOTAL_MAX :
+		    *total + count;
+}
+
+static void
+count_usage(struct agent *agent, const struct event *event)
+{
+	const cJSON *usage;
+
+	usage = cJSON_GetObjectItemCaseSensitive(event->data, "usage");
+	add_count(&agent->tokens.input, usage, "input");
+	add_count(&agent->tokens.output, usage, "output");
+	add_count(&agent->tokens.cache_read, usage, "cache_read");
+	add_count(&agent->tokens.cache_write, usage, "cache_write_5m");
+	add_count(&agent->tokens.cache_write, usage, "cache_write_1h");
+	add_count(&agent->nano_usd, event->data, "nano_usd");
+}
+
+/* ---- the reply's blocks ---- */
+
+static const struct pin *
+find_pin(const struct agent *agent, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < agent->pin_count; i++)
+		if (strcmp(agent->pins[i].name, name) == 0)
+			return &agent->pins[i];
+	return NULL;
+}
+
+static int
+add_call(struct agent *agent, struct span block, const cJSON *item,
+    const struct event *event, struct fail *fail)
+{
+	const char *id = json_string(item, "id");
+	const char *name = json_string(item, "name");
+	struct span input = { "{}", 2 };
+	size_t count = agent->call_count;
+	struct call *call;
+
+	if (!id || !name)
+		return agent_misplaced(event, "a tool_use has no id or no "
+		    "name", fail);
+	if ((count & (count - 1)) == 0)
+		agent->calls = mem_grow(agent->calls, count ? count * 2 : 1,
+		    sizeof(*agent->calls));
+	call = &agent->calls[agent->call_count++];
+	memset(call, 0, sizeof(*call));
+	(void)json_member(block, "input", &input);
+	call->id = mem_string(id);
+	call->name = mem_string(name);
+	call->pin = find_pin(agent, name);
+	call->input = mem_copy(input.at, input.length);
+	call->input_length = input.length;
+	call->input_valid = input.length && input.at[0] == '{';
+	return 0;
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool
+ids_differ(const struct agent *agent)
+{
+	const char **ids;
+	bool differ = true;
+	size_t i;
+
+	if (agent->call_count < 2)
+		return true;
+	ids = mem_alloc(agent->call_count * sizeof(*ids));
+	for (i = 0; i < agent->call_count; i++)
+		ids[i] = agent->calls[i].id;
+	qsort(ids, agent->call_count, sizeof(*ids), compare_ids);
+	for (i = 1; i < agent->call_count && differ; i++)
+		differ = strcmp(ids[i - 1], ids[i]) != 0;
+	free(ids);
+	return differ;
+}
+
+struct reply {
+	const char *stop;
+	bool filled;   /* it has a block other than empty text */
+	bool has_text;
+	bool ends_in_thinking;
+	size_t text_before; /* length of the text that it goes on from */
+};
+
+static int
+read_content(struct agent *agent, const struct event *event,
+    struct span content, struct reply *reply, struct fail *fail)
+{
+	const cJSON *item, *items;
+	struct buf text = BUF_INIT(TEXT_MAX);
+	struct span block;
+	const char *type, *string;
+	int result = -1;
+
+	if (agent->text_goes_on)
+		buf_add_string(&text, agent->text);
+	reply->text_before = text.length;
+	items = cJSON_GetObjectItemCaseSensitive(event->data, "content");
+	cJSON_ArrayForEach (item, items) {
+		type = json_string(item, "type");
+		if (!type || !json_element(&content, &block)) {
+			agent_misplaced(event, "a block has no type", fail);
+			goto out;
+		}
+		if (strcmp(type, "text") == 0) {
+			string = json_string(item, "text");
+			if (!string || !*string)
+				continue;
+			buf_add_string(&text, string);
+			reply->has_text = true;
+		} else if (strcmp(type, "tool_use") == 0 &&
+		    add_call(agent, block, item, event, fail) < 0) {
+			goto out;
+		}
+		reply->filled = true;
+		reply->ends_in_thinking = strcmp(type, "thinking") == 0 ||
+		    strcmp(type, "redacted_thinking") == 0;
+	}
+	if (!ids_differ(agent)) {
+		agent_misplaced(event, "two tool_use have one id", fail);
+		goto out;
+	}
+	free(agent->text);
+	agent->text = buf_detach(&text, NULL);
+	result = 0;
+out:
+	buf_release(&text);
+	return result;
+}
+
+/* ---- what has to come after it ---- */
+
+static void
+fail_refused(struct agent *agent, const struct event *event)
+{
+	const cJSON *details = cJSON_GetObjectItemCaseSensitive(event->data,
+	    "stop_details");
+	const char *category = json_string(details, "category");
+	const char *why = json_string(details, "explanation");
+	char *message = mem_print("the model refused to answer%s%s%s%s",
+	    category ? ", category " : "", category ? category : "",
+	    why ? ": " : "", why ? why : "");
+
+	agent_fail_step(agent, "refusal", message);
+	free(message);
+}
+
+static void
+fail_unknown_stop(struct agent *agent, const char *stop)
+{
+	char *message = *stop ? mem_print("the reply stopped for a reason "
+	    "that this program does not know: %s", stop) :
+	    mem_string("the reply has no stop reason");
+
+	agent_fail_step(agent, "unknown_stop_reason", message);
+	free(message);
+}
+
+static void
+choose_calls(struct agent *agent)
+{
+	size_t i;
+
+	agent->step = STEP_TOOLS;
+	agent->skip_calls = agent->call_count > CALLS_MAX;
+	for (i = 0; i < agent->call_count && !agent->skip_calls; i++)
+		if (strcmp(agent->calls[i].name, PINS_BLOCKED_TOOL) == 0)
+			agent->step = STEP_BLOCKED;
+}
+
+/* The facts about stop reasons decide. */
+static void
+choose_step(struct agent *agent, const struct event *event,
+    struct reply *reply)
+{
+	const char *stop = reply->stop;
+	bool cut = strcmp(stop, "max_tokens") == 0;
+
+	if (strcmp(stop, "pause_turn") == 0) {
+		agent->step = STEP_MODEL;
+	} else if (strcmp(stop, "tool_use") == 0 && agent->call_count) {
+		choose_calls(agent);
+	} else if (cut || strcmp(stop, "end_turn") == 0 ||
+	    strcmp(stop, "stop_sequence") == 0 ||
+	    strcmp(stop, "tool_use") == 0) {
+		if (reply->ends_in_thinking) {
+			agent_free_calls(agent);
+			reply->filled = false;
+		}
+		agent->skip_calls = agent->call_count > 0;
+		agent->step = agent->call_count ? STEP_TOOLS :
+		    cut || !reply->has_text ? STEP_SAY : STEP_COMPLETE;
+	} else if (strcmp(stop, "refusal") == 0) {
+		fail_refused(agent, event);
+	} else if (strcmp(stop, "model_context_window_exceeded") == 0) {
+		agent_fail_step(agent, stop, "the conversation has become "
+		    "longer than the model's context window");
+	} else {
+		fail_unknown_stop(agent, stop);
+	}
+}
+
+/* A model that says nothing, or never comes to its end, is not asked for
+ * ever. */
+static void
+check_progress(struct agent *agent, const struct reply *reply)
+{
+	bool cut = strcmp(reply->stop, "max_tokens") == 0;
+
+	agent->empty_replies = agent->step == STEP_SAY ?
+	    (reply->filled && reply->has_text ? 0 : agent->empty_replies + 1) :
+	    agent->step == STEP_MODEL && !reply->filled ?
+	    agent->empty_replies + 1 : 0;
+	agent->cut_replies = cut ? agent->cut_replies + 1 : 0;
+	if (agent->step == STEP_FAIL)
+		return;
+	if (agent->empty_replies >= EMPTY_REPLIES_MAX)
+		agent_fail_step(agent, "empty_reply",
+		    "the model answered nothing, three times in a row");
+	else if (agent->cut_replies >= CUT_REPLIES_MAX)
+		agent_fail_step(agent, "max_tokens", "the model's reply was "
+		    "cut at its token limit, five times in a row: raise "
+		    "max_tokens");
+}
+
+int
+agent_model_replied(struct agent *agent, const struct event *event,
+    struct fail *fail)
+{
+	struct reply reply = {
+		.stop = json_string(event->data, "stop_reason"),
+	};
+	struct span content;
+
+	if (!agent->model_running)
+		return agent_misplaced(event, "no model turn is under way",
+		    fail);
+	if (agent_integer(event->data, "turn") != agent->turns + 1)
+		return agent_misplaced(event, "it is another turn's", fail);
+	if (!json_member(event->text, "content", &content))
+		return agent_misplaced(event, "no content", fail);
+	agent->model_running = false;
+	agent->model_attempt = agent->model_failed = agent->model_lost = 0;
+	agent->model_not_before = 0;
+	agent->turns++;
+	count_usage(agent, event);
+	agent_set_string(&agent->error, NULL);
+	agent_set_string(&agent->stop_reason, reply.stop);
+	agent->skip_calls = false;
+	if (read_content(agent, event, content, &reply, fail) < 0)
+		return -1;
+	choose_step(agent, event, &reply);
+	check_progress(agent, &reply);
+	agent->echoed = reply.filled && agent->step != STEP_FAIL;
+	if (agent->step == STEP_SAY && !agent->echoed)
+		agent->text[reply.text_before] = '\0';
+	else
+		agent->text_goes_on = agent->step == STEP_MODEL ||
+		    agent->step == STEP_SAY;
+	if (agent->echoed)
+		agent_add_message(agent, "assistant", content);
+	if (agent->step != STEP_TOOLS && agent->step != STEP_BLOCKED)
+		agent_free_calls(agent);
+	return 0;
+}
+
+int
+agent_model_failed(struct agent *agent, const struct event *event,
+    struct fail *fail)
+{
+	struct span error;
+
+	if (!agent->model_running)
+		return agent_misplaced(event, "no model turn is under way",
+		    fail);
+	if (agent_integer(event->data, "turn") != agent->turns + 1)
+		return agent_misplaced(event, "it is another turn's", fail);
+	if (agent_integer(event->data, "attempt") !=
+	    (int64_t)agent->model_attempt)
+		return agent_misplaced(event, "it is another attempt", fail);
+	agent->model_running = false;
+	agent->model_lost = 0;
+	agent->model_failed++;
+	count_usage(agent, event);
+	if (json_member(event->text, "error", &error))
+		agent_set_raw(&agent->error, error);
+	agent->model_not_before = agent_retry_at(event);
+	if (agent->model_not_before < 0)
+		agent->step = STEP_FAIL;
+	return 0;
+}

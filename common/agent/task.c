@@ -1,0 +1,483 @@
+/*
+ * A checked task is built anew, member by member in one fixed order, rather
+ * than corrected in place: what is not copied is not in it, and two tasks that
+ * mean the same have the same text (times in UTC, money rounded to the
+ * billionth, defaults written out). That text is what --key compares.
+ *
+ * The journal's doc goes through the same checks without a configuration, so
+ * that a default which is missing there shows as a fault.
+ */
+#include "common/agent/task.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/json/json.h"
+#include "common/json/shape.h"
+
+#define LABEL_NAME_MAX 64
+#define LABEL_VALUE_MAX 256
+#define MONEY_SCALE 1000000000
+
+static const char *const state_names[TASK_STATES] = {
+	"queued", "running", "waiting", "completed", "blocked", "failed",
+	"cancelled",
+};
+
+static const char *const members[] = {
+	"user", "goal", "toolkits", "tools", "model", "effort", "max_tokens",
+	"system", "key", "queue", "priority", "not_before", "deadline",
+	"budget", "labels", "preflight", NULL,
+};
+
+static const char *const budget_members[] = {
+	"turns", "tokens", "usd", "seconds", NULL,
+};
+
+static const char *const efforts[] = {
+	"low", "medium", "high", "xhigh", "max", NULL,
+};
+
+#define SMALL "abcdefghijklmnopqrstuvwxyz"
+#define LARGE "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS "0123456789"
+
+struct check {
+	const cJSON *in;
+	const struct config *config; /* NULL: a doc, which has every default */
+	struct task *task;
+	struct fail *fail;
+};
+
+const char *
+task_state_name(enum task_state state)
+{
+	return state_names[state];
+}
+
+bool
+task_state_parse(const char *name, enum task_state *ret_state)
+{
+	size_t i;
+
+	for (i = 0; i < TASK_STATES; i++) {
+		if (strcmp(state_names[i], name) == 0) {
+			*ret_state = (enum task_state)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool
+task_state_final(enum task_state state)
+{
+	return state >= TASK_COMPLETED;
+}
+
+static bool
+only(const char *text, const char *set)
+{
+	return text[strspn(text, set)] == '\0';
+}
+
+/* C0, DEL and C1, which is 0xc2 0x80 to 0xc2 0x9f in UTF-8. */
+static bool
+has_controls(const char *text)
+{
+	const unsigned char *at;
+
+	for (at = (const unsigned char *)text; *at != '\0'; at++)
+		if (*at < 0x20 || *at == 0x7f ||
+		    (*at == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f))
+			return true;
+	return false;
+}
+
+bool
+task_user_fine(const char *text)
+{
+	return text[0] != '\0' && json_utf8(text, strlen(text)) &&
+	    !has_controls(text) && strchr(text, ',') == NULL &&
+	    text[0] != ' ' && text[strlen(text) - 1] != ' ';
+}
+
+static bool
+printable(const char *text)
+{
+	return !has_controls(text);
+}
+
+static bool
+not_blank(const char *text)
+{
+	return text[strspn(text, " \t\r\n\v\f")] != '\0';
+}
+
+static bool
+queue_fine(const char *text)
+{
+	return only(text, SMALL DIGITS "._-");
+}
+
+static bool
+toolkit_fine(const char *text)
+{
+	return only(text, SMALL DIGITS "_-");
+}
+
+static bool
+tool_fine(const char *text)
+{
+	return only(text, SMALL LARGE DIGITS "_*?[]-");
+}
+
+static bool
+model_fine(const char *text)
+{
+	return only(text, SMALL LARGE DIGITS "._:@/-");
+}
+
+static bool
+label_name_fine(const char *text)
+{
+	return only(text, SMALL LARGE DIGITS "._/-");
+}
+
+struct text_rule {
+	const char *name;
+	size_t most;
+	bool (*fine)(const char *text);
+	const char *must;
+};
+
+static const struct text_rule user_rule = { "user", TASK_USER_MAX, task_user_fine,
+	"a user id without commas, control characters or spaces at its ends" };
+static const struct text_rule goal_rule = { "goal", TASK_GOAL_MAX, not_blank,
+	"a text that says what is to be done" };
+static const struct text_rule model_rule = { "model", TASK_MODEL_MAX,
+	model_fine, "the name of a model (letters, digits, . _ : @ / -)" };
+static const struct text_rule system_rule = { "system", TASK_SYSTEM_MAX,
+	not_blank, "a text" };
+static const struct text_rule key_rule = { "key", TASK_KEY_MAX, printable,
+	"a text without control characters" };
+static const struct text_rule queue_rule = { "queue", TASK_QUEUE_MAX,
+	queue_fine, "a name of small letters, digits and . _ -" };
+
+/* Copies a string member, or its default (NULL: none, and left out). */
+static int
+take_text(const struct check *check, const struct text_rule *rule,
+    bool required, const char *otherwise, const char **ret_text)
+{
+	const cJSON *value;
+	const char *text = otherwise;
+
+	value = cJSON_GetObjectItemCaseSensitive(check->in, rule->name);
+	if (value == NULL && text == NULL && required)
+		return shape_refuse(check->fail, NULL, rule->name, "%s",
+		    rule->must);
+	if (value != NULL && shape_string(value, rule->name, 1, rule->most,
+	    rule->fine, rule->must, &text, check->fail) < 0)
+		return -1;
+	if (text != NULL)
+		*ret_text = cJSON_AddStringToObject(check->task->doc,
+		    rule->name, text)->valuestring;
+	return 0;
+}
+
+static int
+take_effort(const struct check *check)
+{
+	const cJSON *value;
+	const char *effort = NULL;
+	size_t index;
+
+	value = cJSON_GetObjectItemCaseSensitive(check->in, "effort");
+	if (value != NULL) {
+		if (shape_choice(value, "effort", efforts, &index,
+		    check->fail) < 0)
+			return -1;
+		effort = efforts[index];
+	} else if (check->config != NULL) {
+		effort = check->config->effort;
+	}
+	if (effort != NULL)
+		check->task->effort = cJSON_AddStringToObject(
+		    check->task->doc, "effort", effort)->valuestring;
+	return 0;
+}
+
+static int
+take_integer(const struct check *check, const char *name, int64_t least,
+    int64_t most, int64_t otherwise, int64_t *ret_number)
+{
+	const cJSON *value;
+	int64_t number = otherwise;
+
+	value = cJSON_GetObjectItemCaseSensitive(check->in, name);
+	if ((value != NULL || check->config == NULL) &&
+	    shape_integer(value, name, least, most, &number, check->fail) < 0)
+		return -1;
+	cJSON_AddNumberToObject(check->task->doc, name, (double)number);
+	*ret_number = number;
+	return 0;
+}
+
+static int
+take_time(const struct check *check, const char *name, int64_t *ret_time)
+{
+	const cJSON *value;
+	struct fail ignored;
+	const char *text;
+	char canonical[CLOCK_TEXT];
+	int64_t wall;
+
+	value = cJSON_GetObjectItemCaseSensitive(check->in, name);
+	if (value == NULL)
+		return 0;
+	if (!cJSON_IsString(value))
+		goto refuse;
+	text = value->valuestring;
+	if (clock_parse(text, &wall, &ignored) < 0 || wall <= 0)
+		goto refuse;
+	clock_format(wall, canonical);
+	cJSON_AddStringToObject(check->task->doc, name, canonical);
+	*ret_time = wall;
+	return 0;
+refuse:
+	return shape_refuse(check->fail, value, name,
+	    "a time after 1970 as in \"2026-11-23T20:01:02Z\" (RFC 3339)");
+}
+
+struct list_rule {
+	const char *name;
+	size_t most, item_most;
+	bool (*fine)(const char *text);
+	const char *must;
+};
+
+static const struct list_rule toolkits_rule = { "toolkits", TASK_TOOLKITS_MAX,
+	TASK_TOOLKIT_MAX, toolkit_fine,
+	"the name of a toolkit (small letters, digits, _ -)" };
+static const struct list_rule tools_rule = { "tools", TASK_TOOLS_MAX,
+	TASK_TOOL_MAX, tool_fine,
+	"the name of a tool, or a pattern with * ? [...]" };
+
+static int
+take_list(const struct check *check, const struct list_rule *rule,
+    const cJSON **ret_list)
+{
+	const cJSON *value, *item, *before;
+	const char *text;
+	char path[SHAPE_PATH];
+	cJSON *list;
+	size_t i = 0;
+
+	value = cJSON_GetObjectItemCaseSensitive(check->in, rule->name);
+	list = cJSON_AddArrayToObject(check->task->doc, rule->name);
+	*ret_list = list;
+	if (value == NULL)
+		return 0;
+	if (!cJSON_IsArray(value))
+		return shape_refuse(check->fail, value, rule->name,
+		    "a list of strings");
+	if ((size_t)cJSON_GetArraySize(value) > rule->most)
+		return fail_set(check->fail, FAIL_NEVER, "invalid_value",
+		    "%s has %d entries, and may have at most %zu", rule->name,
+		    cJSON_GetArraySize(value), rule->most);
+	cJSON_ArrayForEach(item, value) {
+		snprintf(path, sizeof(path), "%s[%zu]", rule->name, i++);
+		if (shape_string(item, path, 1, rule->item_most, rule->fine,
+		    rule->must, &text, check->fail) < 0)
+			return -1;
+		cJSON_ArrayForEach(before, list)
+			if (strcmp(before->valuestring, text) == 0)
+				return fail_set(check->fail, FAIL_NEVER,
+				    "invalid_value", "%s repeats %s", path,
+				    text);
+		cJSON_AddItemToArray(list, cJSON_CreateString(text));
+	}
+	return 0;
+}
+
+static int
+take_budget(const struct check *check)
+{
+	struct task *task = check->task;
+	const cJSON *budget, *value;
+	cJSON *out;
+
+	budget = cJSON_GetObjectItemCaseSensitive(check->in, "budget");
+	if (budget != NULL &&
+	    shape_object(budget, "budget", budget_members, check->fail) < 0)
+		return -1;
+	task->budget_turns = TASK_TURNS_DEFAULT;
+	value = cJSON_GetObjectItemCaseSensitive(budget, "turns");
+	if (value != NULL && shape_integer(value, "budget.turns", 1,
+	    TASK_TURNS_MAX, &task->budget_turns, check->fail) < 0)
+		return -1;
+	value = cJSON_GetObjectItemCaseSensitive(budget, "tokens");
+	if (value != NULL && shape_integer(value, "budget.tokens", 1,
+	    TASK_TOKENS_MAX, &task->budget_tokens, check->fail) < 0)
+		return -1;
+	value = cJSON_GetObjectItemCaseSensitive(budget, "usd");
+	if (value != NULL && shape_decimal(value, "budget.usd",
+	    1.0 / MONEY_SCALE, TASK_USD_MAX, MONEY_SCALE,
+	    &task->budget_nano_usd, check->fail) < 0)
+		return -1;
+	value = cJSON_GetObjectItemCaseSensitive(budget, "seconds");
+	if (value != NULL && shape_integer(value, "budget.seconds", 1,
+	    TASK_SECONDS_MAX, &task->budget_seconds, check->fail) < 0)
+		return -1;
+
+	out = cJSON_AddObjectToObject(task->doc, "budget");
+	cJSON_AddNumberToObject(out, "turns", (double)task->budget_turns);
+	if (task->budget_tokens > 0)
+		cJSON_AddNumberToObject(out, "tokens",
+		    (double)task->budget_tokens);
+	if (task->budget_nano_usd > 0)
+		cJSON_AddNumberToObject(out, "usd",
+		    (double)task->budget_nano_usd / MONEY_SCALE);
+	if (task->budget_seconds > 0)
+		cJSON_AddNumberToObject(out, "seconds",
+		    (double)task->budget_seconds);
+	return 0;
+}
+
+static int
+take_labels(const struct check *check)
+{
+	const cJSON *labels, *label;
+	const char *text;
+	char path[SHAPE_PATH];
+	cJSON *out;
+
+	labels = cJSON_GetObjectItemCaseSensitive(check->in, "labels");
+	if (labels == NULL)
+		return 0;
+	if (shape_object(labels, "labels", NULL, check->fail) < 0)
+		return -1;
+	if (cJSON_GetArraySize(labels) > TASK_LABELS_MAX)
+		return fail_set(check->fail, FAIL_NEVER, "invalid_value",
+		    "labels has %d members, and may have at most %d",
+		    cJSON_GetArraySize(labels), TASK_LABELS_MAX);
+	if (labels->child == NULL)
+		return 0;
+	out = cJSON_AddObjectToObject(check->task->doc, "labels");
+	cJSON_ArrayForEach(label, labels) {
+		if (label->string[0] == '\0' ||
+		    strlen(label->string) > LABEL_NAME_MAX ||
+		    !label_name_fine(label->string))
+			return fail_set(check->fail, FAIL_NEVER,
+			    "invalid_value", "labels has a member \"%.80s\": "
+			    "the name of a label is 1 to %d letters, digits "
+			    "and . _ / -", label->string, LABEL_NAME_MAX);
+		snprintf(path, sizeof(path), "labels.%s", label->string);
+		if (shape_string(label, path, 0, LABEL_VALUE_MAX, printable,
+		    "a text without control characters", &text,
+		    check->fail) < 0)
+			return -1;
+		cJSON_AddStringToObject(out, label->string, text);
+	}
+	return 0;
+}
+
+/* Its bytes are spliced into the journal as they are, so only the outline is
+ * looked at here; who adds them reads them from the text. */
+static int
+take_preflight(const struct check *check)
+{
+	const cJSON *value, *pins;
+
+	value = cJSON_GetObjectItemCaseSensitive(check->in, "preflight");
+	if (value == NULL)
+		return 0;
+	if (shape_object(value, "preflight", NULL, check->fail) < 0)
+		return -1;
+	pins = cJSON_GetObjectItemCaseSensitive(value, "pins");
+	if (!cJSON_IsObject(pins) ||
+	    !cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(pins,
+	    "request")) ||
+	    !cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(pins, "tools")))
+		return shape_refuse(check->fail, value, "preflight",
+		    "what agent-preflight added, unchanged");
+	check->task->preflight = cJSON_Duplicate(value, true);
+	return 0;
+}
+
+static int
+take_members(const struct check *check)
+{
+	const struct config *config = check->config;
+	struct task *task = check->task;
+
+	if (shape_object(check->in, "", members, check->fail) < 0 ||
+	    take_text(check, &user_rule, true, NULL, &task->user) < 0 ||
+	    take_text(check, &goal_rule, true, NULL, &task->goal) < 0 ||
+	    take_list(check, &toolkits_rule, &task->toolkits) < 0 ||
+	    take_list(check, &tools_rule, &task->tools) < 0 ||
+	    take_text(check, &model_rule, true,
+	    config != NULL ? config->model : NULL, &task->model) < 0 ||
+	    take_effort(check) < 0 ||
+	    take_integer(check, "max_tokens", 1, TASK_REPLY_MAX,
+	    config != NULL ? config->max_tokens : 0, &task->max_tokens) < 0 ||
+	    take_text(check, &system_rule, false, NULL, &task->system) < 0 ||
+	    take_text(check, &key_rule, false, NULL, &task->key) < 0 ||
+	    take_text(check, &queue_rule, true,
+	    config != NULL ? "default" : NULL, &task->queue) < 0 ||
+	    take_integer(check, "priority", 0, TASK_PRIORITY_MAX,
+	    TASK_PRIORITY_DEFAULT, &task->priority) < 0 ||
+	    take_time(check, "not_before", &task->not_before) < 0 ||
+	    take_time(check, "deadline", &task->deadline) < 0 ||
+	    take_budget(check) < 0 ||
+	    take_labels(check) < 0 ||
+	    take_preflight(check) < 0)
+		return -1;
+	if (task->deadline != 0 && task->deadline <= task->not_before)
+		return fail_set(check->fail, FAIL_NEVER, "invalid_value",
+		    "deadline must be later than not_before");
+	return 0;
+}
+
+static int
+run_check(const cJSON *in, const struct config *config, struct task *task,
+    struct fail *fail)
+{
+	struct task made = { .doc = NULL };
+	struct check check = { in, config, &made, fail };
+
+	made.doc = cJSON_CreateObject();
+	if (take_members(&check) < 0) {
+		snprintf(fail->type, sizeof(fail->type), "invalid_task");
+		task_release(&made);
+		return -1;
+	}
+	*task = made;
+	return 0;
+}
+
+int
+task_check(cJSON *value, const struct config *config, struct task *task,
+    struct fail *fail)
+{
+	int result;
+
+	result = run_check(value, config, task, fail);
+	cJSON_Delete(value);
+	return result;
+}
+
+int
+task_read(const cJSON *doc, struct task *task, struct fail *fail)
+{
+	return run_check(doc, NULL, task, fail);
+}
+
+void
+task_release(struct task *task)
+{
+	cJSON_Delete(task->doc);
+	cJSON_Delete(task->preflight);
+	*task = (struct task){ .doc = NULL };
+}

@@ -1,0 +1,62 @@
+/*
+ * task_row: what every engine keeps and shows of a task besides its journal. Pure.
+ */
+#ifndef COMMON_AGENT_TASK_ROW_H
+#define COMMON_AGENT_TASK_ROW_H
+
+#include "common/agent/agent.h"
+#include "common/agent/task.h"
+#include "common/base/buf.h"
+#include "common/base/id.h"
+#include "common/json/json.h"
+
+/* A task at a glance. Strings are at most as long as task.h says; they are
+ * kept in the struct so that rows outlive transactions. */
+struct task_row {
+	struct id id;
+	char user[TASK_USER_MAX + 1], queue[TASK_QUEUE_MAX + 1];
+	char key[TASK_KEY_MAX + 1];  /* "" for none */
+	char reason[128];            /* cut; why it waits or ended */
+	char title[81];              /* the goal's first line, cut */
+	enum task_state state;
+	uint8_t priority;
+	int64_t created_at, updated_at;
+	int64_t due;       /* QUEUED or WAITING: becomes ready then; 0: QUEUED is
+	                    * ready now, WAITING never by itself */
+	uint64_t seq;      /* of the last event */
+	uint64_t fence;    /* of the last lease */
+	struct id worker;  /* RUNNING: who has it */
+	uint64_t order;    /* the store's: fair-share position while ready */
+	int64_t turns, calls, calls_unknown, input_tokens, output_tokens,
+	    cache_read_tokens, cache_write_tokens, nano_usd;
+};
+
+/* Copies the first line of TEXT, cut to SIZE with its NUL between characters. */
+void
+row_cut(char *target, size_t size, const char *text);
+
+/* What a task is at first, but for its id. */
+void
+row_begin(struct task_row *row, const struct task *task, int64_t now);
+
+/* Writes what the agent now is into the row. */
+void
+row_follow(struct task_row *row, const struct agent *agent, int64_t now);
+
+/* Adds the members of a task's object that a row gives, without braces. ID and
+ * WORKER (may be NULL) are the engine's names. */
+void
+row_members(struct buf *buf, const struct task_row *row, const char *id,
+    const char *worker);
+
+/* Adds what the ends of the journal give: the task (length 0: none), and of
+ * the LAST event how it ended. */
+void
+row_ends(struct buf *buf, const struct task_row *row, struct span task,
+    struct span last);
+
+/* "call" among the MEMBERS of a signal, or NULL; the caller frees. */
+char *
+row_call(struct span members);
+
+#endif

@@ -1,0 +1,239 @@
+/*
+ * How it works: the folded state as others see it: a summary, the next
+ * request's body, one call, a dump for tests. Nothing here changes the state.
+ */
+#include "common/agent/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BODY_MAX ((size_t)1 << 30)
+
+const struct task *
+agent_task(const struct agent *agent)
+{
+	return agent->submitted ? &agent->task : NULL;
+}
+
+char *
+agent_request(const struct agent *agent, size_t *ret_length)
+{
+	struct buf body = BUF_INIT(BODY_MAX);
+
+	buf_add(&body, agent->request, agent->request_length - 1);
+	buf_add_string(&body, ",\"messages\":[");
+	buf_add(&body, agent->messages.data, agent->messages.length);
+	buf_add_string(&body, "]}");
+	return buf_detach(&body, ret_length);
+}
+
+bool
+agent_call(const struct agent *agent, const char *id, struct agent_call *ret)
+{
+	const struct call *call = agent_find_call(agent, id);
+
+	if (!call || !call->pin)
+		return false;
+	*ret = (struct agent_call){
+		.id = call->id,
+		.name = call->name,
+		.slug = call->pin->slug,
+		.toolkit = call->pin->toolkit,
+		.version = call->pin->version,
+		.account = call->pin->account,
+		.user = agent->task.user,
+		.input = { call->input, call->input_length },
+		.repeatable = call->pin->repeatable,
+		.attempt = call->attempt,
+	};
+	return true;
+}
+
+int
+agent_accepts(const struct agent *agent, const char *signal, const char *call,
+    struct fail *fail)
+{
+	static const char *const known[] = { "cancel", "pause", "resume",
+		"approve", "deny", NULL };
+	size_t i;
+
+	for (i = 0; known[i] && strcmp(known[i], signal) != 0; i++)
+		;
+	if (!known[i])
+		return fail_set(fail, FAIL_NEVER, "unknown_signal",
+		    "\"%s\" is not a signal: use cancel, pause, resume, "
+		    "approve or deny", signal);
+	if (task_state_final(agent->state))
+		return fail_set(fail, FAIL_NO, "task_ended",
+		    "the task has ended (%s)", task_state_name(agent->state));
+	if (strcmp(signal, "pause") == 0 && agent->paused)
+		return fail_set(fail, FAIL_NO, "wrong_state",
+		    "the task is paused already");
+	if (strcmp(signal, "resume") == 0 && !agent->paused &&
+	    agent->state != TASK_WAITING)
+		return fail_set(fail, FAIL_NO, "wrong_state",
+		    "the task is neither paused nor waiting");
+	if ((*signal == 'a' || *signal == 'd') &&
+	    !agent_asked_call(agent, call))
+		return fail_set(fail, FAIL_NO, "wrong_state",
+		    "no call of the task %s: name one with --call that the "
+		    "task waits for", call ? "of that id waits for a decision" :
+		    "waits for a decision, or several do");
+	return 0;
+}
+
+bool
+agent_result_block(struct buf *buf, const char *call, const char *text,
+    size_t length, size_t limit, bool is_error)
+{
+	struct buf cut = BUF_INIT(BODY_MAX);
+	size_t keep = length;
+	bool is_cut = limit && length > limit;
+
+	buf_add_string(buf, "{\"type\":\"tool_result\",\"tool_use_id\":");
+	json_quote(buf, call, strlen(call));
+	buf_add_string(buf, ",\"content\":");
+	if (is_cut) {
+		for (keep = limit; keep && ((unsigned char)text[keep] &
+			0xc0) == 0x80; keep--)
+			;
+		buf_add(&cut, text, keep);
+		buf_print(&cut, "\n[cut here: the first %zu of %zu bytes are "
+		    "shown; ask for less at a time to see the rest]", keep,
+		    length);
+		json_quote(buf, cut.data, cut.length);
+		buf_release(&cut);
+	} else {
+		json_quote(buf, text, length);
+	}
+	buf_add_string(buf, is_error ? ",\"is_error\":true}" : "}");
+	return is_cut;
+}
+
+void
+agent_summary(const struct agent *agent, struct agent_summary *ret)
+{
+	int64_t limit;
+
+	*ret = (struct agent_summary){
+		.state = agent->state,
+		.reason = agent->reason,
+		.turns = agent->turns,
+		.calls = agent->calls_made,
+		.calls_unknown = agent->calls_unknown,
+		.input_tokens = agent->tokens.input,
+		.output_tokens = agent->tokens.output,
+		.cache_read_tokens = agent->tokens.cache_read,
+		.cache_write_tokens = agent->tokens.cache_write,
+		.nano_usd = agent->nano_usd,
+		.seq = agent->seq,
+		.paused = agent->paused,
+		.cancel_asked = agent->cancel_asked,
+	};
+	if (agent->state == TASK_WAITING) {
+		limit = agent_time_limit(agent);
+		ret->due = agent->due && (!limit || agent->due < limit) ?
+		    agent->due : limit;
+	}
+}
+
+static void
+dump_call(cJSON *calls, const struct call *call)
+{
+	static const char *const names[] = { "pending", "running", "doubt",
+		"unknown", "denied", "done" };
+	cJSON *item = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(item, "id", call->id);
+	cJSON_AddStringToObject(item, "name", call->name);
+	cJSON_AddBoolToObject(item, "pinned", call->pin != NULL);
+	cJSON_AddStringToObject(item, "input", call->input);
+	cJSON_AddStringToObject(item, "status", names[call->status]);
+	cJSON_AddNumberToObject(item, "attempt", call->attempt);
+	cJSON_AddNumberToObject(item, "failed", call->failed);
+	cJSON_AddNumberToObject(item, "lost", call->lost);
+	cJSON_AddNumberToObject(item, "not_before",
+	    (double)call->not_before);
+	if (call->connection)
+		cJSON_AddStringToObject(item, "connection",
+		    call->connection);
+	if (call->error)
+		cJSON_AddStringToObject(item, "error", call->error);
+	if (call->block)
+		cJSON_AddStringToObject(item, "block", call->block);
+	cJSON_AddItemToArray(calls, item);
+}
+
+static void
+dump_string(cJSON *dump, const char *name, const char *value)
+{
+	if (value)
+		cJSON_AddStringToObject(dump, name, value);
+}
+
+static void
+dump_numbers(cJSON *dump, const struct agent *agent)
+{
+	const struct {
+		const char *name;
+		int64_t value;
+	} numbers[] = {
+		{ "seq", (int64_t)agent->seq },
+		{ "started_at", agent->started_at },
+		{ "pins", (int64_t)agent->pin_count },
+		{ "due", agent->due },
+		{ "paused", agent->paused },
+		{ "cancel_asked", agent->cancel_asked },
+		{ "model_running", agent->model_running },
+		{ "model_attempt", agent->model_attempt },
+		{ "model_not_before", agent->model_not_before },
+		{ "model_failed", agent->model_failed },
+		{ "model_lost", agent->model_lost },
+		{ "empty_replies", agent->empty_replies },
+		{ "cut_replies", agent->cut_replies },
+		{ "text_goes_on", agent->text_goes_on },
+		{ "echoed", agent->echoed },
+		{ "first_open", (int64_t)agent->first_open },
+		{ "skip_calls", agent->skip_calls },
+		{ "turns", agent->turns },
+		{ "calls_made", agent->calls_made },
+		{ "calls_unknown", agent->calls_unknown },
+		{ "input", agent->tokens.input },
+		{ "output", agent->tokens.output },
+		{ "cache_read", agent->tokens.cache_read },
+		{ "cache_write", agent->tokens.cache_write },
+		{ "nano_usd", agent->nano_usd },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		cJSON_AddNumberToObject(dump, numbers[i].name,
+		    (double)numbers[i].value);
+}
+
+char *
+agent_dump(const struct agent *agent)
+{
+	static const char *const steps[] = { "pin", "model", "tools", "say",
+		"complete", "blocked", "fail" };
+	cJSON *dump = cJSON_CreateObject(), *calls;
+	char *text;
+	size_t i;
+
+	cJSON_AddStringToObject(dump, "state",
+	    task_state_name(agent->state));
+	cJSON_AddStringToObject(dump, "step", steps[agent->step]);
+	dump_numbers(dump, agent);
+	dump_string(dump, "reason", agent->reason);
+	dump_string(dump, "error", agent->error);
+	dump_string(dump, "stop_reason", agent->stop_reason);
+	dump_string(dump, "text", agent->text);
+	dump_string(dump, "request", agent->request);
+	dump_string(dump, "messages", agent->messages.data);
+	calls = cJSON_AddArrayToObject(dump, "calls");
+	for (i = 0; i < agent->call_count; i++)
+		dump_call(calls, &agent->calls[i]);
+	text = json_text(dump);
+	cJSON_Delete(dump);
+	return text;
+}

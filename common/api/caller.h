@@ -1,0 +1,48 @@
+/*
+ * caller: whose request it is, and whether he makes too many.
+ *
+ * A request is the variables of CGI/1.1 (cgi.h). Who sends it is said by a
+ * bearer token (token.h) in HTTP_AUTHORIZATION; or, where that is configured,
+ * by a header that an authenticating proxy sets, and which counts only when
+ * the request comes from one of the named addresses (REMOTE_ADDR).
+ *
+ * The settings are this process's own environment:
+ *
+ *	AGENT_TOKENS_FILE           the tokens
+ *	AGENT_GATEWAY_USER_HEADER   the proxy's header, "X-Forwarded-User"
+ *	AGENT_GATEWAY_PROXIES       addresses or networks, "127.0.0.1 10.0.0.0/8"
+ *	AGENT_GATEWAY_RATE          requests a minute of one caller, 0: no limit
+ *	AGENT_GATEWAY_BURST         how many of them at once
+ *	AGENT_GATEWAY_FOLDER        where the counts are kept
+ */
+#ifndef COMMON_API_CALLER_H
+#define COMMON_API_CALLER_H
+
+#include <stdint.h>
+
+#include "common/agent/task.h"
+#include "common/base/fail.h"
+
+struct callers;
+
+/* FAIL_NEVER, type "invalid_gateway", when the settings make no sense. */
+int
+callers_open(struct callers **ret_callers, struct fail *fail);
+
+void
+callers_close(struct callers *callers); /* NULL is fine */
+
+/* FAIL_NO, type "unauthorized"; FAIL_NOT_NOW, type "rate_limited", with the
+ * seconds to wait in *RET_RETRY; and the errors of token.h. ENV is the
+ * request, which is counted. */
+int
+callers_identify(struct callers *callers, char *const *env,
+    char ret_user[TASK_USER_MAX + 1], int64_t *ret_retry, struct fail *fail);
+
+/* The environment variable NAME as a whole number up to MOST, OTHERWISE when
+ * it is not set. FAIL_NEVER, type "invalid_gateway". */
+int
+callers_number(const char *name, int64_t most, int64_t otherwise,
+    int64_t *ret_number, struct fail *fail);
+
+#endif

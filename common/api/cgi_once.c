@@ -1,0 +1,142 @@
+/*
+ * How it works: a wait is this process asleep. Each commit wakes it, but it
+ * looks at the store ten times a second at most, and reads its task only when
+ * a look says that it has changed. The resident responder does this better; a
+ * place among those that may wait is the lock of one byte of a file.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/api/fastcgi_server.h"
+#include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/base/mem.h"
+#include "common/json/log.h"
+
+#define USUAL_WAITING 64
+#define WAITING_MAX 100000
+#define LOOK_MS 100
+#define POLL_MS 1000
+
+/* Takes a place; false when all are taken. It is held until the process ends. */
+static int
+take_place(bool *ret_taken, struct fail *fail)
+{
+	const char *folder = getenv("AGENT_GATEWAY_FOLDER");
+	struct flock lock = { .l_type = F_WRLCK, .l_len = 1 };
+	int64_t most, i;
+	char *path;
+	int fd;
+
+	*ret_taken = true;
+	if (callers_number("AGENT_GATEWAY_WAITING", WAITING_MAX,
+		USUAL_WAITING, &most, fail) < 0)
+		return -1;
+	if (!folder || !*folder)
+		return 0;
+	path = mem_print("%s/waiting", folder);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		fail_errno(fail, "unable to open %s", path);
+	free(path);
+	if (fd < 0)
+		return -1;
+	for (i = 0; i < most; i++) {
+		lock.l_start = (getpid() + i) % most;
+		if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+			return 0;
+	}
+	close(fd);
+	*ret_taken = false;
+	return 0;
+}
+
+static bool
+reader_gone(void)
+{
+	struct pollfd poll_on = { .fd = STDOUT_FILENO };
+
+	return poll(&poll_on, 1, 0) > 0 &&
+	    poll_on.revents & (POLLERR | POLLHUP);
+}
+
+/* Until the task has changed, or the time is over, or nobody listens. */
+static int
+await(struct readings *readings, const struct reading *reading,
+    bool *ret_gone, struct fail *fail)
+{
+	const struct timespec rest = { .tv_nsec = LOOK_MS * 1000000 };
+	struct engine_look look = { .id = reading->look.id };
+	int64_t left;
+
+	for (;;) {
+		*ret_gone = reader_gone();
+		left = reading->until - clock_boot();
+		if (*ret_gone || left <= 0)
+			return 0;
+		if (engine_look(readings->engine, &look, 1, fail) < 0)
+			return -1;
+		if (!look.found || look.version != reading->look.version)
+			return 0;
+		if (engine_wait(readings->engine,
+			left < POLL_MS ? left : POLL_MS, fail) < 0)
+			return -1;
+		nanosleep(&rest, NULL);
+	}
+}
+
+static int
+send_out(struct reading *reading, struct fail *fail)
+{
+	int result = file_write(STDOUT_FILENO, reading->out.data,
+	    reading->out.length, "the answer", fail);
+
+	buf_reset(&reading->out);
+	return result;
+}
+
+static int
+go_on(struct readings *readings, struct reading *reading, struct fail *fail)
+{
+	bool taken, gone;
+
+	if (reading->next == READING_WAIT) {
+		if (take_place(&taken, fail) < 0)
+			return -1;
+		if (!taken)
+			reading_refuse(reading);
+	}
+	while (reading->next != READING_DONE) {
+		if (send_out(reading, fail) < 0)
+			return errno == EPIPE ? 0 : -1;
+		if (reading->next == READING_WAIT) {
+			if (await(readings, reading, &gone, fail) < 0)
+				return -1;
+			if (gone)
+				return 0;
+		}
+		reading_go_on(readings, reading);
+	}
+	return 0;
+}
+
+int
+responder_once(struct readings *readings, struct fail *fail)
+{
+	struct reading *reading = reading_new(readings, environ);
+	int result = go_on(readings, reading, fail);
+
+	if (reading->fail.kind)
+		log_line("error", "request", "type", reading->fail.type, "message",
+		    reading->fail.message, NULL);
+	if (result == 0)
+		result = send_out(reading, fail);
+	if (result < 0 && errno == EPIPE)
+		result = 0;
+	reading_free(reading);
+	return result;
+}

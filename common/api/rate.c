@@ -1,0 +1,124 @@
+/*
+ * How it works: the generic cell rate algorithm. Of each caller one time is
+ * kept: when he will have used up nothing. A request moves it on by the time
+ * that one request is worth, and is refused when it lies further ahead than
+ * the burst allows.
+ *
+ * The times are in a table of fixed size in one file, so nothing grows with
+ * the number of callers: 16 bytes each, found by a digest of the name, looked
+ * for in PROBE places in a row. A time in the past is as good as none, so its
+ * place is free. Should all places be busy with others, the request passes:
+ * who limits too little harms less than who locks out a stranger.
+ */
+#include "common/api/rate.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/digest.h"
+#include "common/base/lock.h"
+#include "common/base/mem.h"
+
+#define PLACES 16384
+#define PROBE 8
+#define LOCK_MS 2000
+
+struct place {
+	uint64_t caller;
+	int64_t until; /* wall microseconds */
+};
+
+static uint64_t
+number_of(const char *caller)
+{
+	char digest[DIGEST_TEXT];
+
+	digest_hex(caller, strlen(caller), digest);
+	digest[16] = '\0';
+	return strtoull(digest, NULL, 16) | 1; /* 0 is nobody */
+}
+
+/* The caller's place, or one that is free, or NULL. */
+static struct place *
+find_place(struct place *places, uint64_t caller, int64_t now)
+{
+	struct place *free_one = NULL;
+	size_t i;
+
+	for (i = 0; i < PROBE; i++) {
+		if (places[i].caller == caller)
+			return &places[i];
+		if (!free_one && (!places[i].caller || places[i].until <= now))
+			free_one = &places[i];
+	}
+	return free_one;
+}
+
+/* Counts in PLACE; returns how many microseconds to wait, 0 when it passed. */
+static int64_t
+count(struct place *place, const struct rate_limit *limit, uint64_t caller,
+    int64_t now)
+{
+	int64_t worth = 60000000 / limit->per_minute;
+	int64_t room = worth * (limit->burst - 1), until = now;
+
+	if (place->caller == caller && place->until > now)
+		until = place->until;
+	/* a clock that was set back must not lock anybody out */
+	if (until - now > room + worth)
+		until = now + room;
+	if (until - now > room)
+		return until - now - room;
+	*place = (struct place){ caller, until + worth };
+	return 0;
+}
+
+int
+rate_take(const char *folder, const struct rate_limit *limit,
+    const char *caller, int64_t now, int64_t *ret_wait, struct fail *fail)
+{
+	char *path = mem_print("%s/rate", folder);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	struct place places[PROBE] = { { 0 } }, *place;
+	uint64_t number = number_of(caller);
+	off_t at = (off_t)(number / 2 % PLACES * sizeof(*places));
+	int64_t wait = 0;
+	int result = -1;
+
+	if (fd < 0) {
+		fail_errno(fail, "unable to open %s", path);
+		goto out;
+	}
+	if (lock_take(fd, true, LOCK_MS, path, fail) < 0)
+		goto out;
+	if (pread(fd, places, sizeof(places), at) < 0) {
+		fail_errno(fail, "unable to read %s", path);
+		goto out;
+	}
+	place = find_place(places, number, now * 1000);
+	if (place) {
+		at += (place - places) * (off_t)sizeof(*places);
+		wait = count(place, limit, number, now * 1000);
+	}
+	if (place && !wait && pwrite(fd, place, sizeof(*place), at) < 0) {
+		fail_errno(fail, "unable to write %s", path);
+		goto out;
+	}
+	if (wait) {
+		*ret_wait = (wait + 999) / 1000;
+		fail_set(fail, FAIL_NOT_NOW, "rate_limited",
+		    "too many requests: at most %lld a minute are answered, "
+		    "%lld at once", (long long)limit->per_minute,
+		    (long long)limit->burst);
+	} else {
+		result = 0;
+	}
+out:
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	return result;
+}

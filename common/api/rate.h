@@ -1,0 +1,24 @@
+/*
+ * rate: how many requests each caller makes, counted across all processes
+ * that share a folder.
+ */
+#ifndef COMMON_API_RATE_H
+#define COMMON_API_RATE_H
+
+#include <stdint.h>
+
+#include "common/base/fail.h"
+
+struct rate_limit {
+	int64_t per_minute; /* on the long run; 0: no limit */
+	int64_t burst;      /* at once, at least 1 */
+};
+
+/* Counts one request of CALLER at NOW (wall milliseconds) in FOLDER/rate.
+ * FAIL_NOT_NOW, type "rate_limited", when it is one too many; then it does not
+ * count, and *RET_WAIT is how many milliseconds to wait. */
+int
+rate_take(const char *folder, const struct rate_limit *limit,
+    const char *caller, int64_t now, int64_t *ret_wait, struct fail *fail);
+
+#endif

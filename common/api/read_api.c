@@ -1,0 +1,646 @@
+/*
+ * How it works: a request is checked from the outside in: route, method,
+ * caller, parameters, and then whether the task is the caller's. What is
+ * looked at is looked at before it is read, so that a change in between is
+ * seen as one later.
+ *
+ * The ETag is a digest of the body: it changes whenever the answer does, and
+ * never has to be thought of when the answer gets another member.
+ */
+#include "common/api/read_api.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/api/cgi.h"
+#include "common/base/clock.h"
+#include "common/base/digest.h"
+#include "common/base/id.h"
+#include "common/base/mem.h"
+#include "common/json/json.h"
+
+#define BODY_MAX ((size_t)EVENT_MAX + (64u << 20))
+#define PAGE_BYTES (4u << 20)    /* of events in one answer, about */
+#define STREAM_BYTES (256u << 10) /* of a stream before it is sent, about */
+#define ALIVE_MS 5000            /* between signs of life in a stream */
+#define SOON_MS 250
+#define PREFIX "/v1/tasks"
+
+enum route { ROUTE_LIST, ROUTE_TASK, ROUTE_EVENTS, ROUTE_RESULT, ROUTE_NONE };
+
+enum { WAIT, AFTER, LIMIT, STATE, QUEUE, BEFORE, PARAMETERS };
+
+struct reading_private {
+	enum route route;
+	struct cgi_answer answer;
+	char request_id[65];
+	char *id;             /* of the task */
+	char *if_none_match;  /* or NULL */
+	char *values[PARAMETERS];
+	int64_t after, limit, wait;
+	bool stream;
+	bool begun;           /* the headers of a stream are out */
+	int64_t deadline;     /* of the wait, or of the next sign of life; 0:
+	                       * not set yet */
+};
+
+/* ---- the request ---- */
+
+static enum route
+find_route(const char *path, char **ret_id)
+{
+	static const struct {
+		const char *rest;
+		enum route route;
+	} below[] = { { "", ROUTE_TASK }, { "/events", ROUTE_EVENTS },
+		{ "/result", ROUTE_RESULT } };
+	size_t length, i;
+
+	if (strncmp(path, PREFIX, strlen(PREFIX)) != 0)
+		return ROUTE_NONE;
+	path += strlen(PREFIX);
+	if (!*path)
+		return ROUTE_LIST;
+	if (*path++ != '/')
+		return ROUTE_NONE;
+	length = strcspn(path, "/");
+	for (i = 0; length && i < sizeof(below) / sizeof(*below); i++)
+		if (strcmp(path + length, below[i].rest) == 0) {
+			*ret_id = mem_copy(path, length);
+			return below[i].route;
+		}
+	return ROUTE_NONE;
+}
+
+static int
+check_method(struct reading_private *own, const char *method,
+    struct fail *fail)
+{
+	own->answer.head = method && strcmp(method, "HEAD") == 0;
+	if (own->answer.head || (method && strcmp(method, "GET") == 0))
+		return 0;
+	own->answer.allow = own->route == ROUTE_LIST ? "GET, HEAD, POST" :
+	    "GET, HEAD";
+	return fail_set(fail, FAIL_NEVER, "method_not_allowed",
+	    "this route takes %s only", own->answer.allow);
+}
+
+/* Puts the values of QUERY into own->values. */
+static int
+read_query(struct reading_private *own, const char *query, struct fail *fail)
+{
+	static const char *const list[] = { "state", "queue", "limit",
+		"before", NULL }, *const task[] = { "wait", NULL },
+		*const events[] = { "after", "limit", "wait", NULL },
+		*const none[] = { NULL };
+	static const char *const *const known[] = { [ROUTE_LIST] = list,
+		[ROUTE_TASK] = task, [ROUTE_EVENTS] = events,
+		[ROUTE_RESULT] = none };
+	static const int places[][PARAMETERS] = {
+		[ROUTE_LIST] = { STATE, QUEUE, LIMIT, BEFORE },
+		[ROUTE_TASK] = { WAIT },
+		[ROUTE_EVENTS] = { AFTER, LIMIT, WAIT },
+	};
+	char *values[PARAMETERS];
+
+	if (cgi_query(query, known[own->route], values, fail) < 0)
+		return -1;
+	for (size_t i = 0; known[own->route][i]; i++)
+		own->values[places[own->route][i]] = values[i];
+	return 0;
+}
+
+static int
+check_parameters(struct reading_private *own, char *const *env,
+    struct fail *fail)
+{
+	const char *last = cgi_variable(env, "HTTP_LAST_EVENT_ID");
+	const char *queue;
+
+	own->limit = own->route == ROUTE_LIST ? 50 : 1000;
+	if (read_query(own, cgi_variable(env, "QUERY_STRING"), fail) < 0 ||
+	    cgi_number("limit", own->values[LIMIT], 1, 1000, &own->limit,
+		fail) < 0 ||
+	    cgi_number("wait", own->values[WAIT], 0, 20, &own->wait,
+		fail) < 0 ||
+	    cgi_number("after", own->values[AFTER], 0, 1LL << 53, &own->after,
+		fail) < 0 ||
+	    (own->route == ROUTE_EVENTS && last && *last &&
+	        cgi_number("Last-Event-ID", last, 0, 1LL << 53, &own->after,
+		    fail) < 0))
+		return -1;
+	queue = own->values[QUEUE];
+	if (queue && (!*queue || strlen(queue) > TASK_QUEUE_MAX ||
+		strspn(queue, "abcdefghijklmnopqrstuvwxyz0123456789._-") !=
+		    strlen(queue)))
+		return fail_set(fail, FAIL_NEVER, "bad_request",
+		    "queue must be the name of one");
+	own->stream = own->route == ROUTE_EVENTS && cgi_accepts(
+	    cgi_variable(env, "HTTP_ACCEPT"), "text/event-stream");
+	if (own->route != ROUTE_EVENTS)
+		own->if_none_match = mem_string(cgi_variable(env,
+		    "HTTP_IF_NONE_MATCH"));
+	return 0;
+}
+
+static void
+name_request(struct reading_private *own, char *const *env)
+{
+	const char *name = cgi_variable(env, "REQUEST_ID");
+	struct id id;
+
+	if (!cgi_request_id(name))
+		name = cgi_variable(env, "HTTP_X_REQUEST_ID");
+	if (cgi_request_id(name)) {
+		memcpy(own->request_id, name, strlen(name) + 1);
+	} else {
+		id = id_new();
+		id_format(&id, own->request_id);
+	}
+	own->answer.request_id = own->request_id;
+}
+
+/* ---- answers ---- */
+
+static void
+refuse(struct reading *reading, const struct fail *fail)
+{
+	int status = cgi_error(&reading->out, &reading->own->answer, fail);
+
+	reading->next = READING_DONE;
+	if (status >= 500)
+		reading->fail = *fail;
+}
+
+/* An answer that has an ETag: 304 when the caller has it. */
+static bool
+give(struct reading *reading, const struct buf *body)
+{
+	struct reading_private *own = reading->own;
+	char digest[DIGEST_TEXT], etag[40];
+
+	digest_hex(body->data, body->length, digest);
+	snprintf(etag, sizeof(etag), "\"%.32s\"", digest);
+	if (cgi_matches(own->if_none_match, etag)) {
+		if (own->wait)
+			return false;
+		own->answer.status = 304;
+		own->answer.type = NULL;
+	}
+	own->answer.etag = etag;
+	cgi_answer(&reading->out, &own->answer,
+	    (struct span){ body->data, body->length });
+	own->answer.etag = NULL;
+	reading->next = READING_DONE;
+	return true;
+}
+
+static int
+no_task(const struct reading *reading, struct fail *fail)
+{
+	return fail_set(fail, FAIL_NO, "no_task", "there is no task %.60s",
+	    reading->own->id);
+}
+
+struct page {
+	struct buf *body;
+	size_t count, limit;
+	char last[64];
+	bool more;
+};
+
+static int
+list_task(void *context, struct span text)
+{
+	struct page *page = context;
+	struct span id;
+
+	if (page->count == page->limit) {
+		page->more = true;
+		return 1;
+	}
+	if (json_member(text, "id", &id) && id.length < sizeof(page->last)) {
+		memcpy(page->last, id.at, id.length);
+		page->last[id.length] = '\0';
+	}
+	buf_add(page->body, ",", page->count++ ? 1 : 0);
+	buf_add(page->body, text.at, text.length);
+	return 0;
+}
+
+static int
+list(struct readings *readings, struct reading *reading, struct fail *fail)
+{
+	struct reading_private *own = reading->own;
+	struct engine_filter filter = { .user = reading->user,
+		.queue = own->values[QUEUE], .before = own->values[BEFORE],
+		.state = -1, .limit = (size_t)own->limit + 1 };
+	struct buf body = BUF_INIT(BODY_MAX);
+	struct page page = { .body = &body, .limit = (size_t)own->limit };
+	enum task_state state;
+	int result = -1;
+
+	if (own->values[STATE]) {
+		if (!task_state_parse(own->values[STATE], &state))
+			return fail_set(fail, FAIL_NEVER, "bad_request",
+			    "there is no state \"%.60s\"", own->values[STATE]);
+		filter.state = (int)state;
+	}
+	buf_add_string(&body, "{\"tasks\":[");
+	if (engine_list(readings->engine, &filter, list_task, &page,
+		fail) < 0) {
+		if (strcmp(fail->type, "invalid_id") == 0)
+			fail_set(fail, FAIL_NEVER, "bad_request",
+			    "before must be the id of a task");
+		goto out;
+	}
+	buf_print(&body, "],\"next\":%s}", page.more ? page.last : "null");
+	give(reading, &body);
+	result = 0;
+out:
+	buf_release(&body);
+	return result;
+}
+
+static int
+task(struct readings *readings, struct reading *reading, struct fail *fail)
+{
+	struct buf body = BUF_INIT(BODY_MAX);
+	int result = engine_get(readings->engine, reading->own->id, &body,
+	    fail);
+
+	if (result == 0 && !give(reading, &body))
+		reading->next = READING_WAIT;
+	buf_release(&body);
+	return result;
+}
+
+static int
+result_of(struct readings *readings, struct reading *reading,
+    struct fail *fail)
+{
+	struct buf task = BUF_INIT(BODY_MAX), body = BUF_INIT(BODY_MAX);
+	struct span whole, id, state, result;
+	int done = -1;
+
+	if (engine_get(readings->engine, reading->own->id, &task, fail) < 0)
+		goto out;
+	whole = (struct span){ task.data, task.length };
+	if (reading->look.state != TASK_COMPLETED ||
+	    !json_member(whole, "id", &id) ||
+	    !json_member(whole, "state", &state) ||
+	    !json_member(whole, "result", &result)) {
+		fail_set(fail, FAIL_NO, "no_result", "the task has no result: "
+		    "it is %s", task_state_name(reading->look.state));
+		goto out;
+	}
+	buf_print(&body, "{\"id\":%.*s,\"state\":%.*s,\"result\":",
+	    (int)id.length, id.at, (int)state.length, state.at);
+	buf_add(&body, result.at, result.length);
+	buf_add_string(&body, "}");
+	give(reading, &body);
+	done = 0;
+out:
+	buf_release(&task);
+	buf_release(&body);
+	return done;
+}
+
+/* ---- events ---- */
+
+struct events {
+	struct buf *out;
+	int64_t count, limit, last;
+	size_t most;     /* bytes */
+	bool stream;
+	bool full, ended;
+};
+
+static void
+add_stream_event(struct buf *out, int64_t seq, struct span type,
+    struct span text)
+{
+	size_t begin, i;
+
+	buf_print(out, "id: %" PRId64 "\nevent: %.*s\ndata: ", seq,
+	    (int)type.length, type.at);
+	begin = out->length;
+	buf_add(out, text.at, text.length);
+	/* a line's end would end the data; in JSON it is white space */
+	for (i = begin; i < out->length; i++)
+		if (out->data[i] == '\n' || out->data[i] == '\r')
+			out->data[i] = ' ';
+	buf_add(out, "\n\n", 2);
+}
+
+static int
+take_event(void *context, struct span text)
+{
+	struct events *events = context;
+	struct span type;
+	uint64_t seq;
+	int final;
+
+	if (events->count == events->limit ||
+	    (events->count && events->out->length > events->most)) {
+		events->full = true;
+		return 1;
+	}
+	if (!event_glance(text, &seq, &type, &final))
+		return 0;
+	events->last = (int64_t)seq;
+	events->ended = final >= 0;
+	if (events->stream) {
+		add_stream_event(events->out, events->last, type, text);
+	} else {
+		buf_add(events->out, ",", events->count ? 1 : 0);
+		buf_add(events->out, text.at, text.length);
+	}
+	events->count++;
+	return 0;
+}
+
+/* Whether event number AFTER is the last one ever. What ends a task can be
+ * known before the event that says so is written, so the event is asked. */
+static int
+ends_at(struct readings *readings, const char *id, int64_t after,
+    bool *ret_ends, struct fail *fail)
+{
+	struct buf ignored = BUF_INIT(BODY_MAX);
+	struct events last = { .out = &ignored, .limit = 1 };
+	int result = engine_events(readings->engine, id, (uint64_t)after - 1,
+	    take_event, &last, fail);
+
+	*ret_ends = last.ended || last.count == 0;
+	buf_release(&ignored);
+	return result < 0 ? -1 : 0;
+}
+
+static int
+read_events(struct readings *readings, struct reading *reading,
+    struct events *events, struct fail *fail)
+{
+	struct reading_private *own = reading->own;
+
+	events->last = own->after;
+	if (engine_events(readings->engine, own->id, (uint64_t)own->after,
+		take_event, events, fail) < 0)
+		return -1;
+	if (events->count || !own->after ||
+	    !task_state_final(reading->look.state))
+		return 0;
+	return ends_at(readings, own->id, own->after, &events->ended, fail);
+}
+
+static int
+page(struct readings *readings, struct reading *reading, struct fail *fail)
+{
+	struct reading_private *own = reading->own;
+	struct buf body = BUF_INIT(BODY_MAX);
+	struct events events = { .out = &body, .limit = own->limit,
+		.most = PAGE_BYTES };
+	int result = -1;
+
+	buf_add_string(&body, "{\"events\":[");
+	if (read_events(readings, reading, &events, fail) < 0)
+		goto out;
+	result = 0;
+	if (events.count == 0 && !events.ended && own->wait) {
+		reading->next = READING_WAIT;
+		goto out;
+	}
+	buf_print(&body, "],\"next\":%" PRId64 ",\"ended\":%s}", events.last,
+	    events.ended ? "true" : "false");
+	cgi_answer(&reading->out, &own->answer,
+	    (struct span){ body.data, body.length });
+	reading->next = READING_DONE;
+out:
+	buf_release(&body);
+	return result;
+}
+
+/* An error once the stream has begun just ends it: the reader comes again. */
+static int
+stream(struct readings *readings, struct reading *reading, struct fail *fail)
+{
+	struct reading_private *own = reading->own;
+	struct buf body = BUF_INIT(BODY_MAX);
+	struct events events = { .out = &body, .limit = INT64_MAX,
+		.most = STREAM_BYTES, .stream = true };
+
+	if (read_events(readings, reading, &events, fail) < 0) {
+		buf_release(&body);
+		return -1;
+	}
+	own->after = events.last;
+	if (!own->begun) {
+		own->answer.type = "text/event-stream";
+		own->answer.stream = true;
+		cgi_answer(&reading->out, &own->answer,
+		    (struct span){ "", 0 });
+		own->begun = true;
+	}
+	if (!own->answer.head)
+		buf_add(&reading->out, body.data, body.length);
+	reading->next = own->answer.head || (events.ended && !events.full) ?
+	    READING_DONE : events.full ? READING_MORE : READING_WAIT;
+	buf_release(&body);
+	return 0;
+}
+
+/* ---- the whole ---- */
+
+static int
+answer(struct readings *readings, struct reading *reading, struct fail *fail)
+{
+	switch (reading->own->route) {
+	case ROUTE_LIST:
+		return list(readings, reading, fail);
+	case ROUTE_TASK:
+		return task(readings, reading, fail);
+	case ROUTE_RESULT:
+		return result_of(readings, reading, fail);
+	default:
+		return reading->own->stream ?
+		    stream(readings, reading, fail) :
+		    page(readings, reading, fail);
+	}
+}
+
+/* What could not be opened may be there later, so it is tried each time. */
+static int
+open_callers(struct readings *readings, struct fail *fail)
+{
+	if (readings->broken) {
+		*fail = *readings->broken;
+		return -1;
+	}
+	return readings->callers ? 0 : callers_open(&readings->callers, fail);
+}
+
+/* Before the first task there is no store: then there are no tasks. */
+static int
+open_engine(struct readings *readings, bool *ret_empty, struct fail *fail)
+{
+	*ret_empty = false;
+	if (readings->engine || engine_open(readings->engine_name,
+		readings->folder, ENGINE_READ, readings->config,
+		&readings->engine, fail) == 0)
+		return 0;
+	*ret_empty = strcmp(fail->type, "no_store") == 0;
+	return *ret_empty ? 0 : -1;
+}
+
+void
+readings_close(struct readings *readings)
+{
+	engine_close(readings->engine);
+	callers_close(readings->callers);
+}
+
+static char nothing[] = "{\"tasks\":[],\"next\":null}";
+
+/* Looks at the task first: whose it is, and what it is. */
+static void
+look_and_answer(struct readings *readings, struct reading *reading)
+{
+	struct reading_private *own = reading->own;
+	struct fail fail;
+	bool empty;
+
+	if (open_engine(readings, &empty, &fail) < 0)
+		goto failed;
+	if (empty && !own->id) {
+		give(reading, &(struct buf){ .data = nothing,
+		    .length = sizeof(nothing) - 1 });
+		return;
+	}
+	if (own->id && !empty && engine_look(readings->engine, &reading->look, 1,
+		&fail) < 0)
+		goto failed;
+	if (own->id && (!reading->look.found ||
+		strcmp(reading->look.user, reading->user) != 0)) {
+		no_task(reading, &fail);
+		goto failed;
+	}
+	if (answer(readings, reading, &fail) == 0)
+		return;
+	if (strcmp(fail.type, "invalid_id") == 0)
+		no_task(reading, &fail);
+failed:
+	if (own->begun) {
+		reading->fail = fail;
+		reading->next = READING_DONE;
+	} else {
+		refuse(reading, &fail);
+	}
+}
+
+/* Of a task that has ended, but whose last event is not written yet, nothing
+ * tells that it is: it is asked again soon. */
+static void
+set_time(struct reading *reading)
+{
+	struct reading_private *own = reading->own;
+	int64_t now = clock_boot();
+
+	if (reading->next != READING_WAIT)
+		return;
+	if (!own->deadline || (own->stream && own->deadline <= now))
+		own->deadline = now +
+		    (own->stream ? ALIVE_MS : own->wait * 1000);
+	reading->until = own->deadline;
+	if (own->route == ROUTE_EVENTS && now + SOON_MS < reading->until &&
+	    task_state_final(reading->look.state))
+		reading->until = now + SOON_MS;
+}
+
+struct reading *
+reading_new(struct readings *readings, char *const *env)
+{
+	struct reading *reading = mem_alloc(sizeof(*reading));
+	struct reading_private *own = mem_alloc(sizeof(*own));
+	const char *script = cgi_variable(env, "SCRIPT_NAME");
+	const char *info = cgi_variable(env, "PATH_INFO");
+	char *path = mem_print("%s%s", script ? script : "", info ? info : "");
+	struct fail fail;
+
+	reading->own = own;
+	reading->out = BUF_INIT(BODY_MAX + (1u << 20));
+	own->answer = (struct cgi_answer){ .status = 200,
+		.type = "application/json" };
+	name_request(own, env);
+	own->route = find_route(path, &own->id);
+	free(path);
+	reading->look.id = own->id;
+	if (own->route == ROUTE_NONE) {
+		fail_set(&fail, FAIL_NO, "not_found", "there is no such route");
+		refuse(reading, &fail);
+	} else if (check_method(own, cgi_variable(env, "REQUEST_METHOD"),
+		&fail) < 0 ||
+	    open_callers(readings, &fail) < 0 ||
+	    callers_identify(readings->callers, env, reading->user,
+		&own->answer.retry_after, &fail) < 0 ||
+	    check_parameters(own, env, &fail) < 0) {
+		refuse(reading, &fail);
+	} else {
+		look_and_answer(readings, reading);
+		set_time(reading);
+	}
+	return reading;
+}
+
+void
+reading_go_on(struct readings *readings, struct reading *reading)
+{
+	struct reading_private *own = reading->own;
+
+	if (reading->next == READING_WAIT && clock_boot() >= own->deadline) {
+		if (own->stream)
+			buf_add_string(&reading->out, ":\n\n");
+		else
+			own->wait = 0; /* what there is, or that there is none */
+	}
+	look_and_answer(readings, reading);
+	set_time(reading);
+}
+
+void
+reading_refuse(struct reading *reading)
+{
+	struct fail fail;
+
+	fail_set(&fail, FAIL_NOT_NOW, "too_many_waiting",
+	    "too many streams and long polls: ask without wait, or later");
+	buf_reset(&reading->out);
+	reading->own->answer.type = "application/json";
+	reading->own->answer.stream = false;
+	refuse(reading, &fail);
+	reading->fail.kind = 0;
+}
+
+void
+reading_end(struct readings *readings, struct reading *reading)
+{
+	if (reading->own->stream) {
+		reading->next = READING_DONE;
+		return;
+	}
+	reading->own->deadline = 1; /* long ago */
+	reading_go_on(readings, reading);
+}
+
+void
+reading_free(struct reading *reading)
+{
+	if (!reading)
+		return;
+	for (size_t i = 0; i < PARAMETERS; i++)
+		free(reading->own->values[i]);
+	free(reading->own->if_none_match);
+	free(reading->own->id);
+	buf_release(&reading->out);
+	free(reading->own);
+	free(reading);
+}

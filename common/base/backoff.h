@@ -1,0 +1,33 @@
+/*
+ * backoff: which answers of a service are worth another try, and when. The
+ * policy of the official SDKs (both services' clients come from one
+ * generator): x-should-retry decides when it is there; else connection
+ * errors, 408, 409, 429 and 5xx; the delay is retry-after-ms, else
+ * retry-after (seconds or an HTTP date), else doubling from half a second, as
+ * theirs, and on to a quarter of an hour for tries that they do not make; less
+ * up to a quarter of jitter. Pure.
+ */
+#ifndef COMMON_BASE_BACKOFF_H
+#define COMMON_BASE_BACKOFF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct backoff_answer {
+	int status;                 /* HTTP status; 0: no answer came */
+	const char *should_retry;   /* header values, NULL when missing */
+	const char *retry_after;
+	const char *retry_after_ms;
+	int64_t date;               /* now, wall milliseconds */
+};
+
+bool
+backoff_retryable(const struct backoff_answer *answer);
+
+/* Milliseconds until the try after ATTEMPT (1 is the first). RANDOM is any
+ * number from 0 to 1. Capped at an hour. */
+int64_t
+backoff_delay(const struct backoff_answer *answer, unsigned attempt,
+    double random);
+
+#endif

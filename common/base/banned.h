@@ -1,0 +1,17 @@
+/*
+ * banned: calls that write without knowing how much room there is, or that
+ * keep state behind the caller's back. Included before everything else.
+ */
+#ifndef COMMON_BASE_BANNED_H
+#define COMMON_BASE_BANNED_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#undef alloca
+#pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets strtok
+#pragma GCC poison asctime ctime gmtime localtime atoi atol atof
+
+#endif

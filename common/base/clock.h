@@ -1,0 +1,37 @@
+/*
+ * clock: the two clocks of the toolkit, and times as text.
+ *
+ * Wall time is milliseconds since 1970 UTC, for people, deadlines and due
+ * times. Boot time is milliseconds of CLOCK_BOOTTIME, for leases and
+ * time-outs: nothing sets it, and it goes on in suspend.
+ */
+#ifndef COMMON_BASE_CLOCK_H
+#define COMMON_BASE_CLOCK_H
+
+#include <stdint.h>
+
+#include "common/base/fail.h"
+
+#define CLOCK_TEXT 25 /* "2026-11-23T20:01:02.345Z" and a NUL */
+
+int64_t
+clock_wall(void);
+
+int64_t
+clock_boot(void);
+
+/* The kernel's boot id as 36 characters and a NUL, or "" where there is none. */
+void
+clock_boot_id(char ret[37]);
+
+/* Pure: RFC 3339 in UTC with milliseconds; years 1970 to 9999, others are
+ * clamped. */
+void
+clock_format(int64_t wall, char ret[CLOCK_TEXT]);
+
+/* Pure: any RFC 3339 time with an offset ("Z", "+02:00"), fraction optional.
+ * FAIL_NEVER, type "invalid_time", otherwise. */
+int
+clock_parse(const char *text, int64_t *ret_wall, struct fail *fail);
+
+#endif

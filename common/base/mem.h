@@ -1,0 +1,28 @@
+/*
+ * mem: memory that is there, or the process ends with 111.
+ *
+ * The journal makes sudden death safe, so running out of memory is not
+ * plumbed through the library: these print one line to stderr and exit 111.
+ * What they return is freed with free().
+ */
+#ifndef COMMON_BASE_MEM_H
+#define COMMON_BASE_MEM_H
+
+#include <stddef.h>
+
+void *
+mem_alloc(size_t size); /* zeroed */
+
+void *
+mem_grow(void *old, size_t count, size_t size); /* new bytes not zeroed */
+
+char *
+mem_copy(const void *bytes, size_t size); /* with a NUL behind it */
+
+char *
+mem_string(const char *string); /* NULL gives NULL */
+
+char *
+mem_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

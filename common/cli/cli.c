@@ -1,0 +1,399 @@
+/*
+ * Settings are put together weakest first: built-in values, the file, the
+ * environment, options. Nothing of the environment is needed: with none of it
+ * the system's file and root's folder still hold, which is what cron and a
+ * container give.
+ */
+#include "common/cli/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/file.h"
+#include "common/base/mem.h"
+#include "common/json/json.h"
+
+#define CONFIG_BYTES (1u << 20)
+#define SYSTEM_CONFIG "/etc/agent-utils/agent.yaml"
+
+/* The value of an environment variable; an empty one counts as none. */
+static const char *
+environment(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+/* Returns 0 or errno. */
+static int
+write_out(const void *bytes, size_t size)
+{
+	const char *at = bytes;
+	ssize_t written;
+
+	while (size > 0) {
+		written = write(STDOUT_FILENO, at, size);
+		if (written < 0 && errno != EINTR)
+			return errno;
+		if (written > 0) {
+			at += written;
+			size -= (size_t)written;
+		}
+	}
+	return 0;
+}
+
+static void
+end_first(int number)
+{
+	_exit(128 + number);
+}
+
+/* The kernel has no default actions for process 1: without a handler no signal
+ * but SIGKILL would end it, and who stops a container would wait. */
+static void
+end_as_others_do(void)
+{
+	static const int numbers[] = { SIGHUP, SIGINT, SIGTERM };
+	struct sigaction action = { .sa_handler = end_first };
+	size_t i;
+
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		sigaction(numbers[i], &action, NULL);
+}
+
+void
+cli_start(struct cli *cli, const char *program, const char *usage,
+    const char *help)
+{
+	/* Out of memory ends the process there too. */
+	cJSON_Hooks hooks = { .malloc_fn = mem_alloc, .free_fn = free };
+	int fd;
+
+	/* A missing descriptor would be taken by the first file opened, and
+	 * words for a person would end up in it. The stand-ins are opened the
+	 * wrong way round, so that use of them is an error and not a loss. */
+	for (fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+		    open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+			_exit(FAIL_NOT_NOW);
+	signal(SIGPIPE, SIG_IGN);
+	if (getpid() == 1)
+		end_as_others_do();
+	cJSON_InitHooks(&hooks);
+	*cli = (struct cli){
+		.program = program,
+		.usage = usage,
+		.help = help,
+		.human = isatty(STDOUT_FILENO) == 1,
+	};
+}
+
+static void
+say_help(const struct cli *cli)
+{
+	struct buf text = BUF_INIT(1u << 20);
+
+	buf_print(&text, "usage: %s\n\n%s", cli->usage, cli->help);
+	if (text.data[text.length - 1] != '\n')
+		buf_add_string(&text, "\n");
+	cli_write(cli, text.data, text.length);
+	buf_release(&text);
+}
+
+static void
+say_version(const struct cli *cli)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text), "%s " AGENT_VERSION "\n", cli->program);
+	cli_write(cli, text, strlen(text));
+}
+
+/* Says what getopt_long did not like. With a colon in front of the letters it
+ * tells a missing argument from an unknown option. */
+static void
+refuse_option(const struct cli *cli, int result, char **argv)
+{
+	const char *word = argv[optind - 1];
+	char letter[3] = { '-', (char)optopt, '\0' };
+
+	/* For a letter in a group getopt may not have moved on yet. */
+	if (optopt > 0 && optopt < CLI_HELP)
+		word = letter;
+	if (result == ':')
+		cli_usage(cli, "option %s needs a value", word);
+	if (optopt >= CLI_HELP)
+		cli_usage(cli, "option %s takes no value", word);
+	cli_usage(cli, "unknown option %s", word);
+}
+
+int
+cli_option(struct cli *cli, int argc, char **argv, const char *letters,
+    const struct option *options)
+{
+	char with_colon[64];
+	int result;
+
+	snprintf(with_colon, sizeof(with_colon), ":%s", letters);
+	opterr = 0;
+	for (;;) {
+		result = getopt_long(argc, argv, with_colon, options, NULL);
+		switch (result) {
+		case CLI_HELP:
+			say_help(cli);
+			exit(0);
+		case CLI_VERSION:
+			say_version(cli);
+			exit(0);
+		case CLI_CONFIG:
+			cli->config_path = optarg;
+			break;
+		case CLI_STORE:
+			cli->store = optarg;
+			break;
+		case CLI_ENGINE:
+			cli->engine = optarg;
+			break;
+		case CLI_JSON:
+			cli->human = false;
+			break;
+		case ':':
+		case '?':
+			refuse_option(cli, result, argv);
+			break;
+		default:
+			return result;
+		}
+	}
+}
+
+void
+cli_usage(const struct cli *cli, const char *format, ...)
+{
+	struct fail fail;
+	va_list arguments;
+	char reason[600];
+
+	va_start(arguments, format);
+	vsnprintf(reason, sizeof(reason), format, arguments);
+	va_end(arguments);
+	fail_set(&fail, FAIL_NEVER, "usage", "%s", reason);
+	cli_fail(cli, &fail, NULL);
+	fprintf(stderr, "usage: %s\n", cli->usage);
+	exit(FAIL_NEVER);
+}
+
+/* The first of the usual places that has a file; NULL when none has. */
+static char *
+usual_config(void)
+{
+	const char *folder;
+	char *path = NULL;
+
+	folder = environment("XDG_CONFIG_HOME");
+	if (folder != NULL)
+		path = mem_print("%s/agent-utils/agent.yaml", folder);
+	else if ((folder = environment("HOME")) != NULL)
+		path = mem_print("%s/.config/agent-utils/agent.yaml", folder);
+	if (path != NULL && access(path, F_OK) == 0)
+		return path;
+	free(path);
+	return access(SYSTEM_CONFIG, F_OK) == 0 ? mem_string(SYSTEM_CONFIG) :
+	    NULL;
+}
+
+static int
+read_config(struct cli *cli, struct fail *fail)
+{
+	struct buf text = BUF_INIT(CONFIG_BYTES);
+	char *path;
+	int result = -1;
+
+	path = mem_string(cli->config_path != NULL ? cli->config_path :
+	    environment("AGENT_CONFIG"));
+	if (path == NULL)
+		path = usual_config();
+	if (path == NULL) {
+		result = config_parse(NULL, 0, &cli->config, fail);
+		goto out;
+	}
+	if (file_read(path, &text, fail) < 0) {
+		fail_prefix(fail, "configuration");
+		if (fail->kind == FAIL_NOT_NOW && access(path, F_OK) < 0)
+			fail->kind = FAIL_NEVER; /* a name that is wrong */
+		goto out;
+	}
+	if (config_parse(text.data != NULL ? text.data : "", text.length,
+	    &cli->config, fail) < 0) {
+		fail_prefix(fail, "%s", path);
+		goto out;
+	}
+	result = 0;
+out:
+	buf_release(&text);
+	free(path);
+	return result;
+}
+
+/* Puts the strongest of option and environment in the place of what the file
+ * says. */
+static void
+override(char **setting, const char *option, const char *variable)
+{
+	const char *value = option != NULL ? option : environment(variable);
+
+	if (value == NULL)
+		return;
+	free(*setting);
+	*setting = mem_string(value);
+}
+
+int
+cli_settings(struct cli *cli, struct fail *fail)
+{
+	struct config *config = &cli->config;
+	const char *url;
+
+	if (read_config(cli, fail) < 0)
+		return -1;
+	override(&config->store, cli->store, "AGENT_STORE");
+	override(&config->engine, cli->engine, "AGENT_ENGINE");
+	cli->engine = config->engine;
+	url = environment("ANTHROPIC_BASE_URL");
+	if (url != NULL && config_url("ANTHROPIC_BASE_URL", url,
+	    &config->anthropic_url, fail) < 0)
+		goto failed;
+	url = environment("COMPOSIO_BASE_URL");
+	if (url != NULL && config_url("COMPOSIO_BASE_URL", url,
+	    &config->composio_url, fail) < 0)
+		goto failed;
+	return 0;
+failed:
+	config_release(config);
+	return -1;
+}
+
+/* Root has one place whether HOME is set or not: the store of a root shell and
+ * of a root's cron job is the same. */
+const char *
+cli_store(struct cli *cli)
+{
+	const struct passwd *user;
+	const char *folder;
+	char **store = &cli->config.store;
+
+	if (*store != NULL)
+		return *store;
+	folder = environment("XDG_STATE_HOME");
+	if (folder != NULL)
+		return *store = mem_print("%s/agent-utils", folder);
+	if (geteuid() == 0)
+		return *store = mem_string("/var/lib/agent-utils");
+	folder = environment("HOME");
+	if (folder == NULL) {
+		user = getpwuid(geteuid());
+		folder = user != NULL ? user->pw_dir : NULL;
+	}
+	if (folder == NULL || folder[0] == '\0')
+		cli_usage(cli, "no place for the store is known: give --store "
+		    "DIR or set AGENT_STORE");
+	return *store = mem_print("%s/.local/state/agent-utils", folder);
+}
+
+int
+cli_fail(const struct cli *cli, const struct fail *fail, const char *details)
+{
+	struct buf text = BUF_INIT(64u << 20);
+
+	fprintf(stderr, "%s: %s\n", cli->program, fail->message);
+	if (cli->human)
+		return (int)fail->kind;
+	buf_add_string(&text, "{\"error\":{\"type\":");
+	json_quote(&text, fail->type, strlen(fail->type));
+	buf_add_string(&text, ",\"message\":");
+	json_quote(&text, fail->message, strlen(fail->message));
+	buf_print(&text, ",\"retryable\":%s,\"exit\":%d",
+	    fail->kind == FAIL_NOT_NOW ? "true" : "false", (int)fail->kind);
+	if (details != NULL && details[0] != '\0') {
+		buf_add_string(&text, ",");
+		buf_add_string(&text, details);
+	}
+	buf_add_string(&text, "}}\n");
+	/* A reader that is gone changes nothing about this ending. */
+	write_out(text.data, text.length);
+	buf_release(&text);
+	return (int)fail->kind;
+}
+
+int
+cli_passed_on(const struct cli *cli, const cJSON *value)
+{
+	const cJSON *error;
+	char *text;
+	int64_t status;
+
+	error = cJSON_GetObjectItemCaseSensitive(value, "error");
+	if (!cJSON_IsObject(error) || json_string(error, "type") == NULL)
+		return 0;
+	if (!json_integer(error, "exit", &status) ||
+	    (status != FAIL_NO && status != FAIL_NEVER &&
+	    status != FAIL_NOT_NOW))
+		status = json_true(error, "retryable") ? FAIL_NOT_NOW :
+		    FAIL_NO;
+	if (cli->human) /* the program before told it on stderr */
+		return (int)status;
+	text = json_text(value);
+	cli_write(cli, text, strlen(text));
+	cli_write(cli, "\n", 1);
+	free(text);
+	return (int)status;
+}
+
+long long
+cli_number(const struct cli *cli, const char *option, const char *text,
+    long long least, long long most)
+{
+	long long number;
+	char *end;
+
+	errno = 0;
+	number = strtoll(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0' || text[0] == ' ' ||
+	    text[0] == '+' || number < least || number > most)
+		cli_usage(cli, "%s must be a whole number from %lld to %lld, "
+		    "not \"%.60s\"", option, least, most, text);
+	return number;
+}
+
+void
+cli_write(const struct cli *cli, const void *bytes, size_t size)
+{
+	int number;
+
+	number = write_out(bytes, size);
+	if (number == EPIPE && !cli->acknowledges)
+		exit(0);
+	if (number == 0)
+		return;
+	fprintf(stderr, "%s: unable to write standard output: %s\n",
+	    cli->program, strerror(number));
+	exit(FAIL_NOT_NOW);
+}
+
+bool
+cli_reader_gone(void)
+{
+	struct pollfd poller = { .fd = STDOUT_FILENO };
+
+	return poll(&poller, 1, 0) > 0 && (poller.revents & POLLERR);
+}

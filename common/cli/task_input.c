@@ -1,0 +1,371 @@
+/*
+ * One buffer, filled by read(2) in large pieces. A line is handed out as a
+ * piece of that buffer, and only the next call moves on, so that a line which
+ * turns out to be the beginning of a document can be had with the rest. What
+ * was handed out is dropped when room is needed, not per line: a batch of
+ * lines costs one move of what is left over.
+ *
+ * The input is lines when the first one is a whole object by its brackets. A
+ * document that cannot be parsed and has a brace at the start of its second
+ * line is taken for lines after all, the first one broken: no object goes on
+ * like that.
+ */
+#include "common/cli/task_input.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/agent/journal.h"
+#include "common/base/mem.h"
+#include "common/json/yaml.h"
+
+#define PIECE (256u << 10)
+
+enum form { FORM_UNKNOWN, FORM_LINES, FORM_DONE };
+
+struct intake {
+	int fd;
+	char *name;
+	char *data;
+	size_t start;  /* of the line that was handed out last */
+	size_t next;   /* behind that line */
+	size_t search; /* no newline between next and here */
+	size_t end, capacity;
+	bool ended, skipping;
+	enum form form;
+	unsigned long long line;
+	char *json;    /* text of a YAML document */
+};
+
+int
+intake_open(const char *path, struct intake **ret_intake, struct fail *fail)
+{
+	bool standard = strcmp(path, "-") == 0;
+	struct intake *intake;
+	int fd = STDIN_FILENO;
+
+	if (!standard)
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return fail_set(fail, FAIL_NEVER, "no_file",
+		    "cannot open %s: there is no such file", path);
+	if (fd < 0)
+		return fail_errno(fail, "cannot open %s", path);
+	intake = mem_alloc(sizeof(*intake));
+	intake->fd = fd;
+	intake->name = mem_string(standard ? "standard input" : path);
+	*ret_intake = intake;
+	return 0;
+}
+
+void
+intake_close(struct intake *intake)
+{
+	if (!intake)
+		return;
+	if (intake->fd != STDIN_FILENO)
+		close(intake->fd);
+	free(intake->name);
+	free(intake->data);
+	free(intake->json);
+	free(intake);
+}
+
+unsigned long long
+intake_line(const struct intake *intake)
+{
+	return intake->line;
+}
+
+/* Reads one piece behind what is there. */
+static int
+fill(struct intake *intake, struct fail *fail)
+{
+	ssize_t got;
+
+	if (intake->capacity - intake->end <= PIECE) {
+		intake->capacity = (intake->end + PIECE) * 2;
+		intake->data = mem_grow(intake->data, intake->capacity, 1);
+	}
+	do
+		got = read(intake->fd, intake->data + intake->end, PIECE);
+	while (got < 0 && errno == EINTR);
+	if (got < 0 && errno == EISDIR)
+		return fail_set(fail, FAIL_NEVER, "no_file",
+		    "cannot read %s: it is a folder", intake->name);
+	if (got < 0)
+		return fail_errno(fail, "cannot read %s", intake->name);
+	intake->end += (size_t)got;
+	intake->ended = got == 0;
+	return 0;
+}
+
+static void
+drop(struct intake *intake)
+{
+	if (!intake->data || !intake->start)
+		return;
+	memmove(intake->data, intake->data + intake->start,
+	    intake->end - intake->start);
+	intake->next -= intake->start;
+	intake->search -= intake->start;
+	intake->end -= intake->start;
+	intake->start = 0;
+}
+
+static bool
+readable(const struct intake *intake)
+{
+	struct pollfd poller = { .fd = intake->fd, .events = POLLIN };
+
+	return poll(&poller, 1, 0) > 0;
+}
+
+static bool
+blank(struct span line)
+{
+	for (size_t i = 0; i < line.length; i++)
+		if (line.at[i] != ' ' && line.at[i] != '\t' &&
+		    line.at[i] != '\r')
+			return false;
+	return true;
+}
+
+/* Cuts the next line from the buffer. False when none is complete. */
+static bool
+cut(struct intake *intake, struct span *ret_line)
+{
+	const char *from, *newline = NULL;
+
+	from = intake->data + intake->next;
+	if (intake->search < intake->end)
+		newline = memchr(intake->data + intake->search, '\n',
+		    intake->end - intake->search);
+	if (!newline) {
+		intake->search = intake->end;
+		if (!intake->ended || intake->next == intake->end)
+			return false;
+		newline = intake->data + intake->end;
+	}
+	ret_line->at = from;
+	ret_line->length = (size_t)(newline - from);
+	intake->start = intake->next;
+	intake->next += ret_line->length;
+	if (intake->next < intake->end)
+		intake->next++;
+	intake->search = intake->next;
+	intake->line++;
+	return true;
+}
+
+enum line { LINE_FAILED = -1, LINE_END, LINE_GIVEN, LINE_NONE, LINE_LONG };
+
+/* The next line that is not blank. */
+static enum line
+next_line(struct intake *intake, bool wait, struct span *ret_line,
+    struct fail *fail)
+{
+	for (;;) {
+		while (intake->data && cut(intake, ret_line)) {
+			if (intake->skipping || ret_line->length > INTAKE_MAX) {
+				intake->skipping = false;
+				return LINE_LONG;
+			}
+			if (!blank(*ret_line))
+				return LINE_GIVEN;
+		}
+		if (intake->ended)
+			return LINE_END;
+		if (!wait && !readable(intake))
+			return LINE_NONE;
+		intake->start = intake->next;
+		if (intake->end - intake->next > INTAKE_MAX) {
+			intake->skipping = true;
+			intake->start = intake->next = intake->end;
+			intake->search = intake->end;
+		}
+		drop(intake);
+		if (fill(intake, fail) < 0)
+			return LINE_FAILED;
+		if (intake->ended && intake->skipping &&
+		    intake->next == intake->end) {
+			intake->skipping = false;
+			intake->line++;
+			return LINE_LONG;
+		}
+	}
+}
+
+/* Everything from the start of the last line to the end of the input. */
+static enum intake_result
+rest(struct intake *intake, struct span *ret_text, struct fail *fail)
+{
+	drop(intake);
+	while (!intake->ended && intake->end <= INTAKE_MAX)
+		if (fill(intake, fail) < 0)
+			return INTAKE_FAILED;
+	intake->next = intake->search = intake->end;
+	if (intake->end > INTAKE_MAX) {
+		intake->ended = true;
+		fail_set(fail, FAIL_NEVER, "too_large",
+		    "%s is longer than %u bytes: give a shorter task",
+		    intake->name, INTAKE_MAX);
+		return INTAKE_FAULT;
+	}
+	intake->data[intake->end] = '\0';
+	*ret_text = (struct span){ intake->data, intake->end };
+	return INTAKE_VALUE;
+}
+
+/* Whether the line is a whole object by its brackets. */
+static bool
+whole_object(struct span line)
+{
+	size_t depth = 0, i = 0;
+	bool quoted = false;
+
+	while (i < line.length && (line.at[i] == ' ' || line.at[i] == '\t'))
+		i++;
+	if (i == line.length || line.at[i] != '{')
+		return false;
+	for (; i < line.length; i++) {
+		char c = line.at[i];
+
+		if (quoted && c == '\\')
+			i++;
+		else if (c == '"')
+			quoted = !quoted;
+		else if (!quoted && (c == '{' || c == '['))
+			depth++;
+		else if (!quoted && (c == '}' || c == ']') && --depth == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Parses TEXT with PARSE, within the limits that it has to keep. */
+static enum intake_result
+parse(struct span text,
+    cJSON *(*parser)(const char *text, size_t length,
+	const struct json_limits *limits, struct fail *fail),
+    cJSON **ret_value, struct fail *fail)
+{
+	struct json_limits limits = json_limits_upstream;
+	cJSON *value;
+
+	limits.bytes = INTAKE_MAX;
+	value = parser(text.at, text.length, &limits, fail);
+	if (!value)
+		return INTAKE_FAULT;
+	if (text.length > json_limits_task.bytes &&
+	    !cJSON_GetObjectItemCaseSensitive(value, "preflight")) {
+		cJSON_Delete(value);
+		fail_set(fail, FAIL_NEVER, "too_large",
+		    "the task is longer than %zu bytes: give a shorter one",
+		    json_limits_task.bytes);
+		return INTAKE_FAULT;
+	}
+	*ret_value = value;
+	return INTAKE_VALUE;
+}
+
+/* The input was no line of its own: all of it is one document. */
+static enum intake_result
+document(struct intake *intake, cJSON **ret_value, struct span *ret_text,
+    struct fail *fail)
+{
+	enum intake_result got;
+	const char *newline;
+	struct span text;
+
+	got = rest(intake, &text, fail);
+	if (got != INTAKE_VALUE)
+		return got;
+	got = parse(text, yaml_or_json, ret_value, fail);
+	newline = memchr(text.at, '\n', text.length);
+	if (got == INTAKE_FAULT && text.at[0] == '{' && newline &&
+	    newline[1] == '{') {
+		intake->form = FORM_LINES;
+		intake->line = 1;
+		intake->next = (size_t)(newline - text.at) + 1;
+		intake->search = intake->next;
+		text.length = intake->next - 1;
+		return parse(text, json_parse, ret_value, fail);
+	}
+	intake->form = FORM_DONE;
+	intake->line = 0;
+	if (got != INTAKE_VALUE)
+		return got;
+	if (text.at[strspn(text.at, " \t\r\n")] != '{') {
+		intake->json = json_text(*ret_value);
+		text = (struct span){ intake->json, strlen(intake->json) };
+	}
+	*ret_text = text;
+	return INTAKE_VALUE;
+}
+
+enum intake_result
+intake_next(struct intake *intake, bool wait, cJSON **ret_value,
+    struct span *ret_text, struct fail *fail)
+{
+	struct span line;
+	enum line got;
+
+	if (intake->form == FORM_DONE)
+		return INTAKE_END;
+	got = next_line(intake, wait, &line, fail);
+	switch (got) {
+	case LINE_FAILED:
+		return INTAKE_FAILED;
+	case LINE_NONE:
+		return INTAKE_NONE;
+	case LINE_LONG:
+		intake->form = FORM_LINES;
+		fail_set(fail, FAIL_NEVER, "too_large",
+		    "longer than %u bytes: give a shorter task", INTAKE_MAX);
+		return INTAKE_FAULT;
+	case LINE_END:
+		if (intake->form == FORM_LINES)
+			return INTAKE_END;
+		intake->form = FORM_DONE;
+		fail_set(fail, FAIL_NEVER, "no_task",
+		    "%s is empty: give a task as JSON or YAML", intake->name);
+		return INTAKE_FAULT;
+	case LINE_GIVEN:
+		break;
+	}
+	if (intake->form == FORM_UNKNOWN && !whole_object(line))
+		return document(intake, ret_value, ret_text, fail);
+	intake->form = FORM_LINES;
+	*ret_text = line;
+	return parse(line, json_parse, ret_value, fail);
+}
+
+int
+intake_pins(struct span text, const char *request, char **ret_pins,
+    struct fail *fail)
+{
+	struct span preflight, accounts, pins;
+	struct buf members = BUF_INIT(INTAKE_MAX + 4096u);
+
+	if (!json_member(text, "preflight", &preflight))
+		return fail_set(fail, FAIL_NEVER, "not_checked",
+		    "the task has not passed agent-preflight: pipe it through "
+		    "agent-preflight, or use --no-preflight");
+	if (!json_member(preflight, "accounts", &accounts) ||
+	    !json_member(preflight, "pins", &pins) ||
+	    accounts.at[0] != '{' || pins.at[0] != '{' || pins.length < 3)
+		return fail_set(fail, FAIL_NEVER, "not_checked",
+		    "the member \"preflight\" is not what agent-preflight "
+		    "writes: pipe the task through agent-preflight again");
+	buf_add(&members, pins.at + 1, pins.length - 2);
+	if (request)
+		member_string(&members, "request_id", request);
+	*ret_pins = buf_detach(&members, NULL);
+	return 0;
+}

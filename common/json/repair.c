@@ -1,0 +1,75 @@
+/*
+ * How mend works: one walk over the bytes. In JSON a backslash can stand
+ * within strings only, and a line break only between tokens, so neither needs
+ * to know where the walk is. What is not JSON stays so.
+ */
+#include "common/json/repair.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "common/base/utf8.h"
+
+/* The code of an escape "\uXXXX" at TEXT, or -1 when there is none. */
+static int
+escape_code(const char *text, size_t length)
+{
+	int code = 0, i;
+	char c;
+
+	if (length < 6 || text[0] != '\\' || text[1] != 'u')
+		return -1;
+	for (i = 2; i < 6; i++) {
+		c = text[i];
+		if (c >= '0' && c <= '9')
+			code = code * 16 + c - '0';
+		else if ((c | 32) >= 'a' && (c | 32) <= 'f')
+			code = code * 16 + (c | 32) - 'a' + 10;
+		else
+			return -1;
+	}
+	return code;
+}
+
+/* Mends the escape at TEXT; returns how many bytes are then done with. */
+static size_t
+mend_escape(char *text, size_t length)
+{
+	static const char unknown[6] = { '\\', 'u', 'f', 'f', 'f', 'd' };
+	int code = escape_code(text, length), low;
+
+	if (code < 0)
+		return length < 2 ? length : 2;
+	if (code >= 0xd800 && code < 0xdc00) {
+		low = escape_code(text + 6, length - 6);
+		if (low >= 0xdc00 && low < 0xe000)
+			return 12;
+	}
+	if (code == 0 || (code >= 0xd800 && code < 0xe000))
+		memcpy(text, unknown, sizeof(unknown));
+	return 6;
+}
+
+void
+mend_json(char *text, size_t length)
+{
+	size_t at = 0, size;
+
+	while (at < length) {
+		if (text[at] == '\\') {
+			at += mend_escape(text + at, length - at);
+			continue;
+		}
+		if (text[at] == '\n' || text[at] == '\r')
+			text[at] = ' ';
+		size = 1;
+		if ((unsigned char)text[at] >= 0x80) {
+			size = utf8_step(text + at, length - at);
+			if (size == 0) {
+				text[at] = '?';
+				size = 1;
+			}
+		}
+		at += size;
+	}
+}

@@ -1,0 +1,591 @@
+/*
+ * How http works: libcurl's multi interface says which sockets and which time
+ * it waits for, and both live in the caller's loop. Handles are reused, since
+ * a new one costs more than a request over loopback.
+ *
+ * What must be right is the difference between HTTP_NOT_SENT and HTTP_CUT,
+ * because a call that was certainly not sent may be sent again. Error codes
+ * of libcurl do not tell them apart, and libcurl sends a request again by
+ * itself when a kept connection dies before the answer. Its pre-request
+ * callback settles both: it runs when a connection is there, right before the
+ * first byte of the request. While it was not called, nothing was sent; when
+ * it is called a second time, libcurl is about to repeat, and is stopped.
+ *
+ * Code that runs inside libcurl (piece, and what it calls) may start and
+ * cancel requests; libcurl forbids that, so it is put off until it returned.
+ */
+#include "common/net/http.h"
+
+#include <curl/curl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/net/http_internal.h"
+
+#define SPARE_MAX 256         /* handles kept for reuse */
+#define CONNECTIONS_MAX 256L  /* idle connections kept */
+#define CONNECTION_AGE 50L    /* seconds idle; common servers hang up at 60 */
+#define CONNECTION_AGE_ONCE 4L /* the shortest common limit is 5 */
+#define CONNECT_MS 5000
+#define IDLE_MS 60000
+#define STOPPED_MS 1000       /* a timer so late: the process was stopped */
+#define BODY_MAX (64u << 20)
+
+struct http {
+	struct loop *loop;
+	CURLM *multi;
+	CURLSH *share;
+	struct timer timer;
+	struct http_call *calls;
+	CURL *spare[SPARE_MAX];
+	size_t spare_count;
+	char *ca_file; /* of SSL_CERT_FILE, else NULL: libcurl's own */
+	char *plain;   /* the host for which http: will do, or NULL */
+	bool inside;  /* libcurl is on the stack */
+	bool put_off; /* calls to be added or removed when it is not */
+};
+
+struct http_call {
+	struct http *http;
+	struct http_call *next, *previous;
+	CURL *easy;
+	struct curl_slist *headers;
+	char *body;
+	struct buf answer;
+	struct timer idle;
+	int64_t idle_ms, last_byte;
+	curl_off_t uploaded; /* as the idle timer saw it last */
+	bool (*piece)(void *context, const char *bytes, size_t length);
+	void (*done)(void *context, const struct http_answer *answer);
+	void *context;
+	bool added, cancelled, sent, repeated, aborted;
+	bool head_whole;     /* libcurl is content with half a head */
+	char error[CURL_ERROR_SIZE];
+};
+
+struct socket_watch {
+	struct watch watch;
+	struct http *http;
+};
+
+static void
+call_free(struct http_call *call)
+{
+	struct http *http = call->http;
+
+	loop_cancel(http->loop, &call->idle);
+	if (call->added)
+		curl_multi_remove_handle(http->multi, call->easy);
+	if (http->spare_count < SPARE_MAX) {
+		curl_easy_reset(call->easy);
+		http->spare[http->spare_count++] = call->easy;
+	} else {
+		curl_easy_cleanup(call->easy);
+	}
+	curl_slist_free_all(call->headers);
+	free(call->body);
+	buf_release(&call->answer);
+	free(call);
+}
+
+static void
+call_end(struct http_call *call)
+{
+	if (call->previous != NULL)
+		call->previous->next = call->next;
+	else
+		call->http->calls = call->next;
+	if (call->next != NULL)
+		call->next->previous = call->previous;
+	call_free(call);
+}
+
+static int
+call_status(const struct http_call *call)
+{
+	long status = 0;
+
+	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+	return (int)status;
+}
+
+/* Ends the call: ERROR is NULL when the whole answer came. */
+static void
+call_finish(struct http_call *call, const char *error)
+{
+	struct http_answer answer = { .outcome = HTTP_ANSWERED, .error = "" };
+
+	loop_cancel(call->http->loop, &call->idle);
+	if (call->cancelled) {
+		call_end(call);
+		return;
+	}
+	if (error != NULL) {
+		answer.error = error;
+		answer.outcome = call->aborted ? HTTP_ABORTED :
+		    call->sent ? HTTP_CUT : HTTP_NOT_SENT;
+	}
+	answer.status = call_status(call);
+	answer.body = call->answer.data != NULL ? call->answer.data : "";
+	answer.body_length = call->answer.length;
+	answer.call = call;
+	call->done(call->context, &answer);
+	call_end(call);
+}
+
+static void
+call_result(struct http_call *call, CURLcode code)
+{
+	char message[80];
+	const char *error = NULL;
+
+	if (code == CURLE_OK &&
+	    (!call->head_whole || call_status(call) < 200))
+		error = "the answer ended before its body";
+	else if (code == CURLE_OK)
+		error = NULL;
+	else if (call->aborted)
+		error = "the answer made no sense and was cut off";
+	else if (call->repeated)
+		error = "the connection ended before an answer came";
+	else if (call->answer.overflow) {
+		snprintf(message, sizeof(message),
+		    "the answer is longer than %zu bytes", call->answer.maximum);
+		error = message;
+	} else if (call->error[0] != '\0')
+		error = call->error;
+	else
+		error = curl_easy_strerror(code);
+	call_finish(call, error);
+}
+
+static int
+call_add(struct http_call *call)
+{
+	if (curl_multi_add_handle(call->http->multi, call->easy) != CURLM_OK)
+		return -1;
+	call->added = true;
+	return 0;
+}
+
+static struct http_call *
+first_put_off(struct http *http)
+{
+	struct http_call *call;
+
+	for (call = http->calls; call != NULL; call = call->next)
+		/* freed ones are not in the list */
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
+		if (call->cancelled || !call->added)
+			break;
+	return call;
+}
+
+/* Does what was put off, then ends the calls that libcurl is done with. Every
+ * done may start and cancel others, so each step starts from fresh state. */
+static void
+http_settle(struct http *http)
+{
+	struct http_call *call;
+	CURLMsg *message;
+	int left;
+
+	while (http->put_off && (call = first_put_off(http)) != NULL) {
+		if (call->cancelled)
+			call_end(call);
+		else if (call_add(call) < 0)
+			call_finish(call, "cannot start the request");
+	}
+	http->put_off = false;
+	while ((message = curl_multi_info_read(http->multi, &left)) != NULL) {
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call);
+		call_result(call, message->data.result);
+	}
+}
+
+static void
+http_action(struct http *http, curl_socket_t fd, int events)
+{
+	int running;
+
+	http->inside = true;
+	curl_multi_socket_action(http->multi, fd, events, &running);
+	http->inside = false;
+	http_settle(http);
+}
+
+static void
+socket_ready(void *context, uint32_t events)
+{
+	struct socket_watch *socket = context;
+	int action = 0;
+
+	if (events & EPOLLIN)
+		action |= CURL_CSELECT_IN;
+	if (events & EPOLLOUT)
+		action |= CURL_CSELECT_OUT;
+	if (events & (EPOLLERR | EPOLLHUP))
+		action |= CURL_CSELECT_ERR;
+	http_action(socket->http, socket->watch.fd, action);
+}
+
+static int
+on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *mine)
+{
+	struct http *http = context;
+	struct socket_watch *socket = mine;
+	struct fail fail;
+
+	(void)easy;
+	if (what == CURL_POLL_REMOVE) {
+		if (socket != NULL) {
+			loop_unwatch(http->loop, &socket->watch);
+			curl_multi_assign(http->multi, fd, NULL);
+			free(socket);
+		}
+		return 0;
+	}
+	if (socket == NULL) {
+		socket = mem_alloc(sizeof(*socket));
+		socket->http = http;
+		socket->watch.fd = fd;
+		socket->watch.ready = socket_ready;
+		socket->watch.context = socket;
+		curl_multi_assign(http->multi, fd, socket);
+	}
+	socket->watch.events = (what & CURL_POLL_IN ? EPOLLIN : 0) |
+	    (what & CURL_POLL_OUT ? EPOLLOUT : 0);
+	/* a failed watch leaves the call to its time limit */
+	loop_watch(http->loop, &socket->watch, &fail);
+	return 0;
+}
+
+static void
+timer_fire(void *context)
+{
+	http_action(context, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int
+on_timer(CURLM *multi, long milliseconds, void *context)
+{
+	struct http *http = context;
+
+	(void)multi;
+	if (milliseconds < 0)
+		loop_cancel(http->loop, &http->timer);
+	else
+		loop_timer(http->loop, &http->timer,
+		    clock_boot() + milliseconds);
+	return 0;
+}
+
+static int
+/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type */
+on_request(void *context, char *remote, char *local, int remote_port,
+    int local_port)
+{
+	struct http_call *call = context;
+
+	(void)remote, (void)local, (void)remote_port, (void)local_port;
+	if (call->sent) {
+		call->repeated = true;
+		return CURL_PREREQFUNC_ABORT;
+	}
+	call->sent = true;
+	call->last_byte = clock_boot();
+	return CURL_PREREQFUNC_OK;
+}
+
+static size_t
+on_header(char *bytes, size_t size, size_t count, void *context)
+{
+	struct http_call *call = context;
+
+	call->last_byte = clock_boot();
+	if (size * count >= 5 && memcmp(bytes, "HTTP/", 5) == 0)
+		call->head_whole = false;
+	else if (size * count <= 2)
+		call->head_whole = true;
+	return size * count;
+}
+
+static size_t
+on_body(char *bytes, size_t size, size_t count, void *context)
+{
+	struct http_call *call = context;
+	size_t length = size * count;
+
+	call->last_byte = clock_boot();
+	if (call->cancelled)
+		return 0;
+	if (call->piece == NULL || call_status(call) / 100 != 2) {
+		buf_add(&call->answer, bytes, length);
+		return call->answer.overflow ? 0 : length;
+	}
+	if (!call->piece(call->context, bytes, length)) {
+		call->aborted = true;
+		return 0;
+	}
+	return call->cancelled ? 0 : length;
+}
+
+static void
+idle_fire(void *context)
+{
+	struct http_call *call = context;
+	int64_t now = clock_boot(), limit;
+	curl_off_t uploaded = 0;
+	char message[80];
+
+	curl_easy_getinfo(call->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
+	if (uploaded != call->uploaded) {
+		call->uploaded = uploaded;
+		call->last_byte = now;
+	}
+	limit = call->last_byte + call->idle_ms;
+	if (now >= limit && now - call->idle.at > STOPPED_MS) {
+		/* what came while this process stood still is yet unread */
+		limit = now + STOPPED_MS;
+	}
+	if (now < limit) {
+		loop_timer(call->http->loop, &call->idle, limit);
+		return;
+	}
+	snprintf(message, sizeof(message), "not a byte for %lld ms",
+	    (long long)call->idle_ms);
+	call_finish(call, message);
+}
+
+int
+http_open(struct loop *loop, struct http **ret_http, struct fail *fail)
+{
+	struct http *http;
+
+	/* TLS writes to sockets that may be gone, without MSG_NOSIGNAL */
+	signal(SIGPIPE, SIG_IGN);
+	if (curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK)
+		return fail_set(fail, FAIL_NOT_NOW, "system",
+		    "cannot initialise libcurl");
+	http = mem_alloc(sizeof(*http));
+	http->loop = loop;
+	http->ca_file = mem_string(getenv("SSL_CERT_FILE"));
+	http->timer.fire = timer_fire;
+	http->timer.context = http;
+	http->multi = curl_multi_init();
+	http->share = curl_share_init();
+	if (http->multi == NULL || http->share == NULL) {
+		http_close(http);
+		return fail_set(fail, FAIL_NOT_NOW, "system",
+		    "cannot initialise libcurl");
+	}
+	curl_share_setopt(http->share, CURLSHOPT_SHARE,
+	    CURL_LOCK_DATA_SSL_SESSION);
+	curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
+	curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+	curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_MAX);
+	*ret_http = http;
+	return 0;
+}
+
+void
+http_close(struct http *http)
+{
+	struct http_call *call, *next;
+
+	if (http == NULL)
+		return;
+	for (call = http->calls; call != NULL; call = next) {
+		next = call->next;
+		call_free(call);
+	}
+	while (http->spare_count > 0)
+		curl_easy_cleanup(http->spare[--http->spare_count]);
+	curl_multi_cleanup(http->multi);
+	curl_share_cleanup(http->share);
+	loop_cancel(http->loop, &http->timer);
+	free(http->ca_file);
+	free(http->plain);
+	free(http);
+	curl_global_cleanup();
+}
+
+void
+http_plain(struct http *http, const char *host)
+{
+	free(http->plain);
+	http->plain = mem_string(host);
+}
+
+struct loop *
+http_loop(struct http *http)
+{
+	return http->loop;
+}
+
+static int
+headers_copy(const char *const *headers, struct curl_slist **ret_list,
+    struct fail *fail)
+{
+	struct curl_slist *list = NULL, *longer;
+	const char *one;
+
+	/* without it libcurl asks for a 100-continue before a long body and
+	 * waits a second for servers that do not know it */
+	list = curl_slist_append(NULL, "Expect:");
+	while (headers != NULL && (one = *headers++) != NULL) {
+		if (one[strcspn(one, "\r\n")] != '\0') {
+			curl_slist_free_all(list);
+			return fail_set(fail, FAIL_NEVER, "invalid_header",
+			    "a line break in the header %.*s: is there one in "
+			    "the key?", (int)strcspn(one, ":"), one);
+		}
+		longer = curl_slist_append(list, one);
+		if (longer == NULL) {
+			curl_slist_free_all(list);
+			return fail_set(fail, FAIL_NOT_NOW, "system",
+			    "out of memory");
+		}
+		list = longer;
+	}
+	*ret_list = list;
+	return 0;
+}
+
+static void
+easy_setup(struct http_call *call, const struct http_request *request,
+    bool loopback, bool secure)
+{
+	CURL *easy = call->easy;
+
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
+	curl_easy_setopt(easy, CURLOPT_SHARE, call->http->share);
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_URL, request->url);
+	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
+	curl_easy_setopt(easy, CURLOPT_USERAGENT,
+	    "agent-utils/" AGENT_VERSION);
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
+	    secure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1);
+	if (call->http->ca_file != NULL)
+		curl_easy_setopt(easy, CURLOPT_CAINFO, call->http->ca_file);
+	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, secure ? 1L : 0L);
+	if (loopback)
+		curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 30L);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 15L);
+	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN,
+	    request->once ? CONNECTION_AGE_ONCE : CONNECTION_AGE);
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)
+	    (request->connect_ms > 0 ? request->connect_ms : CONNECT_MS));
+	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->total_ms);
+	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_request);
+	curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+	if (call->body != NULL || strcmp(request->method, "POST") == 0) {
+		curl_easy_setopt(easy, CURLOPT_POST, 1L);
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
+		    call->body != NULL ? call->body : "");
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+		    (curl_off_t)(call->body ? request->body_length : 0));
+	}
+	curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
+}
+
+int
+http_start(struct http *http, const struct http_request *request,
+    struct http_call **ret_call, struct fail *fail)
+{
+	struct curl_slist *headers = NULL;
+	struct http_call *call;
+	bool loopback, secure;
+	CURL *easy = NULL;
+
+	if (http_check_url(request->url, http->plain, &loopback, &secure,
+		fail) < 0 ||
+	    headers_copy(request->headers, &headers, fail) < 0) {
+		free(request->body);
+		return -1;
+	}
+	easy = http->spare_count > 0 ? http->spare[--http->spare_count] :
+	    curl_easy_init();
+	if (easy == NULL) {
+		curl_slist_free_all(headers);
+		free(request->body);
+		return fail_set(fail, FAIL_NOT_NOW, "system",
+		    "cannot start a request: out of memory");
+	}
+	call = mem_alloc(sizeof(*call));
+	call->http = http;
+	call->easy = easy;
+	call->headers = headers;
+	call->body = request->body;
+	call->answer = BUF_INIT(request->body_maximum > 0 ?
+	    request->body_maximum : BODY_MAX);
+	call->idle_ms = request->idle_ms > 0 ? request->idle_ms : IDLE_MS;
+	call->piece = request->piece;
+	call->done = request->done;
+	call->context = request->context;
+	easy_setup(call, request, loopback, secure);
+	call->next = http->calls;
+	if (call->next != NULL)
+		call->next->previous = call;
+	http->calls = call;
+	if (http->inside) {
+		http->put_off = true;
+	} else if (call_add(call) < 0) {
+		call_end(call);
+		return fail_set(fail, FAIL_NOT_NOW, "system",
+		    "cannot start a request");
+	}
+	call->last_byte = clock_boot();
+	call->idle.fire = idle_fire;
+	call->idle.context = call;
+	loop_timer(http->loop, &call->idle, call->last_byte + call->idle_ms);
+	*ret_call = call;
+	return 0;
+}
+
+void
+http_cancel(struct http_call *call)
+{
+	if (call == NULL)
+		return;
+	if (call->http->inside) {
+		call->cancelled = true;
+		call->http->put_off = true;
+		return;
+	}
+	call_end(call);
+}
+
+const char *
+http_header(struct http_call *call, const char *name)
+{
+	struct curl_header *header;
+	size_t amount;
+
+	if (curl_easy_header(call->easy, name, 0, CURLH_HEADER, -1,
+	    &header) != CURLHE_OK)
+		return NULL;
+	amount = header->amount;
+	if (amount > 1 && curl_easy_header(call->easy, name, amount - 1,
+	    CURLH_HEADER, -1, &header) != CURLHE_OK)
+		return NULL;
+	return header->value;
+}

@@ -1,0 +1,327 @@
+/*
+ * How claude works: one streamed POST an attempt. The stream module puts the
+ * reply together; this one says what became of the attempt, and whether and
+ * when another one is worth it. An attempt that failed has left nothing
+ * behind but what it cost, so every one that is cut may be made again.
+ */
+#include "common/provider/claude.h"
+
+#include <string.h>
+#include <sys/random.h>
+
+#include "common/base/backoff.h"
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/json/json.h"
+
+#define VERSION_HEADER "anthropic-version: 2026-10-21"
+
+struct claude {
+	struct http *http;
+	char *url;
+	char *authorization; /* the whole header */
+	int64_t idle_ms, turn_ms;
+};
+
+struct claude_call {
+	struct claude *claude;
+	struct claude_stream *stream;
+	struct http_call *http_call;
+	unsigned attempt;
+	void (*text)(void *context, const char *bytes, size_t length);
+	void (*done)(void *context, const struct claude_reply *reply);
+	void *context;
+	bool feeding, cancelled; /* cancelled by what the text went to */
+};
+
+int
+claude_open(struct http *http, const char *url, const char *key,
+    const struct config *config, struct claude **ret_claude, struct fail *fail)
+{
+	struct claude *claude;
+	size_t length = strlen(url);
+
+	if (key == NULL || *key == '\0')
+		return fail_set(fail, FAIL_NEVER, "missing_key",
+		    "no key for Claude: set ANTHROPIC_API_KEY, or "
+		    "ANTHROPIC_API_KEY_FILE to the file that holds it");
+	while (length > 0 && url[length - 1] == '/')
+		length--;
+	claude = mem_alloc(sizeof(*claude));
+	claude->http = http;
+	claude->url = mem_print("%.*s/v1/messages", (int)length, url);
+	claude->authorization = mem_print("authorization: Bearer %s", key);
+	claude->idle_ms = config->idle_ms;
+	claude->turn_ms = config->turn_ms;
+	*ret_claude = claude;
+	return 0;
+}
+
+void
+claude_close(struct claude *claude)
+{
+	if (claude == NULL)
+		return;
+	explicit_bzero(claude->authorization, strlen(claude->authorization));
+	free(claude->authorization);
+	free(claude->url);
+	free(claude);
+}
+
+static double
+random_fraction(void)
+{
+	uint32_t number = 0;
+
+	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) < 0)
+		number = (uint32_t)clock_boot() * 2654435761u;
+	return number / 4294967296.0;
+}
+
+static bool
+on_piece(void *context, const char *bytes, size_t length)
+{
+	struct claude_call *call = context;
+	bool go_on;
+
+	call->feeding = true;
+	go_on = claude_stream_feed(call->stream, bytes, length);
+	call->feeding = false;
+	if (call->cancelled) {
+		claude_cancel(call);
+		return false;
+	}
+	return go_on;
+}
+
+static void
+on_text(void *context, const char *bytes, size_t length)
+{
+	struct claude_call *call = context;
+
+	if (call->text != NULL && !call->cancelled)
+		call->text(call->context, bytes, length);
+}
+
+/* The status that an error in the middle of a reply would have had. */
+static int
+status_of(const char *type)
+{
+	static const struct {
+		const char *type;
+		int status;
+	} known[] = {
+		{ "overloaded_error", 529 },
+		{ "api_error", 500 },
+		{ "rate_limit_error", 429 },
+		{ "timeout_error", 504 },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(type, known[i].type) == 0)
+			return known[i].status;
+	return 400;
+}
+
+/* A limit on money lifts when somebody changes it, not by waiting. */
+static bool
+spend_limit(const char *code)
+{
+	return strcmp(code, "enforced_spend_limit_reached") == 0 ||
+	    strcmp(code, "contract_spend_limit_reached") == 0;
+}
+
+static void
+plan_retry(const struct claude_call *call, const struct http_answer *answer,
+    int status, bool headers_count, struct claude_reply *reply)
+{
+	struct backoff_answer back = { .status = status };
+
+	back.date = clock_wall();
+	if (headers_count) {
+		back.should_retry = http_header(answer->call, "x-should-retry");
+		back.retry_after = http_header(answer->call, "retry-after");
+		back.retry_after_ms =
+		    http_header(answer->call, "retry-after-ms");
+	}
+	reply->retryable = !spend_limit(reply->error_code) &&
+	    backoff_retryable(&back);
+	if (reply->retryable)
+		reply->delay_ms = backoff_delay(&back, call->attempt,
+		    random_fraction());
+}
+
+static void
+finish(struct claude_call *call, const struct claude_reply *reply)
+{
+	call->done(call->context, reply);
+	claude_stream_free(call->stream);
+	free(call);
+}
+
+/* An answer that says no. The body is the service's error object, or whatever
+ * stands between here and there sent instead. */
+static void
+refused(struct claude_call *call, const struct http_answer *answer,
+    struct claude_reply *reply)
+{
+	const cJSON *error, *details;
+	struct buf said = BUF_INIT(512);
+	const char *value;
+	struct fail fail;
+	cJSON *body;
+
+	body = json_parse(answer->body, answer->body_length,
+	    &json_limits_upstream, &fail);
+	error = cJSON_GetObjectItemCaseSensitive(body, "error");
+	details = cJSON_GetObjectItemCaseSensitive(error, "details");
+	value = json_string(error, "type");
+	reply->error_type = value != NULL ? value : "http_error";
+	reply->error_message = json_string(error, "message");
+	if (reply->error_message == NULL) {
+		buf_print(&said, "HTTP status %d", answer->status);
+		if (answer->body_length > 0) {
+			buf_add_string(&said, ": ");
+			http_excerpt(&said, answer->body, answer->body_length);
+		}
+		reply->error_message = said.data;
+	}
+	value = json_string(details, "error_code");
+	reply->error_code = value != NULL ? value : "";
+	value = json_string(body, "request_id");
+	if (*reply->request_id == '\0' && value != NULL)
+		reply->request_id = value;
+	plan_retry(call, answer, answer->status, true, reply);
+	finish(call, reply);
+	buf_release(&said);
+	cJSON_Delete(body);
+}
+
+static void
+on_done(void *context, const struct http_answer *answer)
+{
+	struct claude_call *call = context;
+	struct claude_reply reply = {
+		.content = "", .stop_reason = "", .stop_details = "",
+		.message_id = "", .model = "", .request_id = "",
+		.error_type = "", .error_message = "", .error_code = "",
+	};
+	struct claude_turn turn;
+	const char *id;
+
+	reply.status = answer->status;
+	id = http_header(answer->call, "request-id");
+	if (id != NULL)
+		reply.request_id = id;
+	if (answer->status != 0 && answer->status / 100 != 2) {
+		refused(call, answer, &reply);
+		return;
+	}
+	claude_stream_end(call->stream, &turn);
+	reply.ok = turn.complete;
+	reply.usage = turn.usage;
+	reply.message_id = turn.message_id;
+	reply.model = turn.model;
+	if (reply.ok) {
+		reply.content = turn.content;
+		reply.content_length = turn.content_length;
+		reply.stop_reason = turn.stop_reason;
+		reply.stop_details = turn.stop_details;
+	} else if (turn.error_sent) {
+		reply.error_type = turn.error_type;
+		reply.error_message = turn.error_message;
+		reply.error_code = turn.error_code;
+		plan_retry(call, answer, status_of(turn.error_type), false,
+		    &reply);
+	} else {
+		reply.error_type = turn.error_type;
+		reply.error_message = turn.error_message;
+		if (answer->outcome == HTTP_NOT_SENT ||
+		    answer->outcome == HTTP_CUT) {
+			reply.error_type = "connection_error";
+			reply.error_message = answer->error;
+		}
+		plan_retry(call, answer, 0, false, &reply);
+		if (strcmp(reply.error_type, "reply_too_large") == 0)
+			reply.retryable = false;
+	}
+	finish(call, &reply);
+}
+
+int
+claude_start(struct claude *claude, char *body, size_t length,
+    unsigned attempt,
+    void (*text)(void *context, const char *bytes, size_t length),
+    void (*done)(void *context, const struct claude_reply *reply),
+    void *context, struct claude_call **ret_call, struct fail *fail)
+{
+	const char *headers[] = { claude->authorization, VERSION_HEADER,
+		"content-type: application/json", "accept: application/json",
+		NULL };
+	struct claude_call *call = mem_alloc(sizeof(*call));
+	struct http_request request = {
+		.method = "POST", .url = claude->url, .headers = headers,
+		.body_length = length,
+		.idle_ms = claude->idle_ms, .total_ms = claude->turn_ms,
+		.body_maximum = 1u << 20,
+		.piece = on_piece, .done = on_done, .context = call,
+	};
+
+	request.body = body;
+	call->claude = claude;
+	call->attempt = attempt;
+	call->text = text;
+	call->done = done;
+	call->context = context;
+	call->stream = claude_stream_new(on_text, call);
+	if (http_start(claude->http, &request, &call->http_call, fail) < 0) {
+		claude_stream_free(call->stream);
+		free(call);
+		return -1;
+	}
+	*ret_call = call;
+	return 0;
+}
+
+void
+claude_cancel(struct claude_call *call)
+{
+	if (call == NULL)
+		return;
+	if (call->feeding) {
+		call->cancelled = true;
+		return;
+	}
+	http_cancel(call->http_call);
+	claude_stream_free(call->stream);
+	free(call);
+}
+
+/* COUNT tokens at PRICE added to SUM, held at the largest number. */
+static int64_t
+add_cost(int64_t sum, int64_t count, int64_t price)
+{
+	int64_t cost;
+
+	if (__builtin_mul_overflow(count, price, &cost) ||
+	    __builtin_add_overflow(sum, cost, &cost))
+		return INT64_MAX;
+	return cost;
+}
+
+int64_t
+claude_cost(const struct claude_usage *usage, const struct price *price)
+{
+	int64_t sum = 0;
+
+	if (price == NULL)
+		return 0;
+	sum = add_cost(sum, usage->input, price->input);
+	sum = add_cost(sum, usage->output, price->output);
+	sum = add_cost(sum, usage->cache_read, price->cache_read);
+	sum = add_cost(sum, usage->cache_write_5m, price->cache_write_5m);
+	sum = add_cost(sum, usage->cache_write_1h, price->cache_write_1h);
+	return sum;
+}

@@ -1,0 +1,65 @@
+/*
+ * claude: one attempt at one turn of the Messages API, streamed.
+ *
+ * A call ends with one done, unless it is cancelled. No retries here: the
+ * agent decides, from the journal. The facts: base URL, POST /v1/messages,
+ * "Authorization: Bearer", anthropic-version 2026-10-21.
+ */
+#ifndef COMMON_PROVIDER_CLAUDE_H
+#define COMMON_PROVIDER_CLAUDE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/agent/config.h"
+#include "common/base/fail.h"
+#include "common/net/http.h"
+#include "common/provider/claude_stream.h"
+
+struct claude;
+struct claude_call;
+
+struct claude_reply {
+	bool ok;
+	/* when ok; borrowed until done returns */
+	const char *content;      /* raw JSON array, block for block as it came */
+	size_t content_length;
+	const char *stop_reason;  /* "" when null */
+	const char *stop_details; /* raw JSON, or "" */
+	const char *message_id, *model;
+	struct claude_usage usage; /* what is known, when not ok too */
+	/* always */
+	const char *request_id;   /* "" when none came */
+	/* when not ok */
+	int status;               /* 0: no answer */
+	const char *error_type, *error_message, *error_code; /* "" when none */
+	bool retryable;
+	int64_t delay_ms;         /* when retryable: how long to wait first */
+};
+
+/* KEY is copied, NULL is refused (FAIL_NEVER, type "missing_key"). */
+int
+claude_open(struct http *http, const char *url, const char *key,
+    const struct config *config, struct claude **ret_claude,
+    struct fail *fail);
+
+void
+claude_close(struct claude *claude);
+
+/* BODY is the whole request, taken over. text is called with the text so far
+ * added to (decoded), for progress; may be NULL. */
+int
+claude_start(struct claude *claude, char *body, size_t length,
+    unsigned attempt,
+    void (*text)(void *context, const char *bytes, size_t length),
+    void (*done)(void *context, const struct claude_reply *reply),
+    void *context, struct claude_call **ret_call, struct fail *fail);
+
+void
+claude_cancel(struct claude_call *call);
+
+/* What the usage costs, in nano-dollars. Pure. */
+int64_t
+claude_cost(const struct claude_usage *usage, const struct price *price);
+
+#endif

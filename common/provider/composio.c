@@ -1,0 +1,398 @@
+/*
+ * How composio works: an answer to an executed call is sorted by one question
+ * first: is it certain that the tool did not run? Only then may anybody try
+ * again. Composio answers 200 with "successful":false when the tool's own
+ * service said no; a 4xx comes before anything ran (but 413, which complains
+ * about the result); a 5xx, a time-out and a cut connection tell nothing.
+ */
+#include "common/provider/composio.h"
+
+#include <string.h>
+#include <sys/random.h>
+
+#include "common/base/backoff.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/json/json.h"
+#include "common/json/repair.h"
+#include "common/provider/composio_internal.h"
+
+#define RESULT_MAX (32u << 20)
+#define BAD_KEY_MS 60000
+#define DETAILS_MAX 2000
+
+struct execute {
+	struct composio_call call;
+	struct http_call *http_call;
+	char *slug;
+	unsigned attempt;
+	void (*done)(void *context, const struct composio_result *result);
+	void *context;
+};
+
+int
+composio_open(struct http *http, const char *url, const char *key,
+    const struct config *config, struct composio **ret_composio,
+    struct fail *fail)
+{
+	struct composio *composio;
+	size_t length = strlen(url);
+
+	if (key == NULL || *key == '\0')
+		return fail_set(fail, FAIL_NEVER, "missing_key",
+		    "no key for Composio: set COMPOSIO_API_KEY, or "
+		    "COMPOSIO_API_KEY_FILE to the file that holds it");
+	while (length > 0 && url[length - 1] == '/')
+		length--;
+	composio = mem_alloc(sizeof(*composio));
+	composio->http = http;
+	composio->base = mem_print("%.*s/api/v3.1/", (int)length, url);
+	composio->key = mem_print("x-api-key: %s", key);
+	composio->call_ms = config->call_ms;
+	*ret_composio = composio;
+	return 0;
+}
+
+void
+composio_close(struct composio *composio)
+{
+	if (composio == NULL)
+		return;
+	explicit_bzero(composio->key, strlen(composio->key));
+	free(composio->key);
+	free(composio->base);
+	free(composio);
+}
+
+void
+composio_cancel(struct composio_call *call)
+{
+	if (call != NULL)
+		call->release(call);
+}
+
+static const char *
+request_id(const struct http_answer *answer, const cJSON *error)
+{
+	const char *id = http_header(answer->call, "x-request-id");
+
+	if (id == NULL)
+		id = json_string(error, "request_id");
+	return id != NULL ? id : "";
+}
+
+static void
+add_errors(struct buf *text, const cJSON *errors)
+{
+	const cJSON *one;
+
+	cJSON_ArrayForEach (one, errors)
+		if (cJSON_IsString(one))
+			buf_print(text, "; %.300s", one->valuestring);
+}
+
+void
+composio_error_read(const struct http_answer *answer,
+    struct composio_error *ret)
+{
+	struct composio_error read = { .text = BUF_INIT(16384) };
+	const char *message, *string;
+	const cJSON *error;
+	struct fail fail;
+	cJSON *body;
+
+	body = json_parse(answer->body, answer->body_length,
+	    &json_limits_upstream, &fail);
+	error = cJSON_GetObjectItemCaseSensitive(body, "error");
+	if (!cJSON_IsObject(error))
+		error = body;
+	message = json_string(error, "message");
+	if (message == NULL)
+		message = json_string(body, "error");
+	if (message != NULL) {
+		buf_print(&read.text, "%.2000s", message);
+	} else if (answer->body_length > 0) {
+		http_excerpt(&read.text, answer->body, answer->body_length);
+	}
+	add_errors(&read.text,
+	    cJSON_GetObjectItemCaseSensitive(error, "errors"));
+	string = json_string(error, "suggested_fix");
+	if (string == NULL)
+		string = json_string(error, "suggestedFix");
+	if (string != NULL)
+		buf_print(&read.text, " (%.500s)", string);
+	buf_print(&read.text, "%s[status %d", read.text.length ? " " : "",
+	    answer->status);
+	string = request_id(answer, error);
+	if (*string != '\0')
+		buf_print(&read.text, ", request %.100s", string);
+	buf_add_string(&read.text, "]");
+	string = json_string(error, "slug");
+	snprintf(read.slug, sizeof(read.slug), "%s", string ? string : "");
+	if (!json_integer(error, "code", &read.code)) {
+		string = json_string(error, "code");
+		read.code = string != NULL ? strtol(string, NULL, 10) : 0;
+	}
+	cJSON_Delete(body);
+	*ret = read;
+}
+
+static int64_t
+next_try(const struct execute *execute, const struct http_answer *answer)
+{
+	struct backoff_answer back = { .status = answer->status };
+	uint32_t number = 0;
+
+	back.date = clock_wall();
+	back.retry_after = http_header(answer->call, "retry-after");
+	back.retry_after_ms = http_header(answer->call, "retry-after-ms");
+	(void)!getrandom(&number, sizeof(number), GRND_NONBLOCK);
+	return backoff_delay(&back, execute->attempt, number / 4294967296.0);
+}
+
+/* Errors which say that there is no live account, whatever the status. */
+static bool
+names_connection(const struct composio_error *error, int status)
+{
+	static const char *const slugs[] = {
+		"ActionExecute_ConnectedAccountNotFound",
+		"ActionExecute_ConnectedAccountEntityIdMismatch",
+		"ToolRouterV2_NoActiveConnection",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(slugs) / sizeof(slugs[0]); i++)
+		if (strcmp(error->slug, slugs[i]) == 0)
+			return true;
+	return status == 422 || (status == 400 && (error->code == 1803 ||
+	    error->code == 1810 || error->code == 1812));
+}
+
+static void
+finish(struct execute *execute, struct composio_result *result,
+    const struct buf *text)
+{
+	if (text != NULL) {
+		result->text = text->data != NULL ? text->data : "";
+		result->length = text->length;
+	}
+	execute->done(execute->context, result);
+	free(execute->slug);
+	free(execute);
+}
+
+/* The answer is an error status: what is it to the one who called? */
+static void
+refused(struct execute *execute, const struct http_answer *answer,
+    struct composio_result *result)
+{
+	struct composio_error error;
+	struct buf text = BUF_INIT(32768);
+	int status = answer->status;
+
+	composio_error_read(answer, &error);
+	result->outcome = COMPOSIO_ERROR;
+	if (status >= 500 || status == 408 || status / 100 == 3) {
+		result->outcome = COMPOSIO_UNKNOWN;
+		result->delay_ms = next_try(execute, answer);
+		buf_print(&text, "%s: %s", execute->slug, error.text.data);
+	} else if (status == 429) {
+		result->outcome = COMPOSIO_LATER;
+		result->delay_ms = next_try(execute, answer);
+		buf_print(&text, "Composio's rate limit: %s", error.text.data);
+	} else if (status == 401) {
+		result->outcome = COMPOSIO_LATER;
+		result->delay_ms = BAD_KEY_MS;
+		buf_print(&text, "Composio does not take the key: %s: check "
+		    "COMPOSIO_API_KEY", error.text.data);
+	} else if (names_connection(&error, status)) {
+		result->outcome = COMPOSIO_CONNECTION;
+		buf_print(&text, "no live account for %s: %s", execute->slug,
+		    error.text.data);
+	} else if (status == 413) {
+		buf_print(&text, "%s ran, but its result is too large for the "
+		    "service to hand over: %s. Ask for less at a time (a "
+		    "smaller max_results, a page, fewer fields).",
+		    execute->slug, error.text.data);
+	} else if (status == 404 || status == 410) {
+		buf_print(&text, "%s did not run: the tool is no longer there: "
+		    "%s. Use another tool.", execute->slug, error.text.data);
+	} else if (status == 403) {
+		buf_print(&text, "%s did not run: it is not allowed: %s",
+		    execute->slug, error.text.data);
+	} else {
+		buf_print(&text, "%s did not run: %s. Check the arguments "
+		    "against the tool's schema.", execute->slug,
+		    error.text.data);
+	}
+	finish(execute, result, &text);
+	buf_release(&text);
+	buf_release(&error.text);
+}
+
+/* 200, but the tool failed: all the reasons that are to be had. */
+static void
+add_reasons(struct buf *text, const cJSON *body, struct span data)
+{
+	const cJSON *error, *inner;
+	size_t before = text->length;
+	const char *message;
+	char *raw;
+
+	error = cJSON_GetObjectItemCaseSensitive(body, "error");
+	inner = cJSON_GetObjectItemCaseSensitive(body, "data");
+	if (cJSON_IsString(error) && *error->valuestring != '\0') {
+		buf_print(text, ": %.4000s", error->valuestring);
+	} else if (cJSON_IsObject(error) && error->child != NULL) {
+		raw = json_text(error);
+		buf_print(text, ": %.4000s", raw);
+		free(raw);
+	}
+	message = json_string(inner, "message");
+	if (message != NULL && *message != '\0') {
+		if (!cJSON_IsString(error) ||
+		    strcmp(error->valuestring, message) != 0)
+			buf_print(text, ": %.4000s", message);
+	} else if (inner != NULL && inner->child != NULL &&
+	    data.length <= DETAILS_MAX) {
+		buf_print(text, ": %.*s", (int)data.length, data.at);
+	}
+	if (text->length == before)
+		buf_add_string(text, ", and gave no reason");
+	buf_add_string(text, ".");
+}
+
+static void
+answered(struct execute *execute, const struct http_answer *answer,
+    struct composio_result *result)
+{
+	struct span whole, data = { "{}", 2 };
+	struct buf text = BUF_INIT(65536);
+	const cJSON *successful;
+	const char *log_id;
+	char *mended;
+	struct fail fail;
+	cJSON *body;
+
+	mended = mem_copy(answer->body, answer->body_length);
+	mend_json(mended, answer->body_length);
+	whole = (struct span){ mended, answer->body_length };
+	body = json_parse(whole.at, whole.length, &json_limits_upstream, &fail);
+	successful = cJSON_GetObjectItemCaseSensitive(body, "successful");
+	log_id = json_string(body, "log_id");
+	if (log_id != NULL)
+		result->log_id = log_id;
+	(void)json_member(whole, "data", &data);
+	if (body == NULL || !cJSON_IsBool(successful)) {
+		result->outcome = COMPOSIO_UNKNOWN;
+		result->delay_ms = next_try(execute, answer);
+		buf_print(&text, "%s: an answer that is not understood: ",
+		    execute->slug);
+		http_excerpt(&text, answer->body, answer->body_length);
+		finish(execute, result, &text);
+	} else if (cJSON_IsTrue(successful)) {
+		result->outcome = COMPOSIO_DONE;
+		result->text = data.at;
+		result->length = data.length;
+		finish(execute, result, NULL);
+	} else {
+		result->outcome = COMPOSIO_ERROR;
+		buf_print(&text, "%s failed", execute->slug);
+		add_reasons(&text, body, data);
+		finish(execute, result, &text);
+	}
+	buf_release(&text);
+	free(mended);
+	cJSON_Delete(body);
+}
+
+static void
+on_answer(void *context, const struct http_answer *answer)
+{
+	struct execute *execute = context;
+	struct composio_result result = { .text = "", .log_id = "",
+		.status = answer->status };
+	struct buf text = BUF_INIT(2048);
+
+	result.request_id = request_id(answer, NULL);
+	if (answer->outcome != HTTP_ANSWERED) {
+		result.outcome = answer->outcome == HTTP_NOT_SENT ?
+		    COMPOSIO_LATER : COMPOSIO_UNKNOWN;
+		result.delay_ms = next_try(execute, answer);
+		buf_print(&text, "%s: %s", execute->slug, answer->error);
+		finish(execute, &result, &text);
+		buf_release(&text);
+	} else if (answer->status / 100 == 2) {
+		answered(execute, answer, &result);
+	} else {
+		refused(execute, answer, &result);
+	}
+}
+
+static void
+release(struct composio_call *call)
+{
+	struct execute *execute = (struct execute *)(void *)call;
+
+	http_cancel(execute->http_call);
+	free(execute->slug);
+	free(execute);
+}
+
+static char *
+execute_body(const struct agent_call *call, size_t *ret_length)
+{
+	struct buf body = BUF_INIT(2 * RESULT_MAX);
+
+	buf_add_string(&body, "{\"user_id\":");
+	json_quote(&body, call->user, strlen(call->user));
+	if (call->account != NULL) {
+		buf_add_string(&body, ",\"connected_account_id\":");
+		json_quote(&body, call->account, strlen(call->account));
+	}
+	buf_add_string(&body, ",\"version\":");
+	json_quote(&body, call->version, strlen(call->version));
+	buf_add_string(&body, ",\"arguments\":");
+	buf_add(&body, call->input.at, call->input.length);
+	buf_add_string(&body, "}");
+	return buf_detach(&body, ret_length);
+}
+
+int
+composio_execute(struct composio *composio, const struct agent_call *call,
+    void (*done)(void *context, const struct composio_result *result),
+    void *context, struct composio_call **ret_call, struct fail *fail)
+{
+	const char *headers[] = { composio->key, "accept: application/json",
+		"content-type: application/json", NULL };
+	struct execute *execute = mem_alloc(sizeof(*execute));
+	struct buf url = BUF_INIT(8192);
+	struct http_request request = {
+		.method = "POST", .headers = headers, .once = true,
+		.idle_ms = composio->call_ms, .total_ms = composio->call_ms,
+		.body_maximum = RESULT_MAX,
+		.done = on_answer, .context = execute,
+	};
+	int result;
+
+	execute->call.composio = composio;
+	execute->call.release = release;
+	execute->slug = mem_string(call->slug);
+	execute->attempt = call->attempt;
+	execute->done = done;
+	execute->context = context;
+	buf_print(&url, "%stools/execute/", composio->base);
+	http_escape(&url, call->slug);
+	request.url = url.data;
+	request.body = execute_body(call, &request.body_length);
+	result = http_start(composio->http, &request, &execute->http_call,
+	    fail);
+	buf_release(&url);
+	if (result < 0) {
+		free(execute->slug);
+		free(execute);
+		return -1;
+	}
+	*ret_call = &execute->call;
+	return 0;
+}

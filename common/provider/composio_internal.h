@@ -1,0 +1,47 @@
+/* What the files of composio share. */
+#ifndef COMMON_PROVIDER_COMPOSIO_INTERNAL_H
+#define COMMON_PROVIDER_COMPOSIO_INTERNAL_H
+
+#include "common/provider/composio.h"
+
+struct composio {
+	struct http *http;
+	char *base;       /* up to and with "/api/v3.1/" */
+	char *key;        /* the whole header */
+	int64_t call_ms;
+};
+
+/* Every kind of call begins with this. */
+struct composio_call {
+	struct composio *composio;
+	void (*release)(struct composio_call *call); /* cuts off and frees */
+};
+
+/* An error answer: a sentence from the service's own words, the request id at
+ * its end. SLUG and CODE are the service's, "" and 0 when there are none. */
+struct composio_error {
+	struct buf text;
+	char slug[80];
+	int64_t code;
+};
+
+void
+composio_error_read(const struct http_answer *answer,
+    struct composio_error *ret);
+
+/* One request with a JSON answer. A GET is made up to three times. */
+struct query;
+
+/* PATH is what follows the base. DONE gets the answer, which it frees, or NULL
+ * and a fail; status is 0 when none came. DONE is not called from within. */
+int
+query_start(struct composio *composio, const char *method, const char *path,
+    char *body,
+    void (*done)(void *context, cJSON *answer, int status,
+    const struct fail *fail), void *context, struct query **ret_query,
+    struct fail *fail);
+
+void
+query_cancel(struct query *query);
+
+#endif

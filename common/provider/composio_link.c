@@ -1,0 +1,148 @@
+/*
+ * How a link is made: one POST, with an auth config that there is, or after
+ * another POST that makes one of Composio's own for the toolkit. Neither is
+ * repeated: each leaves something behind at the service.
+ */
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/json/json.h"
+#include "common/provider/composio_internal.h"
+
+struct link {
+	struct composio_call call;
+	struct query *query;
+	char *user, *toolkit;
+	void (*done)(void *context, cJSON *link, const struct fail *fail);
+	void *context;
+};
+
+static void
+link_free(struct composio_call *call)
+{
+	struct link *link = (struct link *)(void *)call;
+
+	query_cancel(link->query);
+	free(link->user);
+	free(link->toolkit);
+	free(link);
+}
+
+static void
+link_end(struct link *link, cJSON *made, const struct fail *fail)
+{
+	void (*done)(void *, cJSON *, const struct fail *) = link->done;
+	void *context = link->context;
+
+	link_free(&link->call);
+	done(context, made, fail);
+}
+
+static void
+on_link(void *context, cJSON *answer, int status, const struct fail *why)
+{
+	struct link *link = context;
+	const char *url, *expires, *account;
+	struct fail fail;
+	cJSON *made;
+
+	(void)status;
+	link->query = NULL;
+	if (answer == NULL) {
+		link_end(link, NULL, why);
+		return;
+	}
+	url = json_string(answer, "redirect_url");
+	expires = json_string(answer, "expires_at");
+	account = json_string(answer, "connected_account_id");
+	if (url == NULL || account == NULL) {
+		cJSON_Delete(answer);
+		fail_set(&fail, FAIL_NOT_NOW, "upstream",
+		    "Composio made no link for %s", link->toolkit);
+		link_end(link, NULL, &fail);
+		return;
+	}
+	made = cJSON_CreateObject();
+	cJSON_AddStringToObject(made, "url", url);
+	cJSON_AddStringToObject(made, "expires_at", expires ? expires : "");
+	cJSON_AddStringToObject(made, "account", account);
+	cJSON_Delete(answer);
+	link_end(link, made, NULL);
+}
+
+static int
+ask_link(struct link *link, const char *auth_config, struct fail *fail)
+{
+	struct buf body = BUF_INIT(8192);
+
+	buf_add_string(&body, "{\"auth_config_id\":");
+	json_quote(&body, auth_config, strlen(auth_config));
+	buf_add_string(&body, ",\"user_id\":");
+	json_quote(&body, link->user, strlen(link->user));
+	buf_add_string(&body, "}");
+	return query_start(link->call.composio, "POST",
+	    "connected_accounts/link", buf_detach(&body, NULL), on_link, link,
+	    &link->query, fail);
+}
+
+static void
+on_auth_config(void *context, cJSON *answer, int status,
+    const struct fail *why)
+{
+	struct link *link = context;
+	const char *id;
+	struct fail fail;
+
+	(void)status;
+	link->query = NULL;
+	if (answer == NULL) {
+		link_end(link, NULL, why);
+		return;
+	}
+	id = json_string(cJSON_GetObjectItemCaseSensitive(answer,
+	    "auth_config"), "id");
+	if (id == NULL)
+		fail_set(&fail, FAIL_NOT_NOW, "upstream",
+		    "Composio made no auth config for %s", link->toolkit);
+	if (id == NULL || ask_link(link, id, &fail) < 0)
+		link_end(link, NULL, &fail);
+	cJSON_Delete(answer);
+}
+
+static int
+ask_auth_config(struct link *link, struct fail *fail)
+{
+	struct buf body = BUF_INIT(8192);
+
+	buf_add_string(&body, "{\"toolkit\":{\"slug\":");
+	json_quote(&body, link->toolkit, strlen(link->toolkit));
+	buf_add_string(&body, "},\"auth_config\":"
+	    "{\"type\":\"use_composio_managed_auth\"}}");
+	return query_start(link->call.composio, "POST", "auth_configs",
+	    buf_detach(&body, NULL), on_auth_config, link, &link->query, fail);
+}
+
+int
+composio_link(struct composio *composio, const char *user,
+    const char *toolkit, const char *auth_config,
+    void (*done)(void *context, cJSON *link, const struct fail *fail),
+    void *context, struct composio_call **ret_call, struct fail *fail)
+{
+	struct link *link = mem_alloc(sizeof(*link));
+	int result;
+
+	link->call.composio = composio;
+	link->call.release = link_free;
+	link->user = mem_string(user);
+	link->toolkit = mem_string(toolkit);
+	link->done = done;
+	link->context = context;
+	result = *auth_config != '\0' ? ask_link(link, auth_config, fail) :
+	    ask_auth_config(link, fail);
+	if (result < 0) {
+		link_free(&link->call);
+		return -1;
+	}
+	*ret_call = &link->call;
+	return 0;
+}

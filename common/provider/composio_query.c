@@ -1,0 +1,217 @@
+/*
+ * How a query works: one request at a time with a JSON object as its answer.
+ * A GET that failed in a way that may pass is repeated after the delay of
+ * backoff.h; a service that wants a longer rest is not waited for, since
+ * somebody may be waiting for the answer.
+ */
+#include <string.h>
+#include <sys/random.h>
+
+#include "common/base/backoff.h"
+#include "common/base/clock.h"
+#include "common/base/loop.h"
+#include "common/base/mem.h"
+#include "common/json/json.h"
+#include "common/json/repair.h"
+#include "common/provider/composio_internal.h"
+
+#define TRIES 3
+#define PATIENCE_MS 20000
+
+struct query {
+	struct composio *composio;
+	struct http_call *http_call;
+	struct timer timer;
+	const char *method;
+	char *path, *body;
+	unsigned attempt;
+	void (*done)(void *context, cJSON *answer, int status,
+	    const struct fail *fail);
+	void *context;
+};
+
+static int
+query_send(struct query *query, struct fail *fail);
+
+static void
+query_free(struct query *query)
+{
+	loop_cancel(http_loop(query->composio->http), &query->timer);
+	free(query->path);
+	free(query->body);
+	free(query);
+}
+
+static void
+query_end(struct query *query, cJSON *answer, int status, const struct fail *fail)
+{
+	void (*done)(void *, cJSON *, int, const struct fail *) = query->done;
+	void *context = query->context;
+
+	query_free(query);
+	done(context, answer, status, fail);
+}
+
+/* Sets the timer for another try, unless there is to be none. */
+static bool
+try_again(struct query *query, const struct http_answer *answer)
+{
+	struct backoff_answer back = { .status = answer->status };
+	uint32_t number = 0;
+	int64_t delay;
+
+	if (query->attempt >= TRIES || strcmp(query->method, "GET") != 0)
+		return false;
+	back.date = clock_wall();
+	back.should_retry = http_header(answer->call, "x-should-retry");
+	back.retry_after = http_header(answer->call, "retry-after");
+	back.retry_after_ms = http_header(answer->call, "retry-after-ms");
+	if (answer->outcome != HTTP_ANSWERED)
+		back.status = 0;
+	else if (answer->status / 100 == 2 || !backoff_retryable(&back))
+		return false;
+	(void)!getrandom(&number, sizeof(number), GRND_NONBLOCK);
+	delay = backoff_delay(&back, query->attempt, number / 4294967296.0);
+	if (delay > PATIENCE_MS)
+		return false;
+	query->http_call = NULL;
+	loop_timer(http_loop(query->composio->http), &query->timer,
+	    clock_boot() + delay);
+	return true;
+}
+
+static void
+timer_fire(void *context)
+{
+	struct query *query = context;
+	struct fail fail;
+
+	if (query_send(query, &fail) < 0)
+		query_end(query, NULL, 0, &fail);
+}
+
+static void
+refused(struct query *query, const struct http_answer *answer)
+{
+	struct composio_error error;
+	const char *text;
+	struct fail fail;
+
+	composio_error_read(answer, &error);
+	text = error.text.data;
+	if (answer->status == 401)
+		fail_set(&fail, FAIL_NEVER, "bad_key",
+		    "Composio does not take the key: %s: check "
+		    "COMPOSIO_API_KEY", text);
+	else if (answer->status == 403)
+		fail_set(&fail, FAIL_NEVER, "forbidden",
+		    "the Composio key is not allowed to do this: %s: give it "
+		    "read access to connected accounts, tools, toolkits and "
+		    "auth configs, and write access to connected accounts and "
+		    "tool execution", text);
+	else
+		fail_set(&fail, FAIL_NOT_NOW, "upstream",
+		    "Composio: %s %s: %s", query->method, query->path, text);
+	buf_release(&error.text);
+	query_end(query, NULL, answer->status, &fail);
+}
+
+static void
+on_answer(void *context, const struct http_answer *answer)
+{
+	struct query *query = context;
+	struct fail fail, why;
+	char *mended;
+	cJSON *json;
+
+	if (try_again(query, answer))
+		return;
+	if (answer->outcome != HTTP_ANSWERED) {
+		fail_set(&fail, FAIL_NOT_NOW, "upstream",
+		    "Composio: %s %s: %s", query->method, query->path,
+		    answer->error);
+		query_end(query, NULL, 0, &fail);
+		return;
+	}
+	if (answer->status / 100 != 2) {
+		refused(query, answer);
+		return;
+	}
+	mended = mem_copy(answer->body, answer->body_length);
+	mend_json(mended, answer->body_length);
+	json = json_parse(mended, answer->body_length, &json_limits_upstream,
+	    &why);
+	free(mended);
+	if (!cJSON_IsObject(json)) {
+		fail_set(&fail, FAIL_NOT_NOW, "upstream",
+		    "Composio: %s %s: the answer is not understood: %s",
+		    query->method, query->path,
+		    json == NULL ? why.message : "not a JSON object");
+		cJSON_Delete(json);
+		query_end(query, NULL, answer->status, &fail);
+		return;
+	}
+	query_end(query, json, answer->status, NULL);
+}
+
+static int
+query_send(struct query *query, struct fail *fail)
+{
+	const char *headers[] = { query->composio->key,
+		"accept: application/json",
+		query->body ? "content-type: application/json" : NULL, NULL };
+	struct http_request request = {
+		.method = query->method, .headers = headers,
+		.idle_ms = query->composio->call_ms,
+		.total_ms = query->composio->call_ms,
+		.once = query->body != NULL,
+		.done = on_answer, .context = query,
+	};
+	char *url = mem_print("%s%s", query->composio->base, query->path);
+	int result;
+
+	if (query->body != NULL) {
+		request.body = mem_string(query->body);
+		request.body_length = strlen(query->body);
+	}
+	request.url = url;
+	query->attempt++;
+	result = http_start(query->composio->http, &request, &query->http_call,
+	    fail);
+	free(url);
+	return result;
+}
+
+int
+query_start(struct composio *composio, const char *method, const char *path,
+    char *body,
+    void (*done)(void *context, cJSON *answer, int status,
+    const struct fail *fail), void *context, struct query **ret_query,
+    struct fail *fail)
+{
+	struct query *query = mem_alloc(sizeof(*query));
+
+	query->composio = composio;
+	query->method = method;
+	query->path = mem_string(path);
+	query->body = body;
+	query->done = done;
+	query->context = context;
+	query->timer.fire = timer_fire;
+	query->timer.context = query;
+	if (query_send(query, fail) < 0) {
+		query_free(query);
+		return -1;
+	}
+	*ret_query = query;
+	return 0;
+}
+
+void
+query_cancel(struct query *query)
+{
+	if (query == NULL)
+		return;
+	http_cancel(query->http_call);
+	query_free(query);
+}

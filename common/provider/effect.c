@@ -1,0 +1,558 @@
+/*
+ * How effect works: each action becomes one call of a provider, and what the
+ * provider answers one event. Whether another try is allowed is decided here,
+ * by counting attempts; whether it is made, by the fold, which sees delay_ms.
+ *
+ * The members of the events, in this order; [] marks those that may be
+ * missing:
+ *
+ * model.replied	turn, attempt, content (raw array), stop_reason ("" for
+ *	null), [stop_details (raw object)], usage {input, output, cache_read,
+ *	cache_write_5m, cache_write_1h}, nano_usd, model, message, request_id
+ * model.failed		turn, attempt, error {type, message, [code], [status],
+ *	[request_id]}, [usage, nano_usd] when something was billed, [delay_ms]
+ *	when another try is worth it and allowed
+ * tool.finished	call, attempt, block (raw tool_result), is_error, [whole]
+ *	(raw data) when the block holds only its beginning, [log_id],
+ *	[request_id]
+ * tool.failed		call, attempt, error, then one of: delay_ms (try again),
+ *	connection (the toolkit; wait for a live account), block and is_error
+ *	(final: what the model is told)
+ * tool.unknown		call, attempt, error, [delay_ms] when another try is
+ *	allowed, if the fold finds the tool repeatable
+ * pinned		request, tools: see pins.h
+ * waiting		reason ("preflight: ..." when the facts could not be had,
+ *	"connection: ..." when only connections are missing), until
+ * failed		error {type "refused", message}: all the reasons
+ */
+#include "common/provider/effect.h"
+
+#include <string.h>
+
+#include "common/agent/preflight.h"
+#include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/base/mem.h"
+#include "common/net/http.h"
+#include "common/provider/claude.h"
+#include "common/provider/composio.h"
+
+#define FACTS_WAIT_MS 60000
+#define CONNECTION_WAIT_MS 300000
+
+struct effects {
+	struct loop *loop;
+	const struct config *config;
+	struct http *http;
+	struct claude *claude;
+	struct composio *composio; /* NULL until it is needed */
+};
+
+struct effect {
+	struct effects *effects;
+	struct claude_call *claude_call;
+	struct composio_call *composio_call;
+	struct timer now;          /* tells a failure, from the loop */
+	struct fail failure;
+	void (*failed)(struct effect *effect, const struct fail *fail);
+	int64_t turn, attempt, tries;
+	char *model;               /* for the price */
+	char *call, *toolkit;
+	struct task task;          /* for the check of the facts */
+	bool has_task;
+	void (*text)(void *context, const char *bytes, size_t length);
+	void (*done)(void *context, enum event_type type, struct buf *members);
+	void *context;
+};
+
+static void
+effect_free(struct effect *effect)
+{
+	loop_cancel(effect->effects->loop, &effect->now);
+	if (effect->has_task)
+		task_release(&effect->task);
+	free(effect->model);
+	free(effect->call);
+	free(effect->toolkit);
+	free(effect);
+}
+
+/* Hands the event over; the effect is gone then. */
+static void
+effect_end(struct effect *effect, enum event_type type, struct buf *members)
+{
+	void (*done)(void *, enum event_type, struct buf *) = effect->done;
+	void *context = effect->context;
+
+	effect_free(effect);
+	done(context, type, members);
+	buf_release(members);
+}
+
+static bool
+may_retry(const struct effect *effect)
+{
+	return effect->tries < effect->effects->config->attempts;
+}
+
+/* Adds "error":{...}; STATUS 0 and empty strings are left out. */
+static void
+add_error(struct buf *members, const char *type, const char *message,
+    const char *code, int status, const char *request_id)
+{
+	struct buf error = BUF_INIT(1u << 20);
+
+	buf_add(&error, "{", 1);
+	buf_add_string(&error, "\"type\":");
+	json_quote(&error, type, strlen(type));
+	member_string(&error, "message", message);
+	if (*code != '\0')
+		member_string(&error, "code", code);
+	if (status != 0)
+		member_integer(&error, "status", status);
+	if (*request_id != '\0')
+		member_string(&error, "request_id", request_id);
+	buf_add(&error, "}", 1);
+	member_raw(members, "error", error.data, error.length);
+	buf_release(&error);
+}
+
+/* ---- the model ---- */
+
+static void
+add_usage(const struct effect *effect, struct buf *members,
+    const struct claude_reply *reply)
+{
+	const struct claude_usage *usage = &reply->usage;
+	const struct config *config = effect->effects->config;
+	const struct price *price = config_price(config, reply->model);
+	struct buf text = BUF_INIT(1024);
+
+	if (price == NULL)
+		price = config_price(config, effect->model);
+	buf_print(&text, "{\"input\":%lld,\"output\":%lld,\"cache_read\":%lld,"
+	    "\"cache_write_5m\":%lld,\"cache_write_1h\":%lld}",
+	    (long long)usage->input, (long long)usage->output,
+	    (long long)usage->cache_read, (long long)usage->cache_write_5m,
+	    (long long)usage->cache_write_1h);
+	member_raw(members, "usage", text.data, text.length);
+	member_integer(members, "nano_usd", claude_cost(usage, price));
+	buf_release(&text);
+}
+
+static bool
+was_billed(const struct claude_usage *usage)
+{
+	return usage->input != 0 || usage->output != 0 ||
+	    usage->cache_read != 0 || usage->cache_write_5m != 0 ||
+	    usage->cache_write_1h != 0;
+}
+
+static void
+model_done(void *context, const struct claude_reply *reply)
+{
+	struct effect *effect = context;
+	struct buf members = BUF_INIT(EVENT_MAX);
+
+	effect->claude_call = NULL;
+	member_integer(&members, "turn", effect->turn);
+	member_integer(&members, "attempt", effect->attempt);
+	if (!reply->ok) {
+		add_error(&members, reply->error_type, reply->error_message,
+		    reply->error_code, reply->status, reply->request_id);
+		if (was_billed(&reply->usage))
+			add_usage(effect, &members, reply);
+		if (reply->retryable && may_retry(effect))
+			member_integer(&members, "delay_ms", reply->delay_ms);
+		effect_end(effect, EVENT_MODEL_FAILED, &members);
+		return;
+	}
+	member_raw(&members, "content", reply->content, reply->content_length);
+	member_string(&members, "stop_reason", reply->stop_reason);
+	if (*reply->stop_details != '\0')
+		member_raw(&members, "stop_details", reply->stop_details,
+		    strlen(reply->stop_details));
+	add_usage(effect, &members, reply);
+	member_string(&members, "model", reply->model);
+	member_string(&members, "message", reply->message_id);
+	member_string(&members, "request_id", reply->request_id);
+	effect_end(effect, EVENT_MODEL_REPLIED, &members);
+}
+
+static void
+on_text(void *context, const char *bytes, size_t length)
+{
+	struct effect *effect = context;
+
+	if (effect->text != NULL)
+		effect->text(effect->context, bytes, length);
+}
+
+static int
+start_model(struct effect *effect, const struct effect_request *request,
+    struct fail *fail)
+{
+	const struct task *task = agent_task(request->agent);
+	struct agent_summary summary;
+	size_t length;
+	char *body;
+
+	agent_summary(request->agent, &summary);
+	effect->turn = summary.turns + 1;
+	effect->model = mem_string(task->model);
+	body = agent_request(request->agent, &length);
+	return claude_start(effect->effects->claude, body, length,
+	    (unsigned)effect->tries, on_text, model_done, effect,
+	    &effect->claude_call, fail);
+}
+
+/* ---- tools ---- */
+
+static void
+add_block(const struct effect *effect, struct buf *members, const char *text,
+    size_t length, bool is_error, bool *ret_cut)
+{
+	size_t limit = (size_t)effect->effects->config->result_bytes;
+	struct buf block = BUF_INIT(EVENT_MAX);
+
+	*ret_cut = agent_result_block(&block, effect->call, text, length,
+	    limit, is_error);
+	member_raw(members, "block", block.data, block.length);
+	member_raw(members, "is_error", is_error ? "true" : "false",
+	    is_error ? 4 : 5);
+	buf_release(&block);
+}
+
+static void
+tool_finished(struct effect *effect, const struct composio_result *result)
+{
+	bool is_error = result->outcome == COMPOSIO_ERROR, cut;
+	struct buf members = BUF_INIT(EVENT_MAX);
+
+	member_string(&members, "call", effect->call);
+	member_integer(&members, "attempt", effect->attempt);
+	add_block(effect, &members, result->text, result->length, is_error,
+	    &cut);
+	if (cut && !is_error)
+		member_raw(&members, "whole", result->text, result->length);
+	if (*result->log_id != '\0')
+		member_string(&members, "log_id", result->log_id);
+	if (*result->request_id != '\0')
+		member_string(&members, "request_id", result->request_id);
+	effect_end(effect, EVENT_TOOL_FINISHED, &members);
+}
+
+static void
+add_failure(const struct effect *effect, struct buf *members,
+    const char *type, const struct composio_result *result)
+{
+	member_string(members, "call", effect->call);
+	member_integer(members, "attempt", effect->attempt);
+	add_error(members, type, result->text, "", result->status,
+	    result->request_id);
+}
+
+/* The call certainly did not happen, and is not tried again. */
+static void
+tool_given_up(struct effect *effect, const char *type,
+    const struct composio_result *result)
+{
+	struct buf members = BUF_INIT(1u << 20), text = BUF_INIT(65536);
+	bool cut;
+
+	add_failure(effect, &members, type, result);
+	buf_print(&text, "Not run: %s", result->text);
+	if (effect->tries > 1)
+		buf_print(&text, " (tried %lld times)",
+		    (long long)effect->tries);
+	add_block(effect, &members, text.data, text.length, true, &cut);
+	buf_release(&text);
+	effect_end(effect, EVENT_TOOL_FAILED, &members);
+}
+
+static void
+tool_done(void *context, const struct composio_result *result)
+{
+	struct effect *effect = context;
+	struct buf members = BUF_INIT(1u << 20);
+	enum event_type type = EVENT_TOOL_FAILED;
+
+	effect->composio_call = NULL;
+	switch (result->outcome) {
+	case COMPOSIO_DONE:
+	case COMPOSIO_ERROR:
+		tool_finished(effect, result);
+		return;
+	case COMPOSIO_LATER:
+		if (!may_retry(effect)) {
+			tool_given_up(effect, "not_run", result);
+			return;
+		}
+		add_failure(effect, &members, "not_run", result);
+		member_integer(&members, "delay_ms", result->delay_ms);
+		break;
+	case COMPOSIO_CONNECTION:
+		add_failure(effect, &members, "no_connection", result);
+		member_string(&members, "connection", effect->toolkit);
+		break;
+	case COMPOSIO_UNKNOWN:
+		type = EVENT_TOOL_UNKNOWN;
+		add_failure(effect, &members, "no_answer", result);
+		if (may_retry(effect))
+			member_integer(&members, "delay_ms", result->delay_ms);
+		break;
+	}
+	effect_end(effect, type, &members);
+}
+
+static void
+tool_failed(struct effect *effect, const struct fail *fail)
+{
+	struct composio_result result = { .text = fail->message,
+		.request_id = "", .log_id = "" };
+
+	tool_given_up(effect, fail->type, &result);
+}
+
+/* ---- pins ---- */
+
+static void
+wait_for(struct effect *effect, const char *what, const char *message,
+    int64_t delay)
+{
+	struct buf members = BUF_INIT(1u << 20);
+	char until[CLOCK_TEXT];
+	char *reason;
+
+	reason = mem_print("%s: %s", what, message);
+	clock_format(clock_wall() + delay, until);
+	member_string(&members, "reason", reason);
+	member_string(&members, "until", until);
+	free(reason);
+	effect_end(effect, EVENT_WAITING, &members);
+}
+
+static void
+facts_failed(struct effect *effect, const struct fail *fail)
+{
+	wait_for(effect, "preflight", fail->message, FACTS_WAIT_MS);
+}
+
+/* Joins the messages of all reasons; true when each is about a connection,
+ * which somebody may make while the task waits. */
+static bool
+join_reasons(const cJSON *reasons, struct buf *text)
+{
+	const char *type, *message;
+	bool connections = true;
+	const cJSON *reason;
+
+	cJSON_ArrayForEach(reason, reasons) {
+		type = json_string(reason, "type");
+		message = json_string(reason, "message");
+		if (type == NULL || strncmp(type, "connection", 10) != 0)
+			connections = false;
+		buf_print(text, "%s%s", text->length > 0 ? "; " : "",
+		    message != NULL ? message : "");
+	}
+	return connections;
+}
+
+static void
+facts_done(void *context, cJSON *facts, const struct fail *fail)
+{
+	struct effect *effect = context;
+	struct buf reasons = BUF_INIT(1u << 20), members;
+	struct preflight preflight;
+	struct fail shape;
+	bool connections;
+
+	effect->composio_call = NULL;
+	if (facts == NULL) {
+		facts_failed(effect, fail);
+		return;
+	}
+	if (preflight_check(&effect->task, effect->effects->config, facts,
+	    &preflight, &shape) < 0) {
+		facts_failed(effect, &shape);
+		goto out;
+	}
+	if (cJSON_GetArraySize(preflight.reasons) == 0) {
+		effect_end(effect, EVENT_PINNED, &preflight.pins);
+	} else {
+		connections = join_reasons(preflight.reasons, &reasons);
+		if (connections) {
+			wait_for(effect, "connection", reasons.data,
+			    CONNECTION_WAIT_MS);
+		} else {
+			members = BUF_INIT(2u << 20);
+			add_error(&members, "refused", reasons.data, "", 0,
+			    "");
+			effect_end(effect, EVENT_FAILED, &members);
+		}
+	}
+	preflight_release(&preflight);
+out:
+	buf_release(&reasons);
+	cJSON_Delete(facts);
+}
+
+/* ---- starting and ending ---- */
+
+static int
+need_composio(struct effects *effects, struct fail *fail)
+{
+	char *key = NULL;
+	int result;
+
+	if (effects->composio != NULL)
+		return 0;
+	if (file_secret("COMPOSIO_API_KEY", &key, fail) < 0)
+		return -1;
+	result = composio_open(effects->http, effects->config->composio_url,
+	    key, effects->config, &effects->composio, fail);
+	if (key != NULL)
+		explicit_bzero(key, strlen(key));
+	free(key);
+	return result;
+}
+
+static void
+tell_failure(void *context)
+{
+	struct effect *effect = context;
+
+	effect->failed(effect, &effect->failure);
+}
+
+/* What the loop is to do when it runs again; done is never called before
+ * effect_start has returned. */
+static int
+fail_later(struct effect *effect, const struct fail *fail,
+    void (*failed)(struct effect *effect, const struct fail *fail))
+{
+	effect->failure = *fail;
+	effect->failed = failed;
+	effect->now.fire = tell_failure;
+	effect->now.context = effect;
+	loop_timer(effect->effects->loop, &effect->now, clock_boot());
+	return 0;
+}
+
+static int
+start_tool(struct effect *effect, const struct effect_request *request)
+{
+	struct agent_call call;
+	struct fail fail;
+
+	effect->call = mem_string(request->action->call);
+	if (!agent_call(request->agent, effect->call, &call)) {
+		fail_set(&fail, FAIL_NEVER, "unknown_tool",
+		    "there is no such tool");
+		return fail_later(effect, &fail, tool_failed);
+	}
+	effect->toolkit = mem_string(call.toolkit);
+	call.attempt = (unsigned)effect->tries;
+	if (need_composio(effect->effects, &fail) < 0 ||
+	    composio_execute(effect->effects->composio, &call, tool_done,
+	    effect, &effect->composio_call, &fail) < 0)
+		return fail_later(effect, &fail, tool_failed);
+	return 0;
+}
+
+static int
+start_pin(struct effect *effect, const struct effect_request *request,
+    struct fail *fail)
+{
+	struct fail why;
+
+	if (task_read(agent_task(request->agent)->doc, &effect->task, fail) < 0)
+		return -1;
+	effect->has_task = true;
+	if (need_composio(effect->effects, &why) < 0 ||
+	    composio_facts(effect->effects->composio, &effect->task,
+	    facts_done, effect, &effect->composio_call, &why) < 0)
+		return fail_later(effect, &why, facts_failed);
+	return 0;
+}
+
+int
+effects_open(struct loop *loop, const struct config *config,
+    struct effects **ret_effects, struct fail *fail)
+{
+	struct effects *effects = mem_alloc(sizeof(*effects));
+	char *key = NULL;
+	int result = -1;
+
+	effects->loop = loop;
+	effects->config = config;
+	if (http_open(loop, &effects->http, fail) < 0)
+		goto out;
+	http_plain(effects->http, config->plain_http);
+	if (file_secret("ANTHROPIC_API_KEY", &key, fail) == 0 &&
+	    claude_open(effects->http, config->anthropic_url, key, config,
+	    &effects->claude, fail) == 0) {
+		*ret_effects = effects;
+		result = 0;
+	}
+out:
+	if (key != NULL)
+		explicit_bzero(key, strlen(key));
+	free(key);
+	if (result < 0)
+		effects_close(effects);
+	return result;
+}
+
+void
+effects_close(struct effects *effects)
+{
+	if (effects == NULL)
+		return;
+	claude_close(effects->claude);
+	composio_close(effects->composio);
+	http_close(effects->http);
+	free(effects);
+}
+
+int
+effect_start(struct effects *effects, const struct effect_request *request,
+    struct effect **ret_effect, struct fail *fail)
+{
+	struct effect *effect = mem_alloc(sizeof(*effect));
+	int result = -1;
+
+	effect->effects = effects;
+	effect->attempt = request->action->attempt;
+	effect->tries = request->action->tries;
+	effect->text = request->text;
+	effect->done = request->done;
+	effect->context = request->context;
+	switch (request->action->type) {
+	case ACTION_PIN:
+		result = start_pin(effect, request, fail);
+		break;
+	case ACTION_MODEL:
+		result = start_model(effect, request, fail);
+		break;
+	case ACTION_TOOL:
+		result = start_tool(effect, request);
+		break;
+	}
+	if (result < 0) {
+		effect_free(effect);
+		return -1;
+	}
+	*ret_effect = effect;
+	return 0;
+}
+
+void
+effect_cancel(struct effect *effect)
+{
+	if (effect == NULL)
+		return;
+	claude_cancel(effect->claude_call);
+	composio_cancel(effect->composio_call);
+	effect_free(effect);
+}

@@ -1,0 +1,47 @@
+/*
+ * effect: performs one action of a plan without blocking; what came of it is
+ * one event. The only caller of claude and composio, both engines use it.
+ */
+#ifndef COMMON_PROVIDER_EFFECT_H
+#define COMMON_PROVIDER_EFFECT_H
+
+#include "common/agent/agent.h"
+#include "common/agent/config.h"
+#include "common/base/fail.h"
+#include "common/base/loop.h"
+
+struct effects; /* the providers, one per process */
+struct effect;  /* one action under way */
+
+/* Keys by file_secret: without ANTHROPIC_API_KEY FAIL_NEVER, type
+ * "missing_key"; COMPOSIO_API_KEY is asked for when it is needed. CONFIG must
+ * outlive the effects. */
+int
+effects_open(struct loop *loop, const struct config *config,
+    struct effects **ret_effects, struct fail *fail);
+
+void
+effects_close(struct effects *effects);
+
+struct effect_request {
+	const struct agent *agent;   /* not used after effect_start returns */
+	const struct action *action; /* likewise */
+	/* progress of a model turn: the text so far, by pieces; may be NULL */
+	void (*text)(void *context, const char *bytes, size_t length);
+	/* once, from the loop and never from within effect_start: TYPE and
+	 * MEMBERS of the event (taken over: detach or release) */
+	void (*done)(void *context, enum event_type type, struct buf *members);
+	void *context;
+};
+
+/* Fails only when nothing can be started at all (a bad URL, say): what goes
+ * wrong with one action is its event. */
+int
+effect_start(struct effects *effects, const struct effect_request *request,
+    struct effect **ret_effect, struct fail *fail);
+
+/* Cuts it off; done is not called. */
+void
+effect_cancel(struct effect *effect);
+
+#endif

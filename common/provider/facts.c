@@ -1,0 +1,150 @@
+/*
+ * Each call has an answer that its callback fills in; the loop turns until it
+ * is filled or time is up. A call that is late is cancelled, so no callback
+ * comes for an answer that is no longer there.
+ */
+#include "common/provider/facts.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/base/loop.h"
+#include "common/base/mem.h"
+#include "common/net/http.h"
+#include "common/provider/composio.h"
+
+struct ask {
+	struct loop *loop;
+	struct http *http;
+	struct composio *composio;
+	int64_t until;
+};
+
+struct answer {
+	bool done;
+	cJSON *value;
+	struct fail fail;
+	struct composio_call *call;
+};
+
+int
+ask_open(const struct config *config, int64_t until, struct ask **ret_ask,
+    struct fail *fail)
+{
+	struct ask *ask = NULL;
+	char *key = NULL;
+	int result = -1;
+
+	if (file_secret("COMPOSIO_API_KEY", &key, fail) < 0)
+		goto out;
+	if (key == NULL) {
+		fail_set(fail, FAIL_NEVER, "missing_key", "no key for "
+		    "Composio: set COMPOSIO_API_KEY or COMPOSIO_API_KEY_FILE");
+		goto out;
+	}
+	ask = mem_alloc(sizeof(*ask));
+	ask->until = until;
+	if (loop_open(&ask->loop, fail) < 0 ||
+	    http_open(ask->loop, &ask->http, fail) < 0)
+		goto out;
+	http_plain(ask->http, config->plain_http);
+	if (composio_open(ask->http, config->composio_url, key, config,
+	    &ask->composio, fail) < 0)
+		goto out;
+	*ret_ask = ask;
+	ask = NULL;
+	result = 0;
+out:
+	ask_close(ask);
+	free(key);
+	return result;
+}
+
+void
+ask_close(struct ask *ask)
+{
+	if (ask == NULL)
+		return;
+	composio_close(ask->composio);
+	http_close(ask->http);
+	loop_close(ask->loop);
+	free(ask);
+}
+
+static void
+take_answer(void *context, cJSON *value, const struct fail *fail)
+{
+	struct answer *answer = context;
+
+	answer->done = true;
+	answer->value = value;
+	if (value == NULL)
+		answer->fail = *fail;
+}
+
+static int
+await_answer(struct ask *ask, struct answer *answer, struct fail *fail)
+{
+	while (!answer->done) {
+		if (clock_boot() >= ask->until) {
+			composio_cancel(answer->call);
+			return fail_set(fail, FAIL_NOT_NOW, "timeout",
+			    "Composio did not answer in time: try again, or "
+			    "allow more time");
+		}
+		if (loop_turn(ask->loop, ask->until, fail) < 0) {
+			composio_cancel(answer->call);
+			return -1;
+		}
+	}
+	if (answer->value == NULL) {
+		*fail = answer->fail;
+		return -1;
+	}
+	return 0;
+}
+
+int
+ask_facts(struct ask *ask, const struct task *task, cJSON **ret_facts,
+    struct fail *fail)
+{
+	struct answer answer = { .done = false };
+
+	if (composio_facts(ask->composio, task, take_answer, &answer,
+	    &answer.call, fail) < 0 || await_answer(ask, &answer, fail) < 0)
+		return -1;
+	*ret_facts = answer.value;
+	return 0;
+}
+
+void
+ask_links(struct ask *ask, const char *user, struct preflight *preflight)
+{
+	const struct preflight_link *link;
+	struct answer *answers;
+	struct fail fail;
+	cJSON *reason;
+	size_t i;
+
+	answers = mem_alloc((preflight->link_count + 1) * sizeof(*answers));
+	for (i = 0; i < preflight->link_count; i++) {
+		link = &preflight->links[i];
+		if (composio_link(ask->composio, user, link->toolkit,
+		    link->auth_config, take_answer, &answers[i],
+		    &answers[i].call, &answers[i].fail) < 0)
+			answers[i].done = true;
+	}
+	for (i = 0; i < preflight->link_count; i++) {
+		reason = cJSON_GetArrayItem(preflight->reasons,
+		    (int)preflight->links[i].reason);
+		if (await_answer(ask, &answers[i], &fail) == 0)
+			cJSON_AddItemToObject(reason, "link",
+			    answers[i].value);
+		else
+			cJSON_AddStringToObject(reason, "link_error",
+			    fail.message);
+	}
+	free(answers);
+}

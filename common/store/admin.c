@@ -1,0 +1,521 @@
+/*
+ * Backup and prune.
+ *
+ * A backup cannot copy pages: without a table of readers a page that is in use
+ * at the beginning may be written over at the end, and one lock held all along
+ * would keep every worker waiting. So it copies tasks. All rows of a task
+ * change in one transaction, and a journal only ever grows; so a task's row,
+ * read at one moment, and the events up to the row's last one, read then or
+ * later, are the task as it was at that moment. Tasks do not depend on each
+ * other; indexes and counters are made anew from the rows in the copy.
+ *
+ * A task that was running stays so in the copy. Its worker has no lock file
+ * there, so the first worker that opens the copy takes it for dead and carries
+ * on as after any crash.
+ */
+#include "common/store/admin.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/mem.h"
+#include "common/store/internal.h"
+
+#define BATCH_ROWS 256
+#define BATCH_BYTES ((size_t)1 << 20)
+#define ROOM_PER_ROW 8192 /* pages that a row's places may take anew */
+#define PRUNED_ROWS 256
+#define PRUNED_EVENTS 2000
+#define PRUNE_ROOM ((size_t)8 << 20) /* pages that this may change */
+
+/* ---- removing a task ---- */
+
+/* Returns how many events it had, or -1. */
+static int64_t
+remove_journal(struct store *store, const struct id *id, struct fail *fail)
+{
+	struct key prefix = key_task(id), key;
+	struct db_row row;
+	int64_t count = 0;
+	int found;
+
+	for (;;) {
+		found = row_first(store, TABLE_JOURNAL, &prefix, &row, fail);
+		if (found <= 0)
+			return found < 0 ? -1 : count;
+		key.length = row.key.length;
+		memcpy(key.bytes, row.key.at, row.key.length);
+		if (row_drop(store, TABLE_JOURNAL, &key, fail) < 0)
+			return -1;
+		count++;
+	}
+}
+
+/* All of the task; returns as remove_journal. */
+static int64_t
+remove_task(struct store *store, const struct task_row *row,
+    struct fail *fail)
+{
+	struct key task = key_task(&row->id);
+	struct key key = key_idempotency(row->user, row->key);
+
+	if (place_remove(store, row, fail) < 0 ||
+	    sums_end(store, row, fail) < 0 ||
+	    (row->key[0] && row_drop(store, TABLE_KEYS, &key, fail) < 0) ||
+	    row_drop(store, TABLE_TASKS, &task, fail) < 0)
+		return -1;
+	return remove_journal(store, &row->id, fail);
+}
+
+/* ---- prune ---- */
+
+struct prune {
+	struct store *store;
+	int64_t before, removed;
+	struct key from;     /* in by_state */
+	bool done;           /* with the state at hand */
+};
+
+static void
+remove_progress(const struct store *store, const struct id *id)
+{
+	char name[ID_TEXT], *path;
+
+	id_format(id, name);
+	path = mem_print("%s/progress/%s", store->folder, name);
+	(void)unlink(path);
+	free(path);
+}
+
+/* One short transaction. */
+static int
+prune_some(struct prune *prune, const struct key *state, struct fail *fail)
+{
+	struct task_row task;
+	struct db_row row;
+	struct id id;
+	int64_t events = 0, had, removed = 0;
+	int found, i;
+
+	for (i = 0; i < PRUNED_ROWS && events < PRUNED_EVENTS; i++) {
+		found = db_seek(prune->store->db, TABLE_BY_STATE,
+		    prune->from.bytes, prune->from.length, &row, fail);
+		if (found < 0)
+			return -1;
+		if (found == 0 || !key_starts(row.key, state)) {
+			prune->done = true;
+			break;
+		}
+		id = key_id(row.key);
+		prune->from.length = row.key.length;
+		memcpy(prune->from.bytes, row.key.at, row.key.length);
+		key_after(&prune->from);
+		if (task_load(prune->store, &id, &task, fail) < 0)
+			return -1;
+		if (task.updated_at >= prune->before)
+			continue;
+		had = remove_task(prune->store, &task, fail);
+		if (had < 0)
+			return -1;
+		remove_progress(prune->store, &id);
+		events += had;
+		removed++;
+	}
+	if (removed == 0)
+		store_abort(prune->store);
+	else if (store_commit(prune->store, fail) < 0)
+		return -1;
+	prune->removed += removed;
+	return 0;
+}
+
+/* LMDB gives pages that a commit freed to the next but one: without one more
+ * commit, a store at its maximum would still have no room. */
+static int
+free_pages(struct store *store, struct fail *fail)
+{
+	struct key key = key_name("served");
+	uint64_t number = 0;
+
+	if (store_begin(store, true, 0, fail) < 0)
+		return -1;
+	if (number_read(store, TABLE_META, &key, &number, fail) < 0 ||
+	    number_write(store, TABLE_META, &key, number, fail) < 0) {
+		store_abort(store);
+		return -1;
+	}
+	return store_commit(store, fail);
+}
+
+int64_t
+store_prune(struct store *store, int64_t wall, struct fail *fail)
+{
+	struct prune prune = { .store = store, .before = wall };
+	struct id none;
+	struct key prefix;
+	int state;
+
+	memset(&none, 0, sizeof(none));
+	for (state = 0; state < TASK_STATES; state++) {
+		if (!task_state_final((enum task_state)state))
+			continue;
+		prefix = key_state((enum task_state)state, &none);
+		prefix.length -= ID_SIZE;
+		prune.from = prefix;
+		prune.done = false;
+		while (!prune.done) {
+			if (store_begin(store, true, PRUNE_ROOM, fail) < 0)
+				return -1;
+			if (prune_some(&prune, &prefix, fail) < 0) {
+				store_abort(store);
+				return -1;
+			}
+		}
+	}
+	if (prune.removed && free_pages(store, fail) < 0)
+		return -1;
+	return prune.removed;
+}
+
+/* ---- backup ---- */
+
+struct copied_event {
+	struct id id;
+	uint64_t seq;
+	size_t at, length; /* in the batch's bytes */
+};
+
+struct copy {
+	struct store *from, *to;
+	struct key next;       /* in tasks */
+	bool at_end;
+
+	/* The batch at hand. */
+	struct task_row *rows;
+	size_t row_count;
+	struct copied_event *events;
+	size_t event_count;
+	struct buf bytes;
+
+	/* A journal that did not fit into the batch goes on in the next. */
+	struct task_row partial;
+	uint64_t copied;       /* its events so far */
+	bool is_partial;
+};
+
+static int
+copy_event(void *context, uint64_t seq, struct span text, struct fail *fail)
+{
+	struct copy *copy = context;
+	struct copied_event *event;
+
+	(void)fail;
+	if (seq > copy->partial.seq ||
+	    (copy->bytes.length >= BATCH_BYTES && copy->event_count))
+		return 1;
+	copy->events = mem_grow(copy->events, copy->event_count + 1,
+	    sizeof(*copy->events));
+	event = &copy->events[copy->event_count++];
+	event->id = copy->partial.id;
+	event->seq = seq;
+	event->at = copy->bytes.length;
+	event->length = text.length;
+	buf_add(&copy->bytes, text.at, text.length);
+	copy->copied = seq;
+	return 0;
+}
+
+/* Reads on in the journal of the partial task. */
+static int
+read_journal(struct copy *copy, struct fail *fail)
+{
+	uint64_t before = copy->copied;
+
+	if (store_read(copy->from, &copy->partial.id, copy->copied, copy_event,
+	    copy, fail) < 0)
+		return -1;
+	copy->is_partial = copy->copied < copy->partial.seq;
+	if (!copy->is_partial || copy->copied > before ||
+	    copy->bytes.length >= BATCH_BYTES)
+		return 0;
+	/* Pruned meanwhile; what was copied is removed from the copy. */
+	return 1;
+}
+
+static int
+read_task(struct copy *copy, struct fail *fail)
+{
+	struct db_row row;
+	char name[ID_TEXT];
+	struct id id;
+	int found;
+
+	found = db_seek(copy->from->db, TABLE_TASKS, copy->next.bytes,
+	    copy->next.length, &row, fail);
+	if (found < 0)
+		return -1;
+	if (found == 0) {
+		copy->at_end = true;
+		return 0;
+	}
+	id = key_id(row.key);
+	copy->next = key_task(&id);
+	key_after(&copy->next);
+	if (row_unpack(row.value, &id, &copy->partial, fail) < 0)
+		return -1;
+	copy->rows[copy->row_count++] = copy->partial;
+	copy->copied = 0;
+	found = read_journal(copy, fail);
+	if (found <= 0)
+		return found;
+	id_format(&id, name);
+	return fail_damaged(fail, "the journal of the task %s is shorter than "
+	    "its row says", name);
+}
+
+/* One short read transaction. Returns 1 when the partial task is gone. */
+static int
+read_batch(struct copy *copy, struct fail *fail)
+{
+	int result = 0;
+
+	copy->row_count = 0;
+	copy->event_count = 0;
+	buf_reset(&copy->bytes);
+	if (store_begin(copy->from, false, 0, fail) < 0)
+		return -1;
+	if (copy->is_partial)
+		result = read_journal(copy, fail);
+	while (result == 0 && !copy->is_partial && !copy->at_end &&
+	    copy->row_count < BATCH_ROWS && copy->bytes.length < BATCH_BYTES)
+		result = read_task(copy, fail);
+	store_abort(copy->from);
+	return result;
+}
+
+/* A key that is taken belongs to a task that was copied and then pruned, after
+ * which the key was given to this one. */
+static int
+copy_key(struct copy *copy, const struct task_row *row, struct fail *fail)
+{
+	struct key key = key_idempotency(row->user, row->key);
+	uint8_t value[1 + ID_SIZE] = { 1 };
+	struct task_row other;
+	struct span old;
+	struct id id;
+	int found;
+
+	found = row_get(copy->to, TABLE_KEYS, &key, &old, fail);
+	if (found < 0)
+		return -1;
+	if (found) {
+		id = key_id(old);
+		if (task_load(copy->to, &id, &other, fail) < 0 ||
+		    remove_task(copy->to, &other, fail) < 0)
+			return -1;
+	}
+	memcpy(value + 1, row->id.bytes, ID_SIZE);
+	return row_put(copy->to, TABLE_KEYS, &key, value, sizeof(value), fail);
+}
+
+static int
+copy_row(struct copy *copy, const struct task_row *row, struct fail *fail)
+{
+	struct key worker = key_task(&row->worker);
+	struct worker_row nobody;
+	uint8_t bytes[WORKER_MAX];
+
+	memset(&nobody, 0, sizeof(nobody));
+	if (row->state == TASK_RUNNING && row_put(copy->to, TABLE_WORKERS,
+	    &worker, bytes, worker_pack(&nobody, bytes), fail) < 0)
+		return -1;
+	if (row->key[0] && copy_key(copy, row, fail) < 0)
+		return -1;
+	if (place_add(copy->to, row, fail) < 0 ||
+	    sums_begin(copy->to, row, fail) < 0)
+		return -1;
+	return task_write(copy->to, row, fail);
+}
+
+static int
+write_batch(struct copy *copy, struct fail *fail)
+{
+	struct copied_event *event;
+	struct key key;
+	size_t i;
+
+	if (store_begin(copy->to, true, copy->bytes.length +
+	    copy->row_count * ROOM_PER_ROW, fail) < 0)
+		return -1;
+	for (i = 0; i < copy->row_count; i++) {
+		if (copy_row(copy, &copy->rows[i], fail) < 0)
+			return -1;
+	}
+	for (i = 0; i < copy->event_count; i++) {
+		event = &copy->events[i];
+		key = key_event(&event->id, event->seq);
+		if (row_put(copy->to, TABLE_JOURNAL, &key,
+		    copy->bytes.data ? copy->bytes.data + event->at : "",
+		    event->length, fail) < 0)
+			return -1;
+	}
+	return store_commit(copy->to, fail);
+}
+
+static int
+remove_partial(struct copy *copy, struct fail *fail)
+{
+	copy->is_partial = false;
+	if (store_begin(copy->to, true, 0, fail) < 0 ||
+	    remove_task(copy->to, &copy->partial, fail) < 0)
+		return -1;
+	return store_commit(copy->to, fail);
+}
+
+/* The places of users in the lines, when queues were served, and the sums,
+ * which tasks that were pruned have their part in. */
+static int
+copy_shares(struct copy *copy, struct fail *fail)
+{
+	struct key next = { .length = 0 }, served = key_name("served");
+	struct db_row row;
+	uint64_t number = 0;
+	int found = 1, i;
+
+	while (found) {
+		if (store_begin(copy->from, false, 0, fail) < 0 ||
+		    store_begin(copy->to, true, BATCH_BYTES, fail) < 0)
+			return -1;
+		for (i = 0; i < BATCH_ROWS && found; i++) {
+			found = db_seek(copy->from->db, TABLE_SHARES,
+			    next.bytes, next.length, &row, fail);
+			if (found < 0 || (found && db_put(copy->to->db,
+			    TABLE_SHARES, row.key.at, row.key.length,
+			    row.value.at, row.value.length, fail) < 0))
+				return -1;
+			if (!found)
+				break;
+			next.length = row.key.length;
+			memcpy(next.bytes, row.key.at, row.key.length);
+			key_next(&next);
+		}
+		if (sums_copy(copy->from, copy->to, fail) < 0 ||
+		    number_read(copy->from, TABLE_META, &served, &number,
+		    fail) < 0)
+			return -1;
+		store_abort(copy->from);
+		if (number_write(copy->to, TABLE_META, &served, number,
+		    fail) < 0 || store_commit(copy->to, fail) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+copy_all(struct copy *copy, struct fail *fail)
+{
+	int result;
+
+	while (!copy->at_end || copy->is_partial) {
+		result = read_batch(copy, fail);
+		if (result < 0 || write_batch(copy, fail) < 0 ||
+		    (result == 1 && remove_partial(copy, fail) < 0))
+			return -1;
+	}
+	if (copy_shares(copy, fail) < 0)
+		return -1;
+	return db_sync(copy->to->db, fail);
+}
+
+static void
+remove_copy(const char *folder)
+{
+	static const char *const names[] = {
+		"data.mdb", "lock", "workers", "wake", "progress", "."
+	};
+	char *path;
+	size_t i;
+
+	for (i = 0; i + 1 < sizeof(names) / sizeof(names[0]); i++) {
+		path = mem_print("%s/%s", folder, names[i]);
+		(void)remove(path);
+		free(path);
+	}
+	(void)rmdir(folder);
+}
+
+/* Gives the finished copy its name, durably. */
+static int
+publish(const char *copy, const char *folder, struct fail *fail)
+{
+	char *parent = mem_string(folder), *slash;
+	int fd = -1, result = -1;
+
+	slash = strrchr(parent, '/');
+	if (slash == parent)
+		slash[1] = '\0';
+	else if (slash)
+		*slash = '\0';
+	fd = open(slash ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || renameat2(AT_FDCWD, copy, AT_FDCWD, folder,
+	    RENAME_NOREPLACE) < 0 || fsync(fd) < 0)
+		fail_errno(fail, "unable to name the backup %s", folder);
+	else
+		result = 0;
+	if (fd >= 0)
+		close(fd);
+	free(parent);
+	return result;
+}
+
+int
+store_backup(struct store *store, const char *folder, struct fail *fail)
+{
+	static const struct store_tuning tuning = { .unsynced = true };
+	struct copy copy;
+	struct stat there;
+	char *name = mem_string(folder), *path;
+	size_t length = strlen(name);
+	int result = -1;
+
+	while (length > 1 && name[length - 1] == '/')
+		name[--length] = '\0';
+	path = mem_print("%s.XXXXXX", name);
+	memset(&copy, 0, sizeof(copy));
+	copy.from = store;
+	copy.bytes = BUF_INIT(SIZE_MAX / 2);
+	copy.rows = mem_grow(NULL, BATCH_ROWS, sizeof(*copy.rows));
+	if (lstat(name, &there) == 0) {
+		fail_set(fail, FAIL_NEVER, "exists", "unable to back up to %s:"
+		    " it is there already; name a folder that is not", name);
+		path[0] = '\0';
+		goto out;
+	}
+	if (!mkdtemp(path)) {
+		fail_errno(fail, "unable to make a folder beside %s", name);
+		path[0] = '\0';
+		goto out;
+	}
+	if (store_open_tuned(path, STORE_CREATE, 0, &tuning, &copy.to,
+	    fail) < 0 || copy_all(&copy, fail) < 0)
+		goto out;
+	store_close(copy.to);
+	copy.to = NULL;
+	result = publish(path, name, fail);
+out:
+	store_abort(store);
+	store_close(copy.to);
+	if (result < 0 && path[0])
+		remove_copy(path);
+	buf_release(&copy.bytes);
+	free(copy.rows);
+	free(copy.events);
+	free(path);
+	free(name);
+	return result;
+}

@@ -1,0 +1,34 @@
+/*
+ * store_admin: what agent-store does to a store. Each call makes its own
+ * transactions.
+ */
+#ifndef COMMON_STORE_ADMIN_H
+#define COMMON_STORE_ADMIN_H
+
+#include "common/store/store.h"
+
+/* Verifies every invariant between the tables and calls FAULT with a sentence
+ * for each breach. EVENTS, when not NULL, is called with each whole journal
+ * (an array of spans) and the row; when it returns -1, its message is one more
+ * fault: the store itself does not know events. All in one read transaction.
+ * Returns the number of faults, or -1. */
+int
+store_verify(struct store *store,
+    int (*events)(void *context, const struct task_row *row,
+        const struct span *texts, size_t count, struct fail *fail),
+    void (*fault)(void *context, const char *sentence), void *context,
+    struct fail *fail);
+
+/* A copy as a new store in FOLDER (which must not exist), written while others
+ * work, in short steps; synced. Each task in it is as it was at one moment
+ * during the backup; those created meanwhile may be missing. A task that was
+ * running has a dead worker in the copy and goes on as after a crash. */
+int
+store_backup(struct store *store, const char *folder, struct fail *fail);
+
+/* Removes tasks in a final state whose last change is before WALL, with
+ * journal, key and indexes, in short transactions. Returns how many or -1. */
+int64_t
+store_prune(struct store *store, int64_t wall, struct fail *fail);
+
+#endif

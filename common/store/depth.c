@@ -1,0 +1,132 @@
+/*
+ * The store in numbers. They are counters that change with what they count,
+ * except for time: nobody counts when a task becomes due. Without a worker
+ * that moves it to ready it is looked up here, at the head of the table due.
+ */
+#include "common/store/store.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/store/internal.h"
+
+#define OVERDUE_MOST 1000 /* rows looked at: a fraction of a millisecond */
+
+/* The first row in line of the queue that starts with FROM. */
+static int
+first_in_line(struct store *store, const struct key *from, char *ret_queue,
+    size_t size, int64_t *ret_created, struct fail *fail)
+{
+	struct task_row task;
+	struct db_row row;
+	struct id id;
+	int found;
+
+	found = db_seek(store->db, TABLE_READY, from->bytes, from->length,
+	    &row, fail);
+	if (found <= 0)
+		return found;
+	snprintf(ret_queue, size, "%s", row.key.at);
+	id = key_id(row.key);
+	if (task_load(store, &id, &task, fail) < 0)
+		return -1;
+	*ret_created = task.created_at;
+	return 1;
+}
+
+static int
+oldest_ready(struct store *store, const char *queue, int64_t *ret_oldest,
+    struct fail *fail)
+{
+	char name[TASK_QUEUE_MAX + 1];
+	struct key from = { .length = 0 };
+	int64_t created, oldest = 0;
+	int found;
+
+	if (queue)
+		from = key_text(queue);
+	for (;;) {
+		found = first_in_line(store, &from, name, sizeof(name),
+		    &created, fail);
+		if (found < 0)
+			return -1;
+		if (found == 0 || (queue && strcmp(queue, name) != 0))
+			break;
+		if (oldest == 0 || created < oldest)
+			oldest = created;
+		if (queue)
+			break;
+		from = key_text(name);
+		key_after(&from);
+	}
+	*ret_oldest = oldest;
+	return 0;
+}
+
+/* Adds the tasks whose time has come to those that are ready. */
+static int
+add_overdue(struct store *store, const char *queue, int64_t now,
+    struct store_depth *depth, struct fail *fail)
+{
+	struct key from = { .length = 0 };
+	int64_t found_here = 0;
+	struct task_row task;
+	struct db_row row;
+	struct id id;
+	int count, found;
+
+	for (count = 0; count < OVERDUE_MOST; count++) {
+		found = db_seek(store->db, TABLE_DUE, from.bytes, from.length,
+		    &row, fail);
+		if (found < 0)
+			return -1;
+		if (found == 0 || (int64_t)get64(row.key.at) > now)
+			return 0;
+		id = key_id(row.key);
+		from = key_due((int64_t)get64(row.key.at), &id);
+		key_after(&from);
+		if (task_load(store, &id, &task, fail) < 0)
+			return -1;
+		if (queue && strcmp(queue, task.queue) != 0)
+			continue;
+		found_here++;
+		depth->ready++;
+		depth->state[task.state]--;
+		depth->state[TASK_QUEUED]++;
+		if (!depth->oldest_ready ||
+		    task.created_at < depth->oldest_ready)
+			depth->oldest_ready = task.created_at;
+	}
+	if (found_here > 0)
+		return 0;
+	if (depth->state[TASK_QUEUED] == depth->ready) {
+		if (depth->state[TASK_WAITING] == 0)
+			return 0;
+		depth->state[TASK_WAITING]--;
+		depth->state[TASK_QUEUED]++;
+	}
+	depth->ready++;
+	return 0;
+}
+
+int
+store_depth(struct store *store, const char *queue, int64_t now,
+    struct store_depth *ret_depth, struct fail *fail)
+{
+	struct store_depth depth;
+	struct counts counts;
+
+	if (queue && strlen(queue) > TASK_QUEUE_MAX)
+		queue = "";
+	if (counts_read(store, queue ? 'q' : 't', queue ? queue : "", &counts,
+	    fail) < 0 ||
+	    workers_alive(store, &depth.workers, fail) < 0 ||
+	    oldest_ready(store, queue, &depth.oldest_ready, fail) < 0)
+		return -1;
+	memcpy(depth.state, counts.state, sizeof(depth.state));
+	depth.ready = counts.ready;
+	if (add_overdue(store, queue, now, &depth, fail) < 0)
+		return -1;
+	*ret_depth = depth;
+	return 0;
+}

@@ -1,0 +1,336 @@
+/*
+ * Where a task stands: the tables and counters that follow from its row.
+ *
+ * Fair share. Each queue and priority has a clock: the place of the task that
+ * was served last. A user's next task gets the place max(clock, his last
+ * place + 1), so a user with one task stands at the clock, however many of
+ * another's wait behind it. Tasks that were begun before and come back (after
+ * a wait, or from a dead worker) count in a lane of their own, so that they do
+ * not stand behind what their user has not even begun. A share that both its
+ * lanes have fallen behind the clock has no effect and is removed.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/store/internal.h"
+
+#define FORMAT 1
+#define SHARE_SIZE (1 + 8 + 8)
+
+bool
+row_ready(const struct task_row *row)
+{
+	return row->state == TASK_QUEUED && row->due == 0;
+}
+
+/* ---- counters ---- */
+
+static int
+count_tasks(struct store *store, char kind, const char *name,
+    const struct task_row *row, int step, struct fail *fail)
+{
+	struct key key = key_counter(kind, name);
+	uint8_t bytes[COUNTS_SIZE];
+	struct counts counts;
+	int i;
+
+	if (counts_read(store, kind, name, &counts, fail) < 0)
+		return -1;
+	counts.state[row->state] += step;
+	if (row_ready(row))
+		counts.ready += step;
+	for (i = 0; i < TASK_STATES; i++) {
+		if (counts.state[i]) {
+			counts_pack(&counts, bytes);
+			return row_put(store, TABLE_COUNTERS, &key, bytes,
+			    sizeof(bytes), fail);
+		}
+	}
+	return row_drop(store, TABLE_COUNTERS, &key, fail);
+}
+
+static int
+count_running(struct store *store, const char *user, int step,
+    struct fail *fail)
+{
+	struct key key = key_counter('u', user);
+	uint64_t number = 0;
+
+	if (number_read(store, TABLE_COUNTERS, &key, &number, fail) < 0)
+		return -1;
+	number += (uint64_t)step;
+	if (number == 0)
+		return row_drop(store, TABLE_COUNTERS, &key, fail);
+	return number_write(store, TABLE_COUNTERS, &key, number, fail);
+}
+
+static int
+count(struct store *store, const struct task_row *row, int step,
+    struct fail *fail)
+{
+	if (count_tasks(store, 't', "", row, step, fail) < 0 ||
+	    count_tasks(store, 'q', row->queue, row, step, fail) < 0)
+		return -1;
+	if (row->state == TASK_RUNNING)
+		return count_running(store, row->user, step, fail);
+	return 0;
+}
+
+/* ---- ready and parked ---- */
+
+static int
+put_ready(struct store *store, const struct key *key, const char *user,
+    size_t length, struct fail *fail)
+{
+	uint8_t value[1 + TASK_USER_MAX];
+
+	if (length > TASK_USER_MAX)
+		return fail_damaged(fail, "a user's name in the table ready "
+		    "is too long");
+	value[0] = FORMAT;
+	memcpy(value + 1, user, length);
+	return row_put(store, TABLE_READY, key, value, 1 + length, fail);
+}
+
+int
+place_park(struct store *store, const struct task_row *row,
+    struct fail *fail)
+{
+	struct key ready = key_ready(row), parked = key_parked(row);
+
+	if (row_drop(store, TABLE_READY, &ready, fail) < 0)
+		return -1;
+	return row_put(store, TABLE_PARKED, &parked, "", 0, fail);
+}
+
+int
+place_unpark(struct store *store, const char *user, const char *queue,
+    struct fail *fail)
+{
+	struct key prefix = key_text2(user, queue), parked, ready;
+	struct db_row row;
+	size_t skip = strlen(user) + 1;
+	int found;
+
+	found = row_first(store, TABLE_PARKED, &prefix, &row, fail);
+	if (found <= 0)
+		return found;
+	memcpy(parked.bytes, row.key.at, row.key.length);
+	parked.length = row.key.length;
+	/* The key of a parked row is the user before the ready row's. */
+	memcpy(ready.bytes, row.key.at + skip, row.key.length - skip);
+	ready.length = row.key.length - skip;
+	if (row_drop(store, TABLE_PARKED, &parked, fail) < 0 ||
+	    put_ready(store, &ready, user, strlen(user), fail) < 0)
+		return -1;
+	return 1;
+}
+
+/* One row of each queue in which the user has parked ones. */
+static int
+unpark_user(struct store *store, const char *user, struct fail *fail)
+{
+	struct key from = key_text(user), prefix = from;
+	char queue[TASK_QUEUE_MAX + 1];
+	struct db_row row;
+	int found;
+
+	for (;;) {
+		found = db_seek(store->db, TABLE_PARKED, from.bytes,
+		    from.length, &row, fail);
+		if (found <= 0)
+			return found;
+		if (!key_starts(row.key, &prefix))
+			return 0;
+		snprintf(queue, sizeof(queue), "%s",
+		    row.key.at + prefix.length);
+		if (place_unpark(store, user, queue, fail) < 0)
+			return -1;
+		from = key_text2(user, queue);
+		key_after(&from);
+	}
+}
+
+static int
+leave_line(struct store *store, const struct task_row *row,
+    struct fail *fail)
+{
+	struct key key = key_ready(row);
+	int found;
+
+	found = db_delete(store->db, TABLE_READY, key.bytes, key.length, fail);
+	if (found < 0)
+		return -1;
+	if (found == 0) {
+		key = key_parked(row);
+		return row_drop(store, TABLE_PARKED, &key, fail);
+	}
+	return place_unpark(store, row->user, row->queue, fail) < 0 ? -1 : 0;
+}
+
+/* ---- fair share ---- */
+
+struct share {
+	uint64_t begun, fresh; /* last places of the two lanes */
+};
+
+static int
+read_share(struct store *store, const struct key *key,
+    struct share *ret_share, struct fail *fail)
+{
+	struct span value;
+	int found = row_get(store, TABLE_SHARES, key, &value, fail);
+
+	if (found <= 0)
+		return found;
+	if (value.length != SHARE_SIZE || value.at[0] != FORMAT)
+		return fail_damaged(fail, "a user's share cannot be read");
+	ret_share->fresh = get64(value.at + 1);
+	ret_share->begun = get64(value.at + 9);
+	return 1;
+}
+
+int
+place_order(struct store *store, struct task_row *row, struct fail *fail)
+{
+	struct key clock_key = key_share(row->queue, row->priority, "");
+	struct key key = key_share(row->queue, row->priority, row->user);
+	struct share share = { 0, 0 };
+	uint8_t bytes[SHARE_SIZE] = { FORMAT };
+	uint64_t clock = 1, *lane;
+	int found;
+
+	found = read_share(store, &key, &share, fail);
+	if (found < 0 ||
+	    number_read(store, TABLE_SHARES, &clock_key, &clock, fail) < 0)
+		return -1;
+	lane = row->fence ? &share.begun : &share.fresh;
+	*lane = found && *lane >= clock ? *lane + 1 : clock;
+	put64(bytes + 1, share.fresh);
+	put64(bytes + 9, share.begun);
+	if (row_put(store, TABLE_SHARES, &key, bytes, sizeof(bytes),
+	    fail) < 0)
+		return -1;
+	row->order = *lane;
+	return 0;
+}
+
+/* Removes the share after KEY (in a ring of those with the same clock) when
+ * it has no effect any more: one look for each task served keeps the table as
+ * small as the number of users who are active. */
+static int
+sweep_share(struct store *store, struct key key, const struct key *first,
+    uint64_t clock, struct fail *fail)
+{
+	struct db_row row;
+	struct key next;
+	struct share share = { 0, 0 };
+	int found;
+
+	key_next(&key);
+	found = db_seek(store->db, TABLE_SHARES, key.bytes, key.length, &row,
+	    fail);
+	if (found == 1 && !key_starts(row.key, first))
+		found = 0;
+	if (found == 0) {
+		key = *first;
+		key_next(&key);
+		found = db_seek(store->db, TABLE_SHARES, key.bytes,
+		    key.length, &row, fail);
+	}
+	if (found <= 0)
+		return found;
+	if (!key_starts(row.key, first))
+		return 0;
+	memcpy(next.bytes, row.key.at, row.key.length);
+	next.length = row.key.length;
+	found = read_share(store, &next, &share, fail);
+	if (found < 0)
+		return -1;
+	if (share.fresh < clock && share.begun < clock)
+		return row_drop(store, TABLE_SHARES, &next, fail);
+	return 0;
+}
+
+int
+place_served(struct store *store, const struct task_row *row,
+    struct fail *fail)
+{
+	struct key clock_key = key_share(row->queue, row->priority, "");
+	struct key key = key_share(row->queue, row->priority, row->user);
+	struct key served_key = key_served(row->queue);
+	struct key total_key = key_name("served");
+	uint64_t clock = 1, served = 0;
+
+	if (number_read(store, TABLE_SHARES, &clock_key, &clock, fail) < 0 ||
+	    number_read(store, TABLE_META, &total_key, &served, fail) < 0)
+		return -1;
+	if (row->order > clock)
+		clock = row->order;
+	served++;
+	if (number_write(store, TABLE_SHARES, &clock_key, clock, fail) < 0 ||
+	    number_write(store, TABLE_META, &total_key, served, fail) < 0 ||
+	    number_write(store, TABLE_SHARES, &served_key, served, fail) < 0)
+		return -1;
+	return sweep_share(store, key, &clock_key, clock, fail);
+}
+
+/* ---- a row's whole place ---- */
+
+static int
+put_empty(struct store *store, enum table table, struct key key,
+    struct fail *fail)
+{
+	return row_put(store, table, &key, "", 0, fail);
+}
+
+int
+place_add(struct store *store, const struct task_row *row, struct fail *fail)
+{
+	struct key key;
+
+	if (put_empty(store, TABLE_BY_STATE, key_state(row->state, &row->id),
+	    fail) < 0 ||
+	    put_empty(store, TABLE_BY_USER,
+	    key_user(row->user, row->state, &row->id), fail) < 0)
+		return -1;
+	if (row_ready(row)) {
+		key = key_ready(row);
+		if (put_ready(store, &key, row->user, strlen(row->user),
+		    fail) < 0)
+			return -1;
+	}
+	if (row->due && put_empty(store, TABLE_DUE,
+	    key_due(row->due, &row->id), fail) < 0)
+		return -1;
+	if (row->state == TASK_RUNNING && put_empty(store, TABLE_LEASES,
+	    key_lease(&row->worker, &row->id), fail) < 0)
+		return -1;
+	return count(store, row, 1, fail);
+}
+
+int
+place_remove(struct store *store, const struct task_row *row,
+    struct fail *fail)
+{
+	struct key key = key_state(row->state, &row->id);
+
+	if (row_drop(store, TABLE_BY_STATE, &key, fail) < 0)
+		return -1;
+	key = key_user(row->user, row->state, &row->id);
+	if (row_drop(store, TABLE_BY_USER, &key, fail) < 0)
+		return -1;
+	if (row_ready(row) && leave_line(store, row, fail) < 0)
+		return -1;
+	key = key_due(row->due, &row->id);
+	if (row->due && row_drop(store, TABLE_DUE, &key, fail) < 0)
+		return -1;
+	if (count(store, row, -1, fail) < 0)
+		return -1;
+	if (row->state != TASK_RUNNING)
+		return 0;
+	key = key_lease(&row->worker, &row->id);
+	if (row_drop(store, TABLE_LEASES, &key, fail) < 0)
+		return -1;
+	return unpark_user(store, row->user, fail);
+}

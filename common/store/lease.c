@@ -1,0 +1,325 @@
+/*
+ * Leasing. Each queue that is asked for has a line, of which only the first
+ * row matters: it is leased, or parked when its user runs as many tasks as he
+ * may; either way it leaves ready, and the next row is first. Between lines
+ * the higher priority wins, then the queue that was served longest ago.
+ *
+ * Limits belong to the callers' configuration, the store only remembers the
+ * last ones it saw. When they change, users who were at their limit may not be
+ * any more, so one parked row of each user and queue comes back to ready, a
+ * bounded number in each call; the lease of it brings the next, or parks it
+ * again.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/store/internal.h"
+
+#define FORMAT 1
+#define PARKED_MOST 2048   /* rows that one call parks */
+#define RETURNED_MOST 256  /* parked rows that one call brings back */
+#define PROMOTED_MOST 256
+#define LIMITS_SIZE (1 + 8 + 8)
+
+struct line {
+	char queue[TASK_QUEUE_MAX + 1];
+	bool open;          /* has a first row that may be leased */
+	uint64_t served;
+	uint8_t rank;
+	struct id id;       /* of the first row */
+	char user[TASK_USER_MAX + 1];
+};
+
+struct lines {
+	struct line *line;
+	size_t count;
+};
+
+static void
+line_add(struct lines *lines, const char *queue)
+{
+	struct line *line;
+
+	lines->line = mem_grow(lines->line, lines->count + 1,
+	    sizeof(*lines->line));
+	line = &lines->line[lines->count++];
+	memset(line, 0, sizeof(*line));
+	snprintf(line->queue, sizeof(line->queue), "%s", queue);
+}
+
+/* Every queue that has a row in ready. */
+static int
+lines_of_all(struct store *store, struct lines *lines, struct fail *fail)
+{
+	struct key from = { .length = 0 };
+	struct db_row row;
+	int found;
+
+	for (;;) {
+		found = db_seek(store->db, TABLE_READY, from.bytes,
+		    from.length, &row, fail);
+		if (found <= 0)
+			return found;
+		line_add(lines, row.key.at);
+		from = key_text(lines->line[lines->count - 1].queue);
+		key_after(&from);
+	}
+}
+
+/* Looks up the first row of the line and whether the queue is at its limit. */
+static int
+line_look(struct store *store, struct line *line,
+    const struct store_limits *limits, struct fail *fail)
+{
+	struct key prefix = key_text(line->queue);
+	struct key served = key_served(line->queue);
+	struct counts counts;
+	struct db_row row;
+	int found;
+
+	line->open = false;
+	if (limits && limits->running_per_queue) {
+		if (counts_read(store, 'q', line->queue, &counts, fail) < 0)
+			return -1;
+		if (counts.state[TASK_RUNNING] >= limits->running_per_queue)
+			return 0;
+	}
+	if (number_read(store, TABLE_SHARES, &served, &line->served, fail) < 0)
+		return -1;
+	found = row_first(store, TABLE_READY, &prefix, &row, fail);
+	if (found <= 0)
+		return found;
+	if (row.key.length != prefix.length + 1 + 8 + ID_SIZE ||
+	    row.value.length < 2 || row.value.at[0] != FORMAT ||
+	    row.value.length - 1 >= sizeof(line->user))
+		return fail_damaged(fail, "a row of the table ready cannot be "
+		    "read");
+	line->rank = (uint8_t)row.key.at[prefix.length];
+	line->id = key_id(row.key);
+	memcpy(line->user, row.value.at + 1, row.value.length - 1);
+	line->user[row.value.length - 1] = '\0';
+	line->open = true;
+	return 0;
+}
+
+static struct line *
+line_choose(struct lines *lines)
+{
+	struct line *best = NULL, *line;
+	size_t i;
+
+	for (i = 0; i < lines->count; i++) {
+		line = &lines->line[i];
+		if (line->open && (!best || line->rank < best->rank ||
+		    (line->rank == best->rank && line->served < best->served)))
+			best = line;
+	}
+	return best;
+}
+
+static int
+user_full(struct store *store, const char *user,
+    const struct store_limits *limits, bool *ret_full, struct fail *fail)
+{
+	struct key key = key_counter('u', user);
+	uint64_t running = 0;
+
+	if (limits && limits->running_per_user && number_read(store,
+	    TABLE_COUNTERS, &key, &running, fail) < 0)
+		return -1;
+	*ret_full = limits && limits->running_per_user &&
+	    running >= (uint64_t)limits->running_per_user;
+	return 0;
+}
+
+/* READY is the row as it stands in line; *ret_row becomes the running one.
+ * Leaving the line brings back the user's next parked row, if there is one. */
+static int
+lease(struct store *store, const struct id *worker,
+    const struct task_row *ready, struct task_row *ret_row,
+    struct fail *fail)
+{
+	struct task_row row = *ready;
+
+	row.state = TASK_RUNNING;
+	row.worker = *worker;
+	row.fence++;
+	row.order = 0;
+	if (place_remove(store, ready, fail) < 0 ||
+	    place_add(store, &row, fail) < 0 ||
+	    task_write(store, &row, fail) < 0 ||
+	    place_served(store, ready, fail) < 0)
+		return -1;
+	*ret_row = row;
+	return 0;
+}
+
+/* ---- limits that change ---- */
+
+static int
+limits_changed(struct store *store, const struct store_limits *limits,
+    bool *ret_changed, struct fail *fail)
+{
+	struct key key = key_name("limits");
+	uint8_t bytes[LIMITS_SIZE] = { FORMAT };
+	struct span value;
+	int found;
+
+	put64(bytes + 1, limits ? (uint64_t)limits->running_per_user : 0);
+	put64(bytes + 9, limits ? (uint64_t)limits->running_per_queue : 0);
+	found = row_get(store, TABLE_META, &key, &value, fail);
+	if (found < 0)
+		return -1;
+	if (found && value.length == sizeof(bytes) &&
+	    memcmp(value.at, bytes, sizeof(bytes)) == 0) {
+		*ret_changed = false;
+		return 0;
+	}
+	*ret_changed = true;
+	return row_put(store, TABLE_META, &key, bytes, sizeof(bytes), fail);
+}
+
+/* Brings back one parked row of each user and queue, from where the last call
+ * stopped: the row "returning" in meta holds the next key. */
+static int
+bring_back(struct store *store, bool again, struct fail *fail)
+{
+	char user[TASK_USER_MAX + 1], queue[TASK_QUEUE_MAX + 1];
+	struct key name = key_name("returning"), from = { .length = 0 };
+	struct db_row row;
+	struct span value;
+	int found, i;
+
+	if (!again) {
+		found = row_get(store, TABLE_META, &name, &value, fail);
+		if (found <= 0)
+			return found;
+		if (value.length > DB_KEY_MAX)
+			return fail_damaged(fail, "meta cannot be read");
+		memcpy(from.bytes, value.at, value.length);
+		from.length = value.length;
+	}
+	for (i = 0; i < RETURNED_MOST; i++) {
+		found = db_seek(store->db, TABLE_PARKED, from.bytes,
+		    from.length, &row, fail);
+		if (found < 0)
+			return -1;
+		if (found == 0)
+			return db_delete(store->db, TABLE_META, name.bytes,
+			    name.length, fail) < 0 ? -1 : 0;
+		snprintf(user, sizeof(user), "%s", row.key.at);
+		snprintf(queue, sizeof(queue), "%s",
+		    row.key.at + strlen(user) + 1);
+		if (place_unpark(store, user, queue, fail) < 0)
+			return -1;
+		from = key_text2(user, queue);
+		key_after(&from);
+	}
+	return row_put(store, TABLE_META, &name, from.bytes, from.length,
+	    fail);
+}
+
+/* ---- the calls ---- */
+
+static int
+lease_all(struct store *store, const struct id *worker, struct lines *lines,
+    const struct store_limits *limits, struct task_row *ret_rows,
+    size_t count, struct fail *fail)
+{
+	struct task_row ready;
+	struct line *line;
+	size_t leased = 0, parked = 0;
+	bool full;
+
+	while (leased < count && parked < PARKED_MOST) {
+		line = line_choose(lines);
+		if (!line)
+			break;
+		if (task_load(store, &line->id, &ready, fail) < 0 ||
+		    user_full(store, line->user, limits, &full, fail) < 0)
+			return -1;
+		if (full) {
+			parked++;
+			if (place_park(store, &ready, fail) < 0)
+				return -1;
+		} else if (lease(store, worker, &ready,
+		    &ret_rows[leased++], fail) < 0) {
+			return -1;
+		}
+		if (line_look(store, line, limits, fail) < 0)
+			return -1;
+	}
+	return (int)leased;
+}
+
+int
+store_lease(struct store *store, const struct id *worker,
+    const char *const *queues, size_t queue_count,
+    const struct store_limits *limits, struct task_row *ret_rows,
+    size_t count, struct fail *fail)
+{
+	struct key key = key_task(worker);
+	struct lines lines = { NULL, 0 };
+	struct span value;
+	bool changed;
+	size_t i;
+	int found, result = -1;
+
+	found = row_get(store, TABLE_WORKERS, &key, &value, fail);
+	if (found == 0)
+		fail_set(fail, FAIL_NOT_NOW, "no_worker", "the worker is not "
+		    "in the store (it was taken for dead); it has to renew "
+		    "before it leases");
+	if (found <= 0 || limits_changed(store, limits, &changed, fail) < 0 ||
+	    bring_back(store, changed, fail) < 0)
+		goto out;
+	for (i = 0; i < queue_count; i++)
+		line_add(&lines, queues[i]);
+	if (queue_count == 0 && lines_of_all(store, &lines, fail) < 0)
+		goto out;
+	for (i = 0; i < lines.count; i++) {
+		if (line_look(store, &lines.line[i], limits, fail) < 0)
+			goto out;
+	}
+	result = lease_all(store, worker, &lines, limits, ret_rows, count,
+	    fail);
+out:
+	free(lines.line);
+	return result;
+}
+
+int
+store_promote(struct store *store, int64_t now, int64_t *ret_next,
+    struct fail *fail)
+{
+	struct task_row old, row;
+	struct db_row due;
+	struct id id;
+	int count, found;
+	int64_t next = 0;
+
+	for (count = 0;; count++) {
+		found = db_seek(store->db, TABLE_DUE, "", 0, &due, fail);
+		if (found < 0)
+			return -1;
+		if (found == 0)
+			break;
+		next = (int64_t)get64(due.key.at);
+		if (next > now || count == PROMOTED_MOST)
+			break;
+		next = 0;
+		id = key_id(due.key);
+		if (task_load(store, &id, &old, fail) < 0)
+			return -1;
+		row = old;
+		row.state = TASK_QUEUED;
+		row.due = 0;
+		row.reason[0] = '\0';
+		if (store_put(store, &row, fail) < 0)
+			return -1;
+	}
+	*ret_next = next;
+	return count;
+}

@@ -1,0 +1,509 @@
+/*
+ * The store's calls on tasks and their journals. The tables are described in
+ * store_internal.h, formats are in store_row.c, what follows from a row's
+ * state in store_place.c, the queue in store_lease.c, workers in
+ * store_worker.c, numbers in store_depth.c; LMDB and the lock are db.c's.
+ */
+#include "common/store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/file.h"
+#include "common/base/mem.h"
+#include "common/store/internal.h"
+
+/* ---- opening ---- */
+
+static int
+make_folders(const char *folder, struct fail *fail)
+{
+	static const char *const names[] = { "workers", "wake", "progress" };
+	char *path;
+	size_t i;
+	int result = 0;
+
+	if (file_make_folder(folder, fail) < 0)
+		return -1;
+	for (i = 0; i < 3 && result == 0; i++) {
+		path = mem_print("%s/%s", folder, names[i]);
+		if (mkdir(path, 0700) < 0 && errno != EEXIST)
+			result = fail_errno(fail, "unable to make the folder "
+			    "%s", path);
+		free(path);
+	}
+	return result;
+}
+
+int
+store_open_tuned(const char *folder, enum store_mode mode, uint64_t maximum,
+    const struct store_tuning *tuning, struct store **ret_store,
+    struct fail *fail)
+{
+	struct db_options options;
+	struct store *store;
+
+	memset(&options, 0, sizeof(options));
+	options.tables = store_tables;
+	options.table_count = TABLES;
+	options.version = STORE_VERSION;
+	options.oldest = 1;
+	options.write = mode != STORE_READ;
+	options.create = mode == STORE_CREATE;
+	options.maximum = maximum;
+	options.initial = tuning->initial;
+	options.lock_ms = tuning->lock_ms;
+	options.unsynced = tuning->unsynced;
+	if (mode == STORE_CREATE && make_folders(folder, fail) < 0)
+		return -1;
+	store = mem_alloc(sizeof(*store));
+	store->folder = mem_string(folder);
+	if (db_open(folder, &options, &store->db, fail) < 0 ||
+	    (options.write && sums_upgrade(store, fail) < 0)) {
+		store_close(store);
+		return -1;
+	}
+	*ret_store = store;
+	return 0;
+}
+
+int
+store_open(const char *folder, enum store_mode mode, uint64_t maximum,
+    struct store **ret_store, struct fail *fail)
+{
+	static const struct store_tuning none;
+
+	return store_open_tuned(folder, mode, maximum, &none, ret_store, fail);
+}
+
+void
+store_close(struct store *store)
+{
+	size_t i;
+
+	if (!store)
+		return;
+	db_close(store->db);
+	for (i = 0; i < store->joined_count; i++)
+		close(store->joined[i].fd);
+	free(store->joined);
+	free(store->folder);
+	free(store);
+}
+
+const char *
+store_folder(const struct store *store)
+{
+	return store->folder;
+}
+
+int
+store_begin(struct store *store, bool write, size_t room, struct fail *fail)
+{
+	return db_begin(store->db, write, room, fail);
+}
+
+int
+store_commit(struct store *store, struct fail *fail)
+{
+	return db_commit(store->db, fail);
+}
+
+void
+store_abort(struct store *store)
+{
+	db_abort(store->db);
+}
+
+/* ---- tasks ---- */
+
+static int
+fail_misuse(struct fail *fail, const struct id *id, const char *what)
+{
+	char name[ID_TEXT];
+
+	id_format(id, name);
+	return fail_set(fail, FAIL_NEVER, "internal", "task %s: %s", name,
+	    what);
+}
+
+/* Members that only one state has. */
+static void
+tidy(struct task_row *row)
+{
+	if (row->state != TASK_QUEUED && row->state != TASK_WAITING)
+		row->due = 0;
+	if (row->due < 0)
+		row->due = 0;
+	if (row->state != TASK_RUNNING)
+		memset(&row->worker, 0, sizeof(row->worker));
+	if (!row_ready(row))
+		row->order = 0;
+}
+
+static int
+put_key(struct store *store, const struct task_row *row, struct fail *fail)
+{
+	struct key key = key_idempotency(row->user, row->key);
+	uint8_t value[1 + ID_SIZE] = { 1 };
+
+	memcpy(value + 1, row->id.bytes, ID_SIZE);
+	return row_put(store, TABLE_KEYS, &key, value, sizeof(value), fail);
+}
+
+/* Returns 1 and the row when the user has a task of that key. */
+static int
+find_key(struct store *store, const struct task_row *row,
+    struct task_row *ret_existing, struct fail *fail)
+{
+	struct key key = key_idempotency(row->user, row->key);
+	struct span value;
+	struct id id;
+	int found;
+
+	found = row_get(store, TABLE_KEYS, &key, &value, fail);
+	if (found <= 0)
+		return found;
+	id = key_id(value);
+	return task_load(store, &id, ret_existing, fail) < 0 ? -1 : 1;
+}
+
+int
+store_create(struct store *store, struct task_row *row,
+    struct task_row *ret_existing, struct fail *fail)
+{
+	struct key key = key_task(&row->id);
+	struct task_row new_row = *row;
+	struct span value;
+	int found;
+
+	if (!row->user[0] || !row->queue[0] || row->priority > 9)
+		return fail_misuse(fail, &row->id,
+		    "it has no user, no queue or a wrong priority");
+	if (row->key[0]) {
+		found = find_key(store, row, ret_existing, fail);
+		if (found)
+			return found;
+	}
+	found = row_get(store, TABLE_TASKS, &key, &value, fail);
+	if (found)
+		return found < 0 ? -1 : fail_misuse(fail, &row->id,
+		    "it is there already");
+	new_row.state = TASK_QUEUED;
+	new_row.fence = 0;
+	tidy(&new_row);
+	if (row_ready(&new_row) && place_order(store, &new_row, fail) < 0)
+		return -1;
+	if ((row->key[0] && put_key(store, &new_row, fail) < 0) ||
+	    place_add(store, &new_row, fail) < 0 ||
+	    sums_begin(store, &new_row, fail) < 0 ||
+	    task_write(store, &new_row, fail) < 0)
+		return -1;
+	*row = new_row;
+	return 0;
+}
+
+int
+store_get(struct store *store, const struct id *id, struct task_row *ret_row,
+    struct fail *fail)
+{
+	struct key key = key_task(id);
+	char name[ID_TEXT];
+	struct span value;
+	int found;
+
+	found = row_get(store, TABLE_TASKS, &key, &value, fail);
+	if (found < 0)
+		return -1;
+	if (found)
+		return row_unpack(value, id, ret_row, fail);
+	id_format(id, name);
+	return fail_set(fail, FAIL_NO, "no_task", "there is no task %s in the "
+	    "store %s", name, store->folder);
+}
+
+static bool
+same_lease(const struct task_row *a, const struct task_row *b)
+{
+	return a->fence == b->fence &&
+	    memcmp(&a->worker, &b->worker, sizeof(a->worker)) == 0;
+}
+
+static const char *
+why_not(const struct task_row *old, const struct task_row *row)
+{
+	if (strcmp(old->user, row->user) != 0 ||
+	    strcmp(old->queue, row->queue) != 0 ||
+	    strcmp(old->key, row->key) != 0 || old->priority != row->priority)
+		return "its user, queue, key or priority cannot change";
+	if (row->seq < old->seq)
+		return "its last event cannot go back";
+	if (row->state == TASK_RUNNING &&
+	    (old->state != TASK_RUNNING || !same_lease(old, row)))
+		return "it can become running by a lease only";
+	return NULL;
+}
+
+int
+store_put(struct store *store, struct task_row *row, struct fail *fail)
+{
+	struct task_row old = { .seq = 0 }, new_row = *row;
+	const char *reason;
+
+	if (store_get(store, &row->id, &old, fail) < 0)
+		return -1;
+	reason = why_not(&old, row);
+	if (reason)
+		return fail_misuse(fail, &row->id, reason);
+	new_row.created_at = old.created_at;
+	new_row.fence = old.fence;
+	new_row.order = old.order;
+	tidy(&new_row);
+	if (new_row.state != old.state || new_row.due != old.due) {
+		if (place_remove(store, &old, fail) < 0 ||
+		    (row_ready(&new_row) &&
+		    place_order(store, &new_row, fail) < 0) ||
+		    place_add(store, &new_row, fail) < 0)
+			return -1;
+	}
+	if (sums_follow(store, &old, &new_row, fail) < 0 ||
+	    task_write(store, &new_row, fail) < 0)
+		return -1;
+	*row = new_row;
+	return 0;
+}
+
+/* ---- journals ---- */
+
+/* The number of the last event, 0 for none. */
+static int
+last_seq(struct store *store, const struct id *id, uint64_t *ret_seq,
+    struct fail *fail)
+{
+	struct key prefix = key_task(id), end = prefix;
+	struct db_row row;
+	int found;
+
+	key_after(&end);
+	found = db_seek_before(store->db, TABLE_JOURNAL, end.bytes, end.length,
+	    &row, fail);
+	if (found < 0)
+		return -1;
+	*ret_seq = found && key_starts(row.key, &prefix) ?
+	    get64(row.key.at + ID_SIZE) : 0;
+	return 0;
+}
+
+int
+store_append(struct store *store, const struct id *id, uint64_t seq,
+    const void *text, size_t length, struct fail *fail)
+{
+	struct key key = key_event(id, seq);
+	struct task_row row;
+	uint64_t last;
+
+	if (seq == 1 && store_get(store, id, &row, fail) < 0)
+		return -1;
+	if (last_seq(store, id, &last, fail) < 0)
+		return -1;
+	if (seq != last + 1)
+		return fail_misuse(fail, id,
+		    "the event is not the next one of its journal");
+	return row_put(store, TABLE_JOURNAL, &key, text, length, fail);
+}
+
+int
+store_read(struct store *store, const struct id *id, uint64_t after,
+    int (*event)(void *context, uint64_t seq, struct span text,
+        struct fail *fail),
+    void *context, struct fail *fail)
+{
+	struct key prefix = key_task(id), from = key_event(id, after + 1);
+	struct db_cursor *cursor = NULL;
+	enum db_move how = DB_AT;
+	struct db_row row;
+	int result;
+
+	if (after == UINT64_MAX)
+		return 0;
+	if (db_cursor_open(store->db, TABLE_JOURNAL, &cursor, fail) < 0)
+		return -1;
+	for (;;) {
+		result = db_cursor_move(cursor, how, from.bytes, from.length,
+		    &row, fail);
+		if (result <= 0)
+			break;
+		result = 0;
+		if (!key_starts(row.key, &prefix))
+			break;
+		result = event(context, get64(row.key.at + ID_SIZE), row.value,
+		    fail);
+		if (result)
+			break;
+		how = DB_NEXT;
+	}
+	db_cursor_close(cursor);
+	return result;
+}
+
+/* ---- lists ---- */
+
+/* An index, or a part of one, walked from the newest id to the oldest. */
+struct walk {
+	struct db_cursor *cursor;
+	struct key prefix;
+	struct id id;
+	bool more;
+};
+
+static int
+walk_step(struct walk *walk, enum db_move how, const struct key *from,
+    struct fail *fail)
+{
+	struct db_row row;
+	int found;
+
+	found = db_cursor_move(walk->cursor, how, from ? from->bytes : NULL,
+	    from ? from->length : 0, &row, fail);
+	if (found < 0)
+		return -1;
+	walk->more = found && key_starts(row.key, &walk->prefix);
+	if (walk->more)
+		walk->id = key_id(row.key);
+	return 0;
+}
+
+static int
+walk_start(struct store *store, struct walk *walk, enum table table,
+    const struct key *prefix, const struct id *before, struct fail *fail)
+{
+	static const struct id newest;
+	struct key from = *prefix;
+
+	walk->prefix = *prefix;
+	if (db_cursor_open(store->db, table, &walk->cursor, fail) < 0)
+		return -1;
+	if (memcmp(before, &newest, sizeof(newest)) == 0) {
+		key_after(&from);
+	} else {
+		memcpy(from.bytes + from.length, before->bytes, ID_SIZE);
+		from.length += ID_SIZE;
+	}
+	return walk_step(walk, DB_BEFORE, &from, fail);
+}
+
+/* The walks that together see every task of the filter's user and state. */
+static int
+walks_start(struct store *store, const struct store_filter *filter,
+    struct walk walks[TASK_STATES], size_t *ret_count, struct fail *fail)
+{
+	struct key prefix = { .length = 0 };
+	struct id none;
+	enum table table = TABLE_TASKS;
+	int state;
+
+	memset(&none, 0, sizeof(none));
+	*ret_count = 1;
+	if (!filter->user) {
+		if (filter->state >= 0) {
+			table = TABLE_BY_STATE;
+			prefix = key_state((enum task_state)filter->state,
+			    &none);
+			prefix.length -= ID_SIZE;
+		}
+		return walk_start(store, &walks[0], table, &prefix,
+		    &filter->before, fail);
+	}
+	*ret_count = 0;
+	for (state = 0; state < TASK_STATES; state++) {
+		if (filter->state >= 0 && filter->state != state)
+			continue;
+		prefix = key_user(filter->user, state, &none);
+		prefix.length -= ID_SIZE;
+		if (walk_start(store, &walks[(*ret_count)++], TABLE_BY_USER,
+		    &prefix, &filter->before, fail) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static struct walk *
+newest_walk(struct walk *walks, size_t count)
+{
+	struct walk *best = NULL;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (walks[i].more && (!best || memcmp(walks[i].id.bytes,
+		    best->id.bytes, ID_SIZE) > 0))
+			best = &walks[i];
+	}
+	return best;
+}
+
+int
+store_list(struct store *store, const struct store_filter *filter,
+    int (*row)(void *context, const struct task_row *row),
+    void *context, struct fail *fail)
+{
+	struct walk walks[TASK_STATES], *walk;
+	struct task_row task;
+	size_t count = 0, given = 0, i;
+	int result = -1;
+
+	memset(walks, 0, sizeof(walks));
+	if (filter->user && strlen(filter->user) > TASK_USER_MAX)
+		return 0;
+	if (walks_start(store, filter, walks, &count, fail) < 0)
+		goto out;
+	while (given < filter->limit && (walk = newest_walk(walks, count))) {
+		if (task_load(store, &walk->id, &task, fail) < 0 ||
+		    walk_step(walk, DB_PREVIOUS, NULL, fail) < 0)
+			goto out;
+		if (filter->queue && strcmp(filter->queue, task.queue) != 0)
+			continue;
+		given++;
+		if (row(context, &task))
+			break;
+	}
+	result = 0;
+out:
+	for (i = 0; i < count; i++)
+		db_cursor_close(walks[i].cursor);
+	return result;
+}
+
+/* ---- waking ---- */
+
+void
+store_wake(struct store *store, const char *queue)
+{
+	char name[3 * TASK_QUEUE_MAX + 1], *path;
+	size_t i, length = 0;
+	int fd;
+
+	for (i = 0; queue[i] && length + 4 <= sizeof(name); i++) {
+		if (strchr("/.%", queue[i]))
+			length += (size_t)snprintf(name + length, 4, "%%%02X",
+			    (unsigned)queue[i]);
+		else
+			name[length++] = queue[i];
+	}
+	name[length] = '\0';
+	path = mem_print("%s/wake/%s", store->folder, name);
+	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600);
+	free(path);
+	if (fd < 0)
+		return;
+	/* The write is the event; when it fails, the slow poll sees the work. */
+	if (pwrite(fd, "", 1, 0) < 0) {
+		close(fd);
+		return;
+	}
+	close(fd);
+}

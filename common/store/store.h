@@ -1,0 +1,213 @@
+/*
+ * store: tasks, their journals, the queue and the leases in one LMDB
+ * environment. It knows rows and bytes of events, not what an event means.
+ *
+ * A store is a directory:
+ *	data.mdb   the environment (MDB_NOLOCK)
+ *	lock       one OFD lock: shared for a read, exclusive for a write
+ *	workers/   a file per living worker, locked by it as long as it lives
+ *	wake/      a file per queue, touched after a commit that made work ready
+ *	progress/  a file per running task: the text so far, not durable
+ *
+ * Everything below "transactions" needs one open, and every one is short:
+ * nothing is awaited inside. Pointers that a call returns into the store live
+ * until the transaction ends. A call that fails inside a write transaction
+ * leaves it to be aborted. Indexes and counters change with what they count.
+ *
+ * Errors, all FAIL_NOT_NOW but where said: "disk_full"; "store_full" (the
+ * configured maximum); "store_locked" (a holder is stopped or hung: the
+ * message names it); FAIL_NEVER: "no_store", "not_a_store", "store_version",
+ * "permission", "store_damaged".
+ */
+#ifndef COMMON_STORE_STORE_H
+#define COMMON_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/agent/journal.h"
+#include "common/agent/task_row.h"
+#include "common/base/buf.h"
+#include "common/base/fail.h"
+#include "common/base/id.h"
+
+#define STORE_VERSION 2 /* 1 is read too, and upgraded by who opens it to write */
+
+struct store;
+
+enum store_mode {
+	STORE_READ,   /* must exist; may be on a read-only disk */
+	STORE_WRITE,  /* must exist */
+	STORE_CREATE, /* made when missing, together with its folders */
+};
+
+/* MAXIMUM: bytes the environment may grow to, 0 for no limit. */
+int
+store_open(const char *folder, enum store_mode mode, uint64_t maximum,
+    struct store **ret_store, struct fail *fail);
+
+void
+store_close(struct store *store); /* aborts what is open; NULL is fine */
+
+const char *
+store_folder(const struct store *store);
+
+/* ---- transactions ---- */
+
+/* ROOM: bytes about to be written, so that the map can grow first; 0 in a
+ * read. Waits for the lock; after some seconds FAIL_NOT_NOW. */
+int
+store_begin(struct store *store, bool write, size_t room, struct fail *fail);
+
+/* On disk when it returns 0. On -1 nothing of it happened. */
+int
+store_commit(struct store *store, struct fail *fail);
+
+void
+store_abort(struct store *store);
+
+/* ---- tasks ---- */
+
+/* Adds the row in state QUEUED. When row->key is not "" and the user has a
+ * task of that key, nothing is added, *ret_existing is its row and the call
+ * returns 1. */
+int
+store_create(struct store *store, struct task_row *row,
+    struct task_row *ret_existing, struct fail *fail);
+
+/* FAIL_NO, type "no_task", when there is none. */
+int
+store_get(struct store *store, const struct id *id, struct task_row *ret_row,
+    struct fail *fail);
+
+/* Writes the row back. Moves it between ready, due, leases and indexes as its
+ * state and due say; a ready task gets its fair-share place here. RUNNING is
+ * entered by store_lease only. */
+int
+store_put(struct store *store, struct task_row *row, struct fail *fail);
+
+/* Appends event number SEQ, which must follow the last one. */
+int
+store_append(struct store *store, const struct id *id, uint64_t seq,
+    const void *text, size_t length, struct fail *fail);
+
+/* Calls EVENT for each event after AFTER, in order, until it returns
+ * non-zero, which is then returned (else 0, or -1 with fail). */
+int
+store_read(struct store *store, const struct id *id, uint64_t after,
+    int (*event)(void *context, uint64_t seq, struct span text,
+        struct fail *fail),
+    void *context, struct fail *fail);
+
+struct store_filter {
+	const char *user, *queue;  /* NULL: any */
+	int state;                 /* an enum task_state, or -1: any */
+	struct id before;          /* older than this one; all zero: from the
+	                            * newest */
+	size_t limit;
+};
+
+/* Rows, newest first, until ROW returns non-zero. */
+int
+store_list(struct store *store, const struct store_filter *filter,
+    int (*row)(void *context, const struct task_row *row),
+    void *context, struct fail *fail);
+
+/* ---- the queue and its workers ---- */
+
+struct store_limits {
+	int64_t running_per_user, running_per_queue; /* 0: none */
+};
+
+/* Makes WORKER's lock file, locks it and keeps it open until store_close
+ * (outside of transactions). */
+int
+store_join(struct store *store, const struct id *worker, struct fail *fail);
+
+/* Says that WORKER is alive until UNTIL (boot time); the row is made when
+ * missing. */
+int
+store_renew(struct store *store, const struct id *worker, int64_t until,
+    struct fail *fail);
+
+/* Removes WORKER's row and lock file; it must hold no lease. */
+int
+store_leave(struct store *store, const struct id *worker, struct fail *fail);
+
+/* Finds tasks whose worker is dead (its lock file is free or gone), from
+ * another boot, or past its time at NOW (boot time), up to COUNT rows; they
+ * are still RUNNING: the caller puts them back. Returns how many, or -1. Dead
+ * workers without tasks are removed. */
+int
+store_orphans(struct store *store, const struct id *self, int64_t now,
+    struct task_row *ret_rows, size_t count, struct fail *fail);
+
+/* Moves tasks whose due time is not after NOW (wall) to ready, as QUEUED.
+ * Returns how many, or -1; *ret_next is the next due time, 0 for none. */
+int
+store_promote(struct store *store, int64_t now, int64_t *ret_next,
+    struct fail *fail);
+
+/* Leases up to COUNT ready tasks of QUEUES (names; count 0: of all) to
+ * WORKER: highest priority first, then users in fair turns, then oldest. Each
+ * row is RUNNING with a new fence. Returns how many, or -1. */
+int
+store_lease(struct store *store, const struct id *worker,
+    const char *const *queues, size_t queue_count,
+    const struct store_limits *limits, struct task_row *ret_rows,
+    size_t count, struct fail *fail);
+
+/* Touches wake/QUEUE; after the commit, never fails loudly. */
+void
+store_wake(struct store *store, const char *queue);
+
+/* ---- numbers, in constant time ----
+ *
+ * A task whose time has come counts as ready although no worker has moved it
+ * there yet (store_promote): it may be what a worker has to be started for. Up
+ * to 1,000 of them are counted one by one; where there are more, the count is
+ * too low, but never 0 while one of the queue may be among them. */
+
+struct store_depth {
+	int64_t state[TASK_STATES];  /* tasks by state */
+	int64_t ready;               /* QUEUED and due */
+	int64_t workers;             /* neither dead nor past their time */
+	int64_t oldest_ready;        /* wall time of creation of the next one in
+	                              * line, 0 for none */
+};
+
+#define STORE_SUMS 13
+enum store_sum { /* of all tasks that ever were, pruned ones too */
+	SUM_TURNS, SUM_CALLS, SUM_CALLS_UNKNOWN, SUM_INPUT, SUM_OUTPUT,
+	SUM_CACHE_READ, SUM_CACHE_WRITE, SUM_NANO_USD, SUM_SUBMITTED,
+	SUM_COMPLETED, SUM_BLOCKED, SUM_FAILED, SUM_CANCELLED,
+};
+
+#define STORE_WAITS_MOST 16
+#define STORE_WAITS_NAME 32
+#define STORE_QUEUES_MOST 64
+
+struct store_numbers {
+	bool counted;                /* sums and waits are known: not in a store
+	                              * of version 1 that was never written to */
+	int64_t sums[STORE_SUMS];
+	struct store_waits {         /* tasks that wait, by the first word of */
+		char name[STORE_WAITS_NAME]; /* their reason */
+		int64_t count;
+	} waits[STORE_WAITS_MOST];
+	size_t waits_count;
+	char queues[STORE_QUEUES_MOST][TASK_QUEUE_MAX + 1]; /* with tasks */
+	size_t queue_count;
+};
+
+int
+store_numbers(struct store *store, struct store_numbers *ret_numbers,
+    struct fail *fail);
+
+/* QUEUE NULL: all queues together. */
+int
+store_depth(struct store *store, const char *queue, int64_t now,
+    struct store_depth *ret_depth, struct fail *fail);
+
+#endif

@@ -1,0 +1,325 @@
+/*
+ * What a row's states and tables do not tell by themselves: how many tasks
+ * wait for what, and what all tasks together have used and come to. The sums
+ * only grow: a task that is pruned leaves its part in them.
+ *
+ * Version 1 of the store had neither; they are made from the rows that are
+ * there, in one transaction, by the first program that opens it for writing.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/store/internal.h"
+
+#define FORMAT 1
+#define SUMS_SIZE (1 + 8 * STORE_SUMS)
+#define UPGRADE_ROOM ((size_t)1 << 20)
+
+/* The word before the colon of a reason, "other" when there is none. */
+static void
+waits_for(const struct task_row *row, char ret[STORE_WAITS_NAME])
+{
+	size_t length = strspn(row->reason, "abcdefghijklmnopqrstuvwxyz_");
+	char after = row->reason[length];
+
+	if (length == 0 || length >= STORE_WAITS_NAME ||
+	    (after != ':' && after != '\0')) {
+		snprintf(ret, STORE_WAITS_NAME, "other");
+		return;
+	}
+	memcpy(ret, row->reason, length);
+	ret[length] = '\0';
+}
+
+struct key
+key_waits(const struct task_row *row)
+{
+	char name[STORE_WAITS_NAME];
+
+	waits_for(row, name);
+	return key_counter('w', name);
+}
+
+static int
+count_waits(struct store *store, const struct task_row *row, int step,
+    struct fail *fail)
+{
+	struct key key;
+	uint64_t number = 0;
+
+	if (row->state != TASK_WAITING)
+		return 0;
+	key = key_waits(row);
+	if (number_read(store, TABLE_COUNTERS, &key, &number, fail) < 0)
+		return -1;
+	number += (uint64_t)(int64_t)step;
+	if (number == 0)
+		return row_drop(store, TABLE_COUNTERS, &key, fail);
+	return number_write(store, TABLE_COUNTERS, &key, number, fail);
+}
+
+int
+sums_unpack(struct span value, int64_t ret_sums[STORE_SUMS],
+    struct fail *fail)
+{
+	size_t i;
+
+	if (value.length != SUMS_SIZE || value.at[0] != FORMAT)
+		return fail_damaged(fail, "the sums cannot be read");
+	for (i = 0; i < STORE_SUMS; i++)
+		ret_sums[i] = (int64_t)get64(value.at + 1 + 8 * i);
+	return 0;
+}
+
+void
+sums_of(const struct task_row *row, int64_t ret_sums[STORE_SUMS])
+{
+	const int64_t sums[STORE_SUMS] = {
+		[SUM_TURNS] = row->turns,
+		[SUM_CALLS] = row->calls,
+		[SUM_CALLS_UNKNOWN] = row->calls_unknown,
+		[SUM_INPUT] = row->input_tokens,
+		[SUM_OUTPUT] = row->output_tokens,
+		[SUM_CACHE_READ] = row->cache_read_tokens,
+		[SUM_CACHE_WRITE] = row->cache_write_tokens,
+		[SUM_NANO_USD] = row->nano_usd,
+		[SUM_SUBMITTED] = 1,
+		[SUM_COMPLETED] = row->state == TASK_COMPLETED,
+		[SUM_BLOCKED] = row->state == TASK_BLOCKED,
+		[SUM_FAILED] = row->state == TASK_FAILED,
+		[SUM_CANCELLED] = row->state == TASK_CANCELLED,
+	};
+
+	memcpy(ret_sums, sums, sizeof(sums));
+}
+
+int64_t
+sums_plus(int64_t sum, int64_t more)
+{
+	return more > INT64_MAX - sum ? INT64_MAX : sum + more;
+}
+
+/* Adds what is in NEW and not in OLD. */
+static int
+add_sums(struct store *store, const int64_t old[STORE_SUMS],
+    const int64_t new[STORE_SUMS], struct fail *fail)
+{
+	struct key key = key_counter('s', "");
+	int64_t sums[STORE_SUMS] = { 0 };
+	uint8_t bytes[SUMS_SIZE] = { FORMAT };
+	struct span value;
+	bool changed = false;
+	size_t i;
+	int found;
+
+	for (i = 0; i < STORE_SUMS; i++)
+		changed = changed || new[i] > old[i];
+	if (!changed)
+		return 0;
+	found = row_get(store, TABLE_COUNTERS, &key, &value, fail);
+	if (found < 0 || (found && sums_unpack(value, sums, fail) < 0))
+		return -1;
+	for (i = 0; i < STORE_SUMS; i++) {
+		if (new[i] > old[i])
+			sums[i] = sums_plus(sums[i], new[i] - old[i]);
+		put64(bytes + 1 + 8 * i, (uint64_t)sums[i]);
+	}
+	return row_put(store, TABLE_COUNTERS, &key, bytes, sizeof(bytes),
+	    fail);
+}
+
+int
+sums_begin(struct store *store, const struct task_row *row,
+    struct fail *fail)
+{
+	const int64_t none[STORE_SUMS] = { 0 };
+	int64_t sums[STORE_SUMS];
+
+	sums_of(row, sums);
+	return count_waits(store, row, 1, fail) < 0 ||
+	    add_sums(store, none, sums, fail) < 0 ? -1 : 0;
+}
+
+int
+sums_follow(struct store *store, const struct task_row *old,
+    const struct task_row *row, struct fail *fail)
+{
+	int64_t before[STORE_SUMS], after[STORE_SUMS];
+
+	sums_of(old, before);
+	sums_of(row, after);
+	if (add_sums(store, before, after, fail) < 0)
+		return -1;
+	if (old->state == row->state && strcmp(old->reason, row->reason) == 0)
+		return 0;
+	return count_waits(store, old, -1, fail) < 0 ||
+	    count_waits(store, row, 1, fail) < 0 ? -1 : 0;
+}
+
+int
+sums_end(struct store *store, const struct task_row *row, struct fail *fail)
+{
+	return count_waits(store, row, -1, fail);
+}
+
+int
+sums_copy(struct store *from, struct store *to, struct fail *fail)
+{
+	struct key key = key_counter('s', "");
+	struct span value;
+	int found = row_get(from, TABLE_COUNTERS, &key, &value, fail);
+
+	if (found <= 0)
+		return found;
+	return row_put(to, TABLE_COUNTERS, &key, value.at, value.length,
+	    fail);
+}
+
+/* ---- the version ---- */
+
+static int
+read_version(struct store *store, uint32_t *ret_version, struct fail *fail)
+{
+	struct key key = key_name("version");
+	struct span value;
+	const uint8_t *bytes;
+
+	if (row_get(store, TABLE_META, &key, &value, fail) < 0)
+		return -1;
+	bytes = (const uint8_t *)value.at; /* db.h has checked it */
+	*ret_version = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
+	    (uint32_t)bytes[2] << 8 | bytes[3];
+	return 0;
+}
+
+int
+sums_counted(struct store *store, bool *ret_counted, struct fail *fail)
+{
+	uint32_t version;
+
+	if (read_version(store, &version, fail) < 0)
+		return -1;
+	*ret_counted = version >= 2;
+	return 0;
+}
+
+static int
+count_all(struct store *store, struct fail *fail)
+{
+	const uint8_t version[4] = { 0, 0, 0, STORE_VERSION };
+	struct key next = { .length = 0 }, name = key_name("version");
+	struct task_row task;
+	struct db_row row;
+	struct id id;
+	int found;
+
+	for (;;) {
+		found = db_seek(store->db, TABLE_TASKS, next.bytes,
+		    next.length, &row, fail);
+		if (found < 0)
+			return -1;
+		if (found == 0)
+			return row_put(store, TABLE_META, &name, version,
+			    sizeof(version), fail);
+		id = key_id(row.key);
+		next = key_task(&id);
+		key_next(&next);
+		if (row_unpack(row.value, &id, &task, fail) < 0 ||
+		    sums_begin(store, &task, fail) < 0)
+			return -1;
+	}
+}
+
+int
+sums_upgrade(struct store *store, struct fail *fail)
+{
+	uint32_t version;
+
+	if (store_begin(store, false, 0, fail) < 0)
+		return -1;
+	if (read_version(store, &version, fail) < 0)
+		goto failed;
+	store_abort(store);
+	if (version == STORE_VERSION)
+		return 0;
+	if (store_begin(store, true, UPGRADE_ROOM, fail) < 0)
+		return -1;
+	/* another program may have been faster */
+	if (read_version(store, &version, fail) < 0 ||
+	    (version != STORE_VERSION && count_all(store, fail) < 0))
+		goto failed;
+	return store_commit(store, fail);
+failed:
+	store_abort(store);
+	return -1;
+}
+
+/* ---- reading ---- */
+
+static int
+read_waits(struct store *store, struct store_numbers *numbers,
+    struct fail *fail)
+{
+	struct key next = key_counter('w', "");
+	struct store_waits *waits;
+	struct db_row row;
+	uint64_t number;
+	int found;
+
+	while (numbers->waits_count < STORE_WAITS_MOST) {
+		found = db_seek(store->db, TABLE_COUNTERS, next.bytes,
+		    next.length, &row, fail);
+		if (found <= 0 || row.key.at[0] != 'w')
+			return found < 0 ? -1 : 0;
+		if (number_unpack(row.value, &number, fail) < 0)
+			return -1;
+		waits = &numbers->waits[numbers->waits_count++];
+		snprintf(waits->name, sizeof(waits->name), "%.*s",
+		    (int)row.key.length - 1, row.key.at + 1);
+		waits->count = (int64_t)number;
+		next = key_counter('w', waits->name);
+		key_next(&next);
+	}
+	return 0;
+}
+
+static int
+read_queues(struct store *store, struct store_numbers *numbers,
+    struct fail *fail)
+{
+	struct key next = key_counter('q', "");
+	struct db_row row;
+	char *name;
+	int found;
+
+	while (numbers->queue_count < STORE_QUEUES_MOST) {
+		found = db_seek(store->db, TABLE_COUNTERS, next.bytes,
+		    next.length, &row, fail);
+		if (found <= 0 || row.key.at[0] != 'q')
+			return found < 0 ? -1 : 0;
+		name = numbers->queues[numbers->queue_count++];
+		snprintf(name, TASK_QUEUE_MAX + 1, "%.*s",
+		    (int)row.key.length - 1, row.key.at + 1);
+		next = key_counter('q', name);
+		key_next(&next);
+	}
+	return 0;
+}
+
+int
+store_numbers(struct store *store, struct store_numbers *ret_numbers,
+    struct fail *fail)
+{
+	struct key key = key_counter('s', "");
+	struct span value;
+	int found;
+
+	memset(ret_numbers, 0, sizeof(*ret_numbers));
+	found = row_get(store, TABLE_COUNTERS, &key, &value, fail);
+	if (found < 0 ||
+	    sums_counted(store, &ret_numbers->counted, fail) < 0 ||
+	    (found && sums_unpack(value, ret_numbers->sums, fail) < 0))
+		return -1;
+	return read_waits(store, ret_numbers, fail) < 0 ||
+	    read_queues(store, ret_numbers, fail) < 0 ? -1 : 0;
+}

@@ -1,0 +1,20 @@
+/*
+ * worker: leases tasks and drives each one's agent from one event loop.
+ */
+#ifndef COMMON_STORE_WORKER_H
+#define COMMON_STORE_WORKER_H
+
+#include "common/agent/config.h"
+#include "common/agent/engine.h"
+#include "common/agent/worker_options.h"
+#include "common/base/fail.h"
+
+/* Works until told to stop (SIGTERM, SIGINT: drains), or as the options say.
+ * *ret_state is the state of the last task that ended, or -1. 0 when it ended
+ * in order. */
+int
+worker_run(struct engine *engine, const struct config *config,
+    const struct worker_options *options, int *ret_state,
+    struct fail *fail);
+
+#endif

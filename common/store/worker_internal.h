@@ -1,0 +1,80 @@
+/*
+ * worker_internal: one task in a worker's hands. For worker.c and
+ * worker_run.c only.
+ */
+#ifndef COMMON_STORE_WORKER_INTERNAL_H
+#define COMMON_STORE_WORKER_INTERNAL_H
+
+#include "common/base/loop.h"
+#include "common/provider/effect.h"
+#include "common/store/task_session.h"
+#include "common/store/worker.h"
+
+/* What came of an effect and is not recorded yet. */
+struct fact {
+	enum event_type type;
+	struct buf members;
+};
+
+struct run;
+
+/* An effect under way. */
+struct job {
+	struct run *run;
+	struct effect *effect;
+	enum action_type type;
+	struct job *next;
+};
+
+struct run {
+	struct worker *worker;
+	struct drive drive;
+	char id[ID_TEXT];
+	uint64_t fence;         /* of our lease */
+	bool dirty;             /* has to be looked at in this tick */
+	bool lost;              /* the lease is somebody else's now */
+	struct fact *facts;
+	size_t fact_count;
+	struct job *jobs;
+	struct plan plan;       /* of this tick; its actions start after the
+	                         * commit */
+	struct timer timer;     /* plan.wake_at */
+	int progress;           /* the progress file, -1: not open */
+	bool has_progress;      /* the file is there */
+	struct buf text;        /* of the reply, not in the file yet */
+	struct timer look;      /* when it is to be */
+};
+
+struct worker {
+	struct store *store;
+	const struct config *config;
+	struct loop *loop;
+	struct effects *effects;
+	struct id id;
+	char name[ID_TEXT];
+	bool dirty;             /* a tick is due */
+	bool draining;
+	bool grace_over;
+};
+
+/* Takes a task that was just leased; records "started". In the transaction. */
+int
+run_open(struct worker *worker, const struct task_row *row, int64_t now,
+    struct run **ret_run, struct fail *fail);
+
+void
+run_close(struct run *run); /* cuts off its effects */
+
+/* Records what came in and what is decided. In the transaction. */
+int
+run_advance(struct run *run, int64_t now, struct fail *fail);
+
+/* Starts what run_advance recorded the intents of. After the commit. */
+int
+run_start_effects(struct run *run, struct fail *fail);
+
+/* An upper bound for what run_advance will write. */
+size_t
+run_room(const struct run *run);
+
+#endif

@@ -1,0 +1,373 @@
+/*
+ * How it works: effects end in callbacks, which only keep what came as a fact
+ * and mark the run; everything else happens in the worker's tick. A run whose
+ * lease turns out to be another's records nothing any more: what its effects
+ * brought is dropped, since the other worker already counts them as in doubt.
+ */
+#include "common/store/worker_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/json/log.h"
+
+#define EVENT_ROOM ((size_t)EVENT_MAX)
+#define LOOK_MS 100 /* how old the text in the progress file may be */
+
+static const char *
+error_message(const cJSON *data)
+{
+	return json_string(cJSON_GetObjectItemCaseSensitive(data, "error"),
+	    "message");
+}
+
+static void
+log_event(void *context, const struct event *event)
+{
+	const struct run *run = context;
+	const cJSON *data = event->data;
+	const char *reason = json_string(data, "reason");
+
+	log_line("info", event_type_name(event->type), "task", run->id,
+	    "worker", run->worker->name,
+	    "call", json_string(data, "call"),
+	    "tool", json_string(data, "tool"),
+	    "stop_reason", json_string(data, "stop_reason"),
+	    "request_id", json_string(data, "request_id"),
+	    "reason", reason ? reason : error_message(data), NULL);
+}
+
+static void
+run_timer(void *context)
+{
+	struct run *run = context;
+
+	run->dirty = true;
+	run->worker->dirty = true;
+}
+
+static char *
+progress_path(const struct run *run)
+{
+	return mem_print("%s/progress/%s", store_folder(run->worker->store),
+	    run->id);
+}
+
+/* Adds what came since the last time to the progress file. The work does not
+ * depend on it. */
+static void
+write_progress(void *context)
+{
+	struct run *run = context;
+	char *path;
+
+	if (run->progress < 0) {
+		path = progress_path(run);
+		/* Cutting the old file to nothing would make some file systems
+		 * write the new one out when it is closed. */
+		(void)unlink(path);
+		run->progress = open(path,
+		    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		run->has_progress = run->has_progress || run->progress >= 0;
+		free(path);
+	}
+	if (run->progress >= 0 && run->text.length > 0 &&
+	    write(run->progress, run->text.data, run->text.length) < 0)
+		log_line("debug", "progress", "task", run->id, "reason",
+		    strerror(errno), NULL);
+	buf_reset(&run->text);
+}
+
+/* What a reply is not long enough to show is not written at all. */
+static void
+end_progress(struct run *run)
+{
+	loop_cancel(run->worker->loop, &run->look);
+	buf_release(&run->text);
+	if (run->progress >= 0)
+		close(run->progress);
+	run->progress = -1;
+}
+
+static void
+remove_progress(const struct run *run)
+{
+	char *path = progress_path(run);
+
+	(void)unlink(path);
+	free(path);
+}
+
+int
+run_open(struct worker *worker, const struct task_row *row, int64_t now,
+    struct run **ret_run, struct fail *fail)
+{
+	struct run *run = mem_alloc(sizeof(*run));
+	struct buf members = BUF_INIT(EVENT_ROOM);
+	int result;
+
+	run->worker = worker;
+	run->fence = row->fence;
+	run->dirty = true;
+	run->progress = -1;
+	run->timer.fire = run_timer;
+	run->timer.context = run;
+	run->text = BUF_INIT(EVENT_ROOM);
+	run->look.fire = write_progress;
+	run->look.context = run;
+	run->drive.recorded = log_event;
+	run->drive.context = run;
+	id_format(&row->id, run->id);
+	if (drive_open(&run->drive, worker->store, row, fail) < 0) {
+		free(run);
+		return -1;
+	}
+	remove_progress(run); /* of a worker that died in the middle of it */
+	member_string(&members, "worker", worker->name);
+	member_integer(&members, "fence", (int64_t)row->fence);
+	result = drive_record(&run->drive, worker->store, now, EVENT_STARTED,
+	    members.data, members.length, fail);
+	if (result == 0)
+		result = drive_save(&run->drive, worker->store, now, fail);
+	buf_release(&members);
+	if (result < 0)
+		run_close(run);
+	else
+		*ret_run = run;
+	return result;
+}
+
+void
+run_close(struct run *run)
+{
+	struct job *job;
+	size_t i;
+
+	if (!run)
+		return;
+	while ((job = run->jobs)) {
+		run->jobs = job->next;
+		effect_cancel(job->effect);
+		free(job);
+	}
+	for (i = 0; i < run->fact_count; i++)
+		buf_release(&run->facts[i].members);
+	free(run->facts);
+	if (run->has_progress && !run->lost)
+		remove_progress(run);
+	end_progress(run);
+	loop_cancel(run->worker->loop, &run->timer);
+	plan_release(&run->plan);
+	drive_close(&run->drive);
+	free(run);
+}
+
+size_t
+run_room(const struct run *run)
+{
+	size_t i, room = 8192;
+
+	/* A reply can ask for many calls, each of which is recorded. */
+	for (i = 0; i < run->fact_count; i++)
+		room += 1024 + run->facts[i].members.length *
+		    (run->facts[i].type == EVENT_MODEL_REPLIED ? 64 : 1);
+	return room;
+}
+
+static int
+record_facts(struct run *run, int64_t now, struct fail *fail)
+{
+	struct fact *fact;
+	size_t i;
+	int result = 0;
+
+	for (i = 0; i < run->fact_count; i++) {
+		fact = &run->facts[i];
+		if (result == 0)
+			result = drive_record(&run->drive, run->worker->store,
+			    now, fact->type, fact->members.data,
+			    fact->members.length, fail);
+		buf_release(&fact->members);
+	}
+	run->fact_count = 0;
+	return result;
+}
+
+static bool
+pinning(const struct run *run)
+{
+	const struct job *job;
+
+	for (job = run->jobs; job; job = job->next)
+		if (job->type == ACTION_PIN)
+			return true;
+	return false;
+}
+
+static int
+record_intents(struct run *run, int64_t now, struct fail *fail)
+{
+	struct action *action;
+	size_t i;
+
+	for (i = 0; i < run->plan.count; i++) {
+		action = &run->plan.actions[i];
+		if (action->type == ACTION_PIN)
+			continue;
+		if (drive_record(&run->drive, run->worker->store, now,
+			action->intent, action->members.data,
+			action->members.length, fail) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Told to go: nothing new is begun, and the lease is given back as soon as
+ * nothing is under way, or when the grace is over. */
+static int
+give_back(struct run *run, int64_t now, struct fail *fail)
+{
+	struct buf members = BUF_INIT(EVENT_ROOM);
+	struct agent_summary summary;
+	int result;
+
+	plan_release(&run->plan);
+	agent_summary(run->drive.agent, &summary);
+	if (summary.state != TASK_RUNNING ||
+	    (run->jobs && !run->worker->grace_over))
+		return 0;
+	member_string(&members, "worker", run->worker->name);
+	member_string(&members, "reason", "drained");
+	result = drive_record(&run->drive, run->worker->store, now,
+	    EVENT_RELEASED, members.data, members.length, fail);
+	buf_release(&members);
+	return result;
+}
+
+static bool
+is_ours(const struct run *run)
+{
+	const struct task_row *row = &run->drive.row;
+
+	return row->state == TASK_RUNNING && row->fence == run->fence &&
+	    memcmp(&row->worker, &run->worker->id, sizeof(row->worker)) == 0;
+}
+
+int
+run_advance(struct run *run, int64_t now, struct fail *fail)
+{
+	struct store *store = run->worker->store;
+	uint64_t seq;
+
+	plan_release(&run->plan);
+	if (store_get(store, &run->drive.row.id, &run->drive.row, fail) < 0)
+		return -1;
+	seq = run->drive.row.seq;
+	if (!is_ours(run)) {
+		run->lost = true;
+		log_line("warning", "fenced", "task", run->id, "worker",
+		    run->worker->name, "reason", "the lease ran out and "
+		    "another worker has the task; what this one brought is "
+		    "dropped", NULL);
+		return 0;
+	}
+	if (drive_catch_up(&run->drive, store, fail) < 0 ||
+	    record_facts(run, now, fail) < 0 ||
+	    drive_plan(&run->drive, store, now, &run->plan, fail) < 0)
+		return -1;
+	if (run->worker->draining ? give_back(run, now, fail) < 0 :
+	    record_intents(run, now, fail) < 0)
+		return -1;
+	/* The row says what the events say: who appends saves. */
+	return run->drive.row.seq == seq ? 0 :
+	    drive_save(&run->drive, store, now, fail);
+}
+
+/* ---- effects ---- */
+
+static void
+job_text(void *context, const char *bytes, size_t length)
+{
+	struct run *run = ((struct job *)context)->run;
+
+	if (run->text.length == 0)
+		loop_timer(run->worker->loop, &run->look,
+		    clock_boot() + LOOK_MS);
+	buf_add(&run->text, bytes, length);
+}
+
+static void
+job_done(void *context, enum event_type type, struct buf *members)
+{
+	struct job *job = context, **at;
+	struct run *run = job->run;
+	struct fact *fact;
+
+	for (at = &run->jobs; *at != job; at = &(*at)->next)
+		;
+	*at = job->next;
+	if (job->type == ACTION_MODEL)
+		end_progress(run);
+	free(job);
+	run->facts = mem_grow(run->facts, run->fact_count + 1,
+	    sizeof(*run->facts));
+	fact = &run->facts[run->fact_count++];
+	fact->type = type;
+	fact->members = *members;
+	*members = BUF_INIT(members->maximum);
+	run->dirty = true;
+	run->worker->dirty = true;
+}
+
+static int
+start_effect(struct run *run, const struct action *action, struct fail *fail)
+{
+	struct job *job = mem_alloc(sizeof(*job));
+	struct effect_request request = {
+		.agent = run->drive.agent,
+		.action = action,
+		.text = job_text,
+		.done = job_done,
+		.context = job,
+	};
+
+	job->run = run;
+	job->type = action->type;
+	job->next = run->jobs;
+	run->jobs = job;
+	if (effect_start(run->worker->effects, &request, &job->effect,
+		fail) < 0) {
+		run->jobs = job->next;
+		free(job);
+		return -1;
+	}
+	return 0;
+}
+
+int
+run_start_effects(struct run *run, struct fail *fail)
+{
+	int64_t wait;
+	size_t i;
+
+	for (i = 0; i < run->plan.count; i++) {
+		if (run->plan.actions[i].type == ACTION_PIN && pinning(run))
+			continue;
+		if (start_effect(run, &run->plan.actions[i], fail) < 0)
+			return -1;
+	}
+	if (run->plan.wake_at) {
+		wait = run->plan.wake_at - clock_wall();
+		loop_timer(run->worker->loop, &run->timer,
+		    clock_boot() + (wait > 0 ? wait : 0));
+	} else {
+		loop_cancel(run->worker->loop, &run->timer);
+	}
+	plan_release(&run->plan);
+	return 0;
+}

@@ -1,0 +1,473 @@
+/*
+ * How it works: a table says for each method its path, its reply's type and
+ * its time limits; everything else is the same for all of them.
+ */
+#include "common/temporal/api.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "common/base/file.h"
+#include "common/base/mem.h"
+
+#define PATIENCE_MS 10000
+#define PLAIN_MS 10000
+#define POLL_MS 70000 /* the server answers an empty one after 60 s */
+#define IDENTITY_MAX 200
+
+#define SERVICE "/temporal.api.workflowservice.v1.WorkflowService/"
+#define OPERATOR "/temporal.api.operatorservice.v1.OperatorService/"
+#define HEALTH "/grpc.health.v1.Health/"
+
+enum pace { PLAIN, WAIT, POLL };
+
+struct method {
+	const char *service, *name;
+	const ProtobufCMessageDescriptor *reply;
+	enum pace pace;
+};
+
+#define METHOD(service, name, type, pace) \
+	{ service, name, &api__##type##__descriptor, pace }
+
+static const struct method methods[] = {
+	[TEMPORAL_START] = METHOD(SERVICE, "StartWorkflowExecution",
+	    start_workflow_execution_response, PLAIN),
+	[TEMPORAL_SIGNAL] = METHOD(SERVICE, "SignalWorkflowExecution",
+	    signal_workflow_execution_response, PLAIN),
+	[TEMPORAL_CANCEL] = METHOD(SERVICE, "RequestCancelWorkflowExecution",
+	    request_cancel_workflow_execution_response, PLAIN),
+	[TEMPORAL_TERMINATE] = METHOD(SERVICE, "TerminateWorkflowExecution",
+	    terminate_workflow_execution_response, PLAIN),
+	[TEMPORAL_DELETE] = METHOD(SERVICE, "DeleteWorkflowExecution",
+	    delete_workflow_execution_response, PLAIN),
+	[TEMPORAL_QUERY] = METHOD(SERVICE, "QueryWorkflow",
+	    query_workflow_response, PLAIN),
+	[TEMPORAL_DESCRIBE] = METHOD(SERVICE, "DescribeWorkflowExecution",
+	    describe_workflow_execution_response, PLAIN),
+	[TEMPORAL_HISTORY] = METHOD(SERVICE, "GetWorkflowExecutionHistory",
+	    get_workflow_execution_history_response, PLAIN),
+	[TEMPORAL_HISTORY_WAIT] = METHOD(SERVICE, "GetWorkflowExecutionHistory",
+	    get_workflow_execution_history_response, WAIT),
+	[TEMPORAL_HISTORY_REVERSE] = METHOD(SERVICE,
+	    "GetWorkflowExecutionHistoryReverse",
+	    get_workflow_execution_history_reverse_response, PLAIN),
+	[TEMPORAL_LIST] = METHOD(SERVICE, "ListWorkflowExecutions",
+	    list_workflow_executions_response, PLAIN),
+	[TEMPORAL_COUNT] = METHOD(SERVICE, "CountWorkflowExecutions",
+	    count_workflow_executions_response, PLAIN),
+	[TEMPORAL_SCHEDULE_CREATE] = METHOD(SERVICE, "CreateSchedule",
+	    create_schedule_response, PLAIN),
+	[TEMPORAL_SCHEDULE_DESCRIBE] = METHOD(SERVICE, "DescribeSchedule",
+	    describe_schedule_response, PLAIN),
+	[TEMPORAL_SCHEDULE_PATCH] = METHOD(SERVICE, "PatchSchedule",
+	    patch_schedule_response, PLAIN),
+	[TEMPORAL_SCHEDULE_DELETE] = METHOD(SERVICE, "DeleteSchedule",
+	    delete_schedule_response, PLAIN),
+	[TEMPORAL_SCHEDULE_LIST] = METHOD(SERVICE, "ListSchedules",
+	    list_schedules_response, PLAIN),
+	[TEMPORAL_SYSTEM_INFO] = METHOD(SERVICE, "GetSystemInfo",
+	    get_system_info_response, PLAIN),
+	[TEMPORAL_HEALTH] = METHOD(HEALTH, "Check", health_check_response,
+	    PLAIN),
+	[TEMPORAL_NAMESPACE] = METHOD(SERVICE, "DescribeNamespace",
+	    describe_namespace_response, PLAIN),
+	[TEMPORAL_NAMESPACE_REGISTER] = METHOD(SERVICE, "RegisterNamespace",
+	    register_namespace_response, PLAIN),
+	[TEMPORAL_ATTRIBUTES_ADD] = METHOD(OPERATOR, "AddSearchAttributes",
+	    add_search_attributes_response, PLAIN),
+	[TEMPORAL_QUEUE] = METHOD(SERVICE, "DescribeTaskQueue",
+	    describe_task_queue_response, PLAIN),
+	[TEMPORAL_POLL_WORKFLOW] = METHOD(SERVICE, "PollWorkflowTaskQueue",
+	    poll_workflow_task_queue_response, POLL),
+	[TEMPORAL_WORKFLOW_COMPLETED] = METHOD(SERVICE,
+	    "RespondWorkflowTaskCompleted",
+	    respond_workflow_task_completed_response, PLAIN),
+	[TEMPORAL_WORKFLOW_FAILED] = METHOD(SERVICE,
+	    "RespondWorkflowTaskFailed",
+	    respond_workflow_task_failed_response, PLAIN),
+	[TEMPORAL_QUERY_COMPLETED] = METHOD(SERVICE,
+	    "RespondQueryTaskCompleted",
+	    respond_query_task_completed_response, PLAIN),
+	[TEMPORAL_POLL_ACTIVITY] = METHOD(SERVICE, "PollActivityTaskQueue",
+	    poll_activity_task_queue_response, POLL),
+	[TEMPORAL_HEARTBEAT] = METHOD(SERVICE, "RecordActivityTaskHeartbeat",
+	    record_activity_task_heartbeat_response, PLAIN),
+	[TEMPORAL_ACTIVITY_COMPLETED] = METHOD(SERVICE,
+	    "RespondActivityTaskCompleted",
+	    respond_activity_task_completed_response, PLAIN),
+	[TEMPORAL_ACTIVITY_FAILED] = METHOD(SERVICE,
+	    "RespondActivityTaskFailed",
+	    respond_activity_task_failed_response, PLAIN),
+	[TEMPORAL_ACTIVITY_FAILED_BY_ID] = METHOD(SERVICE,
+	    "RespondActivityTaskFailedById",
+	    respond_activity_task_failed_by_id_response, PLAIN),
+	[TEMPORAL_ACTIVITY_CANCELED] = METHOD(SERVICE,
+	    "RespondActivityTaskCanceled",
+	    respond_activity_task_canceled_response, PLAIN),
+	[TEMPORAL_SHUTDOWN_WORKER] = METHOD(SERVICE, "ShutdownWorker",
+	    shutdown_worker_response, PLAIN),
+};
+
+struct temporal {
+	struct loop *loop;
+	bool own_loop;
+	struct grpc *grpc;
+	char *address, *namespace, *identity;
+	int64_t timeout_ms, patience_ms, poll_ms;
+};
+
+/* ---- open ---- */
+
+/* Splits TARGET into address and namespace. */
+static int
+split_target(struct temporal *temporal, const char *target,
+    struct fail *fail)
+{
+	static const char scheme[] = "temporal://";
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "abcdefghijklmnopqrstuvwxyz0123456789._-";
+	const char *host = target + sizeof(scheme) - 1, *name;
+	size_t length;
+	const char *port;
+
+	if (strncmp(target, scheme, sizeof(scheme) - 1) != 0)
+		goto wrong;
+	length = strcspn(host, "/");
+	name = host[length] == '/' ? host + length + 1 : "";
+	if (length == 0 || strspn(name, plain) != strlen(name))
+		goto wrong;
+	port = memchr(host, ']', length);
+	port = memchr(port != NULL ? port : host, ':',
+	    length - (size_t)((port != NULL ? port : host) - host));
+	temporal->address = mem_print("%.*s%s", (int)length, host,
+	    port != NULL ? "" : ":7233");
+	temporal->namespace = mem_string(name[0] != '\0' ? name : "default");
+	return 0;
+wrong:
+	return fail_set(fail, FAIL_NEVER, "unknown_engine",
+	    "\"%.200s\" is not the address of a Temporal server: use "
+	    "temporal://HOST:PORT/NAMESPACE", target);
+}
+
+static const char *
+environment(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+static bool
+is_true(const char *value)
+{
+	return value != NULL && (strcasecmp(value, "true") == 0 ||
+	    strcmp(value, "1") == 0);
+}
+
+/* A file that libcurl would miss only when it connects. */
+static int
+check_file(const char *name, const char *path, struct fail *fail)
+{
+	if (path == NULL || access(path, R_OK) == 0)
+		return 0;
+	fail_errno(fail, "cannot read %s, which %s names", path, name);
+	fail->kind = FAIL_NEVER;
+	return -1;
+}
+
+static int
+open_channel(struct temporal *temporal,
+    const struct temporal_options *options, struct fail *fail)
+{
+	static const char version[] = "client-version: " AGENT_VERSION;
+	char *space = mem_print("temporal-namespace: %s",
+	    temporal->namespace);
+	const char *const metadata[] = { "client-name: agent-utils", version,
+	    "supported-server-versions: >=1.0.0 <2.0.0",
+	    "supported-features: follows-next-run-id", space, NULL };
+	struct grpc_options grpc = {
+		.address = temporal->address,
+		.server_name = environment("TEMPORAL_TLS_SERVER_NAME"),
+		.authority_file =
+		    environment("TEMPORAL_TLS_SERVER_CA_CERT_PATH"),
+		.certificate_file =
+		    environment("TEMPORAL_TLS_CLIENT_CERT_PATH"),
+		.key_file = environment("TEMPORAL_TLS_CLIENT_KEY_PATH"),
+		.metadata = metadata,
+		.hello = SERVICE "GetSystemInfo",
+		.age_ms = options->age_ms,
+	};
+	const char *tls = environment("TEMPORAL_TLS");
+	char *key = NULL;
+	int result = -1;
+
+	if (file_secret("TEMPORAL_API_KEY", &key, fail) < 0 ||
+	    check_file("TEMPORAL_TLS_SERVER_CA_CERT_PATH",
+	        grpc.authority_file, fail) < 0 ||
+	    check_file("TEMPORAL_TLS_CLIENT_CERT_PATH",
+	        grpc.certificate_file, fail) < 0 ||
+	    check_file("TEMPORAL_TLS_CLIENT_KEY_PATH", grpc.key_file,
+	        fail) < 0)
+		goto out;
+	grpc.bearer = key;
+	grpc.tls = tls != NULL ? is_true(tls)
+	    : key != NULL || grpc.authority_file != NULL ||
+	    grpc.certificate_file != NULL || grpc.server_name != NULL;
+	if (!grpc.tls)
+		grpc.server_name = NULL;
+	result = grpc_open(temporal->loop, &grpc, &temporal->grpc, fail);
+out:
+	free(key);
+	free(space);
+	return result;
+}
+
+int
+temporal_open(struct loop *loop, const struct temporal_options *options,
+    struct temporal **ret_temporal, struct fail *fail)
+{
+	struct temporal *temporal = mem_alloc(sizeof(*temporal));
+	char host[128] = "";
+
+	gethostname(host, sizeof(host) - 1);
+	temporal->identity = options->identity != NULL
+	    ? mem_print("%.*s", IDENTITY_MAX, options->identity)
+	    : mem_print("%ld@%s", (long)getpid(), host);
+	temporal->timeout_ms = options->timeout_ms > 0 ? options->timeout_ms
+	    : PLAIN_MS;
+	temporal->patience_ms = options->patience_ms > 0
+	    ? options->patience_ms : PATIENCE_MS;
+	temporal->poll_ms = options->poll_ms > 0 ? options->poll_ms
+	    : POLL_MS;
+	temporal->loop = loop;
+	if (loop == NULL && loop_open(&temporal->loop, fail) < 0)
+		goto out;
+	temporal->own_loop = loop == NULL;
+	if (split_target(temporal, options->target, fail) < 0 ||
+	    open_channel(temporal, options, fail) < 0)
+		goto out;
+	*ret_temporal = temporal;
+	return 0;
+out:
+	temporal_close(temporal);
+	return -1;
+}
+
+void
+temporal_close(struct temporal *temporal)
+{
+	if (temporal == NULL)
+		return;
+	grpc_close(temporal->grpc);
+	if (temporal->own_loop)
+		loop_close(temporal->loop);
+	free(temporal->address);
+	free(temporal->namespace);
+	free(temporal->identity);
+	free(temporal);
+}
+
+const char *
+temporal_namespace(const struct temporal *temporal)
+{
+	return temporal->namespace;
+}
+
+const char *
+temporal_identity(const struct temporal *temporal)
+{
+	return temporal->identity;
+}
+
+struct loop *
+temporal_loop(struct temporal *temporal)
+{
+	return temporal->loop;
+}
+
+/* ---- answers ---- */
+
+/* The first detail of a failure whose type ends with NAME. */
+static const Api__Any *
+find_detail(const Api__Status *status, const char *name)
+{
+	size_t i, length;
+	const char *type;
+
+	for (i = 0; status != NULL && i < status->n_details; i++) {
+		type = status->details[i]->type_url;
+		length = strlen(type);
+		if (length > strlen(name) &&
+		    strcmp(type + length - strlen(name), name) == 0)
+			return status->details[i];
+	}
+	return NULL;
+}
+
+static void
+note_run(struct temporal_answer *answer, const Api__Any *detail)
+{
+	Api__WorkflowExecutionAlreadyStartedFailure *failure;
+
+	failure = detail == NULL ? NULL :
+	    api__workflow_execution_already_started_failure__unpack(NULL,
+	    detail->value.len, detail->value.data);
+	if (failure == NULL)
+		return;
+	snprintf(answer->run_id, sizeof(answer->run_id), "%s",
+	    failure->run_id);
+	api__workflow_execution_already_started_failure__free_unpacked(
+	    failure, NULL);
+}
+
+static const struct {
+	enum fail_kind kind;
+	const char *type;
+} kinds[] = {
+	[GRPC_CANCELLED] = { FAIL_NOT_NOW, "temporal_unavailable" },
+	[GRPC_UNKNOWN] = { FAIL_NOT_NOW, "temporal_unavailable" },
+	[GRPC_INVALID_ARGUMENT] = { FAIL_NEVER, "invalid_argument" },
+	[GRPC_DEADLINE_EXCEEDED] = { FAIL_NOT_NOW, "temporal_unavailable" },
+	[GRPC_NOT_FOUND] = { FAIL_NO, "not_found" },
+	[GRPC_ALREADY_EXISTS] = { FAIL_NO, "already_exists" },
+	[GRPC_PERMISSION_DENIED] = { FAIL_NEVER, "permission" },
+	[GRPC_RESOURCE_EXHAUSTED] = { FAIL_NOT_NOW, "temporal_overloaded" },
+	[GRPC_FAILED_PRECONDITION] = { FAIL_NOT_NOW, "failed_precondition" },
+	[GRPC_ABORTED] = { FAIL_NOT_NOW, "temporal_unavailable" },
+	[GRPC_OUT_OF_RANGE] = { FAIL_NEVER, "invalid_argument" },
+	[GRPC_UNIMPLEMENTED] = { FAIL_NEVER, "unimplemented" },
+	[GRPC_INTERNAL] = { FAIL_NOT_NOW, "temporal_unavailable" },
+	[GRPC_UNAVAILABLE] = { FAIL_NOT_NOW, "temporal_unavailable" },
+	[GRPC_DATA_LOSS] = { FAIL_NOT_NOW, "temporal_unavailable" },
+	[GRPC_UNAUTHENTICATED] = { FAIL_NEVER, "permission" },
+};
+
+static void
+say_failure(struct temporal_answer *answer, const struct grpc_reply *reply,
+    const Api__Status *details)
+{
+	const struct temporal *temporal = answer->temporal;
+	const char *name = methods[answer->method].name;
+	const char *text = reply->message[0] != '\0' ? reply->message
+	    : "no reason given";
+	enum fail_kind kind = kinds[reply->status].kind;
+	const char *type = kinds[reply->status].type;
+
+	if (find_detail(details, ".NamespaceNotFoundFailure") != NULL) {
+		fail_set(&answer->fail, FAIL_NEVER, "no_namespace",
+		    "Temporal at %s has no namespace \"%s\": create it, or "
+		    "name another in the engine's address",
+		    temporal->address, temporal->namespace);
+		return;
+	}
+	if (reply->unsent && kind == FAIL_NOT_NOW) {
+		fail_set(&answer->fail, kind, type,
+		    "cannot reach Temporal at %s: %s", temporal->address,
+		    text);
+		return;
+	}
+	if (find_detail(details, ".QueryFailedFailure") != NULL) {
+		kind = FAIL_NO;
+		type = "query_failed";
+	} else if (strstr(text, "larger than max") != NULL ||
+	    strstr(text, "exceeds size limit") != NULL) {
+		kind = FAIL_NEVER;
+		type = "too_large";
+	}
+	fail_set(&answer->fail, kind, type, "%s at Temporal (%s): %s (%s)%s",
+	    name, temporal->address, text, grpc_status_name(reply->status),
+	    strcmp(type, "permission") == 0
+	    ? ": check TEMPORAL_API_KEY or the client's certificate" : "");
+}
+
+static void
+take_reply(void *context, const struct grpc_reply *reply)
+{
+	struct temporal_answer *answer = context;
+	Api__Status *details = NULL;
+
+	answer->call = NULL;
+	answer->done = true;
+	answer->status = reply->status;
+	answer->unsent = reply->unsent;
+	if (reply->status == GRPC_OK) {
+		answer->message = protobuf_c_message_unpack(
+		    methods[answer->method].reply, NULL, reply->size,
+		    reply->body);
+		if (answer->message == NULL) {
+			answer->status = GRPC_INTERNAL;
+			fail_set(&answer->fail, FAIL_NOT_NOW,
+			    "temporal_unavailable",
+			    "the reply to %s from %s is not a valid message",
+			    methods[answer->method].name,
+			    answer->temporal->address);
+		}
+	} else {
+		if (reply->details_size > 0)
+			details = api__status__unpack(NULL,
+			    reply->details_size, reply->details);
+		say_failure(answer, reply, details);
+		note_run(answer, find_detail(details,
+		    ".WorkflowExecutionAlreadyStartedFailure"));
+		if (details != NULL)
+			api__status__free_unpacked(details, NULL);
+	}
+	if (answer->then != NULL)
+		answer->then(answer->context, answer);
+}
+
+int
+temporal_send(struct temporal *temporal, enum temporal_method method,
+    const ProtobufCMessage *request, struct temporal_answer *answer,
+    struct fail *fail)
+{
+	const struct method *row = &methods[method];
+	char *path = mem_print("%s%s", row->service, row->name);
+	struct grpc_request grpc = {
+		.path = path,
+		.size = protobuf_c_message_get_packed_size(request),
+		.timeout_ms = row->pace == PLAIN ? temporal->timeout_ms
+		    : row->pace == POLL ? temporal->poll_ms : POLL_MS,
+		.repeat_ms = row->pace == POLL ? 0 : temporal->patience_ms,
+		.done = take_reply,
+		.context = answer,
+	};
+	uint8_t *message;
+	int result;
+
+	temporal_answer_release(answer);
+	answer->temporal = temporal;
+	answer->method = method;
+	grpc.frame = grpc_frame(grpc.size, &message);
+	protobuf_c_message_pack(request, message);
+	result = grpc_start(temporal->grpc, &grpc, &answer->call, fail);
+	free(path);
+	return result;
+}
+
+int
+temporal_wait(struct temporal *temporal, struct temporal_answer *answer,
+    struct fail *fail)
+{
+	while (!answer->done)
+		if (loop_turn(temporal->loop, -1, fail) < 0)
+			return -1;
+	if (answer->status == GRPC_OK)
+		return 0;
+	*fail = answer->fail;
+	return -1;
+}
+
+void
+temporal_answer_release(struct temporal_answer *answer)
+{
+	if (answer->call != NULL)
+		grpc_cancel(answer->call);
+	if (answer->message != NULL)
+		protobuf_c_message_free_unpacked(answer->message, NULL);
+	*answer = (struct temporal_answer){ .then = answer->then,
+		.context = answer->context };
+}

@@ -1,0 +1,169 @@
+/*
+ * temporal_client: the calls of Temporal's client side, from plain values. Each
+ * sends (temporal_send) into an answer, which temporal_wait waits for or whose
+ * then is called; the reply's type stands beside each call. Everything passed
+ * is copied.
+ */
+#ifndef COMMON_TEMPORAL_CLIENT_H
+#define COMMON_TEMPORAL_CLIENT_H
+
+#include "common/temporal/api.h"
+
+struct temporal_field { /* of a memo or of search attributes */
+	const char *name;
+	struct span json;
+};
+
+enum temporal_reuse { /* the id of a run that is closed */
+	TEMPORAL_REUSE = 1, TEMPORAL_REUSE_FAILED, TEMPORAL_REUSE_NEVER,
+};
+
+enum temporal_conflict { /* the id of a run that is open */
+	TEMPORAL_CONFLICT_FAIL = 1, TEMPORAL_CONFLICT_USE,
+	TEMPORAL_CONFLICT_END,
+};
+
+/* What is NULL, empty or 0 is left to the server. */
+struct temporal_start {
+	const char *id, *type, *queue; /* needed */
+	struct span input;             /* JSON, the first argument */
+	struct span more;              /* the second */
+	const struct temporal_field *memo, *attributes;
+	size_t memo_count, attribute_count;
+	const char *summary;           /* words for the web page */
+	int priority;                  /* 1 high to 5 low */
+	const char *fairness;          /* those who share have each their turn */
+	int64_t execution_ms, task_ms; /* time limits */
+
+	/* not for schedules: */
+	const char *request_id;        /* the same again is the same run; NULL:
+	                                * a new one, for this call only */
+	enum temporal_reuse reuse;
+	enum temporal_conflict conflict;
+	int64_t delay_ms;
+};
+
+/* StartWorkflowExecutionResponse. "already_exists": answer.run_id is set.
+ * FAIL_NEVER, type "too_large", for an input over TEMPORAL_BLOB_MAX. */
+int
+temporal_start(struct temporal *temporal, const struct temporal_start *start,
+    struct temporal_answer *answer, struct fail *fail);
+
+/* RUN is NULL for the latest one, in all calls. DescribeWorkflow-
+ * ExecutionResponse. */
+int
+temporal_describe(struct temporal *temporal, const char *id, const char *run,
+    struct temporal_answer *answer, struct fail *fail);
+
+/* One page. TOKEN: the last page's, or NULL. */
+struct temporal_page {
+	const char *id, *run;
+	const ProtobufCBinaryData *token;
+	int32_t size;      /* 0: the server's */
+	bool wait;         /* until there is a new event; about 20 seconds, then
+	                    * a page without events but with a token */
+	bool close_only;   /* only the event that closes the run */
+	bool reverse;      /* newest first; neither wait nor close_only */
+};
+
+/* GetWorkflowExecutionHistoryResponse or ...ReverseResponse, which are alike. */
+int
+temporal_history(struct temporal *temporal, const struct temporal_page *page,
+    struct temporal_answer *answer, struct fail *fail);
+
+/* QUERY is SQL-like (temporal_quote for the values). What is listed may be a
+ * second old. ListWorkflowExecutionsResponse, CountWorkflowExecutionsResponse. */
+int
+temporal_list(struct temporal *temporal, const char *query, int32_t size,
+    const ProtobufCBinaryData *token, struct temporal_answer *answer,
+    struct fail *fail);
+
+int
+temporal_count(struct temporal *temporal, const char *query,
+    struct temporal_answer *answer, struct fail *fail);
+
+/* JSON: the argument, length 0 for none. Closed: "not_found". "too_large" as
+ * for a start. */
+int
+temporal_signal(struct temporal *temporal, const char *id, const char *run,
+    const char *name, struct span json, struct temporal_answer *answer,
+    struct fail *fail);
+
+int
+temporal_cancel(struct temporal *temporal, const char *id, const char *run,
+    const char *reason, struct temporal_answer *answer, struct fail *fail);
+
+int
+temporal_terminate(struct temporal *temporal, const char *id,
+    const char *run, const char *reason, struct temporal_answer *answer,
+    struct fail *fail);
+
+/* QueryWorkflowResponse; needs a worker. */
+int
+temporal_query(struct temporal *temporal, const char *id, const char *run,
+    const char *type, struct span json, struct temporal_answer *answer,
+    struct fail *fail);
+
+struct temporal_schedule {
+	const char *id;
+	const char *cron;       /* five fields, or "@every 1h" and such */
+	const char *zone;       /* "Europe/Berlin"; NULL: UTC */
+	struct temporal_start action; /* its id gets the time behind it */
+	int overlap;            /* 1 skip 2 one waits 3 all wait 6 all run */
+	bool paused;
+	const char *notes;
+};
+
+/* Its memo is the action's. */
+int
+temporal_schedule_create(struct temporal *temporal,
+    const struct temporal_schedule *schedule, struct temporal_answer *answer,
+    struct fail *fail);
+
+/* DescribeScheduleResponse. */
+int
+temporal_schedule_describe(struct temporal *temporal, const char *id,
+    struct temporal_answer *answer, struct fail *fail);
+
+enum temporal_patch { TEMPORAL_PAUSE, TEMPORAL_RESUME, TEMPORAL_TRIGGER };
+
+int
+temporal_schedule_patch(struct temporal *temporal, const char *id,
+    enum temporal_patch what, const char *notes,
+    struct temporal_answer *answer, struct fail *fail);
+
+int
+temporal_schedule_delete(struct temporal *temporal, const char *id,
+    struct temporal_answer *answer, struct fail *fail);
+
+/* ListSchedulesResponse; what is listed may be a second old. */
+int
+temporal_schedule_list(struct temporal *temporal, int32_t size,
+    const ProtobufCBinaryData *token, struct temporal_answer *answer,
+    struct fail *fail);
+
+/* How much waits in a queue, and who polls it: DescribeTaskQueueResponse. */
+int
+temporal_queue(struct temporal *temporal, const char *queue, bool activities,
+    struct temporal_answer *answer, struct fail *fail);
+
+/* GetSystemInfoResponse, DescribeNamespaceResponse, HealthCheckResponse. */
+int
+temporal_system_info(struct temporal *temporal,
+    struct temporal_answer *answer, struct fail *fail);
+
+int
+temporal_describe_namespace(struct temporal *temporal,
+    struct temporal_answer *answer, struct fail *fail);
+
+int
+temporal_health(struct temporal *temporal, struct temporal_answer *answer,
+    struct fail *fail);
+
+/* A worker says that it ends: ends its polls where the server can do that. */
+int
+temporal_shutdown_worker(struct temporal *temporal, const char *queue,
+    const char *sticky_queue, const char *instance,
+    struct temporal_answer *answer, struct fail *fail);
+
+#endif

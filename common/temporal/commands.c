@@ -1,0 +1,590 @@
+/*
+ * How it works: commands are built on the heap piece by piece and freed as
+ * messages are. Every payload is JSON, and what a person looks at in a history
+ * has a summary.
+ */
+#include "common/temporal/worker_internal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+
+#define HEARTBEAT_MS 3000     /* a lost worker is noticed so soon */
+#define HEARTBEAT_DOUBT_MS 10000 /* a wrong alarm makes a call doubtful */
+#define DAY_MS ((int64_t)24 * 3600 * 1000)
+#define PIN_MS 120000
+#define SPARE_MS 60000        /* more than the effect's own limit */
+#define SHOWN_INPUT 2048      /* the whole is in the reply */
+#define SUMMARY_MAX 300       /* as JSON, in quotes: the server takes 400 */
+#define MESSAGE_MAX 4096      /* the whole is in the details */
+#define MODEL_LOST_MAX 50
+#define CALL_LOST_MAX 10
+
+#define ATTRIBUTES(name) API__COMMAND__ATTRIBUTES_ ## name ## \
+	_COMMAND_ATTRIBUTES
+
+/* An empty message on the heap. */
+#define NEW(type) make(&api__ ## type ## __descriptor)
+
+static void *
+make(const ProtobufCMessageDescriptor *descriptor)
+{
+	void *message = mem_alloc(descriptor->sizeof_message);
+
+	protobuf_c_message_init(descriptor, message);
+	return message;
+}
+
+/* An array of one pointer. */
+static void *
+one(void *item)
+{
+	void **list = mem_alloc(sizeof(*list));
+
+	*list = item;
+	return list;
+}
+
+static Api__Payload *
+payload(struct span json)
+{
+	static const char name[] = "json/plain";
+	Api__Payload__MetadataEntry *entry = NEW(payload__metadata_entry);
+	Api__Payload *made = NEW(payload);
+
+	entry->key = mem_string("encoding");
+	entry->value.len = sizeof(name) - 1;
+	entry->value.data = (uint8_t *)mem_string(name);
+	made->n_metadata = 1;
+	made->metadata = one(entry);
+	made->data.len = json.length;
+	made->data.data = (uint8_t *)mem_copy(json.at, json.length);
+	return made;
+}
+
+static Api__Payload *
+string_payload(const char *text, size_t length)
+{
+	struct buf quoted = BUF_INIT((size_t)EVENT_MAX);
+	Api__Payload *made;
+
+	json_quote(&quoted, text, length);
+	made = payload((struct span){ quoted.data, quoted.length });
+	buf_release(&quoted);
+	return made;
+}
+
+Api__Payloads *
+commands_payloads(struct span json)
+{
+	Api__Payloads *made = NEW(payloads);
+
+	made->n_payloads = 1;
+	made->payloads = one(payload(json));
+	return made;
+}
+
+static Api__Duration *
+duration(int64_t milliseconds)
+{
+	Api__Duration *made = mem_alloc(sizeof(*made));
+
+	*made = temporal_duration(milliseconds);
+	return made;
+}
+
+static Api__Command *
+add(struct commands *commands, int32_t type,
+    Api__Command__AttributesCase attributes)
+{
+	Api__Command *command = NEW(command);
+
+	command->command_type = type;
+	command->attributes_case = attributes;
+	commands->list = mem_grow(commands->list, commands->count + 1,
+	    sizeof(*commands->list));
+	commands->list[commands->count++] = command;
+	return command;
+}
+
+void
+commands_release(struct commands *commands)
+{
+	size_t i;
+
+	for (i = 0; i < commands->count; i++)
+		api__command__free_unpacked(commands->list[i], NULL);
+	free(commands->list);
+	*commands = (struct commands){ 0 };
+}
+
+void
+commands_marker(struct commands *commands, struct span event)
+{
+	Api__RecordMarkerCommandAttributes__DetailsEntry *entry =
+	    NEW(record_marker_command_attributes__details_entry);
+	Api__RecordMarkerCommandAttributes *marker =
+	    NEW(record_marker_command_attributes);
+
+	entry->key = mem_string("event");
+	entry->value = commands_payloads(event);
+	marker->marker_name = mem_string(TEMPORAL_MARKER);
+	marker->n_details = 1;
+	marker->details = one(entry);
+	add(commands, 9, ATTRIBUTES(
+	    RECORD_MARKER))
+	    ->record_marker_command_attributes = marker;
+}
+
+static Api__Payloads *
+add_carried(struct commands *commands, const char *key, Api__Payloads *value)
+{
+	Api__RecordMarkerCommandAttributes__DetailsEntry *entry =
+	    NEW(record_marker_command_attributes__details_entry);
+	Api__RecordMarkerCommandAttributes *marker =
+	    NEW(record_marker_command_attributes);
+
+	entry->key = mem_string(key);
+	entry->value = value;
+	marker->marker_name = mem_string(TEMPORAL_CARRIED);
+	marker->n_details = 1;
+	marker->details = one(entry);
+	add(commands, 9, ATTRIBUTES(
+	    RECORD_MARKER))
+	    ->record_marker_command_attributes = marker;
+	return value;
+}
+
+Api__Payloads *
+commands_carried(struct commands *commands)
+{
+	return add_carried(commands, "events", NEW(payloads));
+}
+
+void
+commands_carried_all(struct commands *commands)
+{
+	add_carried(commands, "last",
+	    commands_payloads((struct span){ "true", 4 }));
+}
+
+void
+commands_carry(Api__Payloads *carried, struct span event)
+{
+	carried->payloads = mem_grow(carried->payloads,
+	    carried->n_payloads + 1, sizeof(*carried->payloads));
+	carried->payloads[carried->n_payloads++] = payload(event);
+}
+
+/* ---- activities ---- */
+
+static size_t
+cut(const char *text, size_t length, size_t most)
+{
+	if (length <= most)
+		return length;
+	while (most > 0 && ((unsigned char)text[most] & 0xc0) == 0x80)
+		most--;
+	return most;
+}
+
+/* As much of the words as a server takes. */
+static Api__Payload *
+summary_payload(const char *text, size_t length)
+{
+	struct buf quoted = BUF_INIT((size_t)EVENT_MAX);
+	Api__Payload *made;
+
+	length = cut(text, length, SUMMARY_MAX);
+	json_quote(&quoted, text, length);
+	while (quoted.length > SUMMARY_MAX) {
+		length = cut(text, length, length * 3 / 4);
+		buf_reset(&quoted);
+		json_quote(&quoted, text, length);
+	}
+	made = payload((struct span){ quoted.data, quoted.length });
+	buf_release(&quoted);
+	return made;
+}
+
+static Api__RetryPolicy *
+retries(int32_t attempts)
+{
+	Api__RetryPolicy *policy = NEW(retry_policy);
+
+	policy->initial_interval = duration(100);
+	policy->backoff_coefficient = 2;
+	policy->maximum_interval = duration(10000);
+	policy->maximum_attempts = attempts;
+	return policy;
+}
+
+static int64_t
+limit(int64_t own)
+{
+	return own > 0 ? own + SPARE_MS : DAY_MS;
+}
+
+static void
+fill_model(Api__ScheduleActivityTaskCommandAttributes *activity,
+    const struct worker_temporal *worker, const struct action *action,
+    int64_t turn, struct buf *input, struct buf *words)
+{
+	char *id = mem_print("model-%" PRId64 "-%u", turn, action->attempt);
+
+	activity->activity_id = id;
+	activity->activity_type->name = mem_string(TEMPORAL_MODEL_TURN);
+	activity->start_to_close_timeout =
+	    duration(limit(worker->config->turn_ms));
+	activity->heartbeat_timeout = duration(HEARTBEAT_MS);
+	activity->retry_policy = retries(MODEL_LOST_MAX);
+	member_integer(input, "turn", turn);
+	buf_print(words, "turn %" PRId64, turn);
+}
+
+static void
+fill_tool(Api__ScheduleActivityTaskCommandAttributes *activity,
+    const struct worker_temporal *worker, const struct agent *agent,
+    const struct action *action, struct buf *input, struct buf *words)
+{
+	struct agent_call call = { .name = "", .input = { "", 0 } };
+	bool known = agent_call(agent, action->call, &call);
+	bool repeatable = known && call.repeatable;
+
+	activity->activity_id = mem_print("tool-%s-%u", action->call,
+	    action->attempt);
+	activity->activity_type->name = mem_string(TEMPORAL_TOOL_CALL);
+	activity->start_to_close_timeout =
+	    duration(limit(worker->config->call_ms));
+	activity->heartbeat_timeout = duration(repeatable ? HEARTBEAT_MS
+	    : HEARTBEAT_DOUBT_MS);
+	activity->retry_policy = retries(repeatable ? CALL_LOST_MAX : 1);
+	member_string(input, "call", action->call);
+	member_string(input, "tool", call.name);
+	if (call.input.length > 0 && call.input.length <= SHOWN_INPUT)
+		member_raw(input, "input", call.input.at, call.input.length);
+	buf_print(words, "%s %.*s", call.name,
+	    (int)cut(call.input.at, call.input.length, 200), call.input.at);
+}
+
+void
+commands_activity(struct commands *commands,
+    const struct worker_temporal *worker, const struct agent *agent,
+    const struct action *action, int64_t pin, const char **ret_id)
+{
+	Api__ScheduleActivityTaskCommandAttributes *activity =
+	    NEW(schedule_activity_task_command_attributes);
+	struct buf input = BUF_INIT(1u << 20), text = BUF_INIT(1u << 20);
+	struct buf words = BUF_INIT(1u << 16);
+	struct agent_summary summary;
+	Api__Command *command = add(commands, 1, ATTRIBUTES(
+	    SCHEDULE_ACTIVITY_TASK));
+
+	agent_summary(agent, &summary);
+	activity->activity_type = NEW(activity_type);
+	activity->task_queue = NEW(task_queue);
+	activity->task_queue->name = mem_print("agent-%s",
+	    agent_task(agent)->queue);
+	activity->task_queue->kind = 1;
+	switch (action->type) {
+	case ACTION_PIN:
+		activity->activity_id = mem_print("pin-%" PRId64, pin);
+		activity->activity_type->name = mem_string(TEMPORAL_PIN);
+		activity->start_to_close_timeout = duration(PIN_MS);
+		activity->heartbeat_timeout = duration(HEARTBEAT_MS);
+		activity->retry_policy = retries(0);
+		buf_add_string(&words, "accounts and tools");
+		break;
+	case ACTION_MODEL:
+		fill_model(activity, worker, action, summary.turns + 1,
+		    &input, &words);
+		break;
+	case ACTION_TOOL:
+		fill_tool(activity, worker, agent, action, &input, &words);
+		break;
+	}
+	member_integer(&input, "attempt", action->attempt);
+	member_integer(&input, "tries", action->tries);
+	buf_print(&text, "{%s}", input.data);
+	activity->input = commands_payloads((struct span){ text.data,
+		text.length });
+	command->user_metadata = NEW(user_metadata);
+	command->user_metadata->summary = summary_payload(words.data,
+	    words.length);
+	command->schedule_activity_task_command_attributes = activity;
+	*ret_id = activity->activity_id;
+	buf_release(&input);
+	buf_release(&text);
+	buf_release(&words);
+}
+
+void
+commands_timer(struct commands *commands, int64_t at, int64_t now,
+    const char **ret_id)
+{
+	Api__StartTimerCommandAttributes *timer =
+	    NEW(start_timer_command_attributes);
+
+	timer->timer_id = mem_print(TEMPORAL_TIMER "%" PRId64, at);
+	timer->start_to_fire_timeout = duration(at > now ? at - now : 1);
+	add(commands, 3, ATTRIBUTES(
+	    START_TIMER))
+	    ->start_timer_command_attributes = timer;
+	*ret_id = timer->timer_id;
+}
+
+/* ---- what lists show ---- */
+
+void
+commands_show(struct commands *commands, bool attribute, const char *state)
+{
+	Api__UpsertWorkflowSearchAttributesCommandAttributes *upsert;
+	Api__ModifyWorkflowPropertiesCommandAttributes *modify;
+	Api__SearchAttributes__IndexedFieldsEntry *indexed;
+	Api__Memo__FieldsEntry *field;
+
+	if (attribute) {
+		indexed = NEW(search_attributes__indexed_fields_entry);
+		indexed->key = mem_string(TEMPORAL_STATE);
+		indexed->value = string_payload(state, strlen(state));
+		upsert = NEW(
+		    upsert_workflow_search_attributes_command_attributes);
+		upsert->search_attributes = NEW(search_attributes);
+		upsert->search_attributes->n_indexed_fields = 1;
+		upsert->search_attributes->indexed_fields = one(indexed);
+		add(commands, 13, ATTRIBUTES(
+	    UPSERT_WORKFLOW_SEARCH_ATTRIBUTES))
+		    ->upsert_workflow_search_attributes_command_attributes =
+		    upsert;
+		return;
+	}
+	field = NEW(memo__fields_entry);
+	field->key = mem_string(TEMPORAL_STATE_MEMO);
+	field->value = string_payload(state, strlen(state));
+	modify = NEW(modify_workflow_properties_command_attributes);
+	modify->upserted_memo = NEW(memo);
+	modify->upserted_memo->n_fields = 1;
+	modify->upserted_memo->fields = one(field);
+	add(commands, 16, ATTRIBUTES(
+	    MODIFY_WORKFLOW_PROPERTIES))
+	    ->modify_workflow_properties_command_attributes = modify;
+}
+
+/* ---- the end ---- */
+
+static void
+add_failure(struct commands *commands, const char *type, struct span event,
+    const char *message)
+{
+	Api__FailWorkflowExecutionCommandAttributes *fail =
+	    NEW(fail_workflow_execution_command_attributes);
+	Api__ApplicationFailureInfo *info = NEW(application_failure_info);
+	Api__Failure *failure = NEW(failure);
+
+	info->type = mem_string(type);
+	info->non_retryable = true;
+	info->details = commands_payloads(event);
+	failure->message = mem_copy(message, cut(message, strlen(message),
+	    MESSAGE_MAX));
+	failure->source = mem_string("agent-utils");
+	failure->failure_info_case =
+	    API__FAILURE__FAILURE_INFO_APPLICATION_FAILURE_INFO;
+	failure->application_failure_info = info;
+	fail->failure = failure;
+	add(commands, 5, ATTRIBUTES(
+	    FAIL_WORKFLOW_EXECUTION))
+	    ->fail_workflow_execution_command_attributes = fail;
+}
+
+/* The type of the error in an event "failed". */
+static char *
+error_type(struct span event)
+{
+	cJSON *data = cJSON_ParseWithLength(event.at, event.length);
+	const char *type = json_string(
+	    cJSON_GetObjectItemCaseSensitive(data, "error"), "type");
+	char *result = mem_string(type != NULL ? type : "failed");
+
+	cJSON_Delete(data);
+	return result;
+}
+
+int
+commands_end(struct commands *commands, enum event_type type,
+    struct span event, const char *message)
+{
+	Api__CompleteWorkflowExecutionCommandAttributes *complete;
+	Api__CancelWorkflowExecutionCommandAttributes *cancel;
+	char *word;
+
+	switch (type) {
+	case EVENT_COMPLETED:
+		complete =
+		    NEW(complete_workflow_execution_command_attributes);
+		complete->result = commands_payloads(event);
+		add(commands, 4, ATTRIBUTES(
+	    COMPLETE_WORKFLOW_EXECUTION))
+		    ->complete_workflow_execution_command_attributes =
+		    complete;
+		return TEMPORAL_EVENT_COMPLETED;
+	case EVENT_CANCELLED:
+		cancel = NEW(cancel_workflow_execution_command_attributes);
+		cancel->details = commands_payloads(event);
+		add(commands, 7, ATTRIBUTES(
+	    CANCEL_WORKFLOW_EXECUTION))
+		    ->cancel_workflow_execution_command_attributes = cancel;
+		return TEMPORAL_EVENT_CANCELED;
+	default:
+		word = type == EVENT_BLOCKED ? mem_string("blocked")
+		    : error_type(event);
+		add_failure(commands, word, event, message);
+		free(word);
+		return TEMPORAL_EVENT_FAILED;
+	}
+}
+
+/* ---- going on in a new run ---- */
+
+static void *
+copy(const ProtobufCMessage *message)
+{
+	uint8_t *bytes = mem_alloc(
+	    protobuf_c_message_get_packed_size(message) + 1);
+	size_t size = protobuf_c_message_pack(message, bytes);
+	void *made = protobuf_c_message_unpack(message->descriptor, NULL,
+	    size, bytes);
+
+	free(bytes);
+	return made;
+}
+
+/* Lists go on to show what they show now. */
+static void
+show(Api__Payload **value, const char *shown)
+{
+	api__payload__free_unpacked(*value, NULL);
+	*value = string_payload(shown, strlen(shown));
+}
+
+static void
+add_shown_memo(Api__Memo *memo, const char *shown)
+{
+	Api__Memo__FieldsEntry *field;
+	size_t i;
+
+	for (i = 0; i < memo->n_fields; i++)
+		if (strcmp(memo->fields[i]->key, TEMPORAL_STATE_MEMO) == 0) {
+			show(&memo->fields[i]->value, shown);
+			return;
+		}
+	field = NEW(memo__fields_entry);
+	field->key = mem_string(TEMPORAL_STATE_MEMO);
+	field->value = string_payload(shown, strlen(shown));
+	memo->fields = mem_grow(memo->fields, memo->n_fields + 1,
+	    sizeof(*memo->fields));
+	memo->fields[memo->n_fields++] = field;
+}
+
+static void
+add_shown(Api__ContinueAsNewWorkflowExecutionCommandAttributes *next,
+    const struct temporal_facts *facts)
+{
+	bool known = facts->shown == NULL;
+	size_t i;
+
+	next->memo = facts->memo != NULL ? copy(&facts->memo->base)
+	    : NEW(memo);
+	if (facts->attributes != NULL)
+		next->search_attributes = copy(&facts->attributes->base);
+	for (i = 0; !known && next->search_attributes != NULL &&
+	    i < next->search_attributes->n_indexed_fields; i++)
+		if (strcmp(next->search_attributes->indexed_fields[i]->key,
+		    TEMPORAL_STATE) == 0) {
+			show(&next->search_attributes->indexed_fields[i]
+			    ->value, facts->shown);
+			known = true;
+		}
+	if (!known)
+		add_shown_memo(next->memo, facts->shown);
+}
+
+/* {"task":{...},"continued":{"events":N,"steps":S,"runs":[...]}} */
+static char *
+continued_input(const struct temporal_history *history, const char *run)
+{
+	const struct agent *agent = temporal_history_agent(history);
+	struct temporal_facts facts = temporal_history_facts(history);
+	cJSON *runs = facts.runs != NULL ? cJSON_Parse(facts.runs)
+	    : cJSON_CreateArray();
+	struct agent_summary summary;
+	char *doc, *list, *input;
+
+	cJSON_AddItemToArray(runs, cJSON_CreateString(run));
+	agent_summary(agent, &summary);
+	doc = json_text(agent_task(agent)->doc);
+	list = json_text(runs);
+	input = mem_print("{\"task\":%s,\"continued\":{\"events\":%" PRIu64
+	    ",\"steps\":%" PRId64 ",\"runs\":%s}}", doc, summary.seq,
+	    facts.steps, list);
+	free(doc);
+	free(list);
+	cJSON_Delete(runs);
+	return input;
+}
+
+void
+commands_continue(struct commands *commands,
+    const struct temporal_history *history, const char *run)
+{
+	Api__ContinueAsNewWorkflowExecutionCommandAttributes *next =
+	    NEW(continue_as_new_workflow_execution_command_attributes);
+	struct temporal_facts facts = temporal_history_facts(history);
+	char *input = continued_input(history, run);
+
+	next->workflow_type = NEW(workflow_type);
+	next->workflow_type->name = mem_string(TEMPORAL_WORKFLOW);
+	next->task_queue = NEW(task_queue);
+	next->task_queue->name = mem_print("agent-%s",
+	    agent_task(temporal_history_agent(history))->queue);
+	next->task_queue->kind = 1;
+	next->input = commands_payloads((struct span){ input,
+		strlen(input) });
+	next->initiator = 1;
+	add_shown(next, &facts);
+	add(commands, 10, ATTRIBUTES(CONTINUE_AS_NEW_WORKFLOW_EXECUTION))
+	    ->continue_as_new_workflow_execution_command_attributes = next;
+	free(input);
+}
+
+char *
+commands_fit_result(struct span members)
+{
+	char *object = mem_print("{%.*s}", (int)members.length, members.at);
+	cJSON *data = cJSON_Parse(object);
+	const char *text = json_string(data, "result");
+	size_t whole = text != NULL ? strlen(text) : 0, length = whole;
+	struct buf fitted = BUF_INIT((size_t)EVENT_MAX);
+	struct buf words = BUF_INIT((size_t)EVENT_MAX);
+	char *made;
+
+	do {
+		length = length * 3 / 4;
+		while (length > 0 && ((unsigned char)text[length] & 0xc0) ==
+		    0x80)
+			length--;
+		buf_reset(&words);
+		buf_reset(&fitted);
+		buf_add(&words, text, length);
+		buf_print(&words, "\n[cut: it has %zu bytes, and the "
+		    "journal has all of them]", whole);
+		json_quote(&fitted, words.data, words.length);
+	} while (fitted.length > RESULT_MAX && length > 0);
+	made = mem_print("\"result\":%s", fitted.data);
+	buf_release(&fitted);
+	buf_release(&words);
+	cJSON_Delete(data);
+	free(object);
+	return made;
+}

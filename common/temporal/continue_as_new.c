@@ -1,0 +1,262 @@
+/*
+ * How it works: a server ends a workflow whose history is too long, so a task
+ * goes on in a new run before that, at a moment when nothing is under way. The
+ * new run begins with the journal so far, read back from the run before, which
+ * is closed but kept by the server for its retention; from then on the open run
+ * is all that anybody needs. Results in full that the model did not get
+ * ("whole") stay behind.
+ *
+ * What is copied stays in proportion to what is new: unless a limit is set or
+ * near, a run must have as much of its own as it began with before it is
+ * continued again. So all runs together hold at most some three times the
+ * journal.
+ */
+#include "common/temporal/worker_internal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+
+/* The server ends a run at 51,200 events or 50 MiB. */
+#define EVENTS_MOST 50000
+#define SIZE_MOST (48 << 20)
+#define OWN_EVENTS 20000     /* of a run, whatever the server says */
+#define OWN_SIZE (16 << 20)
+#define MARKER_SIZE (1u << 20)
+#define REQUEST_SIZE (2u << 20) /* the server takes 4 MiB */
+
+struct carry {
+	struct worker_temporal *worker;
+	char *workflow, *run, *own; /* the run that is read, and for which */
+	uint64_t after;             /* events of the journal that are there */
+	uint64_t taken;             /* the last one in markers */
+	struct temporal_history *history;
+	struct buf journal;         /* a line each; the first of them */
+	struct commands *commands;
+	struct temporal_answer page;
+	struct timer done;
+	bool failed;
+	struct fail why;
+	void (*then)(void *context, const struct fail *fail);
+	void *context;
+};
+
+bool
+carry_due(const struct worker_temporal *worker,
+    const struct temporal_facts *facts)
+{
+	int64_t events = worker->config->run_events;
+	int64_t size = worker->config->run_bytes;
+
+	return facts->activities == 0 &&
+	    (facts->own_events >= (events > 0 ? events : OWN_EVENTS) ||
+	        facts->own_size >= (size > 0 ? size : OWN_SIZE) ||
+	        (facts->suggest_new &&
+	            facts->own_size >= facts->size - facts->own_size));
+}
+
+bool
+carry_too_late(const struct temporal_facts *facts)
+{
+	return facts->last >= EVENTS_MOST || facts->size >= SIZE_MOST;
+}
+
+void
+carry_end(struct carry *carry)
+{
+	if (carry == NULL)
+		return;
+	loop_cancel(carry->worker->loop, &carry->done);
+	temporal_answer_release(&carry->page);
+	temporal_history_free(carry->history);
+	buf_release(&carry->journal);
+	free(carry->workflow);
+	free(carry->run);
+	free(carry->own);
+	free(carry);
+}
+
+static void
+on_done(void *context)
+{
+	struct carry *carry = context;
+
+	carry->then(carry->context, carry->failed ? &carry->why : NULL);
+}
+
+/* From the loop, so that nobody is called from within a call of his. */
+static void
+end_reading(struct carry *carry)
+{
+	loop_timer(carry->worker->loop, &carry->done, 0);
+}
+
+static void
+fail_reading(struct carry *carry, const struct fail *why)
+{
+	carry->failed = true;
+	carry->why = *why;
+	(void)fail_prefix(&carry->why, "run %s", carry->run);
+	end_reading(carry);
+}
+
+/* Without the member "whole". */
+static void
+add_event(struct buf *journal, struct span text)
+{
+	struct span rest = text, whole;
+	const char *start;
+	char *size;
+
+	if (!json_member(text, "whole", &whole)) {
+		buf_add(journal, text.at, text.length);
+		return;
+	}
+	start = whole.at;
+	while (start > text.at && *start != ',')
+		start--;
+	rest.at = whole.at + whole.length;
+	rest.length = text.length - (size_t)(rest.at - text.at);
+	size = mem_print(",\"whole_bytes\":%zu", whole.length);
+	buf_add(journal, text.at, (size_t)(start - text.at));
+	buf_add_string(journal, size);
+	buf_add(journal, rest.at, rest.length);
+	free(size);
+}
+
+static void
+take_journal_event(void *context, const struct event *event)
+{
+	struct carry *carry = context;
+
+	if (event->seq <= carry->after ||
+	    carry->journal.length > REQUEST_SIZE)
+		return;
+	add_event(&carry->journal, event->text);
+	buf_add(&carry->journal, "\n", 1);
+}
+
+static void
+add_markers(struct carry *carry)
+{
+	Api__Payloads *marker = NULL;
+	size_t marked = 0, total = 0;
+	const char *at = carry->journal.data, *end, *last =
+	    carry->journal.data + carry->journal.length;
+	struct span event;
+
+	for (; at < last; at = end + 1) {
+		end = memchr(at, '\n', (size_t)(last - at));
+		event = (struct span){ at, (size_t)(end - at) };
+		if (total > 0 && total + event.length > REQUEST_SIZE)
+			break;
+		if (marker == NULL || marked + event.length > MARKER_SIZE) {
+			marker = commands_carried(carry->commands);
+			marked = 0;
+		}
+		commands_carry(marker, event);
+		marked += event.length;
+		total += event.length;
+		carry->taken++;
+	}
+}
+
+/* The whole run was read: it must be the one that was continued. */
+static void
+read_to_end(struct carry *carry)
+{
+	struct temporal_facts facts = temporal_history_facts(carry->history);
+	struct agent_summary summary;
+	struct fail fail;
+
+	agent_summary(temporal_history_agent(carry->history), &summary);
+	if (facts.next_run == NULL ||
+	    strcmp(facts.next_run, carry->own) != 0) {
+		fail_set(&fail, FAIL_NEVER, "invalid_journal",
+		    "it is not the one that goes on as %s", carry->own);
+		fail_reading(carry, &fail);
+		return;
+	}
+	carry->taken = carry->after;
+	add_markers(carry);
+	if (carry->taken >= summary.seq)
+		commands_carried_all(carry->commands);
+	end_reading(carry);
+}
+
+static void
+read_page(struct carry *carry, const ProtobufCBinaryData *token);
+
+static void
+page_came(void *context, struct temporal_answer *answer)
+{
+	struct carry *carry = context;
+	Api__GetWorkflowExecutionHistoryResponse *page;
+	struct fail fail;
+	size_t i;
+
+	if (answer->status != GRPC_OK) {
+		fail_reading(carry, &answer->fail);
+		return;
+	}
+	page = (Api__GetWorkflowExecutionHistoryResponse *)answer->message;
+	answer->message = NULL;
+	for (i = 0; page->history != NULL && i < page->history->n_events;
+	    i++)
+		if (temporal_history_take(carry->history,
+		    page->history->events[i], &fail) < 0)
+			break;
+	if (page->history != NULL && i < page->history->n_events)
+		fail_reading(carry, &fail);
+	else if (page->next_page_token.len > 0)
+		read_page(carry, &page->next_page_token);
+	else
+		read_to_end(carry);
+	api__get_workflow_execution_history_response__free_unpacked(page,
+	    NULL);
+}
+
+static void
+read_page(struct carry *carry, const ProtobufCBinaryData *token)
+{
+	struct temporal_page page = { .id = carry->workflow,
+		.run = carry->run, .token = token };
+	struct fail fail;
+
+	carry->page.then = page_came;
+	carry->page.context = carry;
+	if (temporal_history(carry->worker->temporal, &page, &carry->page,
+	    &fail) < 0)
+		fail_reading(carry, &fail);
+}
+
+struct carry *
+carry_begin(struct worker_temporal *worker, const char *workflow,
+    const char *run, const struct temporal_history *history,
+    struct commands *commands,
+    void (*then)(void *context, const struct fail *fail), void *context)
+{
+	struct temporal_facts facts = temporal_history_facts(history);
+	struct carry *carry = mem_alloc(sizeof(*carry));
+	cJSON *runs = cJSON_Parse(facts.runs);
+	const cJSON *last = cJSON_GetArrayItem(runs,
+	    cJSON_GetArraySize(runs) - 1);
+
+	carry->worker = worker;
+	carry->workflow = mem_string(workflow);
+	carry->run = mem_string(cJSON_IsString(last) ? last->valuestring
+	    : "");
+	carry->own = mem_string(run);
+	carry->after = facts.carried;
+	carry->commands = commands;
+	carry->then = then;
+	carry->context = context;
+	carry->done = (struct timer){ .fire = on_done, .context = carry };
+	carry->journal = BUF_INIT((size_t)EVENT_MAX + REQUEST_SIZE + 2);
+	carry->history = temporal_history_new(take_journal_event, carry);
+	cJSON_Delete(runs);
+	read_page(carry, NULL);
+	return carry;
+}

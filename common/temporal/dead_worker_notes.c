@@ -1,0 +1,393 @@
+/*
+ * How it works: each worker has a file in a folder that the workers of this
+ * machine share. It holds its lock for as long as it lives, whatever happens:
+ * the kernel lets go of it. In the file stands where its server is, and a line
+ * for each activity when it is begun and when it has ended. Who finds the lock
+ * free reports what is still open as failed, so that the server need not wait
+ * for heartbeats that do not come.
+ *
+ * A heartbeat touches the file. One that was not touched for longer than the
+ * server waits is only removed: the server knows, and may have given the
+ * activity to somebody else.
+ */
+#include "common/temporal/worker_internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/base/lock.h"
+#include "common/base/mem.h"
+#include "common/json/log.h"
+
+#define FILE_MAX ((size_t)16 << 20)
+#define STALE_MS 3000
+
+/* The server, too, has to notice that a worker's connection is gone, or what is
+ * reported goes to a poll of the dead one. */
+#define NOTICED_MS 50
+
+/* A dying process closes its files one after the other: the notice can come
+ * before its lock is free. */
+static const int64_t delays[] = { 0, 2, 10, 50, 200, 1000 };
+#define DELAYS (sizeof(delays) / sizeof(*delays))
+
+struct report {
+	struct notes *notes;
+	struct temporal_answer answer;
+	struct report *next;
+};
+
+struct notes {
+	struct worker_temporal *worker;
+	char *folder, *path;
+	int fd;
+	size_t open;          /* activities in the file */
+	int64_t touched;
+	struct watch watch;
+	struct timer probe;
+	size_t probes;
+	struct report *reports;
+};
+
+static void
+put(struct notes *notes, char sign, const char *workflow, const char *run,
+    const char *activity)
+{
+	char *line = mem_print("%c %s\t%s\t%s\n", sign, workflow, run,
+	    activity);
+	struct fail fail;
+
+	(void)file_write(notes->fd, line, strlen(line), notes->path, &fail);
+	free(line);
+}
+
+static void
+put_head(struct notes *notes)
+{
+	char *line = mem_print("%s\n", notes->worker->target);
+	struct fail fail;
+
+	if (ftruncate(notes->fd, 0) == 0)
+		(void)file_write(notes->fd, line, strlen(line), notes->path,
+		    &fail);
+	free(line);
+}
+
+void
+notes_add(struct notes *notes, const char *workflow, const char *run,
+    const char *activity)
+{
+	if (notes == NULL)
+		return;
+	notes->open++;
+	put(notes, '+', workflow, run, activity);
+}
+
+void
+notes_drop(struct notes *notes, const char *workflow, const char *run,
+    const char *activity)
+{
+	if (notes == NULL)
+		return;
+	if (--notes->open == 0)
+		put_head(notes);
+	else
+		put(notes, '-', workflow, run, activity);
+}
+
+void
+notes_touch(struct notes *notes)
+{
+	int64_t now = clock_boot();
+
+	if (notes == NULL || now - notes->touched < STALE_MS / 4)
+		return;
+	notes->touched = now;
+	(void)futimens(notes->fd, NULL);
+}
+
+/* ---- the dead ---- */
+
+static void
+reported(void *context, struct temporal_answer *answer)
+{
+	struct report *report = context, **at;
+
+	for (at = &report->notes->reports; *at != report; at = &(*at)->next)
+		;
+	*at = report->next;
+	temporal_answer_release(answer);
+	free(report);
+}
+
+/* LINE is "WORKFLOW\tRUN\tACTIVITY" and is written to. */
+static void
+report_lost(struct notes *notes, char *line)
+{
+	static char words[] = "the worker ended while it was under way",
+	    type[] = TEMPORAL_WORKER_LOST, source[] = "agent-utils";
+	struct temporal *temporal = notes->worker->temporal;
+	Api__RespondActivityTaskFailedByIdRequest request;
+	struct report *report;
+	Api__ApplicationFailureInfo info;
+	Api__Failure failure;
+	struct fail fail;
+	char *run = strchr(line, '\t'), *activity;
+	char *space = mem_string(temporal_namespace(temporal));
+	char *identity = mem_string(temporal_identity(temporal));
+
+	activity = run != NULL ? strchr(run + 1, '\t') : NULL;
+	if (activity == NULL)
+		goto out;
+	*run++ = *activity++ = '\0';
+	log_line("warning", "activity.lost", "task", line, "activity",
+	    activity, "reason", words, NULL);
+	api__application_failure_info__init(&info);
+	info.type = type;
+	info.non_retryable = true;
+	api__failure__init(&failure);
+	failure.message = words;
+	failure.source = source;
+	failure.failure_info_case =
+	    API__FAILURE__FAILURE_INFO_APPLICATION_FAILURE_INFO;
+	failure.application_failure_info = &info;
+	api__respond_activity_task_failed_by_id_request__init(&request);
+	request.namespace_ = space;
+	request.identity = identity;
+	request.workflow_id = line;
+	request.run_id = run;
+	request.activity_id = activity;
+	request.failure = &failure;
+	report = mem_alloc(sizeof(*report));
+	report->notes = notes;
+	report->next = notes->reports;
+	notes->reports = report;
+	report->answer.then = reported;
+	report->answer.context = report;
+	if (temporal_send(temporal, TEMPORAL_ACTIVITY_FAILED_BY_ID,
+	    &request.base, &report->answer, &fail) < 0)
+		reported(report, &report->answer);
+out:
+	free(space);
+	free(identity);
+}
+
+/* Whether a line of "ended" for the one at LINE follows. */
+static bool
+has_ended(const char *line)
+{
+	size_t length = strcspn(line, "\n");
+	const char *at = line + length;
+
+	while (*at == '\n' && at[1] != '\0') {
+		at++;
+		if (at[0] == '-' && strcspn(at, "\n") == length &&
+		    memcmp(at + 1, line + 1, length - 1) == 0)
+			return true;
+		at += strcspn(at, "\n");
+	}
+	return false;
+}
+
+static void
+report_file(struct notes *notes, const char *text)
+{
+	const char *target = notes->worker->target;
+	size_t length = strcspn(text, "\n");
+	const char *line = text + length;
+	char *copy;
+
+	if (length != strlen(target) || memcmp(text, target, length) != 0)
+		return;
+	while (*line == '\n' && line[1] != '\0') {
+		line++;
+		length = strcspn(line, "\n");
+		if (length > 2 && line[0] == '+' && !has_ended(line)) {
+			copy = mem_copy(line + 2, length - 2);
+			report_lost(notes, copy);
+			free(copy);
+		}
+		line += length;
+	}
+}
+
+static bool
+is_fresh(int fd)
+{
+	struct stat status;
+	int64_t then;
+
+	if (fstat(fd, &status) < 0 || status.st_nlink == 0)
+		return false;
+	then = (int64_t)status.st_mtim.tv_sec * 1000 +
+	    status.st_mtim.tv_nsec / 1000000;
+	return clock_wall() - then <= STALE_MS;
+}
+
+/* Opened for reading only, which is no event for those who watch. */
+static bool
+is_dead(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	bool result = fd >= 0 && lock_is_free(fd);
+
+	if (fd >= 0)
+		close(fd);
+	return result;
+}
+
+static void
+look_at(struct notes *notes, const char *name)
+{
+	char *path = mem_print("%s/%s", notes->folder, name);
+	struct buf text = BUF_INIT(FILE_MAX);
+	struct fail fail;
+	int fd = -1;
+
+	if (strcmp(path, notes->path) == 0 || !is_dead(path))
+		goto out;
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || lock_take(fd, true, 0, path, &fail) < 0)
+		goto out;
+	/* One of several finders has the lock first, and removes it. */
+	if (is_fresh(fd) && file_read(path, &text, &fail) == 0 &&
+	    text.length > 0)
+		report_file(notes, text.data);
+	(void)unlink(path);
+out:
+	if (fd >= 0)
+		close(fd);
+	buf_release(&text);
+	free(path);
+}
+
+static void
+look_around(void *context)
+{
+	struct notes *notes = context;
+	DIR *folder = opendir(notes->folder);
+	struct dirent *entry;
+
+	while (folder != NULL && (entry = readdir(folder)) != NULL)
+		if (entry->d_name[0] != '.')
+			look_at(notes, entry->d_name);
+	if (folder != NULL)
+		closedir(folder);
+	if (++notes->probes < DELAYS)
+		loop_timer(notes->worker->loop, &notes->probe,
+		    clock_boot() + delays[notes->probes]);
+}
+
+static void
+on_notify(void *context, uint32_t events)
+{
+	struct notes *notes = context;
+	char room[8192];
+
+	(void)events;
+	while (read(notes->watch.fd, room, sizeof(room)) > 0)
+		;
+	notes->probes = 0;
+	loop_timer(notes->worker->loop, &notes->probe,
+	    clock_boot() + NOTICED_MS);
+}
+
+/* ---- beginning and end ---- */
+
+static char *
+find_folder(const char *folder)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+
+	return runtime != NULL && runtime[0] == '/'
+	    ? mem_print("%s/agent-utils/workers", runtime)
+	    : mem_print("%s/temporal-workers", folder);
+}
+
+static int
+watch(struct notes *notes, struct fail *fail)
+{
+	notes->watch.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	notes->watch.events = EPOLLIN;
+	notes->watch.ready = on_notify;
+	notes->watch.context = notes;
+	if (notes->watch.fd < 0 || inotify_add_watch(notes->watch.fd,
+	    notes->folder, IN_CLOSE_WRITE | IN_DELETE) < 0)
+		return fail_errno(fail, "unable to watch %s", notes->folder);
+	return loop_watch(notes->worker->loop, &notes->watch, fail);
+}
+
+int
+notes_open(struct worker_temporal *worker, const char *folder,
+    struct notes **ret_notes, struct fail *fail)
+{
+	struct notes *notes = mem_alloc(sizeof(*notes));
+	char self[64];
+
+	notes->worker = worker;
+	notes->fd = notes->watch.fd = -1;
+	notes->folder = find_folder(folder);
+	notes->path = mem_print("%s/%s", notes->folder, worker->name);
+	notes->probe.fire = look_around;
+	notes->probe.context = notes;
+	if (file_make_folder(notes->folder, fail) < 0)
+		goto out;
+	/* Made under a name that nobody looks at, until its lock is held. */
+	notes->fd = open(notes->folder, O_TMPFILE | O_RDWR | O_CLOEXEC |
+	    O_APPEND, 0600);
+	if (notes->fd < 0)
+		notes->fd = open(notes->path, O_CREAT | O_EXCL | O_RDWR |
+		    O_CLOEXEC | O_APPEND, 0600);
+	if (notes->fd < 0) {
+		fail_errno(fail, "unable to make %s", notes->path);
+		goto out;
+	}
+	if (lock_take(notes->fd, true, 0, notes->path, fail) < 0)
+		goto out;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", notes->fd);
+	if (access(notes->path, F_OK) < 0 && linkat(AT_FDCWD, self, AT_FDCWD,
+	    notes->path, AT_SYMLINK_FOLLOW) < 0) {
+		fail_errno(fail, "unable to make %s", notes->path);
+		goto out;
+	}
+	put_head(notes);
+	if (watch(notes, fail) < 0)
+		goto out;
+	loop_timer(worker->loop, &notes->probe, clock_boot());
+	*ret_notes = notes;
+	return 0;
+out:
+	notes_close(notes);
+	return -1;
+}
+
+void
+notes_close(struct notes *notes)
+{
+	if (notes == NULL)
+		return;
+	while (notes->reports != NULL)
+		reported(notes->reports, &notes->reports->answer);
+	loop_cancel(notes->worker->loop, &notes->probe);
+	if (notes->watch.fd >= 0) {
+		loop_unwatch(notes->worker->loop, &notes->watch);
+		close(notes->watch.fd);
+	}
+	if (notes->fd >= 0) {
+		(void)unlink(notes->path);
+		close(notes->fd);
+	}
+	free(notes->folder);
+	free(notes->path);
+	free(notes);
+}

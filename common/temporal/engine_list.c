@@ -1,0 +1,354 @@
+/*
+ * How it works: the server's visibility says which tasks there are, and when
+ * each began and ended; what is shown of a task is folded from its history.
+ *
+ * Newest first is by the time in the id, else by when the workflow began. The
+ * server lists the open ones by their begin and then the closed ones by their
+ * end, newest first. So it is asked for both, and no further than the ends lie
+ * before the oldest begin that is wanted: what ended then also began then.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/id.h"
+#include "common/base/mem.h"
+#include "common/temporal/engine_internal.h"
+
+#define OBJECT_MAX ((size_t)EVENT_MAX + (16u << 20))
+#define QUERY_MAX (64u << 10)
+#define PAGE 256
+#define WINDOW 16
+#define SKEW_MS 60000 /* between the clocks of a client and the server */
+
+struct candidate {
+	char *id;
+	int64_t at;
+};
+
+struct listing {
+	struct engine_temporal *own;
+	const struct engine_filter *filter;
+	int64_t before_at;
+	struct candidate *candidates;
+	size_t count, room;
+};
+
+static int64_t
+begin_of(const char *text, int64_t start)
+{
+	struct id id;
+	int64_t at = 0;
+	size_t i;
+
+	if (!id_parse(text, &id) || id.bytes[6] >> 4 != 7)
+		return start;
+	for (i = 0; i < 6; i++)
+		at = at << 8 | id.bytes[i];
+	return at;
+}
+
+static int
+newest_first(const void *left, const void *right)
+{
+	const struct candidate *one = left, *other = right;
+
+	if (one->at != other->at)
+		return one->at < other->at ? 1 : -1;
+	return strcmp(other->id, one->id);
+}
+
+static bool
+is_before(const struct listing *listing, const char *id, int64_t at)
+{
+	const char *before = listing->filter->before;
+
+	return before == NULL || at < listing->before_at ||
+	    (at == listing->before_at && strcmp(id, before) < 0);
+}
+
+/* Whether every candidate that the server names is one that is asked for. */
+static bool
+is_exact(const struct engine_filter *filter)
+{
+	return filter->state < 0 || filter->state == TASK_COMPLETED ||
+	    filter->state == TASK_CANCELLED;
+}
+
+static void
+add_candidates(struct listing *listing,
+    const Api__ListWorkflowExecutionsResponse *page)
+{
+	const Api__WorkflowExecutionInfo *info;
+	int64_t at;
+	size_t i;
+
+	for (i = 0; i < page->n_executions; i++) {
+		info = page->executions[i];
+		if (info->execution == NULL)
+			continue;
+		at = begin_of(info->execution->workflow_id,
+		    temporal_time(info->start_time));
+		if (!is_before(listing, info->execution->workflow_id, at))
+			continue;
+		if (listing->count == listing->room) {
+			listing->room = listing->room ? listing->room * 2 : 64;
+			listing->candidates = mem_grow(listing->candidates,
+			    listing->room, sizeof(*listing->candidates));
+		}
+		listing->candidates[listing->count++] = (struct candidate){
+			mem_string(info->execution->workflow_id), at };
+	}
+	if (listing->count)
+		qsort(listing->candidates, listing->count,
+		    sizeof(*listing->candidates), newest_first);
+	while (is_exact(listing->filter) &&
+	    listing->count > listing->filter->limit)
+		free(listing->candidates[--listing->count].id);
+}
+
+/* Whether nothing after this page can be among the newest. */
+static bool
+is_enough(const struct listing *listing,
+    const Api__ListWorkflowExecutionsResponse *page)
+{
+	const Api__WorkflowExecutionInfo *last;
+
+	if (page->next_page_token.len == 0 || page->n_executions == 0)
+		return true;
+	if (!is_exact(listing->filter) ||
+	    listing->count < listing->filter->limit)
+		return false;
+	last = page->executions[page->n_executions - 1];
+	return temporal_time(last->close_time != NULL ? last->close_time
+	    : last->start_time) + SKEW_MS <
+	    listing->candidates[listing->count - 1].at;
+}
+
+/* ---- asking ---- */
+
+static void
+add_base(struct buf *query, const char *queue)
+{
+	buf_add_string(query, "WorkflowType = ");
+	temporal_quote(query, TEMPORAL_WORKFLOW);
+	if (queue != NULL) {
+		char *name = mem_print(TEMPORAL_QUEUE_PREFIX "%s", queue);
+
+		buf_add_string(query, " AND TaskQueue = ");
+		temporal_quote(query, name);
+		free(name);
+	}
+}
+
+static void
+add_query(const struct listing *listing, bool open, struct buf *query)
+{
+	static const char *const ends[TASK_STATES] = {
+		[TASK_COMPLETED] = "IN ('Completed')",
+		[TASK_BLOCKED] = "IN ('Failed')",
+		[TASK_FAILED] = "IN ('Failed','TimedOut')",
+		[TASK_CANCELLED] = "IN ('Canceled','Terminated')",
+	};
+	const struct engine_filter *filter = listing->filter;
+	char at[CLOCK_TEXT];
+
+	add_base(query, filter->queue);
+	if (filter->user != NULL && !listing->own->plain) {
+		buf_add_string(query, " AND " TEMPORAL_USER " = ");
+		temporal_quote(query, filter->user);
+	}
+	if (filter->before != NULL) {
+		clock_format(listing->before_at + SKEW_MS, at);
+		buf_print(query, " AND StartTime <= '%s'", at);
+	}
+	buf_print(query, " AND ExecutionStatus %s", open ? "= 'Running'" :
+	    filter->state >= 0 ? ends[filter->state] :
+	    "IN ('Completed','Failed','TimedOut','Canceled','Terminated')");
+}
+
+/* A page's token is needed to ask for the next, so there are two. */
+static int
+collect(struct listing *listing, const char *query, struct fail *fail)
+{
+	struct temporal_answer pages[2] = { { .done = false } };
+	const Api__ListWorkflowExecutionsResponse *page = NULL;
+	struct temporal *temporal = listing->own->temporal;
+	int result = 0;
+	size_t i = 0;
+
+	while (result == 0) {
+		result = temporal_list(temporal, query, PAGE,
+		    page != NULL ? &page->next_page_token : NULL, &pages[i],
+		    fail);
+		if (result == 0)
+			result = temporal_wait(temporal, &pages[i], fail);
+		page = (Api__ListWorkflowExecutionsResponse *)(void *)
+		    pages[i].message;
+		i = !i;
+		if (result < 0)
+			break;
+		add_candidates(listing, page);
+		if (is_enough(listing, page))
+			break;
+	}
+	temporal_answer_release(&pages[0]);
+	temporal_answer_release(&pages[1]);
+	return result;
+}
+
+static int
+collect_half(struct listing *listing, bool open, struct fail *fail)
+{
+	struct buf query = BUF_INIT(QUERY_MAX);
+	int result;
+
+	add_query(listing, open, &query);
+	result = collect(listing, query.data, fail);
+	if (result < 0 && !listing->own->plain &&
+	    engine_temporal_no_attribute(fail)) {
+		listing->own->plain = true;
+		buf_reset(&query);
+		add_query(listing, open, &query);
+		result = collect(listing, query.data, fail);
+	}
+	buf_release(&query);
+	return result;
+}
+
+static int
+collect_all(struct listing *listing, struct fail *fail)
+{
+	int state = listing->filter->state;
+
+	if (state < TASK_COMPLETED && collect_half(listing, true, fail) < 0)
+		return -1;
+	if (state >= 0 && state < TASK_COMPLETED)
+		return 0;
+	return collect_half(listing, false, fail);
+}
+
+static int
+find_before(struct listing *listing, struct fail *fail)
+{
+	struct temporal_answer answer = { .done = false };
+	const Api__DescribeWorkflowExecutionResponse *description;
+	const char *id = listing->filter->before;
+	int result;
+
+	if (id == NULL)
+		return 0;
+	if (engine_temporal_check_id(id, fail) < 0)
+		return -1;
+	listing->before_at = begin_of(id, -1);
+	if (listing->before_at >= 0)
+		return 0;
+	result = temporal_describe(listing->own->temporal, id, NULL, &answer,
+	    fail);
+	if (result == 0)
+		result = temporal_wait(listing->own->temporal, &answer, fail);
+	if (result == 0) {
+		description = (Api__DescribeWorkflowExecutionResponse *)
+		    (void *)answer.message;
+		listing->before_at = temporal_time(description
+		    ->workflow_execution_info->start_time);
+	}
+	temporal_answer_release(&answer);
+	return result;
+}
+
+/* ---- telling ---- */
+
+static bool
+is_wanted(const struct listing *listing, const struct tale *tale)
+{
+	const struct engine_filter *filter = listing->filter;
+	struct task_row row;
+
+	if (!tale_row(tale, &row))
+		return (filter->state < 0 ||
+		    filter->state == TASK_QUEUED) && filter->user == NULL;
+	return (filter->state < 0 ||
+	    row.state == (enum task_state)filter->state) &&
+	    (filter->user == NULL || strcmp(row.user, filter->user) == 0);
+}
+
+static int
+tell(const struct tale *tale, int (*task)(void *context, struct span text),
+    void *context)
+{
+	struct buf members = BUF_INIT(OBJECT_MAX), text = BUF_INIT(OBJECT_MAX);
+	int result;
+
+	tale_members(tale, &members);
+	buf_add_string(&text, "{");
+	buf_add(&text, members.data, members.length);
+	buf_add_string(&text, "}");
+	result = task(context, (struct span){ text.data, text.length });
+	buf_release(&members);
+	buf_release(&text);
+	return result;
+}
+
+/* A task that is gone meanwhile is no failure. */
+static int
+tell_one(struct listing *listing, struct tale *tale, size_t *told,
+    int (*task)(void *context, struct span text), void *context,
+    struct fail *fail)
+{
+	if (tale_finish(tale, fail) < 0 || tale_settle(tale, fail) < 0)
+		return fail->kind == FAIL_NO ? 0 : -1;
+	if (!is_wanted(listing, tale))
+		return 0;
+	++*told;
+	return tell(tale, task, context);
+}
+
+static int
+tell_all(struct listing *listing,
+    int (*task)(void *context, struct span text), void *context,
+    struct fail *fail)
+{
+	struct tale *tales[WINDOW] = { NULL };
+	size_t i, sent = 0, told = 0;
+	int result = 0;
+
+	for (i = 0; i < listing->count && result == 0 &&
+	    told < listing->filter->limit; i++) {
+		for (; result == 0 && sent < listing->count &&
+		    sent < i + WINDOW; sent++) {
+			tales[sent % WINDOW] = tale_new(listing->own,
+			    listing->candidates[sent].id);
+			result = tale_begin(tales[sent % WINDOW], fail);
+		}
+		if (result == 0)
+			result = tell_one(listing, tales[i % WINDOW], &told,
+			    task, context, fail);
+		tale_free(tales[i % WINDOW]);
+		tales[i % WINDOW] = NULL;
+	}
+	for (i = 0; i < WINDOW; i++)
+		tale_free(tales[i]);
+	return result;
+}
+
+int
+engine_temporal_list(struct engine *engine,
+    const struct engine_filter *filter,
+    int (*task)(void *context, struct span text), void *context,
+    struct fail *fail)
+{
+	struct listing listing = { .own = engine_temporal_own(engine),
+		.filter = filter };
+	int result = find_before(&listing, fail);
+
+	if (result == 0)
+		result = collect_all(&listing, fail);
+	if (result == 0)
+		result = tell_all(&listing, task, context, fail);
+	while (listing.count > 0)
+		free(listing.candidates[--listing.count].id);
+	free(listing.candidates);
+	return result;
+}

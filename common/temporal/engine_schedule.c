@@ -1,0 +1,227 @@
+/*
+ * How it works: a schedule of the server starts the workflow; nothing of ours
+ * has to run for it. A run that is still going when the next is due is not
+ * overtaken: the next is left out. What a schedule is for is in its memo, which
+ * the lists of schedules bring along.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/temporal/engine_internal.h"
+
+#define OBJECT_MAX (1u << 20)
+#define SKIP 1 /* overlap policy */
+#define PAGE 100
+
+static int
+missing(const char *id, struct fail *fail)
+{
+	if (strcmp(fail->type, "not_found") == 0)
+		fail_set(fail, FAIL_NO, "no_schedule",
+		    "there is no schedule %s", id);
+	return -1;
+}
+
+/* The key was used before: for the same task at the same times? */
+static int
+compare(struct engine_temporal *own, struct opening *opening,
+    const char *cron, struct fail *fail)
+{
+	const Api__DescribeScheduleResponse *response;
+	const Api__ScheduleAction *action;
+	struct buf quoted = BUF_INIT(4096);
+	struct span was = { "", 0 };
+
+	if (temporal_schedule_describe(own->temporal, opening->id,
+		&opening->answer, fail) < 0 ||
+	    temporal_wait(own->temporal, &opening->answer, fail) < 0)
+		return -1;
+	response = (Api__DescribeScheduleResponse *)(void *)
+	    opening->answer.message;
+	action = response->schedule != NULL ? response->schedule->action
+	    : NULL;
+	json_quote(&quoted, cron, strlen(cron));
+	(void)temporal_memo(response->memo, "cron", &was);
+	opening_again(opening, action != NULL && action->action_case ==
+	    API__SCHEDULE_ACTION__ACTION_START_WORKFLOW &&
+	    was.length == quoted.length &&
+	    memcmp(was.at, quoted.data, was.length) == 0
+	    ? action->start_workflow->input : NULL);
+	buf_release(&quoted);
+	return 0;
+}
+
+static int
+create(struct engine_temporal *own, struct submission *submission,
+    const char *cron, struct fail *fail)
+{
+	struct temporal_schedule schedule = { .cron = cron, .overlap = SKIP };
+	struct opening opening;
+	int result;
+
+	opening_fill(&opening, submission, cron, !own->plain);
+	opening.start.delay_ms = 0;
+	memcpy(submission->id, opening.id, ID_TEXT);
+	schedule.id = opening.id;
+	schedule.action = opening.start;
+	result = temporal_schedule_create(own->temporal, &schedule,
+	    &opening.answer, fail);
+	if (result == 0)
+		result = temporal_wait(own->temporal, &opening.answer, fail);
+	if (result < 0 && strcmp(fail->type, "already_exists") == 0 &&
+	    submission->task->key != NULL)
+		result = compare(own, &opening, cron, fail);
+	opening_release(&opening);
+	return result;
+}
+
+int
+engine_temporal_schedule(struct engine *engine,
+    struct submission *submissions, size_t count, const char *cron,
+    struct fail *fail)
+{
+	struct engine_temporal *own = engine_temporal_own(engine);
+	size_t i;
+
+	/* what a schedule starts is not looked at here, so attributes that the
+	 * server does not know would make each start fail in silence */
+	if (!own->plain)
+		own->plain = engine_temporal_add_attributes(own, fail) < 0;
+	for (i = 0; i < count; i++) {
+		if (create(own, &submissions[i], cron, fail) == 0)
+			continue;
+		if (fail->kind == FAIL_NOT_NOW)
+			return -1;
+		submissions[i].refused = true;
+		submissions[i].fail = *fail;
+	}
+	return 0;
+}
+
+static void
+add_memo(struct buf *members, const Api__Memo *memo, const char *name)
+{
+	struct span value;
+
+	if (temporal_memo(memo, name, &value))
+		member_raw(members, name, value.at, value.length);
+}
+
+static void
+add_time(struct buf *members, const char *name,
+    const Api__Timestamp *timestamp)
+{
+	char text[CLOCK_TEXT];
+
+	if (timestamp == NULL)
+		return;
+	clock_format(temporal_time(timestamp), text);
+	member_string(members, name, text);
+}
+
+static int
+tell(const Api__ScheduleListEntry *entry,
+    int (*schedule)(void *context, struct span text), void *context)
+{
+	static const char *const names[] = { "cron", "user", "queue",
+		"title", "key" };
+	const Api__ScheduleListInfo *info = entry->info;
+	struct buf members = BUF_INIT(OBJECT_MAX), text = BUF_INIT(OBJECT_MAX);
+	const Api__ScheduleActionResult *last;
+	int result;
+	size_t i;
+
+	member_string(&members, "schedule", entry->schedule_id);
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
+		add_memo(&members, entry->memo, names[i]);
+	if (info != NULL) {
+		member_raw(&members, "paused", info->paused ? "true"
+		    : "false", info->paused ? 4 : 5);
+		add_time(&members, "next_at", info->n_future_action_times > 0
+		    ? info->future_action_times[0] : NULL);
+	}
+	if (info != NULL && info->n_recent_actions > 0) {
+		last = info->recent_actions[info->n_recent_actions - 1];
+		add_time(&members, "last_at", last->actual_time);
+		if (last->start_workflow_result != NULL)
+			member_string(&members, "last_id",
+			    last->start_workflow_result->workflow_id);
+	}
+	buf_print(&text, "{%s}", members.data);
+	result = schedule(context, (struct span){ text.data, text.length });
+	buf_release(&members);
+	buf_release(&text);
+	return result;
+}
+
+/* Those whose memo has a "cron" are ours. */
+static int
+tell_page(const Api__ListSchedulesResponse *page,
+    int (*schedule)(void *context, struct span text), void *context)
+{
+	struct span cron;
+	int result = 0;
+	size_t i;
+
+	for (i = 0; i < page->n_schedules && result == 0; i++)
+		if (temporal_memo(page->schedules[i]->memo, "cron", &cron))
+			result = tell(page->schedules[i], schedule, context);
+	return result;
+}
+
+/* A page's token is needed to ask for the next, so there are two. */
+int
+engine_temporal_schedules(struct engine *engine,
+    int (*schedule)(void *context, struct span text), void *context,
+    struct fail *fail)
+{
+	struct temporal *temporal = engine_temporal_own(engine)->temporal;
+	struct temporal_answer pages[2] = { { .done = false } };
+	const Api__ListSchedulesResponse *page = NULL;
+	int result = 0;
+	size_t i = 0;
+
+	while (result == 0) {
+		result = temporal_schedule_list(temporal, PAGE,
+		    page != NULL ? &page->next_page_token : NULL, &pages[i],
+		    fail);
+		if (result == 0)
+			result = temporal_wait(temporal, &pages[i], fail);
+		if (result < 0)
+			break;
+		page = (Api__ListSchedulesResponse *)(void *)
+		    pages[i].message;
+		i = !i;
+		result = tell_page(page, schedule, context);
+		if (page->next_page_token.len == 0)
+			break;
+	}
+	temporal_answer_release(&pages[0]);
+	temporal_answer_release(&pages[1]);
+	return result;
+}
+
+int
+engine_temporal_schedule_signal(struct engine *engine, const char *id,
+    const char *signal, struct fail *fail)
+{
+	struct temporal *temporal = engine_temporal_own(engine)->temporal;
+	struct temporal_answer answer = { .done = false };
+	int result;
+
+	if (engine_temporal_check_id(id, fail) < 0)
+		return -1;
+	if (strcmp(signal, "delete") == 0)
+		result = temporal_schedule_delete(temporal, id, &answer,
+		    fail);
+	else
+		result = temporal_schedule_patch(temporal, id,
+		    strcmp(signal, "pause") == 0 ? TEMPORAL_PAUSE :
+		    strcmp(signal, "resume") == 0 ? TEMPORAL_RESUME :
+		    TEMPORAL_TRIGGER, "agent-signal", &answer, fail);
+	if (result == 0)
+		result = temporal_wait(temporal, &answer, fail);
+	temporal_answer_release(&answer);
+	return result < 0 ? missing(id, fail) : 0;
+}

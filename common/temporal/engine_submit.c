@@ -1,0 +1,365 @@
+/*
+ * How it works: a task's id is its workflow's. With a key the id is made from
+ * the user and the key, so that the server itself sees to it that there is one
+ * such task, and another start of it is refused; what the first one was
+ * started with then tells whether it is the same task.
+ *
+ * Of a batch the first start goes alone: it finds out whether the server is
+ * there, and knows our search attributes. The others go WINDOW at a time.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/digest.h"
+#include "common/base/id.h"
+#include "common/base/mem.h"
+#include "common/temporal/engine_internal.h"
+
+#define WINDOW 32
+#define MEMO_MAX (64u << 10)
+#define KEYWORD 2
+#define TASK_MS 5000 /* what a worker that died had is given out again */
+#define ATTRIBUTES_MS 15000 /* until every part of the server knows them */
+
+/* A UUID of version 8 (RFC 9562): of the user's key. */
+static void
+key_id(const struct task *task, char ret[ID_TEXT])
+{
+	uint8_t digest[DIGEST_SIZE];
+	struct buf text = BUF_INIT(64u << 10);
+	struct id id;
+
+	buf_add(&text, task->user, strlen(task->user) + 1);
+	buf_add(&text, task->key, strlen(task->key));
+	digest_bytes(text.data, text.length, digest);
+	memcpy(id.bytes, digest, sizeof(id.bytes));
+	id.bytes[6] = (uint8_t)((id.bytes[6] & 0x0f) | 0x80);
+	id.bytes[8] = (uint8_t)((id.bytes[8] & 0x3f) | 0x80);
+	id_format(&id, ret);
+	buf_release(&text);
+}
+
+static struct span
+quoted(struct buf *buf, const char *string)
+{
+	*buf = BUF_INIT(MEMO_MAX);
+	json_quote(buf, string, strlen(string));
+	return (struct span){ buf->data, buf->length };
+}
+
+static void
+add_memo(struct opening *opening, const char *name, const char *value)
+{
+	size_t at = opening->start.memo_count;
+
+	if (value == NULL)
+		return;
+	opening->fields[at].name = name;
+	opening->fields[at].json = quoted(&opening->memo[at], value);
+	opening->start.memo_count++;
+}
+
+static void
+fill_input(struct opening *opening)
+{
+	const struct span *pins = &opening->submission->pins;
+
+	opening->doc = json_text(opening->submission->task->doc);
+	opening->input = BUF_INIT(EVENT_MAX);
+	buf_add_string(&opening->input, "{\"task\":");
+	buf_add_string(&opening->input, opening->doc);
+	buf_add_string(&opening->input, "}");
+	opening->start.input = (struct span){ opening->input.data,
+		opening->input.length };
+	opening->pins = BUF_INIT(EVENT_MAX);
+	if (pins->length == 0)
+		return;
+	buf_add_string(&opening->pins, "{");
+	buf_add(&opening->pins, pins->at, pins->length);
+	buf_add_string(&opening->pins, "}");
+	opening->start.more = (struct span){ opening->pins.data,
+		opening->pins.length };
+}
+
+void
+opening_fill(struct opening *opening, struct submission *submission,
+    const char *cron, bool attributes)
+{
+	const struct task *task = submission->task;
+	int64_t now = clock_wall();
+	char priority[8] = { (char)('0' + task->priority), '\0' };
+	char title[81];
+	struct id id = id_new();
+
+	*opening = (struct opening){ .submission = submission };
+	if (task->key != NULL)
+		key_id(task, opening->id);
+	else
+		id_format(&id, opening->id);
+	fill_input(opening);
+	row_cut(title, sizeof(title), task->goal);
+	add_memo(opening, "user", task->user);
+	add_memo(opening, "title", title);
+	add_memo(opening, "queue", task->queue);
+	add_memo(opening, "priority", priority);
+	opening->fields[opening->start.memo_count - 1].json =
+	    (struct span){ opening->memo[3].data + 1, 1 };
+	add_memo(opening, "key", task->key);
+	add_memo(opening, "cron", cron);
+	opening->attributes[0] = (struct temporal_field){ TEMPORAL_USER,
+		opening->fields[0].json };
+	opening->attributes[1] = (struct temporal_field){ TEMPORAL_STATE,
+		{ "\"queued\"", 8 } };
+	opening->title = BUF_INIT(256);
+	buf_add_string(&opening->title, title);
+	opening->queue = mem_print(TEMPORAL_QUEUE_PREFIX "%s", task->queue);
+	opening->start.id = opening->id;
+	opening->start.type = TEMPORAL_WORKFLOW;
+	opening->start.queue = opening->queue;
+	opening->start.memo = opening->fields;
+	opening->start.attributes = opening->attributes;
+	opening->start.attribute_count = attributes ? 2 : 0;
+	opening->start.summary = opening->title.data;
+	/* ours: 9 first, 0 last; the server's: 1 first, 5 last */
+	opening->start.priority = 5 - (int)task->priority / 2;
+	opening->start.fairness = task->user;
+	opening->start.reuse = TEMPORAL_REUSE_NEVER;
+	opening->start.conflict = TEMPORAL_CONFLICT_FAIL;
+	opening->start.task_ms = TASK_MS;
+	opening->start.delay_ms = task->not_before > now
+	    ? task->not_before - now : 0;
+}
+
+void
+opening_release(struct opening *opening)
+{
+	size_t i;
+
+	temporal_answer_release(&opening->answer);
+	free(opening->doc);
+	free(opening->queue);
+	buf_release(&opening->input);
+	buf_release(&opening->pins);
+	buf_release(&opening->title);
+	for (i = 0; i < opening->start.memo_count; i++)
+		buf_release(&opening->memo[i]);
+}
+
+void
+opening_again(struct opening *opening, const Api__Payloads *input)
+{
+	struct submission *submission = opening->submission;
+	struct span text, task;
+
+	submission->existing = temporal_value(input, 0, &text) &&
+	    json_member(text, "task", &task) &&
+	    task.length == strlen(opening->doc) &&
+	    memcmp(task.at, opening->doc, task.length) == 0;
+	submission->refused = !submission->existing;
+	if (submission->refused)
+		fail_set(&submission->fail, FAIL_NO, "key_conflict",
+		    "the key \"%s\" was used for another task, %s: use "
+		    "another key, or submit the very same task",
+		    submission->task->key, submission->id);
+}
+
+int
+engine_temporal_add_attributes(struct engine_temporal *own,
+    struct fail *fail)
+{
+	Api__AddSearchAttributesRequest__SearchAttributesEntry entries[2];
+	Api__AddSearchAttributesRequest__SearchAttributesEntry *list[2];
+	char user[] = TEMPORAL_USER, state[] = TEMPORAL_STATE;
+	struct temporal_answer answer = { .done = false };
+	Api__AddSearchAttributesRequest request;
+	char *space = mem_string(temporal_namespace(own->temporal));
+	int result;
+	size_t i;
+
+	api__add_search_attributes_request__init(&request);
+	for (i = 0; i < 2; i++) {
+		api__add_search_attributes_request__search_attributes_entry__init(
+		    &entries[i]);
+		entries[i].key = i == 0 ? user : state;
+		entries[i].value = KEYWORD;
+		list[i] = &entries[i];
+	}
+	request.n_search_attributes = 2;
+	request.search_attributes = list;
+	request.namespace_ = space;
+	result = temporal_send(own->temporal, TEMPORAL_ATTRIBUTES_ADD,
+	    &request.base, &answer, fail);
+	if (result == 0)
+		result = temporal_wait(own->temporal, &answer, fail);
+	if (result < 0 && strcmp(fail->type, "already_exists") == 0)
+		result = 0;
+	temporal_answer_release(&answer);
+	free(space);
+	return result;
+}
+
+/* ---- a batch ---- */
+
+/* The key was used before: looks at what it was used with. */
+static int
+compare(struct engine_temporal *own, struct opening *opening,
+    struct fail *fail)
+{
+	struct temporal_page page = { .id = opening->id, .size = 1 };
+	Api__GetWorkflowExecutionHistoryResponse *response;
+	const Api__HistoryEvent *first;
+	int result;
+
+	if (temporal_history(own->temporal, &page, &opening->answer,
+		fail) < 0)
+		return -1;
+	result = temporal_wait(own->temporal, &opening->answer, fail);
+	if (result < 0)
+		return -1;
+	response = (Api__GetWorkflowExecutionHistoryResponse *)(void *)
+	    opening->answer.message;
+	first = response->history != NULL && response->history->n_events > 0
+	    ? response->history->events[0] : NULL;
+	opening_again(opening, first != NULL &&
+	    first->event_type == TEMPORAL_EVENT_STARTED
+	    ? first->workflow_execution_started_event_attributes->input
+	    : NULL);
+	return 0;
+}
+
+/* What became of one. Only what concerns all others too is a failure: that the
+ * server cannot be asked. */
+static int
+finish(struct engine_temporal *own, struct opening *opening,
+    struct fail *fail)
+{
+	struct submission *submission = opening->submission;
+	struct fail why;
+
+	memcpy(submission->id, opening->id, ID_TEXT);
+	if (temporal_wait(own->temporal, &opening->answer, &why) == 0)
+		return 0;
+	if (strcmp(why.type, "already_exists") == 0 &&
+	    submission->task->key != NULL &&
+	    compare(own, opening, &why) == 0)
+		return 0;
+	if (why.kind == FAIL_NOT_NOW || strcmp(why.type,
+	    "no_namespace") == 0 || engine_temporal_no_attribute(&why)) {
+		*fail = why;
+		return -1;
+	}
+	submission->refused = true;
+	submission->fail = why;
+	return 0;
+}
+
+static int
+begin(struct engine_temporal *own, struct opening *opening,
+    struct fail *fail)
+{
+	struct submission *submission = opening->submission;
+	struct fail why;
+
+	if (opening->start.input.length + opening->start.more.length <=
+	    TEMPORAL_BLOB_MAX)
+		return temporal_start(own->temporal, &opening->start,
+		    &opening->answer, fail);
+	fail_set(&why, FAIL_NEVER, "too_large",
+	    "the task and its tools have %zu bytes, and Temporal takes %zu: "
+	    "name fewer tools in it", opening->start.input.length +
+	    opening->start.more.length, TEMPORAL_BLOB_MAX);
+	submission->refused = true;
+	submission->fail = why;
+	return 0;
+}
+
+/* The first one; makes the search attributes known when they are not. */
+static int
+submit_first(struct engine_temporal *own, struct opening *opening,
+    struct fail *fail)
+{
+	int64_t until = 0;
+	int result;
+
+	for (;;) {
+		result = begin(own, opening, fail);
+		if (result == 0 && !opening->submission->refused)
+			result = finish(own, opening, fail);
+		if (result == 0 || own->plain ||
+		    !engine_temporal_no_attribute(fail))
+			return result;
+		if (until == 0) {
+			until = clock_boot() + ATTRIBUTES_MS;
+			own->plain = engine_temporal_add_attributes(own,
+			    fail) < 0;
+		}
+		own->plain = own->plain || clock_boot() > until;
+		if (own->plain)
+			opening->start.attribute_count = 0;
+		else if (engine_temporal_pause(own, 100, fail) < 0)
+			return -1;
+	}
+}
+
+/* After a failure the rest was not asked for, or nobody knows. */
+static void
+fail_rest(struct submission *submissions, size_t from, size_t count,
+    const struct fail *fail)
+{
+	size_t i;
+
+	for (i = from; i < count; i++) {
+		submissions[i].refused = true;
+		submissions[i].fail = *fail;
+	}
+}
+
+static int
+submit_rest(struct engine_temporal *own, struct opening *openings,
+    struct submission *submissions, size_t count, struct fail *fail)
+{
+	size_t sent = 1, finished = 1;
+	int result = 0;
+
+	while (finished < count) {
+		while (sent < count && sent - finished < WINDOW) {
+			opening_fill(&openings[sent], &submissions[sent],
+			    NULL, !own->plain);
+			result = begin(own, &openings[sent++], fail);
+			if (result < 0)
+				goto out;
+		}
+		if (!submissions[finished].refused)
+			result = finish(own, &openings[finished], fail);
+		if (result < 0)
+			goto out;
+		opening_release(&openings[finished++]);
+	}
+out:
+	if (result < 0)
+		fail_rest(submissions, finished, count, fail);
+	while (finished < sent)
+		opening_release(&openings[finished++]);
+	return 0;
+}
+
+int
+engine_temporal_submit(struct engine *engine, struct submission *submissions,
+    size_t count, struct fail *fail)
+{
+	struct engine_temporal *own = engine_temporal_own(engine);
+	struct opening *openings;
+	int result;
+
+	if (count == 0)
+		return 0;
+	openings = mem_alloc(count * sizeof(*openings));
+	opening_fill(&openings[0], &submissions[0], NULL, !own->plain);
+	result = submit_first(own, &openings[0], fail);
+	opening_release(&openings[0]);
+	if (result == 0)
+		result = submit_rest(own, openings, submissions, count, fail);
+	free(openings);
+	return result;
+}

@@ -1,0 +1,167 @@
+/*
+ * temporal_history: a workflow's history as the journal of a task. Pure. The
+ * worker decides with it, and whoever shows a task reads with it, so both see
+ * the same.
+ *
+ *	history = temporal_history_new(NULL, NULL);
+ *	for each event of the run, in order:
+ *		temporal_history_take(history, event, &fail);
+ *
+ * What becomes of what:
+ *
+ *	WorkflowExecutionStarted   submitted, and pinned when there is a second
+ *	                           payload
+ *	WorkflowTaskCompleted      started, when the task was queued, or its wait
+ *	                           was over, as its workflow task was started
+ *	ActivityTaskScheduled      model.started, tool.started
+ *	ActivityTaskCompleted      the event in its result
+ *	ActivityTaskFailed, ...    model.failed, tool.unknown
+ *	MarkerRecorded             the event in it, or those that an earlier
+ *	                           run had
+ *	WorkflowExecutionSignaled  signal, when it makes sense
+ *	the closing events         completed, blocked, failed, cancelled
+ *
+ * A run that was continued as new may be followed by the next one, and the
+ * journal goes on (temporal_history_next). The next run can as well be taken
+ * alone.
+ *
+ * An event in a payload is an object that begins with its type, then its
+ * members: {"type":"tool.finished","call":...}. What is unknown and not said to
+ * be harmless is refused.
+ */
+#ifndef COMMON_TEMPORAL_HISTORY_H
+#define COMMON_TEMPORAL_HISTORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/agent/agent.h"
+#include "common/agent/journal.h"
+#include "common/base/fail.h"
+#include "common/temporal/api.h"
+
+#define TEMPORAL_WORKFLOW "agent-task"
+#define TEMPORAL_MODEL_TURN "model.turn"
+#define TEMPORAL_TOOL_CALL "tool.call"
+#define TEMPORAL_PIN "pin"
+#define TEMPORAL_MARKER "agent.event"    /* details: "event" */
+#define TEMPORAL_CARRIED "agent.carried" /* details: "events"; "last" */
+#define TEMPORAL_USER "AgentUser" /* a search attribute, like the next */
+#define TEMPORAL_STATE "AgentState"      /* a search attribute */
+#define TEMPORAL_STATE_MEMO "state"      /* the same where there is none */
+#define TEMPORAL_WORKER_LOST "worker_lost" /* a failure that is reported, not
+                                            * retried by the server: the fold
+                                            * decides at once */
+#define TEMPORAL_TIMER "until-"          /* and wall milliseconds */
+
+/* The kinds of events of a history that matter to more than this module. */
+enum {
+	TEMPORAL_EVENT_STARTED = 1, TEMPORAL_EVENT_COMPLETED = 2,
+	TEMPORAL_EVENT_FAILED = 3, TEMPORAL_EVENT_TIMED_OUT = 4,
+	TEMPORAL_EVENT_TASK_STARTED = 6, TEMPORAL_EVENT_TASK_COMPLETED = 7,
+	TEMPORAL_EVENT_SCHEDULED = 10, TEMPORAL_EVENT_TIMER = 17,
+	TEMPORAL_EVENT_CANCELED = 21, TEMPORAL_EVENT_MARKER = 25,
+	TEMPORAL_EVENT_TERMINATED = 27, TEMPORAL_EVENT_CONTINUED = 28,
+	TEMPORAL_EVENT_ATTRIBUTES = 40, TEMPORAL_EVENT_MEMO = 46,
+};
+
+struct temporal_history;
+
+/* EVENT (may be NULL) is called for every event of the journal. */
+struct temporal_history *
+temporal_history_new(void (*event)(void *context, const struct event *event),
+    void *context);
+
+void
+temporal_history_free(struct temporal_history *history); /* NULL is fine */
+
+/* Takes one event; one that was taken before is passed over. FAIL_NEVER, types
+ * "unknown_event", "invalid_journal", "invalid_event"; "history_changed" when
+ * what was decided ahead (below) did not come to be. The history is then
+ * unusable. */
+int
+temporal_history_take(struct temporal_history *history,
+    const Api__HistoryEvent *event, struct fail *fail);
+
+/* After the last event of a run that was continued as new: the first event of
+ * the next one is taken next. */
+void
+temporal_history_next(struct temporal_history *history);
+
+/* Its task is NULL as long as no submission was read. */
+const struct agent *
+temporal_history_agent(const struct temporal_history *history);
+
+struct temporal_facts {
+	int64_t last;         /* id of the last event taken */
+	int64_t now;          /* when the last workflow task was started */
+	const char *unread;   /* the task when it is not in the form that
+	                       * task_check gives it: until a marker
+	                       * "submitted" brings that; else NULL */
+	bool closed;
+	const char *next_run; /* of a run that was continued as new, else NULL */
+	const char *shown;    /* the state as the lists show it, else NULL */
+	bool pinning;         /* an activity "pin" is under way */
+	int64_t pins;         /* how many there were */
+	size_t activities;    /* under way */
+
+	/* a run that goes on from another: see temporal_history_carry.c */
+	bool carrying;        /* its beginning is not whole: it cannot go on */
+	uint64_t carried;     /* events of it so far */
+	int64_t steps;
+	const char *runs;     /* those before it as a JSON array, oldest first;
+	                       * NULL: it is the first */
+
+	bool suggest_new;     /* the server wants it to be continued as new */
+	int64_t size;         /* bytes of the run's history */
+	int64_t own_size, own_events; /* without what was carried */
+	const Api__Memo *memo; /* what the run was started with, or NULL */
+	const Api__SearchAttributes *attributes;
+};
+
+/* Borrowed until the next call. */
+struct temporal_facts
+temporal_history_facts(const struct temporal_history *history);
+
+/* Folds the signals that have no place yet, because the run begins with events
+ * that are still to be carried into it. It cannot be read on. */
+int
+temporal_history_settle(struct temporal_history *history, struct fail *fail);
+
+/* Whether a timer for this time is running. */
+bool
+temporal_history_timer(const struct temporal_history *history, int64_t at);
+
+/* Whether the activity of this id is under way. */
+bool
+temporal_history_activity(const struct temporal_history *history,
+    const char *id);
+
+/* Whether EVENT begins a run that goes on from another one, and how. */
+bool
+temporal_history_continued(const Api__HistoryEvent *event,
+    struct span *ret_continued);
+
+/* Reads an event in a payload: its type and its members, which are as for
+ * event_write; false when it is none. */
+bool
+temporal_history_event(struct span text, enum event_type *ret_type,
+    struct span *ret_members);
+
+/* ---- for the worker: what it decides is folded before it is history ---- */
+
+/* After the last event, a WorkflowTaskStarted: brings "started" when it is due.
+ * Whether the task may go on (else it waits, and only decisions count). */
+int
+temporal_history_step(struct temporal_history *history, bool *ret_running,
+    struct fail *fail);
+
+/* Folds a decision, or an intent, that goes out as a command whose event is of
+ * KIND; ID is that of the activity or timer, else NULL. Kinds without an event
+ * of a journal have MEMBERS.at NULL. */
+int
+temporal_history_ahead(struct temporal_history *history, int kind,
+    const char *id, enum event_type type, struct span members,
+    struct fail *fail);
+
+#endif

@@ -1,0 +1,274 @@
+/*
+ * How it works: what is intended is in an activity's input, and what came of it
+ * in its result. The server tells only that a worker was lost: then a model's
+ * turn has failed, and nobody knows what came of a call.
+ */
+#include "common/temporal/history_internal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+
+#define RETRY_NON_RETRYABLE 2
+#define RETRY_MAXIMUM_ATTEMPTS 4
+#define LOST_RETRY_MS 1000
+#define RETRY_REPORTED (-1) /* ours: a neighbour said that the worker is dead */
+
+static struct activity *
+find_activity(struct temporal_history *history, int64_t scheduled)
+{
+	size_t i;
+
+	for (i = 0; i < history->activity_count; i++)
+		if (history->activities[i].scheduled == scheduled)
+			return &history->activities[i];
+	return NULL;
+}
+
+static void
+drop_activity(struct temporal_history *history, struct activity *activity)
+{
+	free(activity->id);
+	free(activity->call);
+	*activity = history->activities[--history->activity_count];
+}
+
+static int
+intend(struct temporal_history *history, int64_t at,
+    const struct activity *activity, const char *tool, struct fail *fail)
+{
+	struct buf members = BUF_INIT(TEXT_MAX);
+
+	if (activity->type == ACTION_MODEL) {
+		member_integer(&members, "turn", activity->turn);
+	} else {
+		member_string(&members, "call", activity->call);
+		member_string(&members, "tool", tool);
+	}
+	member_integer(&members, "attempt", activity->attempt);
+	return history_fold_buf(history, at, activity->type == ACTION_MODEL
+	    ? EVENT_MODEL_STARTED : EVENT_TOOL_STARTED, &members, fail);
+}
+
+/* What is intended is in the input. */
+static bool
+read_input(struct activity *activity, const cJSON *input)
+{
+	if (activity->type == ACTION_PIN)
+		return true;
+	activity->call = mem_string(json_string(input, "call"));
+	return json_integer(input, "attempt", &activity->attempt) &&
+	    (activity->type == ACTION_MODEL
+	        ? json_integer(input, "turn", &activity->turn)
+	        : activity->call != NULL &&
+	        json_string(input, "tool") != NULL);
+}
+
+static bool
+read_type(const Api__ActivityType *type, enum action_type *ret)
+{
+	static const char *const names[] = {
+		[ACTION_PIN] = TEMPORAL_PIN,
+		[ACTION_MODEL] = TEMPORAL_MODEL_TURN,
+		[ACTION_TOOL] = TEMPORAL_TOOL_CALL,
+	};
+	size_t i;
+
+	for (i = 0; type != NULL && i < 3; i++)
+		if (strcmp(type->name, names[i]) == 0) {
+			*ret = (enum action_type)i;
+			return true;
+		}
+	return false;
+}
+
+int
+history_scheduled(struct temporal_history *history,
+    const Api__HistoryEvent *event, struct fail *fail)
+{
+	const Api__ActivityTaskScheduledEventAttributes *scheduled =
+	    event->activity_task_scheduled_event_attributes;
+	struct activity activity = { .scheduled = event->event_id };
+	int64_t at = temporal_time(event->event_time);
+	struct span text = { "", 0 };
+	cJSON *input;
+	struct fail why;
+	int result = -1;
+
+	(void)temporal_value(scheduled->input, 0, &text);
+	input = json_parse(text.at, text.length, &json_limits_upstream, &why);
+	if (!read_type(scheduled->activity_type, &activity.type) ||
+	    !read_input(&activity, input)) {
+		fail_set(fail, FAIL_NEVER, "unknown_event",
+		    "activity %s is not one of this program's",
+		    scheduled->activity_id);
+		goto out;
+	}
+	if (activity.type == ACTION_PIN) {
+		history->pins++;
+		result = 0;
+	} else {
+		/* Clocks of a server's nodes differ: the wait was over for
+		 * the worker that scheduled it. */
+		if (!history->passing &&
+		    history_summary(history).state != TASK_RUNNING &&
+		    history_bring_started(history, at, fail) < 0)
+			goto out;
+		result = intend(history, at, &activity,
+		    json_string(input, "tool"), fail);
+	}
+	activity.id = mem_string(scheduled->activity_id);
+	history->activities = mem_grow(history->activities,
+	    history->activity_count + 1, sizeof(activity));
+	history->activities[history->activity_count++] = activity;
+	activity.call = NULL;
+out:
+	free(activity.call);
+	cJSON_Delete(input);
+	return result;
+}
+
+/* Nobody says what came of it. */
+int
+history_lose(struct temporal_history *history, int64_t at,
+    const struct activity *activity, const char *type, const char *message,
+    int32_t retry_state, struct fail *fail)
+{
+	struct buf members = BUF_INIT(TEXT_MAX);
+	bool again = retry_state != RETRY_MAXIMUM_ATTEMPTS &&
+	    retry_state != RETRY_NON_RETRYABLE;
+	struct agent_call call;
+
+	if (activity->type == ACTION_PIN)
+		return 0;
+	if (activity->type == ACTION_MODEL) {
+		member_integer(&members, "turn", activity->turn);
+	} else {
+		member_string(&members, "call", activity->call);
+		again = again && agent_call(history->agent, activity->call,
+		    &call) && call.repeatable;
+	}
+	member_integer(&members, "attempt", activity->attempt);
+	history_add_error(&members, type, message);
+	/* Without a timer, which a server may be a second late with. */
+	if (again)
+		member_integer(&members, "delay_ms",
+		    retry_state == RETRY_REPORTED ? 0 : LOST_RETRY_MS);
+	return history_fold_buf(history, at, activity->type == ACTION_MODEL
+	    ? EVENT_MODEL_FAILED : EVENT_TOOL_UNKNOWN, &members, fail);
+}
+
+/* Whether the event is one that can come of the activity. */
+static bool
+comes_of(const struct activity *activity, enum event_type type,
+    struct span text)
+{
+	struct span value;
+	bool known;
+
+	switch (activity->type) {
+	case ACTION_PIN:
+		return type == EVENT_PINNED || type == EVENT_WAITING ||
+		    type == EVENT_FAILED;
+	case ACTION_MODEL:
+		return type == EVENT_MODEL_REPLIED ||
+		    type == EVENT_MODEL_FAILED;
+	case ACTION_TOOL:
+		known = json_member(text, "call", &value) &&
+		    value.length == strlen(activity->call) + 2 &&
+		    memcmp(value.at + 1, activity->call,
+		    value.length - 2) == 0;
+		return known && (type == EVENT_TOOL_FINISHED ||
+		    type == EVENT_TOOL_FAILED || type == EVENT_TOOL_UNKNOWN);
+	}
+	return false;
+}
+
+int
+history_completed(struct temporal_history *history,
+    const Api__HistoryEvent *event, struct fail *fail)
+{
+	const Api__ActivityTaskCompletedEventAttributes *completed =
+	    event->activity_task_completed_event_attributes;
+	int64_t at = temporal_time(event->event_time);
+	struct activity *activity = find_activity(history,
+	    completed->scheduled_event_id);
+	struct span text, members;
+	enum event_type type;
+	int result;
+
+	if (activity == NULL)
+		return 0;
+	if (temporal_value(completed->result, 0, &text) &&
+	    temporal_history_event(text, &type, &members) &&
+	    comes_of(activity, type, text))
+		result = history_fold(history, at, type, members, fail);
+	else
+		result = history_lose(history, at, activity, "invalid_result",
+		    "the result is not one of this program's", 0, fail);
+	drop_activity(history, activity);
+	return result;
+}
+
+static int
+end_activity(struct temporal_history *history, const Api__HistoryEvent *event,
+    int64_t scheduled, const char *type, const Api__Failure *failure,
+    int32_t retry_state, struct fail *fail)
+{
+	struct activity *activity = find_activity(history, scheduled);
+	const char *message;
+	int result;
+
+	if (activity == NULL)
+		return 0;
+	message = failure != NULL && failure->message[0] != '\0'
+	    ? failure->message : "the worker ended while it was under way";
+	result = history_lose(history, temporal_time(event->event_time), activity,
+	    type, message, retry_state, fail);
+	drop_activity(history, activity);
+	return result;
+}
+
+static bool
+is_reported(const Api__Failure *failure)
+{
+	return failure != NULL && failure->failure_info_case ==
+	    API__FAILURE__FAILURE_INFO_APPLICATION_FAILURE_INFO &&
+	    strcmp(failure->application_failure_info->type,
+	        TEMPORAL_WORKER_LOST) == 0;
+}
+
+int
+history_activity_failed(struct temporal_history *history,
+    const Api__HistoryEvent *event, struct fail *fail)
+{
+	const Api__ActivityTaskFailedEventAttributes *failed =
+	    event->activity_task_failed_event_attributes;
+
+	return end_activity(history, event, failed->scheduled_event_id,
+	    TEMPORAL_WORKER_LOST, failed->failure,
+	    is_reported(failed->failure) ? RETRY_REPORTED :
+	    failed->retry_state, fail);
+}
+
+int
+history_activity_timed_out(struct temporal_history *history,
+    const Api__HistoryEvent *event, struct fail *fail)
+{
+	const Api__ActivityTaskTimedOutEventAttributes *timed_out =
+	    event->activity_task_timed_out_event_attributes;
+
+	return end_activity(history, event, timed_out->scheduled_event_id,
+	    TEMPORAL_WORKER_LOST, NULL, timed_out->retry_state, fail);
+}
+
+int
+history_activity_canceled(struct temporal_history *history,
+    const Api__HistoryEvent *event, struct fail *fail)
+{
+	return end_activity(history, event,
+	    event->activity_task_canceled_event_attributes
+	        ->scheduled_event_id, "cancelled", NULL, 0, fail);
+}

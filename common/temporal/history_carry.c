@@ -1,0 +1,254 @@
+/*
+ * How it works: a run that goes on from another one says so in its first
+ * argument: {"task":{...},"continued":{"events":N,"steps":S,"runs":[...]}}. It
+ * begins with markers that hold the journal so far, the last of which says so,
+ * and an open run alone is enough to go on: the server forgets the runs before
+ * it, as they are closed, when their retention is over.
+ *
+ * The carried events are folded apart and then take the place of what was
+ * folded from the runs before, if anything was. So whoever began earlier sees
+ * the same from here on, even when his program would have made other events of
+ * the old run than the program that carried them. Until all are there nothing
+ * else is folded: a signal that came between has its place behind them.
+ */
+#include "common/temporal/history_internal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+
+#define ATTRIBUTES(name) API__HISTORY_EVENT__ATTRIBUTES_ ## name ## \
+	_EVENT_ATTRIBUTES
+
+struct late_signal {
+	int64_t at;
+	char *name;
+	cJSON *input;
+};
+
+static void
+free_signals(struct temporal_history *history)
+{
+	size_t i;
+
+	for (i = 0; i < history->late_count; i++) {
+		free(history->late[i].name);
+		cJSON_Delete(history->late[i].input);
+	}
+	free(history->late);
+	history->late = NULL;
+	history->late_count = 0;
+}
+
+static void
+free_memo(struct temporal_history *history)
+{
+	if (history->memo != NULL)
+		api__memo__free_unpacked(history->memo, NULL);
+	if (history->attributes != NULL)
+		api__search_attributes__free_unpacked(history->attributes,
+		    NULL);
+	history->memo = NULL;
+	history->attributes = NULL;
+}
+
+void
+history_carry_release(struct temporal_history *history)
+{
+	free_signals(history);
+	free_memo(history);
+	agent_free(history->fresh);
+	free(history->runs);
+}
+
+bool
+history_carrying(const struct temporal_history *history)
+{
+	return history->fresh != NULL;
+}
+
+/* A message of its own, NULL for NULL. */
+static void *
+copy(const ProtobufCMessage *message)
+{
+	uint8_t *bytes;
+	size_t size;
+	void *made;
+
+	if (message == NULL)
+		return NULL;
+	bytes = mem_alloc(protobuf_c_message_get_packed_size(message) + 1);
+	size = protobuf_c_message_pack(message, bytes);
+	made = protobuf_c_message_unpack(message->descriptor, NULL, size,
+	    bytes);
+	free(bytes);
+	return made;
+}
+
+void
+history_keep_start(struct temporal_history *history,
+    const Api__HistoryEvent *event)
+{
+	const Api__WorkflowExecutionStartedEventAttributes *started =
+	    event->workflow_execution_started_event_attributes;
+
+	free_memo(history);
+	if (started->memo != NULL)
+		history->memo = copy(&started->memo->base);
+	if (started->search_attributes != NULL)
+		history->attributes =
+		    copy(&started->search_attributes->base);
+}
+
+bool
+temporal_history_continued(const Api__HistoryEvent *event,
+    struct span *ret_continued)
+{
+	const Api__WorkflowExecutionStartedEventAttributes *started =
+	    event->workflow_execution_started_event_attributes;
+	struct span text;
+
+	return event->event_type == TEMPORAL_EVENT_STARTED &&
+	    event->attributes_case == ATTRIBUTES(WORKFLOW_EXECUTION_STARTED) &&
+	    started->continued_execution_run_id[0] != '\0' &&
+	    temporal_value(started->input, 0, &text) &&
+	    json_member(text, "continued", ret_continued);
+}
+
+int
+history_continue(struct temporal_history *history, struct span continued,
+    struct fail *fail)
+{
+	struct fail why;
+	cJSON *data = json_parse(continued.at, continued.length,
+	    &json_limits_upstream, &why);
+	struct span runs;
+	int64_t steps;
+	int result = -1;
+
+	if (!json_integer(data, "steps", &steps) ||
+	    !json_member(continued, "runs", &runs)) {
+		fail_set(fail, FAIL_NEVER, "invalid_event",
+		    "the workflow's first argument does not say from what "
+		    "it is continued");
+	} else {
+		agent_free(history->fresh);
+		history->fresh = agent_new();
+		history->carried = 0;
+		history->steps = steps;
+		free(history->runs);
+		history->runs = mem_copy(runs.at, runs.length);
+		result = 0;
+	}
+	cJSON_Delete(data);
+	return result;
+}
+
+void
+temporal_history_next(struct temporal_history *history)
+{
+	size_t i;
+
+	for (i = 0; i < history->activity_count; i++) {
+		free(history->activities[i].id);
+		free(history->activities[i].call);
+	}
+	history->activity_count = history->timer_count = 0;
+	history->last = 0;
+	history->task_started = 0;
+	history->closed = false;
+	history_set(&history->next_run, NULL);
+	history->suggest_new = false;
+	history->pins = 0;
+	history->size = history->base_size = history->base_last = 0;
+}
+
+void
+history_late_signal(struct temporal_history *history, int64_t at,
+    const char *name, const cJSON *input)
+{
+	history->late = mem_grow(history->late, history->late_count + 1,
+	    sizeof(*history->late));
+	history->late[history->late_count++] = (struct late_signal){
+		.at = at, .name = mem_string(name),
+		.input = cJSON_Duplicate(input, true) };
+}
+
+/* One event of the journal as the run before had it. */
+static int
+carry_event(struct temporal_history *history, struct span text,
+    struct fail *fail)
+{
+	struct event event;
+	int result;
+
+	if (event_parse(text, &event, fail) < 0)
+		return -1;
+	result = agent_apply(history->fresh, &event, fail);
+	if (result == 0 && event.seq > history_summary(history).seq &&
+	    history->event != NULL)
+		history->event(history->context, &event);
+	history->carried = event.seq;
+	event_release(&event);
+	return result;
+}
+
+static int
+take_late(struct temporal_history *history, struct fail *fail)
+{
+	struct late_signal *late;
+	size_t i;
+
+	for (i = 0; i < history->late_count; i++) {
+		late = &history->late[i];
+		if (history_signal(history, late->at, late->name, late->input,
+		    fail) < 0)
+			return -1;
+	}
+	free_signals(history);
+	return 0;
+}
+
+int
+temporal_history_settle(struct temporal_history *history, struct fail *fail)
+{
+	if (agent_task(history->agent) == NULL)
+		return 0;
+	agent_free(history->fresh);
+	history->fresh = NULL;
+	return take_late(history, fail);
+}
+
+int
+history_carried(struct temporal_history *history,
+    const Api__HistoryEvent *event, struct fail *fail)
+{
+	const Api__MarkerRecordedEventAttributes *marker =
+	    event->marker_recorded_event_attributes;
+	const Api__Payloads *events = NULL;
+	struct span text;
+	bool last = false;
+	size_t i;
+
+	if (!history_carrying(history))
+		return fail_set(fail, FAIL_NEVER, "invalid_journal",
+		    "event %" PRId64 " carries a journal into a run that has "
+		    "one", event->event_id);
+	for (i = 0; i < marker->n_details; i++)
+		if (strcmp(marker->details[i]->key, "events") == 0)
+			events = marker->details[i]->value;
+		else if (strcmp(marker->details[i]->key, "last") == 0)
+			last = true;
+	for (i = 0; temporal_value(events, i, &text); i++)
+		if (carry_event(history, text, fail) < 0)
+			return -1;
+	if (!last)
+		return 0;
+	agent_free(history->agent);
+	history->agent = history->fresh;
+	history->fresh = NULL;
+	history->base_size = -1;
+	return take_late(history, fail);
+}

@@ -1,0 +1,178 @@
+/*
+ * temporal_history_internal: the state that temporal_history.c keeps and
+ * temporal_history_event.c folds events into. For these files only.
+ */
+#ifndef COMMON_TEMPORAL_HISTORY_INTERNAL_H
+#define COMMON_TEMPORAL_HISTORY_INTERNAL_H
+
+#include "common/temporal/history.h"
+
+#define TEXT_MAX ((size_t)EVENT_MAX)
+
+struct activity {
+	int64_t scheduled; /* id of the event */
+	enum action_type type;
+	int64_t turn, attempt;
+	char *id, *call;
+};
+
+struct running_timer {
+	int64_t started; /* id of the event */
+	int64_t at;
+};
+
+struct late_signal;
+
+struct expected {
+	int kind;
+	char *id;
+};
+
+struct temporal_history {
+	struct agent *agent;
+	void (*event)(void *context, const struct event *event);
+	void *context;
+
+	int64_t last, steps;
+	int64_t task_started, now; /* the last WorkflowTaskStarted: id, time */
+	char *worker;
+	bool stepped;              /* it was looked at ahead */
+
+	struct activity *activities;
+	size_t activity_count;
+	struct running_timer *timers;
+	size_t timer_count;
+	struct expected *expected;
+	size_t expected_count, expected_seen;
+	bool passing;              /* the event was folded ahead */
+
+	char *unread, *next_run, *shown;
+	bool cancel_early;         /* asked for before the task was read */
+	bool closed, suggest_new;
+	int64_t pins;
+
+	/* a run that goes on from another one */
+	struct agent *fresh;        /* folded from the journal that is carried
+	                             * into it; NULL: that is all there */
+	uint64_t carried;           /* events of it so far */
+	char *runs;                 /* the runs before it, oldest first: JSON */
+	struct late_signal *late;   /* signals that came before all of them */
+	size_t late_count;
+	int64_t size;               /* of the run's history, in bytes */
+	int64_t base_size, base_last; /* and the last event, without anything
+	                               * new; size -1: with the next event */
+	Api__Memo *memo;            /* as the run was started with */
+	Api__SearchAttributes *attributes;
+};
+
+void
+history_set(char **string, const char *value);
+
+struct agent_summary
+history_summary(const struct temporal_history *history);
+
+/* Folds one event of the journal; none follows the end of the task. */
+int
+history_fold(struct temporal_history *history, int64_t at,
+    enum event_type type, struct span members, struct fail *fail);
+
+/* The same; MEMBERS is released. */
+int
+history_fold_buf(struct temporal_history *history, int64_t at,
+    enum event_type type, struct buf *members, struct fail *fail);
+
+/* One look at the task, as of the start of the workflow task. */
+int
+history_step(struct temporal_history *history, struct fail *fail);
+
+/* A task that had to be put in form first. */
+int
+history_submit_late(struct temporal_history *history, struct span members,
+    struct fail *fail);
+
+/* The worker of the last workflow task took the task at AT. */
+int
+history_bring_started(struct temporal_history *history, int64_t at,
+    struct fail *fail);
+
+/* A signal that arrived, when it makes sense; INPUT is changed. */
+int
+history_signal(struct temporal_history *history, int64_t at,
+    const char *name, cJSON *input, struct fail *fail);
+
+/* ---- temporal_history_carry.c ---- */
+
+/* Whether events of the runs before are still to come. */
+bool
+history_carrying(const struct temporal_history *history);
+
+void
+history_carry_release(struct temporal_history *history);
+
+/* Keeps what the next run is to be started with, too. */
+void
+history_keep_start(struct temporal_history *history,
+    const Api__HistoryEvent *event);
+
+/* The run is not the task's first one: CONTINUED says how it begins. */
+int
+history_continue(struct temporal_history *history, struct span continued,
+    struct fail *fail);
+
+/* Keeps a signal until all events before it are there. */
+void
+history_late_signal(struct temporal_history *history, int64_t at,
+    const char *name, const cJSON *input);
+
+/* The events in a marker TEMPORAL_CARRIED. */
+int
+history_carried(struct temporal_history *history,
+    const Api__HistoryEvent *event, struct fail *fail);
+
+/* What is between the braces of an object. */
+bool
+history_inside(struct span text, struct span *ret);
+
+/* Adds the member "error". */
+void
+history_add_error(struct buf *members, const char *type,
+    const char *message);
+
+/* Nobody says what came of the activity. */
+int
+history_lose(struct temporal_history *history, int64_t at,
+    const struct activity *activity, const char *type, const char *message,
+    int32_t retry_state, struct fail *fail);
+
+/* The events of activities. */
+int
+history_scheduled(struct temporal_history *history,
+    const Api__HistoryEvent *event, struct fail *fail);
+
+int
+history_completed(struct temporal_history *history,
+    const Api__HistoryEvent *event, struct fail *fail);
+
+int
+history_activity_failed(struct temporal_history *history,
+    const Api__HistoryEvent *event, struct fail *fail);
+
+int
+history_activity_timed_out(struct temporal_history *history,
+    const Api__HistoryEvent *event, struct fail *fail);
+
+int
+history_activity_canceled(struct temporal_history *history,
+    const Api__HistoryEvent *event, struct fail *fail);
+
+/* Whether events of the kind are known, and, when they are, are to have
+ * these attributes (0: any). */
+bool
+history_known(size_t kind, Api__HistoryEvent__AttributesCase *ret_attributes);
+
+/* An event of a known kind, with its attributes. */
+int
+history_event(struct temporal_history *history,
+    const Api__HistoryEvent *event, struct fail *fail);
+
+#endif

@@ -1,0 +1,80 @@
+/*
+ * How it works: what is known of a task at a glance is folded from its history,
+ * so a query is answered with the fold's summary.
+ */
+#include "common/temporal/worker_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+
+const char query_unknown[] = "there is no such query: ask for \"state\"";
+
+char *
+query_answer(const struct temporal_history *history, const char *type)
+{
+	struct buf members = BUF_INIT(1u << 20);
+	struct agent_summary summary;
+	char *result;
+
+	if (strcmp(type, "state") != 0)
+		return NULL;
+	agent_summary(temporal_history_agent(history), &summary);
+	member_string(&members, "state", task_state_name(summary.state));
+	if (summary.reason != NULL)
+		member_string(&members, "reason", summary.reason);
+	member_integer(&members, "turns", summary.turns);
+	member_integer(&members, "calls", summary.calls);
+	member_integer(&members, "calls_unknown", summary.calls_unknown);
+	member_integer(&members, "events", (int64_t)summary.seq);
+	result = mem_print("{%s}", members.data);
+	buf_release(&members);
+	return result;
+}
+
+void
+query_add_results(const Api__PollWorkflowTaskQueueResponse *task,
+    const struct temporal_history *history,
+    Api__RespondWorkflowTaskCompletedRequest *request)
+{
+	Api__RespondWorkflowTaskCompletedRequest__QueryResultsEntry *entry;
+	size_t i, count = task->n_queries;
+	char *json;
+
+	if (count == 0)
+		return;
+	request->query_results = mem_alloc(count *
+	    sizeof(*request->query_results));
+	for (i = 0; i < count; i++) {
+		entry = mem_alloc(sizeof(*entry));
+		api__respond_workflow_task_completed_request__query_results_entry__init(
+		    entry);
+		entry->key = mem_string(task->queries[i]->key);
+		entry->value = mem_alloc(sizeof(*entry->value));
+		api__workflow_query_result__init(entry->value);
+		json = query_answer(history,
+		    task->queries[i]->value->query_type);
+		entry->value->result_type = json != NULL ? QUERY_ANSWERED
+		    : QUERY_FAILED;
+		if (json != NULL)
+			entry->value->answer = commands_payloads(
+			    (struct span){ json, strlen(json) });
+		else
+			entry->value->error_message = mem_string(query_unknown);
+		free(json);
+		request->query_results[i] = entry;
+	}
+	request->n_query_results = count;
+}
+
+void
+query_free_results(Api__RespondWorkflowTaskCompletedRequest *request)
+{
+	size_t i;
+
+	for (i = 0; i < request->n_query_results; i++)
+		protobuf_c_message_free_unpacked(
+		    &request->query_results[i]->base, NULL);
+	free(request->query_results);
+}

@@ -1,0 +1,654 @@
+/*
+ * How it works: a few long polls wait for workflow tasks and for activities of
+ * each queue; each that comes back is answered from the loop and sent out
+ * again. Activities are polled for as long as there is room for another one.
+ *
+ * Told to go, nothing is polled for any more, but what is polled is not cut
+ * off: a server gives a task to a poll before it knows whether the answer
+ * arrives, and a task that was given to nobody waits for its time limit. Where
+ * the server can, it sends the polls back when the worker says goodbye; for
+ * the others polls are short, so that an idle worker ends within a second.
+ * They cost no more than long ones, because one of each kind is enough while
+ * nothing comes; more are sent out as soon as one brings a task. A worker that
+ * is to end when idle polls no more once it looks idle.
+ */
+#include "common/temporal/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/json/log.h"
+#include "common/temporal/worker_internal.h"
+
+#define POLLS 5            /* of each kind, for each queue, under load */
+#define POLL_MS 3000       /* the server sends an empty answer after 1 s */
+#define POLL_SHORT_MS 2500 /* and after half a second; under 2 s it refuses */
+#define NEVER_MS 5000      /* between polls that are refused for good */
+#define IDLE_MS 300
+#define IDLE_LOOKS 3       /* lists may be a moment old */
+#define LIST_SIZE 100
+
+/* The polls of one kind for one queue. */
+struct line {
+	char *queue;
+	bool activity;
+	size_t open, wanted;
+};
+
+struct poll {
+	struct worker_temporal *worker;
+	struct line *line;
+	bool open;
+	struct temporal_answer answer;
+	unsigned failures;
+	int64_t not_before; /* clock_boot() */
+};
+
+static const char *const default_queue[] = { "default" };
+
+void
+worker_give_up(struct worker_temporal *worker, const struct fail *why)
+{
+	if (!worker->failed)
+		worker->why = *why;
+	worker->failed = true;
+}
+
+/* ---- histories that are kept ---- */
+
+static struct kept *
+find_kept(struct worker_temporal *worker, const char *run)
+{
+	size_t i;
+
+	for (i = 0; i < worker->kept_count; i++)
+		if (strcmp(worker->kept[i].run, run) == 0)
+			return &worker->kept[i];
+	return NULL;
+}
+
+static void
+drop_kept(struct worker_temporal *worker, struct kept *kept)
+{
+	free(kept->run);
+	temporal_history_free(kept->history);
+	*kept = worker->kept[--worker->kept_count];
+}
+
+struct temporal_history *
+worker_kept(struct worker_temporal *worker, const char *run)
+{
+	struct kept *kept = find_kept(worker, run);
+
+	if (kept == NULL)
+		return NULL;
+	kept->used = ++worker->clock;
+	return kept->history;
+}
+
+struct temporal_history *
+worker_take(struct worker_temporal *worker, const char *run)
+{
+	struct kept *kept = find_kept(worker, run);
+	struct temporal_history *history;
+
+	if (kept == NULL)
+		return NULL;
+	history = kept->history;
+	kept->history = NULL;
+	drop_kept(worker, kept);
+	return history;
+}
+
+void
+worker_keep(struct worker_temporal *worker, const char *run,
+    struct temporal_history *history)
+{
+	struct kept *kept = find_kept(worker, run);
+	size_t i, oldest = 0;
+
+	if (kept != NULL)
+		drop_kept(worker, kept);
+	if (history == NULL)
+		return;
+	if (worker->kept_count == KEPT_MAX) {
+		for (i = 1; i < KEPT_MAX; i++)
+			if (worker->kept[i].used < worker->kept[oldest].used)
+				oldest = i;
+		drop_kept(worker, &worker->kept[oldest]);
+	}
+	worker->kept[worker->kept_count++] = (struct kept){
+		.run = mem_string(run), .history = history,
+		.used = ++worker->clock };
+}
+
+/* ---- polls ---- */
+
+/* Takes the task out of the answer; false when there is none. */
+static bool
+take_task(struct poll *poll)
+{
+	struct worker_temporal *worker = poll->worker;
+	Api__PollActivityTaskQueueResponse *activity;
+	Api__PollWorkflowTaskQueueResponse *workflow;
+	ProtobufCMessage *message = poll->answer.message;
+
+	if (poll->line->activity) {
+		activity = (Api__PollActivityTaskQueueResponse *)message;
+		if (activity->task_token.len == 0 ||
+		    activity->workflow_execution == NULL)
+			return false;
+		poll->answer.message = NULL;
+		job_begin(worker, activity);
+	} else {
+		workflow = (Api__PollWorkflowTaskQueueResponse *)message;
+		if (workflow->task_token.len == 0 ||
+		    workflow->workflow_execution == NULL)
+			return false;
+		poll->answer.message = NULL;
+		turn_begin(worker, workflow);
+	}
+	worker->idle_looks = 0;
+	return true;
+}
+
+static void
+note_failure(struct poll *poll)
+{
+	const struct temporal_answer *answer = &poll->answer;
+	int64_t delay = 0;
+
+	if (answer->status == GRPC_DEADLINE_EXCEEDED ||
+	    answer->status == GRPC_CANCELLED)
+		return;
+	delay = grpc_delay(answer->status, ++poll->failures);
+	if (poll->failures == 1 || delay < 0)
+		log_line("warning", "poll", "queue", poll->line->queue, "reason",
+		    answer->fail.message, NULL);
+	if (delay < 0 && (answer->status == GRPC_PERMISSION_DENIED ||
+	    answer->status == GRPC_UNAUTHENTICATED))
+		worker_give_up(poll->worker, &answer->fail);
+	poll->not_before = clock_boot() + (delay < 0 ? NEVER_MS : delay);
+}
+
+static void
+poll_came(void *context, struct temporal_answer *answer)
+{
+	struct poll *poll = context;
+	struct worker_temporal *worker = poll->worker;
+
+	poll->open = false;
+	worker->open_polls--;
+	poll->line->open--;
+	poll->not_before = 0;
+	if (answer->status == GRPC_OK) {
+		poll->failures = 0;
+		poll->line->wanted = take_task(poll) ? POLLS : 1;
+	} else {
+		note_failure(poll);
+	}
+	worker_poll_more(worker);
+}
+
+static int
+send_poll(struct poll *poll, struct fail *fail)
+{
+	struct temporal *temporal = poll->worker->temporal;
+	Api__PollWorkflowTaskQueueRequest workflow;
+	Api__PollActivityTaskQueueRequest activity;
+	Api__TaskQueue queue;
+
+	api__task_queue__init(&queue);
+	queue.name = poll->line->queue;
+	queue.kind = 1;
+	poll->answer.then = poll_came;
+	poll->answer.context = poll;
+	if (poll->line->activity) {
+		api__poll_activity_task_queue_request__init(&activity);
+		activity.namespace_ = temporal_text(temporal_namespace(temporal));
+		activity.identity = temporal_text(temporal_identity(temporal));
+		activity.task_queue = &queue;
+		activity.worker_instance_key = poll->worker->name;
+		return temporal_send(temporal, TEMPORAL_POLL_ACTIVITY,
+		    &activity.base, &poll->answer, fail);
+	}
+	api__poll_workflow_task_queue_request__init(&workflow);
+	workflow.namespace_ = temporal_text(temporal_namespace(temporal));
+	workflow.identity = temporal_text(temporal_identity(temporal));
+	workflow.task_queue = &queue;
+	workflow.worker_instance_key = poll->worker->name;
+	return temporal_send(temporal, TEMPORAL_POLL_WORKFLOW,
+	    &workflow.base, &poll->answer, fail);
+}
+
+/* Whether it may be sent out; RET_NEXT is when it has to be asked again. */
+static bool
+may_poll(const struct poll *poll, size_t busy, int64_t now, int64_t *ret_next)
+{
+	const struct line *line = poll->line;
+
+	if (poll->open || line->open >= line->wanted || (line->activity &&
+	    busy >= (size_t)poll->worker->config->concurrency))
+		return false;
+	if (poll->not_before <= now)
+		return true;
+	if (*ret_next == 0 || poll->not_before < *ret_next)
+		*ret_next = poll->not_before;
+	return false;
+}
+
+/* Begins with another queue each time: there may be room for one only. */
+void
+worker_poll_more(struct worker_temporal *worker)
+{
+	size_t i, busy = worker->job_count;
+	int64_t now = clock_boot(), next = 0;
+	struct poll *poll;
+	struct fail fail;
+
+	if (worker->draining || worker->idle_looks > 0)
+		return;
+	for (i = 0; i < worker->line_count; i++)
+		busy += worker->lines[i].activity ? worker->lines[i].open : 0;
+	worker->turn += POLLS;
+	for (i = 0; i < worker->poll_count; i++) {
+		poll = &worker->polls[(worker->turn + i) % worker->poll_count];
+		if (!may_poll(poll, busy, now, &next))
+			continue;
+		if (send_poll(poll, &fail) < 0) {
+			worker_give_up(worker, &fail);
+			return;
+		}
+		poll->open = true;
+		worker->open_polls++;
+		poll->line->open++;
+		busy += poll->line->activity;
+	}
+	if (next != 0)
+		loop_timer(worker->loop, &worker->again, next);
+}
+
+static void
+on_again(void *context)
+{
+	worker_poll_more(context);
+}
+
+/* ---- going ---- */
+
+static void
+on_grace(void *context)
+{
+	struct worker_temporal *worker = context;
+
+	worker->grace_over = true;
+	job_hand_back_all(worker);
+}
+
+/* Where the server can, it sends the polls back at once. */
+static void
+say_goodbye(struct worker_temporal *worker)
+{
+	size_t i, count = worker->line_count / 2;
+	struct fail fail;
+
+	worker->goodbyes = mem_alloc(count * sizeof(*worker->goodbyes));
+	for (i = 0; i < count; i++)
+		(void)temporal_shutdown_worker(worker->temporal,
+		    worker->lines[i * 2].queue, "", worker->name,
+		    &worker->goodbyes[i], &fail);
+}
+
+static void
+drain(struct worker_temporal *worker)
+{
+	if (worker->draining)
+		return;
+	worker->draining = true;
+	loop_timer(worker->loop, &worker->grace,
+	    clock_boot() + worker->config->grace_ms);
+	say_goodbye(worker);
+}
+
+static void
+on_signal(void *context, int signal)
+{
+	struct worker_temporal *worker = context;
+
+	if (signal == SIGCHLD) { /* as PID 1: orphans are ours to reap */
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		return;
+	}
+	log_line("info", "drain", "worker", worker->name, "reason",
+	    strsignal(signal), NULL);
+	if (worker->draining)
+		on_grace(worker);
+	drain(worker);
+}
+
+/* Whether nothing is left to wait for. Polls that are still out after the
+ * grace are given up. */
+static bool
+is_done(const struct worker_temporal *worker)
+{
+	return worker->failed || (worker->draining && worker->jobs == NULL &&
+	    worker->turns == NULL &&
+	    (worker->open_polls == 0 || worker->grace_over));
+}
+
+/* ---- ending when idle ---- */
+
+static bool
+says_waiting(bool known, struct span json)
+{
+	return known && json.length == 9 &&
+	    memcmp(json.at, "\"waiting\"", 9) == 0;
+}
+
+/* Whether the task waits for something other than a worker. The memo has it
+ * where the attribute cannot be used, which may change under way. */
+static bool
+is_waiting(const Api__WorkflowExecutionInfo *info)
+{
+	struct span json = { "", 0 };
+	bool known = temporal_attribute(info->search_attributes,
+	    TEMPORAL_STATE, &json);
+
+	if (temporal_time(info->execution_time) > clock_wall() ||
+	    says_waiting(known, json))
+		return true;
+	known = temporal_memo(info->memo, TEMPORAL_STATE_MEMO, &json);
+	return says_waiting(known, json);
+}
+
+static void
+look_again(struct worker_temporal *worker)
+{
+	loop_timer(worker->loop, &worker->idle, clock_boot() + IDLE_MS);
+}
+
+static void
+is_busy(struct worker_temporal *worker)
+{
+	worker->idle_looks = 0;
+	look_again(worker);
+	worker_poll_more(worker);
+}
+
+/* Asks each queue in turn whether it holds a task of what seems to wait: a
+ * signal, say, that has not come to a poll yet. */
+static void
+ask_queues(struct worker_temporal *worker);
+
+static void
+queue_came(void *context, struct temporal_answer *answer)
+{
+	struct worker_temporal *worker = context;
+	const Api__DescribeTaskQueueResponse *queue;
+
+	queue = (const Api__DescribeTaskQueueResponse *)answer->message;
+	if (answer->status == GRPC_OK && queue->stats != NULL &&
+	    queue->stats->approximate_backlog_count > 0) {
+		is_busy(worker);
+		return;
+	}
+	worker->queues_asked++;
+	ask_queues(worker);
+}
+
+static void
+ask_queues(struct worker_temporal *worker)
+{
+	struct fail fail;
+
+	if (worker->queues_asked == worker->line_count / 2) {
+		if (++worker->idle_looks >= IDLE_LOOKS)
+			drain(worker);
+		else
+			look_again(worker);
+		return;
+	}
+	worker->listing.then = queue_came;
+	if (temporal_queue(worker->temporal,
+	    worker->lines[worker->queues_asked * 2].queue, false,
+	    &worker->listing, &fail) < 0)
+		worker_give_up(worker, &fail);
+}
+
+static void
+listing_came(void *context, struct temporal_answer *answer)
+{
+	struct worker_temporal *worker = context;
+	const Api__ListWorkflowExecutionsResponse *list;
+	size_t i;
+
+	if (answer->status != GRPC_OK) {
+		look_again(worker);
+		return;
+	}
+	list = (const Api__ListWorkflowExecutionsResponse *)answer->message;
+	for (i = 0; i < list->n_executions; i++)
+		if (!is_waiting(list->executions[i]))
+			break;
+	if (i < list->n_executions || list->next_page_token.len > 0) {
+		is_busy(worker);
+		return;
+	}
+	worker->queues_asked = 0;
+	ask_queues(worker);
+}
+
+static void
+on_idle(void *context)
+{
+	struct worker_temporal *worker = context;
+	struct buf query = BUF_INIT(1u << 20);
+	struct fail fail;
+	size_t i;
+
+	if (worker->draining)
+		return;
+	if (worker->options->once && worker->took_one) {
+		drain(worker);
+		return;
+	}
+	if (worker->jobs != NULL || worker->turns != NULL) {
+		worker->idle_looks = 0;
+		loop_timer(worker->loop, &worker->idle,
+		    clock_boot() + IDLE_MS);
+		return;
+	}
+	buf_add_string(&query, "WorkflowType = '" TEMPORAL_WORKFLOW
+	    "' AND ExecutionStatus = 'Running' AND TaskQueue IN (");
+	for (i = 0; i < worker->line_count; i += 2) {
+		if (i > 0)
+			buf_add_string(&query, ", ");
+		temporal_quote(&query, worker->lines[i].queue);
+	}
+	buf_add_string(&query, ")");
+	worker->listing.then = listing_came;
+	worker->listing.context = worker;
+	if (temporal_list(worker->temporal, query.data, LIST_SIZE, NULL,
+	    &worker->listing, &fail) < 0)
+		worker_give_up(worker, &fail);
+	buf_release(&query);
+}
+
+/* ---- beginning and end ---- */
+
+static void
+attributes_came(void *context, struct temporal_answer *answer)
+{
+	struct worker_temporal *worker = context;
+
+	worker->attributes = answer->status == GRPC_OK ||
+	    answer->status == GRPC_ALREADY_EXISTS;
+	if (!worker->attributes)
+		log_line("debug", "attributes", "reason",
+		    answer->fail.message, NULL);
+}
+
+/* Lists by state need a search attribute; without it tasks are worked all the
+ * same. */
+static int
+add_attributes(struct worker_temporal *worker, struct fail *fail)
+{
+	Api__AddSearchAttributesRequest__SearchAttributesEntry entry, *list;
+	Api__AddSearchAttributesRequest request;
+
+	api__add_search_attributes_request__search_attributes_entry__init(
+	    &entry);
+	entry.key = temporal_text(TEMPORAL_STATE);
+	entry.value = 2;
+	list = &entry;
+	api__add_search_attributes_request__init(&request);
+	request.namespace_ = temporal_text(temporal_namespace(worker->temporal));
+	request.n_search_attributes = 1;
+	request.search_attributes = &list;
+	worker->attributes_answer.then = attributes_came;
+	worker->attributes_answer.context = worker;
+	return temporal_send(worker->temporal, TEMPORAL_ATTRIBUTES_ADD,
+	    &request.base, &worker->attributes_answer, fail);
+}
+
+static void
+make_polls(struct worker_temporal *worker)
+{
+	const struct worker_options *options = worker->options;
+	size_t count = options->queue_count > 0 ? options->queue_count : 1;
+	const char *const *names = options->queue_count > 0
+	    ? options->queues : default_queue;
+	size_t i;
+
+	worker->line_count = count * 2;
+	worker->lines = mem_alloc(worker->line_count *
+	    sizeof(*worker->lines));
+	for (i = 0; i < worker->line_count; i++)
+		worker->lines[i] = (struct line){ .activity = i % 2 == 1,
+			.queue = mem_print("agent-%s",
+			    names[i / 2]), .wanted = 1 };
+	worker->poll_count = worker->line_count * POLLS;
+	worker->polls = mem_alloc(worker->poll_count *
+	    sizeof(*worker->polls));
+	for (i = 0; i < worker->poll_count; i++)
+		worker->polls[i] = (struct poll){ .worker = worker,
+			.line = &worker->lines[i / POLLS] };
+}
+
+/* Whether the server is there and has the namespace. */
+static int
+check_server(struct worker_temporal *worker, struct fail *fail)
+{
+	struct temporal_answer answer = { 0 };
+	int result = -1;
+
+	if (temporal_describe_namespace(worker->temporal, &answer,
+	    fail) == 0)
+		result = temporal_wait(worker->temporal, &answer, fail);
+	temporal_answer_release(&answer);
+	return result;
+}
+
+static int
+begin(struct worker_temporal *worker, const char *folder, struct fail *fail)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGCHLD, 0 };
+	bool until_idle = worker->options->once ||
+	    worker->options->exit_when_idle;
+	struct temporal_options options = { .target = worker->target,
+		.poll_ms = until_idle ? POLL_SHORT_MS : POLL_MS };
+	struct id id = id_new();
+	struct fail why;
+
+	id_format(&id, worker->name);
+	if (loop_open(&worker->loop, fail) < 0 ||
+	    loop_signals(worker->loop, signals, on_signal, worker,
+	        fail) < 0 ||
+	    effects_open(worker->loop, worker->config, &worker->effects,
+	        fail) < 0 ||
+	    temporal_open(worker->loop, &options, &worker->temporal,
+	        fail) < 0 ||
+	    add_attributes(worker, fail) < 0 ||
+	    check_server(worker, fail) < 0)
+		return -1;
+	/* before a task has to be shown in lists; a refusal is no failure */
+	(void)temporal_wait(worker->temporal, &worker->attributes_answer,
+	    &why);
+	if (notes_open(worker, folder, &worker->notes, &why) < 0)
+		log_line("warning", "notes", "reason", why.message, NULL);
+	worker->again = (struct timer){ .fire = on_again, .context = worker };
+	worker->grace = (struct timer){ .fire = on_grace, .context = worker };
+	worker->idle = (struct timer){ .fire = on_idle, .context = worker };
+	make_polls(worker);
+	worker_poll_more(worker);
+	if (until_idle)
+		loop_timer(worker->loop, &worker->idle,
+		    clock_boot() + IDLE_MS);
+	log_line("info", "ready", "worker", worker->name, NULL);
+	return 0;
+}
+
+static void
+release(struct worker_temporal *worker)
+{
+	size_t i;
+
+	job_end_all(worker);
+	turn_end_all(worker);
+	for (i = 0; i < worker->poll_count; i++)
+		temporal_answer_release(&worker->polls[i].answer);
+	for (i = 0; worker->goodbyes != NULL && i < worker->line_count / 2;
+	    i++)
+		temporal_answer_release(&worker->goodbyes[i]);
+	for (i = 0; i < worker->line_count; i++)
+		free(worker->lines[i].queue);
+	free(worker->goodbyes);
+	free(worker->polls);
+	free(worker->lines);
+	temporal_answer_release(&worker->listing);
+	temporal_answer_release(&worker->attributes_answer);
+	while (worker->kept_count > 0)
+		drop_kept(worker, &worker->kept[0]);
+	place_forget_all(worker);
+	notes_close(worker->notes);
+	temporal_close(worker->temporal);
+	effects_close(worker->effects);
+	loop_close(worker->loop);
+}
+
+int
+worker_temporal_run(const char *target, const char *folder,
+    const struct config *config, const struct worker_options *options,
+    int *ret_state, struct fail *fail)
+{
+	struct worker_temporal *worker = mem_alloc(sizeof(*worker));
+	int result = -1;
+
+	*ret_state = -1;
+	log_verbose(options->verbose);
+	worker->target = target;
+	worker->config = config;
+	worker->options = options;
+	worker->ret_state = ret_state;
+	if (begin(worker, folder, fail) < 0)
+		goto out;
+	while (!is_done(worker))
+		if (loop_turn(worker->loop, -1, fail) < 0)
+			goto out;
+	if (worker->failed) {
+		*fail = worker->why;
+		goto out;
+	}
+	result = 0;
+	log_line("info", "end", "worker", worker->name, NULL);
+out:
+	release(worker);
+	free(worker);
+	return result;
+}

@@ -1,0 +1,265 @@
+/*
+ * worker_temporal_internal: what the files of worker_temporal share.
+ *
+ * worker_temporal.c polls, drains and ends; worker_temporal_task.c answers
+ * workflow tasks with the help of worker_temporal_command.c, which builds the
+ * commands, worker_temporal_query.c, and worker_temporal_carry.c, which takes the
+ * journal into a new run; worker_temporal_limit.c asks whether a task may begin;
+ * worker_temporal_activity.c performs activities;
+ * worker_temporal_notes.c notes them for the other workers of this machine.
+ */
+#ifndef COMMON_TEMPORAL_WORKER_INTERNAL_H
+#define COMMON_TEMPORAL_WORKER_INTERNAL_H
+
+#include "common/base/id.h"
+#include "common/base/loop.h"
+#include "common/provider/effect.h"
+#include "common/temporal/client.h"
+#include "common/temporal/history.h"
+#include "common/temporal/worker.h"
+
+struct notes;
+struct line;
+struct poll;
+struct turn;
+struct job;
+struct admitted;
+struct place;
+
+/* A run's history, kept so that the next task and the activities of the run
+ * need not fold it anew. */
+struct kept {
+	char *run;
+	struct temporal_history *history;
+	uint64_t used; /* when: the oldest goes first */
+};
+#define KEPT_MAX 512
+
+struct worker_temporal {
+	const struct config *config;
+	const struct worker_options *options;
+	const char *target;
+	struct loop *loop;
+	struct temporal *temporal;
+	struct effects *effects;
+	struct notes *notes; /* NULL: there can be none */
+	char name[ID_TEXT];  /* of this process */
+
+	struct line *lines; /* two for each queue */
+	struct poll *polls;
+	size_t line_count, poll_count, open_polls, turn;
+	struct timer again, grace, idle;
+	size_t idle_looks, queues_asked;
+	struct temporal_answer listing, attributes_answer;
+	struct temporal_answer *goodbyes;
+	bool attributes;     /* the search attribute is known to the server */
+	bool no_attributes;  /* which refuses it all the same */
+
+	struct kept kept[KEPT_MAX];
+	size_t kept_count;
+	uint64_t clock;
+
+	struct admitted *admitted; /* let begin a moment ago */
+	size_t admitted_count;
+
+	struct turn *turns;
+	struct job *jobs;
+	size_t job_count;
+
+	bool draining, grace_over;
+	bool took_one;       /* for --once: a task ended or waits */
+	bool failed;         /* it cannot go on: why */
+	struct fail why;
+	int *ret_state;
+};
+
+/* ---- worker_temporal.c ---- */
+
+/* Polls again what the limits let it. */
+void
+worker_poll_more(struct worker_temporal *worker);
+
+/* It cannot go on. */
+void
+worker_give_up(struct worker_temporal *worker, const struct fail *why);
+
+/* Borrowed until the next call, or NULL. */
+struct temporal_history *
+worker_kept(struct worker_temporal *worker, const char *run);
+
+/* The same, handed over. */
+struct temporal_history *
+worker_take(struct worker_temporal *worker, const char *run);
+
+/* HISTORY is taken over, in the place of the one that is there; NULL drops
+ * that. */
+void
+worker_keep(struct worker_temporal *worker, const char *run,
+    struct temporal_history *history);
+
+/* ---- worker_temporal_task.c ---- */
+
+/* RESPONSE is taken over. */
+void
+turn_begin(struct worker_temporal *worker,
+    Api__PollWorkflowTaskQueueResponse *response);
+
+void
+turn_end_all(struct worker_temporal *worker);
+
+/* ---- worker_temporal_command.c ---- */
+
+struct commands {
+	Api__Command **list;
+	size_t count;
+};
+
+void
+commands_release(struct commands *commands);
+
+/* JSON text as an argument list of one that the message frees. */
+Api__Payloads *
+commands_payloads(struct span json);
+
+void
+commands_marker(struct commands *commands, struct span event);
+
+/* A marker for events of runs before; the marker's details are returned. */
+Api__Payloads *
+commands_carried(struct commands *commands);
+
+void
+commands_carry(Api__Payloads *carried, struct span event);
+
+/* A marker that says that all are there. */
+void
+commands_carried_all(struct commands *commands);
+
+void
+commands_activity(struct commands *commands,
+    const struct worker_temporal *worker, const struct agent *agent,
+    const struct action *action, int64_t pin, const char **ret_id);
+
+void
+commands_timer(struct commands *commands, int64_t at, int64_t now,
+    const char **ret_id);
+
+void
+commands_show(struct commands *commands, bool attribute, const char *state);
+
+/* The event that ends the task: completed, blocked, failed, cancelled. Returns
+ * the kind of event that it makes. */
+int
+commands_end(struct commands *commands, enum event_type type,
+    struct span event, const char *message);
+
+/* The run ends, and goes on in a new one. */
+void
+commands_continue(struct commands *commands,
+    const struct temporal_history *history, const char *run);
+
+/* The members of an event "completed" whose result is larger than RESULT_MAX:
+ * cut, since the server would end the workflow for it. The caller frees. */
+#define RESULT_MAX (TEMPORAL_BLOB_MAX - 4096)
+
+char *
+commands_fit_result(struct span members);
+
+/* ---- worker_temporal_query.c ---- */
+
+#define QUERY_ANSWERED 1
+#define QUERY_FAILED 2
+extern const char query_unknown[];
+
+/* The JSON text of the answer; NULL when there is no such query. The caller
+ * frees. */
+char *
+query_answer(const struct temporal_history *history, const char *type);
+
+/* Answers to the queries that came with the task. */
+void
+query_add_results(const Api__PollWorkflowTaskQueueResponse *task,
+    const struct temporal_history *history,
+    Api__RespondWorkflowTaskCompletedRequest *request);
+
+void
+query_free_results(Api__RespondWorkflowTaskCompletedRequest *request);
+
+/* ---- worker_temporal_carry.c ---- */
+
+/* Whether the task is to go on in a new run. */
+bool
+carry_due(const struct worker_temporal *worker,
+    const struct temporal_facts *facts);
+
+/* Whether the server is about to end the run, which cannot go on in a new one
+ * yet. */
+bool
+carry_too_late(const struct temporal_facts *facts);
+
+/* Reads the journal of the run before RUN, and adds markers with its events,
+ * from the first that is missing in HISTORY, to COMMANDS, as many as one request
+ * takes; then calls THEN, FAIL NULL unless it failed. Not from here. */
+struct carry;
+
+struct carry *
+carry_begin(struct worker_temporal *worker, const char *workflow,
+    const char *run, const struct temporal_history *history, struct commands *commands,
+    void (*then)(void *context, const struct fail *fail), void *context);
+
+void
+carry_end(struct carry *carry); /* NULL is fine; then is not called any more */
+
+/* ---- worker_temporal_limit.c ---- */
+
+/* Whether the limits let TASK begin. NULL: nothing limits it, and THEN is not
+ * called. Else THEN is called once, from the loop, and the caller frees. */
+struct place *
+place_ask(struct worker_temporal *worker, const struct task *task,
+    void (*then)(void *context, bool free), void *context);
+
+void
+place_free(struct place *place); /* NULL is fine */
+
+void
+place_forget_all(struct worker_temporal *worker);
+
+/* ---- worker_temporal_activity.c ---- */
+
+void
+job_begin(struct worker_temporal *worker,
+    Api__PollActivityTaskQueueResponse *response);
+
+/* The run is over: what may be cut off is. */
+void
+job_cut_run(struct worker_temporal *worker, const char *run);
+
+/* The grace is over: they are handed back. */
+void
+job_hand_back_all(struct worker_temporal *worker);
+
+void
+job_end_all(struct worker_temporal *worker);
+
+/* ---- worker_temporal_notes.c ---- */
+
+int
+notes_open(struct worker_temporal *worker, const char *folder,
+    struct notes **ret_notes, struct fail *fail);
+
+void
+notes_close(struct notes *notes); /* NULL is fine, here and below */
+
+void
+notes_add(struct notes *notes, const char *workflow, const char *run,
+    const char *activity);
+
+void
+notes_drop(struct notes *notes, const char *workflow, const char *run,
+    const char *activity);
+
+/* Each second while something is under way: it lives. */
+void
+notes_touch(struct notes *notes);
+
+#endif

@@ -1,0 +1,372 @@
+#include "tests/unit/agent/agent_driver.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+
+#define ROOM ((size_t)EVENT_MAX)
+#define DECISIONS_MAX 100000
+
+struct driver *
+driver_open(void)
+{
+	struct driver *driver = mem_alloc(sizeof(*driver));
+
+	driver->agent = agent_new();
+	driver->now = 1700000000000;
+	return driver;
+}
+
+void
+driver_close(struct driver *driver)
+{
+	size_t i;
+
+	if (!driver)
+		return;
+	agent_free(driver->agent);
+	for (i = 0; i < driver->count; i++)
+		free(driver->lines[i]);
+	for (i = 0; i < driver->call_count; i++) {
+		free(driver->calls[i].id);
+		free(driver->calls[i].policy);
+	}
+	free(driver->lines);
+	free(driver->calls);
+	free(driver->body);
+	cJSON_Delete(driver->pins);
+	free(driver);
+}
+
+/* ---- what is checked of every event ---- */
+
+static struct driver_call *
+tracked(struct driver *driver, const char *id)
+{
+	size_t i;
+
+	for (i = driver->call_count; id && i-- > 0;)
+		if (strcmp(driver->calls[i].id, id) == 0)
+			return &driver->calls[i];
+	return NULL;
+}
+
+static const char *
+policy_of(const struct driver *driver, const char *tool)
+{
+	const cJSON *item;
+
+	cJSON_ArrayForEach (item, driver->pins)
+		if (strcmp(json_string(item, "name"), tool) == 0)
+			return json_string(item, "on_unknown");
+	return "";
+}
+
+static void
+check_start(struct driver *driver, const struct event *event)
+{
+	const char *id = json_string(event->data, "call");
+	struct driver_call *tracking = tracked(driver, id);
+	struct agent_call call;
+
+	if (!agent_call(driver->agent, id, &call)) {
+		driver->fault = "a call was started that is not there";
+		return;
+	}
+	if (!tracking) {
+		driver->calls = mem_grow(driver->calls,
+		    driver->call_count + 1, sizeof(*driver->calls));
+		tracking = &driver->calls[driver->call_count++];
+		*tracking = (struct driver_call){ .id = mem_string(id) };
+		tracking->policy = mem_string(policy_of(driver, call.name));
+	}
+	if (tracking->maybe && !call.repeatable)
+		driver->fault = "a call that may have taken effect was "
+		    "repeated";
+	tracking->maybe = true;
+	tracking->started++;
+}
+
+static void
+check_event(struct driver *driver, const struct event *event)
+{
+	struct driver_call *call = tracked(driver,
+	    json_string(event->data, "call"));
+	const char *signal = json_string(event->data, "signal");
+	size_t i;
+
+	if (event->type == EVENT_TOOL_STARTED)
+		check_start(driver, event);
+	if (call && (event->type == EVENT_TOOL_FAILED ||
+	    event->type == EVENT_TOOL_FINISHED ||
+	    (event->type == EVENT_TOOL_UNKNOWN &&
+	        strcmp(call->policy, "retry") == 0)))
+		call->maybe = false;
+	for (i = 0; signal && strcmp(signal, "approve") == 0 &&
+	    i < driver->call_count; i++)
+		if (!call || call == &driver->calls[i])
+			driver->calls[i].maybe = false;
+}
+
+/* The body without its last two bytes is the start of the next one. */
+static void
+check_body(struct driver *driver)
+{
+	struct agent_summary summary;
+	size_t length = 0, before;
+	char *body;
+
+	agent_summary(driver->agent, &summary);
+	if (!agent_task(driver->agent) || !driver->pins)
+		return;
+	body = agent_request(driver->agent, &length);
+	before = driver->body ? strlen(driver->body) : 0;
+	if (before > length || (before && memcmp(body, driver->body,
+	    before - 2) != 0))
+		driver->fault = "the conversation was changed";
+	free(driver->body);
+	driver->body = body;
+}
+
+int
+driver_apply(struct driver *driver, const char *line, size_t length)
+{
+	struct event event;
+	char *copy = mem_copy(line, length);
+	int result;
+
+	if (event_parse((struct span){ copy, length }, &event,
+	    &driver->fail) < 0) {
+		free(copy);
+		return -1;
+	}
+	if (agent_task(driver->agent))
+		check_event(driver, &event);
+	result = agent_apply(driver->agent, &event, &driver->fail);
+	driver->now = event.at;
+	if (result == 0 && event.type == EVENT_PINNED)
+		driver->pins = cJSON_Duplicate(cJSON_GetObjectItem(event.data,
+		    "tools"), 1);
+	event_release(&event);
+	if (result < 0) {
+		free(copy);
+		return -1;
+	}
+	driver->lines = mem_grow(driver->lines, driver->count + 1,
+	    sizeof(*driver->lines));
+	driver->lines[driver->count++] = copy;
+	check_body(driver);
+	return 0;
+}
+
+int
+driver_record(struct driver *driver, enum event_type type,
+    const char *members)
+{
+	struct buf text = BUF_INIT(ROOM);
+	int result;
+
+	event_write(&text, driver->count + 1, driver->now, type, members,
+	    strlen(members));
+	result = driver_apply(driver, text.data, text.length);
+	buf_release(&text);
+	return result;
+}
+
+int
+driver_settle(struct driver *driver, struct plan *ret_plan)
+{
+	struct plan plan;
+	size_t left = DECISIONS_MAX;
+	int result;
+
+	for (;;) {
+		agent_next(driver->agent, driver->now, &plan);
+		if (!plan.has_record)
+			break;
+		if (plan.count)
+			driver->fault = "a plan has a record and actions";
+		result = driver_record(driver, plan.record,
+		    plan.record_members.data);
+		plan_release(&plan);
+		if (result < 0)
+			return -1;
+		if (--left == 0) {
+			driver->fault = "decisions without end";
+			break;
+		}
+	}
+	*ret_plan = plan;
+	return 0;
+}
+
+int
+driver_begin(struct driver *driver, const struct plan *plan)
+{
+	size_t i;
+
+	for (i = 0; i < plan->count; i++)
+		if (plan->actions[i].type != ACTION_PIN &&
+		    driver_record(driver, plan->actions[i].intent,
+		    plan->actions[i].members.data) < 0)
+			return -1;
+	return 0;
+}
+
+/* ---- the world ---- */
+
+static const struct world_answer *
+find_answer(const struct world *world, const struct action *action,
+    unsigned turn)
+{
+	const struct world_answer *answer;
+	size_t i;
+
+	for (i = 0; i < world->count; i++) {
+		answer = &world->answers[i];
+		if (answer->attempt && answer->attempt != action->attempt)
+			continue;
+		if (action->type == ACTION_TOOL ? answer->call &&
+		    strcmp(answer->call, action->call) == 0 :
+		    !answer->call && answer->turn == turn)
+			return answer;
+	}
+	return NULL;
+}
+
+static int
+answer_model(struct driver *driver, const struct world_answer *answer,
+    unsigned turn, unsigned attempt)
+{
+	struct buf members = BUF_INIT(ROOM);
+	int result;
+
+	buf_print(&members, "\"turn\":%u,\"attempt\":%u,%s", turn, attempt,
+	    answer ? answer->members : "\"content\":[{\"type\":\"text\","
+	    "\"text\":\"the end\"}],\"stop_reason\":\"end_turn\","
+	    "\"usage\":{\"input\":1,\"output\":1},\"nano_usd\":1");
+	result = driver_record(driver, answer ? answer->type :
+	    EVENT_MODEL_REPLIED, members.data);
+	buf_release(&members);
+	return result;
+}
+
+static int
+answer_call(struct driver *driver, const struct world_answer *answer,
+    const struct action *action)
+{
+	struct buf members = BUF_INIT(ROOM), block = BUF_INIT(ROOM);
+	int result;
+
+	member_string(&members, "call", action->call);
+	member_integer(&members, "attempt", action->attempt);
+	if (answer) {
+		buf_print(&members, ",%s", answer->members);
+	} else {
+		agent_result_block(&block, action->call, "done", 4, 0, false);
+		member_raw(&members, "block", block.data, block.length);
+		member_raw(&members, "is_error", "false", 5);
+	}
+	result = driver_record(driver, answer ? answer->type :
+	    EVENT_TOOL_FINISHED, members.data);
+	buf_release(&members);
+	buf_release(&block);
+	return result;
+}
+
+static int
+perform(struct driver *driver, const struct world *world,
+    const struct plan *plan)
+{
+	struct agent_summary summary;
+	const struct action *action;
+	unsigned turn;
+	size_t i;
+
+	/* The last one answers first: answers come in any order. */
+	for (i = plan->count; i-- > 0;) {
+		action = &plan->actions[i];
+		agent_summary(driver->agent, &summary);
+		turn = (unsigned)summary.turns + 1;
+		driver->now += 7;
+		if (action->type == ACTION_PIN ? driver_record(driver,
+		    EVENT_PINNED, "\"request\":{\"model\":\"m\"},"
+		    "\"tools\":[]") < 0 : action->type == ACTION_MODEL ?
+		    answer_model(driver, find_answer(world, action, turn),
+		    turn, action->attempt) < 0 : answer_call(driver,
+		    find_answer(world, action, 0), action) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* A person decides about one call that is asked about. Returns 1 when there
+ * is none. */
+static int
+decide(struct driver *driver, const char *decision)
+{
+	struct buf members = BUF_INIT(ROOM);
+	struct fail fail;
+	size_t i;
+	int result = 1;
+
+	for (i = 0; decision && i < driver->call_count && result == 1; i++) {
+		if (agent_accepts(driver->agent, decision,
+		    driver->calls[i].id, &fail) < 0)
+			continue;
+		member_string(&members, "signal", decision);
+		member_string(&members, "call", driver->calls[i].id);
+		result = driver_record(driver, EVENT_SIGNAL, members.data);
+	}
+	buf_release(&members);
+	return result;
+}
+
+/* Returns 1 when there is nothing more to be done. */
+static int
+step(struct driver *driver, const struct world *world)
+{
+	struct agent_summary summary;
+	struct plan plan;
+	int result = 0;
+
+	if (driver_settle(driver, &plan) < 0)
+		return -1;
+	agent_summary(driver->agent, &summary);
+	if (task_state_final(summary.state)) {
+		result = 1;
+	} else if (summary.state == TASK_WAITING && !summary.due) {
+		result = decide(driver, world->decision);
+	} else if (summary.state != TASK_RUNNING) {
+		if (summary.due > driver->now)
+			driver->now = summary.due;
+		result = driver_record(driver, EVENT_STARTED,
+		    "\"worker\":\"w\",\"fence\":1");
+	} else if (plan.count) {
+		result = driver_begin(driver, &plan);
+		if (result == 0)
+			result = perform(driver, world, &plan);
+	} else if (plan.wake_at > driver->now) {
+		driver->now = plan.wake_at;
+	} else {
+		driver->fault = "nothing to do, and no time to wait for";
+		result = 1;
+	}
+	plan_release(&plan);
+	return result;
+}
+
+int
+driver_run(struct driver *driver, const struct world *world)
+{
+	size_t i;
+	int result = 0;
+
+	for (i = 0; i < world->steps && result == 0; i++)
+		result = step(driver, world);
+	if (result == 0)
+		driver->fault = "the task does not end";
+	return result < 0 ? -1 : 0;
+}
