@@ -84,39 +84,6 @@ parse_options(struct cli *cli, int argc, char **argv,
 	return queues;
 }
 
-#ifndef __SANITIZE_ADDRESS__ /* which has to be there first */
-/* libcurl brings GnuTLS along for protocols that nobody speaks here, and that
- * gets ready to work when it is loaded: 700 kB and some milliseconds. A variable
- * tells it not to. It has to be there before the libraries are initialised,
- * which is before setenv() works, so it stands in for the last variable until
- * they are. */
-static char gnutls_quiet[] = "GNUTLS_NO_IMPLICIT_INIT=1";
-static char **variable, *stood_there;
-
-static void
-before_libraries(int argc, char **argv, char **environment)
-{
-	(void)argc;
-	(void)argv;
-	for (; *environment != NULL; environment++)
-		variable = environment;
-	if (variable == NULL)
-		return;
-	stood_there = *variable;
-	*variable = gnutls_quiet;
-}
-
-__attribute__((section(".preinit_array"), used)) static void
-(*const first)(int, char **, char **) = before_libraries;
-
-__attribute__((constructor)) static void
-after_libraries(void)
-{
-	if (variable != NULL)
-		*variable = stood_there;
-}
-#endif
-
 static int
 work(struct cli *cli, const struct worker_options *worker, int *ret_state,
     struct fail *fail)

@@ -113,6 +113,19 @@ rising() {
 triage_standin 0 0 || exit 1
 tasks=0
 checked one >"$T/task" || exit 1
+
+# scripts/bench counts commits with a library whose variable is the last of the
+# environment: its constructor finds it there.
+counted() { # counted PROGRAM...
+	rm -rf "$T/count" "$T/store"
+	env LD_PRELOAD="${PRELOAD%"$FAULT"}${FAULT%/*}/count_syncs.so" \
+		COUNT_FILE="$T/count" "$@"
+	[ -n "$(tr -d '\0' <"$T/count")" ]
+}
+if on lmdb; then
+	check "a library finds its variable in agent-submit" counted agent-submit -f "$T/task"
+	check "and in agent-worker" counted agent-worker --exit-when-idle
+fi
 rm -f "$OUT" "$ERR" # ok shows them: wrong has said all
 if on temporal; then # what concerns the store concerns a server's own here
 	rising submit send 1 kill eio
