@@ -1,6 +1,6 @@
 /*
- * agent-connections: what a user has connected at Composio, and the links that
- * mend what is not.
+ * agent-connections: lists what a user has connected at Composio, with links
+ * to connect what is missing.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -20,13 +20,13 @@ static const char usage[] =
     "agent-connections [--config FILE] [--json] [--no-link] [--timeout SECONDS]\n"
     "                         --user USER [TOOLKIT ...]";
 static const char help[] =
-    "Tells for each TOOLKIT whether the user has connected it, or without any\n"
-    "what the user has connected.\n\n"
-    "  --user USER        whose\n"
+    "Says for each TOOLKIT whether the user has connected it, or without any\n"
+    "TOOLKIT lists what the user has connected.\n\n"
+    "  --user USER        the user whose connections are listed\n"
     "  --no-link          make no links for connections that are missing\n"
-    "  --timeout SECONDS  give up after so long (default 30)\n"
-    "  --config FILE      settings, instead of agent.yaml\n"
-    "  --json             JSON on a terminal too\n";
+    "  --timeout SECONDS  give up after this time (default 30)\n"
+    "  --config FILE      read the settings from FILE, not agent.yaml\n"
+    "  --json             write JSON even on a terminal\n";
 
 enum { OPTION_NO_LINK = CLI_OWN, OPTION_TIMEOUT, OPTION_USER };
 static const struct option options[] = {
@@ -41,7 +41,7 @@ struct question {
 	struct cli cli;
 	const char *user;
 	bool no_link;
-	int64_t until;    /* boot milliseconds: the end of patience */
+	int64_t until;    /* boot milliseconds: when to give up */
 	struct task task; /* a user and toolkits */
 };
 
@@ -103,7 +103,7 @@ add_copy(cJSON *target, const char *name, const cJSON *source,
 		    cJSON_Duplicate(value, true));
 }
 
-/* What stands in the way, in one word. */
+/* The state of a connection that cannot be used, as one word. */
 static char *
 state_of(const cJSON *reason)
 {

@@ -1,8 +1,8 @@
 #!/bin/sh
-# agent-exporter: the numbers of the engine for Prometheus and KEDA, for a web
-# server that speaks CGI/1.1, on a port of its own. It reads numbers, never tasks,
-# and asks nobody who they are. A number that is not known is an error and never
-# a zero: a zero would take the workers away.
+# agent-exporter: serves the engine's numbers to Prometheus and KEDA, through a
+# web server that speaks CGI/1.1, on a port of its own. It reads numbers, never
+# tasks, and asks for no token. An unknown number is an error and never a zero:
+# a zero would remove the workers.
 LC_ALL=C
 export LC_ALL
 here=${0%/*}
@@ -29,7 +29,7 @@ refuse() { # refuse STATUS TYPE MESSAGE [HEADER...]
 	exit 0
 }
 
-# ask TYPE OPTION...: what agent-scale-probe says, or 503
+# ask TYPE OPTION...: answers with the output of agent-scale-probe, or 503
 ask() {
 	type=$1
 	shift
@@ -43,8 +43,8 @@ ask() {
 if [ -z "${GATEWAY_INTERFACE-}" ]; then
 	case $#$1 in
 	1--lighttpd)
-		# lighttpd hands a CGI program nothing of its environment; and no more
-		# than where the numbers are is needed.
+		# lighttpd gives a CGI program nothing of its environment. Only the
+		# variables that say where the numbers are need to be passed on.
 		# shellcheck disable=SC2016 # for sed
 		env | sed -n '/^\(AGENT_CONFIG\|AGENT_ENGINE\|AGENT_STORE\|AGENT_TEMPORAL[A-Z_]*\|TEMPORAL_[A-Z_]*\|XDG_[A-Z_]*\)=/{
 			s/[\\"]/\\&/g
@@ -54,9 +54,9 @@ if [ -z "${GATEWAY_INTERFACE-}" ]; then
 	1--version) echo 'agent-exporter @VERSION@' ;;
 	1--help)
 		printf '%s\n\n' "$usage"
-		echo 'A CGI program: numbers for Prometheus and KEDA; see agent-exporter(1).'
+		echo 'A CGI program that serves metrics to Prometheus and KEDA; see agent-exporter(1).'
 		echo
-		echo '  --lighttpd  print what its configuration for lighttpd includes'
+		echo '  --lighttpd  print the lines that lighttpd-exporter.conf includes'
 		;;
 	*) echo "$usage" >&2; exit 100 ;;
 	esac
@@ -76,7 +76,7 @@ case $path in
 	queue=${path#/scale/}
 	case ${#queue}$queue in
 	*[!a-z0-9._-]* | 0 | 6[5-9]* | [7-9][0-9]* | [1-9][0-9][0-9]*)
-		refuse '404 Not Found' not_found 'no queue has such a name'
+		refuse '404 Not Found' not_found 'this cannot be the name of a queue'
 		;;
 	esac
 	ask application/json --queue "$queue"
@@ -85,5 +85,5 @@ case $path in
 	answer '200 OK' application/json
 	echo '{"ok":true}'
 	;;
-*) refuse '404 Not Found' not_found 'there are /metrics, /scale, /scale/QUEUE and /healthz' ;;
+*) refuse '404 Not Found' not_found 'the routes are /metrics, /scale, /scale/QUEUE and /healthz' ;;
 esac

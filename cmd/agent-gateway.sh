@@ -1,14 +1,14 @@
 #!/bin/sh
-# agent-gateway: the HTTP API as compositions of the programs, for a web server
-# that speaks CGI/1.1. What only reads tasks is one exec of agent-status; what
-# writes is a pipe, whose exit status and error object become the answer.
+# agent-gateway: the HTTP API, composed of the other programs, for a web server
+# that speaks CGI/1.1. A route that only reads tasks is one exec of agent-status;
+# one that writes is a pipe, whose exit status and error object become the answer.
 #
 # A body goes from the server to a program and never through the shell. What the
-# shell looks at itself (path, query, headers) has to fit a short list of
-# characters before it is used.
+# shell itself uses (path, query, headers) has to fit a short list of characters
+# before it is used.
 
-# What only reads tasks comes first: to read the rest of this file would be a
-# fifth of its cost.
+# Routes that only read tasks come first: parsing the rest of this file would be
+# a fifth of their cost.
 case ${GATEWAY_INTERFACE:+$REQUEST_METHOD:$REQUEST_URI} in
 *:/v1/tasks/*/signals*) ;;
 GET:/v1/tasks* | HEAD:/v1/tasks*) exec "${0%/*}/agent-status" --cgi ;;
@@ -25,7 +25,7 @@ usage='usage: agent-gateway --lighttpd'
 
 # ---- answers ----
 
-# answer STATUS [HEADER...]: the head; what is printed after it is the body
+# answer STATUS [HEADER...]: prints the head; what is printed next is the body
 answer() {
 	printf 'Status: %s\r\nContent-Type: application/json\r\n' "$1"
 	printf 'Cache-Control: no-store\r\nX-Request-Id: %s\r\n' "$REQUEST_ID"
@@ -34,7 +34,7 @@ answer() {
 	printf '\r\n'
 }
 
-# refuse STATUS TYPE MESSAGE [HEADER...]; the words are our own
+# refuse STATUS TYPE MESSAGE [HEADER...]: MESSAGE must not need JSON escapes
 refuse() {
 	retryable=false
 	case $1 in 429* | 503*) retryable=true ;; esac
@@ -51,8 +51,8 @@ method_not_allowed() { # method_not_allowed ALLOW
 	refuse '405 Method Not Allowed' method_not_allowed "this route takes $1" "Allow: $1"
 }
 
-# A browser asks whether a page of another origin may; the server's own
-# configuration adds Access-Control-Allow-Origin for those that are named.
+# Answers a browser that asks whether a page of another origin may call us; the
+# web server adds Access-Control-Allow-Origin for the origins in its settings.
 cors() {
 	for origin in $AGENT_GATEWAY_ORIGINS; do
 		[ "$origin" = "${HTTP_ORIGIN-}" ] || continue
@@ -77,7 +77,7 @@ member() {
 	value=${value%%[\",\}]*}
 }
 
-# failed CODE OBJECT: what a program said when it ended with CODE
+# failed CODE OBJECT: answers with the error object of a program that ended with CODE
 failed() {
 	case $2 in
 	'{"error":{"type":"'*) member type "$2"; type=$value ;;
@@ -116,7 +116,7 @@ failed() {
 	exit 0
 }
 
-pass() { # pass CODE OBJECT: what a program said is the answer
+pass() { # pass CODE OBJECT: answers with the output of a program
 	[ "$1" -eq 0 ] || failed "$1" "$2"
 	answer '200 OK'
 	printf '%s\n' "$2"
@@ -124,7 +124,7 @@ pass() { # pass CODE OBJECT: what a program said is the answer
 
 # ---- what a request may have ----
 
-# The user, or no answer but a refusal.
+# Sets $user to the caller, or refuses the request.
 authenticate() {
 	user=$(agent-token check </dev/null)
 	code=$?
@@ -136,8 +136,8 @@ no_query() {
 		'this route takes no query parameters'
 }
 
-# decode TEXT: sets $value to it, with %XX as the character; only what can stand
-# in one of our parameters is decoded, anything else is a fault
+# decode TEXT: sets $value to it, with each %XX decoded; a character that none of
+# our parameters may have is an error
 decode() {
 	value=
 	rest=$1
@@ -158,8 +158,8 @@ decode() {
 	value=$value$rest
 }
 
-# query NAME...: sets $query_NAME for each parameter; others, and one that comes
-# twice, are refused
+# query NAME...: sets $query_NAME for each parameter; an unknown or repeated one is
+# refused
 query() {
 	query_seen=' '
 	rest_of_query=${QUERY_STRING-}
@@ -176,7 +176,7 @@ query() {
 		case $known$query_seen in
 		yes*" $name "*) refuse '400 Bad Request' bad_request "the query parameter $name is given twice" ;;
 		no*) refuse '400 Bad Request' bad_request \
-			"there is a query parameter that this route does not have: it has $*" ;;
+			"there is a query parameter that this route does not take: it takes $*" ;;
 		esac
 		query_seen="$query_seen$name "
 		case $pair in *=*) ;; *) pair= ;; esac
@@ -191,10 +191,10 @@ query() {
 
 bad_query() {
 	refuse '400 Bad Request' bad_request \
-		"the query parameter $1 is not what it must be: see /openapi.json"
+		"the query parameter $1 has a bad value: see /openapi.json"
 }
 
-# A body of JSON that is not too long, still unread.
+# Requires a body of JSON that is not too long, and leaves it unread.
 need_body() {
 	type=${CONTENT_TYPE-}
 	case ${type%%;*} in
@@ -317,7 +317,7 @@ get_openapi() {
 	refuse '500 Internal Server Error' internal 'openapi.json is not installed'
 }
 
-# The path as it was sent: none of ours has anything to decode.
+# The path is used as it was sent: no route has characters to decode.
 route() {
 	path=${REQUEST_URI%%\?*}
 	case $path in
@@ -366,7 +366,7 @@ get_health() {
 
 # ---- not a request ----
 
-# What reads tasks may be answered by so many resident processes.
+# Lets AGENT_GATEWAY_FASTCGI resident processes answer the routes that read tasks.
 print_fastcgi() {
 	cat <<-END
 		\$HTTP["request-method"] =~ "^(GET|HEAD)$" {
@@ -383,8 +383,8 @@ print_fastcgi() {
 	END
 }
 
-# What lighttpd.conf includes: the environment, of which lighttpd hands a CGI
-# program nothing; which other origins may read answers; the resident reader.
+# Prints what lighttpd.conf includes: the environment, of which lighttpd gives a
+# CGI program nothing; the other origins that may read answers; FastCGI.
 print_lighttpd() {
 	# shellcheck disable=SC2016 # for sed
 	env | sed -n '/^\(AGENT\|COMPOSIO\|XDG\)_[A-Z_]*=/{
@@ -419,9 +419,9 @@ if [ -z "${GATEWAY_INTERFACE-}" ]; then
 	--version) echo 'agent-gateway @VERSION@' ;;
 	--help)
 		printf '%s\n\n' "$usage"
-		echo 'A CGI program: the HTTP API, for a web server; see agent-gateway(1).'
+		echo 'A CGI program that serves the HTTP API; see agent-gateway(1).'
 		echo
-		echo '  --lighttpd  print what its configuration for lighttpd includes'
+		echo '  --lighttpd  print the lines that lighttpd.conf includes'
 		;;
 	*) echo "$usage" >&2; exit 100 ;;
 	esac

@@ -1,6 +1,6 @@
 /*
  * agent-preflight: reads a task, asks Composio whether it can run, and passes
- * it on with what it is pinned to, or says every reason why not.
+ * it on with its pins, or prints every reason why it cannot run.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -24,17 +24,17 @@ static const char usage[] =
 
 static const char help[] =
     "Reads one task (JSON or YAML), checks that it can run, and prints it\n"
-    "with what it is pinned to, for agent-submit.\n\n"
+    "with its accounts, tools and versions pinned, for agent-submit.\n\n"
     "  -f FILE            read the task from FILE, not from standard input\n"
-    "  --check-only       check the form only and ask nobody\n"
+    "  --check-only       check only the form, without asking Composio\n"
     "  --no-link          make no links for connections that are missing\n"
-    "  --summary          print what was found, and not the task\n"
-    "  --timeout SECONDS  give up after so long (default 30)\n"
-    "  --user USER        the task is this user's, and in JSON\n"
-    "  --config FILE      settings, instead of agent.yaml\n"
-    "  --json             JSON on a terminal too\n\n"
-    "Exit status: 0 it can run, 1 it cannot, 100 bad input, 111 not known\n"
-    "now. COMPOSIO_API_KEY or COMPOSIO_API_KEY_FILE has the key.\n";
+    "  --summary          print a summary instead of the task\n"
+    "  --timeout SECONDS  give up after this time (default 30)\n"
+    "  --user USER        require that the task is this user's, and JSON\n"
+    "  --config FILE      read the settings from FILE, not agent.yaml\n"
+    "  --json             write JSON even on a terminal\n\n"
+    "Exit status: 0 it can run, 1 it cannot, 100 bad input, 111 it could not\n"
+    "be checked now. COMPOSIO_API_KEY or COMPOSIO_API_KEY_FILE has the key.\n";
 
 enum { OPTION_CHECK_ONLY = CLI_OWN, OPTION_NO_LINK, OPTION_SUMMARY,
 	OPTION_TIMEOUT, OPTION_USER };
@@ -54,19 +54,19 @@ struct session {
 	const char *path;
 	const char *user;    /* whose the task must be, or NULL */
 	bool check_only, no_link, summary;
-	int64_t until;       /* boot milliseconds: the end of patience */
+	int64_t until;       /* boot milliseconds: when to give up */
 	struct task task;
-	struct ask *ask;     /* NULL until somebody is to be asked */
+	struct ask *ask;     /* NULL until Composio has to be asked */
 };
 
-/* The task comes from somebody who is known: it is theirs, whatever it says,
- * and nothing in it is taken for checked. */
+/* Makes the task USER's, whose identity is verified; the task may not name
+ * another user or claim to be checked. */
 static int
 set_user(const char *user, cJSON *value, struct fail *fail)
 {
 	const cJSON *said = cJSON_GetObjectItemCaseSensitive(value, "user");
 
-	if (!cJSON_IsObject(value)) /* which task_check tells */
+	if (!cJSON_IsObject(value)) /* task_check reports it */
 		return 0;
 	if (said != NULL && (!cJSON_IsString(said) ||
 	    strcmp(said->valuestring, user) != 0))
@@ -177,8 +177,8 @@ pass(const struct session *session, const struct preflight *preflight)
 		preflight_summary(preflight, &text);
 		buf_add_string(&text, "\n");
 	} else {
-		/* The pins go out as the bytes they are, so the object is
-		 * put together here and not in a tree. */
+		/* The pins are written as the bytes they are, so the object
+		 * is put together here and not in a tree. */
 		buf_add(&text, doc, strlen(doc) - 1);
 		buf_print(&text, ",\"preflight\":{\"checked_at\":\"%s\","
 		    "\"accounts\":%s,\"pins\":{", now, accounts);

@@ -1,7 +1,7 @@
 /*
- * agent-scale-probe: the queue in numbers, read from counters in constant
- * time. What cannot be read is an error and never a zero: a zero would scale
- * the workers away.
+ * agent-scale-probe: prints the numbers of the queue, read from counters in
+ * constant time. When they cannot be read, that is an error and never a zero:
+ * a zero would remove the workers.
  */
 #include <cjson/cJSON.h>
 #include <inttypes.h>
@@ -18,11 +18,11 @@ static const char usage_text[] =
     "agent-scale-probe [--config FILE] [--engine NAME] [--json] [--openmetrics]\n"
     "                         [--plain] [--queue NAME] [--store DIR]";
 static const char help_text[] =
-    "Prints how much there is to do, for an autoscaler.\n"
+    "Counts the tasks that there are to do, for an autoscaler.\n"
     "\n"
-    "  --queue NAME   of this queue only\n"
+    "  --queue NAME   count only tasks of this queue\n"
     "  --openmetrics  print all numbers, for Prometheus\n"
-    "  --plain        print only the number: tasks pending and running\n";
+    "  --plain        print only the number of tasks pending and running\n";
 
 enum { OPTION_OPENMETRICS = CLI_OWN, OPTION_PLAIN, OPTION_QUEUE };
 static const struct option options[] = {
@@ -118,7 +118,8 @@ main(int argc, char **argv)
 	if (optind < argc)
 		cli_usage(&cli, "unexpected argument: %s", argv[optind]);
 	if (metrics && (queue || plain))
-		cli_usage(&cli, "--openmetrics is of all queues, and alone");
+		cli_usage(&cli, "--openmetrics prints all queues and takes no "
+		    "--queue or --plain");
 	if (cli_settings(&cli, &fail) < 0)
 		return cli_fail(&cli, &fail, NULL);
 	if (engine_open(cli.engine, cli_store(&cli), ENGINE_READ, &cli.config,

@@ -27,15 +27,15 @@ static const char help_text[] =
     "Sends a signal to tasks, or to schedules.\n"
     "\n"
     "  cancel          end the task\n"
-    "  pause, resume   stop the task after what is under way; go on\n"
-    "  approve, deny   answer a task that waits for it\n"
+    "  pause, resume   pause after the calls under way; go on\n"
+    "  approve, deny   answer a task that asks about a tool call\n"
     "\n"
     "  --call CALL     the tool call that approve or deny is about\n"
-    "  --message TEXT  words for the model\n"
-    "  --by WHO        who says so\n"
-    "  --request ID    the request that it came with\n"
-    "  --user USER     only to tasks of this user\n"
-    "  -f FILE         the signal as JSON: signal, call, message\n"
+    "  --message TEXT  a text for the model\n"
+    "  --by WHO        who sends the signal\n"
+    "  --request ID    the id of the request that brought it\n"
+    "  --user USER     signal only tasks of this user\n"
+    "  -f FILE         read the signal as JSON: signal, call, message\n"
     "\n"
     "  --schedule      pause, resume, trigger or delete schedules\n";
 
@@ -66,7 +66,7 @@ struct wish {
 	bool schedule;
 };
 
-/* The signal as JSON, from somebody who may say anything. */
+/* Reads the signal as JSON, which is untrusted input. */
 static int
 read_signal(struct wish *wish, struct fail *fail)
 {
@@ -110,7 +110,7 @@ out:
 	return done;
 }
 
-/* Whose a task is never changes, so it can be asked before. */
+/* The owner of a task never changes, so it can be checked before. */
 static int
 check_user(struct engine *engine, const char *user, const char *id,
     struct fail *fail)
@@ -207,7 +207,8 @@ parse_options(struct cli *cli, int argc, char **argv, struct wish *wish)
 	}
 	wish->schedule = names == of_schedules;
 	if (wish->schedule && (members->length || wish->user || wish->file))
-		cli_usage(cli, "a schedule takes no words");
+		cli_usage(cli, "with --schedule there is no --by, --call, "
+		    "--message, --request, --user or -f");
 	if (members->overflow)
 		cli_usage(cli, "the text is too long");
 	if (wish->file) {
@@ -230,7 +231,7 @@ parse_options(struct cli *cli, int argc, char **argv, struct wish *wish)
 	    nearest ? "; did you mean " : "", nearest ? nearest : "");
 }
 
-/* To the task or schedule ID. */
+/* Sends it to the task or schedule ID. */
 static int
 send(const struct cli *cli, struct engine *engine, const struct wish *wish,
     const char *id, struct fail *fail)

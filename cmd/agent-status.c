@@ -1,5 +1,5 @@
 /*
- * agent-status: what the tasks are doing. It only reads the store.
+ * agent-status: shows what the tasks are doing. It only reads the store.
  */
 #include <cjson/cJSON.h>
 #include <stdlib.h>
@@ -29,21 +29,21 @@ static const char help_text[] =
     "Lists tasks, newest first, or shows the one named ID.\n"
     "\n"
     "  --limit N      at most N tasks (50)\n"
-    "  --user USER    only this user's\n"
-    "  --queue NAME   only this queue's\n"
-    "  --state STATE  only those queued, running, waiting, completed,\n"
-    "                 blocked, failed or cancelled\n"
-    "  --before ID    only those older than ID: the next page\n"
+    "  --user USER    only this user's tasks\n"
+    "  --queue NAME   only tasks of this queue\n"
+    "  --state STATE  only tasks that are queued, running, waiting,\n"
+    "                 completed, blocked, failed or cancelled\n"
+    "  --before ID    only tasks older than ID: the next page\n"
     "\n"
-    "  --events       the task's journal, an event a line\n"
-    "  --follow       the same, going on until the task has ended\n"
+    "  --events       print the task's journal, one event a line\n"
+    "  --follow       the same, and each new event until the task ends\n"
     "  --after SEQ    only events after number SEQ\n"
-    "  --result       only the result\n"
+    "  --result       print only the result\n"
     "\n"
-    "  --schedules    the schedules instead\n"
+    "  --schedules    list the schedules\n"
     "\n"
-    "  --cgi          answers a request of a web server (CGI/1.1)\n"
-    "  --fastcgi      stays and answers many\n";
+    "  --cgi          answer one request of a web server (CGI/1.1)\n"
+    "  --fastcgi      stay and answer many requests\n";
 
 enum { OPTION_AFTER = CLI_OWN, OPTION_BEFORE, OPTION_LIMIT, OPTION_QUEUE,
 	OPTION_STATE, OPTION_USER, OPTION_FLAGS };
@@ -158,7 +158,7 @@ events(struct status *status, struct fail *fail)
 	}
 }
 
-/* Only the result's text; -1 with FAIL_NO when there is none. */
+/* Writes only the result's text; -1 with FAIL_NO when there is none. */
 static int
 result(struct status *status, struct span text, struct fail *fail)
 {
@@ -252,7 +252,7 @@ parse_options(struct status *status, int argc, char **argv)
 		    "the id of a task");
 }
 
-/* For a web server, which is told of BROKEN settings, too. */
+/* Answers a web server, even when the settings are BROKEN. */
 static int
 respond(struct status *status, const struct fail *broken)
 {

@@ -1,6 +1,6 @@
 /*
- * agent-store: what an administrator does to the store of the embedded engine:
- * check it, back it up, prune it, export it.
+ * agent-store: checks, backs up, prunes and exports the store of the engine
+ * lmdb, for its administrator.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -25,12 +25,12 @@ static const char usage_text[] =
     "       agent-store prune [--config FILE] [--json] [--store DIR]\n"
     "             --before AGE";
 static const char help_text[] =
-    "Looks after the folder that keeps the tasks.\n"
+    "Checks, backs up, exports and prunes the folder with the tasks.\n"
     "\n"
-    "  backup COPY    a copy in the new folder COPY; work goes on meanwhile\n"
-    "  check          whether all that the store says fits together\n"
-    "  export         each task with its journal, a line of JSON each\n"
-    "  prune          removes tasks that ended longer than AGE ago\n"
+    "  backup COPY    copy it to the new folder COPY, while it is in use\n"
+    "  check          verify that all tables of the store agree\n"
+    "  export         print each task with its journal as a line of JSON\n"
+    "  prune          remove tasks that ended longer than AGE ago\n"
     "\n"
     "  --before AGE   a number and s, m, h, d or w: 90d\n";
 
@@ -84,7 +84,7 @@ fold(void *context, const struct task_row *row, const struct span *texts,
 	return audit_journal(row, texts, count, fail);
 }
 
-/* The map reaches beyond the end of a file that was cut off. */
+/* SIGBUS: the map reaches beyond the end of a file that was cut off. */
 static void
 cut_off(int number)
 {

@@ -1,9 +1,9 @@
 /*
  * agent-submit: puts tasks into the queue, durably, and prints their ids.
- * Tasks come as one document or as lines of JSON. Lines are taken as they
- * come: whatever is complete, up to BATCH of them, is one commit, and each is
- * answered in its place once that commit is on disk. So one task costs one
- * commit, a flood costs one per BATCH, and nobody waits for the end of input.
+ * The input is one document or lines of JSON. Lines are read as they arrive:
+ * all complete ones, up to BATCH, are one commit, and each is answered in its
+ * order once that commit is on disk. So one task costs one commit, many tasks
+ * cost one per BATCH, and no task waits for the end of the input.
  */
 #include <cjson/cJSON.h>
 #include <stdlib.h>
@@ -30,13 +30,13 @@ static const char help_text[] =
     "Puts tasks (JSON, YAML, or one JSON object a line) into the queue.\n"
     "\n"
     "  -f FILE          read FILE instead of standard input\n"
-    "  --key KEY        the same key gives the same task, however often\n"
-    "  --at TIME        not before TIME (2026-11-23T20:00:00Z)\n"
+    "  --key KEY        make it safe to repeat: one key gives one task\n"
+    "  --at TIME        do not begin before TIME (2026-11-23T20:00:00Z)\n"
     "  --priority N     0 (last) to 9 (first)\n"
     "  --queue NAME     the queue to put it into\n"
-    "  --request ID     the request that it came with\n"
-    "  --schedule CRON  at each time that CRON says, as a task of its own\n"
-    "  --no-preflight   take a task that agent-preflight has not passed\n";
+    "  --request ID     the id of the request that brought it\n"
+    "  --schedule CRON  run on a schedule: a new task at each time of CRON\n"
+    "  --no-preflight   accept a task that agent-preflight has not passed\n";
 
 enum { OPTION_AT = CLI_OWN, OPTION_KEY, OPTION_NO_PREFLIGHT, OPTION_PRIORITY,
 	OPTION_QUEUE, OPTION_REQUEST, OPTION_SCHEDULE };
@@ -52,7 +52,7 @@ static const struct option options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-/* One answer: an id, an error, or an error of a program before us. */
+/* One answer: an id, an error, or an error of an earlier program. */
 struct item {
 	cJSON *passed_on;
 	bool failed, has_task;
@@ -113,7 +113,7 @@ add(struct submit *submit, cJSON *value, struct span text)
 	    item->task.preflight, "pins"), &item->fail) < 0;
 }
 
-/* Whether the user may have one more beside the COUNT of this batch. */
+/* Whether the user may have one more task beside the COUNT of this batch. */
 static bool
 admit(struct submit *submit, struct item *item, size_t count)
 {
@@ -126,7 +126,7 @@ admit(struct submit *submit, struct item *item, size_t count)
 	    &item->fail) == 0;
 }
 
-/* Everything of the batch that is sound, in one commit. */
+/* Submits every valid task of the batch in one commit. */
 static void
 commit(struct submit *submit)
 {
@@ -209,8 +209,8 @@ finish(struct submit *submit)
 	submit->count = 0;
 }
 
-/* Until the end of the input. A batch is closed when it is full, and when
- * nothing more can be had at once. */
+/* Reads until the end of the input. A batch is closed when it is full, and
+ * when no more input is there yet. */
 static int
 take(struct submit *submit, struct intake *intake, struct fail *fail)
 {

@@ -1,6 +1,6 @@
 /*
  * agent-token: makes, lists and revokes the tokens of a gateway's callers, and
- * says whose a request is.
+ * names the user who sent a request.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,16 +19,17 @@ static const char usage_text[] =
     "       agent-token [--file FILE] [--json] revoke ID\n"
     "       agent-token [--json] check";
 static const char help_text[] =
-    "Keeps the tokens of those who may call the gateway, as hashes in a file.\n"
+    "Makes and revokes the tokens of the gateway's callers. A file has their\n"
+    "hashes.\n"
     "\n"
-    "  new USER        makes a token of USER and prints it, once\n"
-    "  list            whose there are, without the tokens themselves\n"
-    "  revoke ID       that token is not valid any more\n"
-    "  check           prints the user whose request of CGI/1.1 this is\n"
+    "  new USER        make a token for USER and print it, once\n"
+    "  list            list the tokens' ids and users, without the tokens\n"
+    "  revoke ID       make a token invalid\n"
+    "  check           print the user who sent a request of CGI/1.1\n"
     "\n"
-    "  --expires TIME  valid until TIME (2026-12-31T00:00:00Z), or for so\n"
-    "                  long (90d, 12h, 30m)\n"
-    "  --file FILE     the file; else AGENT_TOKENS_FILE\n";
+    "  --expires TIME  make it valid until TIME (2026-12-31T00:00:00Z), or\n"
+    "                  for a duration (90d, 12h, 30m)\n"
+    "  --file FILE     the file; by default AGENT_TOKENS_FILE\n";
 
 enum { OPTION_EXPIRES = CLI_OWN, OPTION_FILE };
 static const struct option options[] = {
@@ -66,7 +67,7 @@ parse_expires(const struct command *command)
 		    "2026-12-31T00:00:00Z, or a number of days, hours or "
 		    "minutes such as 90d, 12h or 30m, not \"%.60s\"", text);
 	if (at <= command->now)
-		cli_usage(&command->cli, "--expires is over already");
+		cli_usage(&command->cli, "--expires is in the past");
 	return at;
 }
 
@@ -131,7 +132,7 @@ make_new(struct command *command, const char *user, struct fail *fail)
 	return 0;
 }
 
-/* The user alone, in one line: for a shell. */
+/* Prints the user alone on a line, for a shell. */
 static int
 check(struct command *command)
 {
@@ -164,8 +165,8 @@ run(struct command *command, char **words, int count)
 	if (count == 1 && strcmp(words[0], "check") == 0)
 		return check(command);
 	if (!command->file || !*command->file)
-		cli_usage(&command->cli, "which file? give --file FILE or set "
-		    "AGENT_TOKENS_FILE");
+		cli_usage(&command->cli, "no file is given: use --file FILE or "
+		    "set AGENT_TOKENS_FILE");
 	if (count == 2 && strcmp(words[0], "new") == 0)
 		result = make_new(command, words[1], &fail);
 	else if (count == 1 && strcmp(words[0], "list") == 0)
@@ -173,8 +174,8 @@ run(struct command *command, char **words, int count)
 	else if (count == 2 && strcmp(words[0], "revoke") == 0)
 		result = token_revoke(command->file, words[1], &fail);
 	else
-		cli_usage(&command->cli, "what is to be done? new USER, list, "
-		    "revoke ID or check");
+		cli_usage(&command->cli, "one of new USER, list, revoke ID, "
+		    "check is needed");
 	return result < 0 ? cli_fail(&command->cli, &fail, NULL) : 0;
 }
 

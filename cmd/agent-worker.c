@@ -20,12 +20,12 @@ static const char usage_text[] =
     "                    [--queue NAME] [--store DIR] [--verbose]";
 static const char help_text[] =
     "Leases tasks and runs the agent loop of each, many at once.\n"
-    "SIGTERM drains: nothing new is begun, what is under way is recorded.\n"
+    "On SIGTERM it begins nothing new and lets calls under way finish.\n"
     "\n"
     "  --concurrency N   at most N tasks at once\n"
-    "  --queue NAME      only tasks of this queue; may be given repeatedly\n"
-    "  --once            one task, then end: 0 when it completed, else 1\n"
-    "  --exit-when-idle  end when nothing is ready\n"
+    "  --queue NAME      take only tasks of this queue; can be repeated\n"
+    "  --once            run one task, then end: 0 if it completed, else 1\n"
+    "  --exit-when-idle  end when no task is ready\n"
     "  --grace SECONDS   time for calls under way after SIGTERM\n"
     "  --verbose         log more\n";
 
@@ -42,7 +42,7 @@ static const struct option options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-struct numbers { /* -1: as the settings say */
+struct numbers { /* -1: use the settings */
 	long long concurrency, grace;
 };
 
