@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # agent-utils. make, make check, make lint, make install PREFIX=/usr DESTDIR=...
 # DEVELOPER=1 makes warnings errors; SAN=1 builds with ASan and UBSan into its own folders;
 # TEMPORAL=no leaves out the Temporal engine, and what only it needs.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * agent-connections: lists what a user has connected at Composio, with links
  * to connect what is missing.
@@ -58,8 +59,7 @@ read_options(struct question *question, int argc, char **argv)
 		else if (option == OPTION_USER)
 			question->user = optarg;
 		else
-			seconds = cli_number(cli, "--timeout", optarg, 1,
-			    3600);
+			seconds = cli_number(cli, "--timeout", optarg, 1, 3600);
 	}
 	if (question->user == NULL)
 		cli_usage(cli, "--user is needed");
@@ -77,15 +77,14 @@ check_names(struct question *question, char **toolkits, struct fail *fail)
 	cJSON_AddStringToObject(value, "goal", "-");
 	list = cJSON_AddArrayToObject(value, "toolkits");
 	for (; *toolkits != NULL; toolkits++) {
-		cJSON_ArrayForEach(item, list)
+		cJSON_ArrayForEach (item, list)
 			if (strcmp(item->valuestring, *toolkits) == 0)
 				break;
 		if (item == NULL)
 			cJSON_AddItemToArray(list,
 			    cJSON_CreateString(*toolkits));
 	}
-	if (task_check(value, &question->cli.config, &question->task,
-	    fail) < 0)
+	if (task_check(value, &question->cli.config, &question->task, fail) < 0)
 		return -1;
 	question->task.tools = NULL;
 	return 0;
@@ -126,8 +125,9 @@ add_connection(cJSON *list, const struct preflight *preflight,
 	const cJSON *reason = preflight_reason(preflight, toolkit);
 	const char *account = json_string(preflight->accounts, toolkit);
 	cJSON *connection = cJSON_CreateObject();
-	char *state = reason != NULL ? state_of(reason) :
-	    mem_string(account != NULL ? "active" : "not_needed");
+	char *state = reason != NULL
+	    ? state_of(reason)
+	    : mem_string(account != NULL ? "active" : "not_needed");
 
 	cJSON_AddStringToObject(connection, "toolkit", toolkit);
 	cJSON_AddStringToObject(connection, "state", state);
@@ -149,17 +149,17 @@ tell(const struct question *question, const struct preflight *preflight)
 	const cJSON *item;
 	char *text;
 
-	cJSON_ArrayForEach(item, question->task.toolkits)
+	cJSON_ArrayForEach (item, question->task.toolkits)
 		add_connection(list, preflight, item->valuestring);
 	if (question->task.toolkits->child == NULL) {
-		cJSON_ArrayForEach(item, preflight->accounts)
+		cJSON_ArrayForEach (item, preflight->accounts)
 			add_connection(list, preflight, item->string);
-		cJSON_ArrayForEach(item, preflight->reasons)
+		cJSON_ArrayForEach (item, preflight->reasons)
 			add_connection(list, preflight,
 			    json_string(item, "toolkit"));
 	}
 	if (question->cli.human) {
-		cJSON_ArrayForEach(item, list) {
+		cJSON_ArrayForEach (item, list) {
 			const char *url = json_string(
 			    cJSON_GetObjectItemCaseSensitive(item, "link"),
 			    "url");
@@ -188,8 +188,8 @@ answer(struct question *question, struct fail *fail)
 	cJSON *facts = NULL;
 	int result = -1;
 
-	if (ask_open(&question->cli.config, question->until, &ask,
-	    fail) < 0 || ask_facts(ask, task, &facts, fail) < 0 ||
+	if (ask_open(&question->cli.config, question->until, &ask, fail) < 0 ||
+	    ask_facts(ask, task, &facts, fail) < 0 ||
 	    preflight_connections(task, facts, &preflight, fail) < 0)
 		goto out;
 	if (!question->no_link && task->toolkits->child != NULL)

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # agent-exporter: serves the engine's numbers to Prometheus and KEDA, through a
 # web server that speaks CGI/1.1, on a port of its own. It reads numbers, never
 # tasks, and asks for no token. An unknown number is an error and never a zero:

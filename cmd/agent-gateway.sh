@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # agent-gateway: the HTTP API, composed of the other programs, for a web server
 # that speaks CGI/1.1. A route that only reads tasks is one exec of agent-status;
 # one that writes is a pipe, whose exit status and error object become the answer.

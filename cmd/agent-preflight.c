@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * agent-preflight: reads a task, asks Composio whether it can run, and passes
  * it on with its pins, or prints every reason why it cannot run.
@@ -36,8 +37,13 @@ static const char help[] =
     "Exit status: 0 it can run, 1 it cannot, 100 bad input, 111 it could not\n"
     "be checked now. COMPOSIO_API_KEY or COMPOSIO_API_KEY_FILE has the key.\n";
 
-enum { OPTION_CHECK_ONLY = CLI_OWN, OPTION_NO_LINK, OPTION_SUMMARY,
-	OPTION_TIMEOUT, OPTION_USER };
+enum {
+	OPTION_CHECK_ONLY = CLI_OWN,
+	OPTION_NO_LINK,
+	OPTION_SUMMARY,
+	OPTION_TIMEOUT,
+	OPTION_USER
+};
 
 static const struct option options[] = {
 	{ "check-only", no_argument, NULL, OPTION_CHECK_ONLY },
@@ -52,11 +58,11 @@ static const struct option options[] = {
 struct session {
 	struct cli cli;
 	const char *path;
-	const char *user;    /* whose the task must be, or NULL */
+	const char *user; /* whose the task must be, or NULL */
 	bool check_only, no_link, summary;
-	int64_t until;       /* boot milliseconds: when to give up */
+	int64_t until; /* boot milliseconds: when to give up */
 	struct task task;
-	struct ask *ask;     /* NULL until Composio has to be asked */
+	struct ask *ask; /* NULL until Composio has to be asked */
 };
 
 /* Makes the task USER's, whose identity is verified; the task may not name
@@ -68,12 +74,13 @@ set_user(const char *user, cJSON *value, struct fail *fail)
 
 	if (!cJSON_IsObject(value)) /* task_check reports it */
 		return 0;
-	if (said != NULL && (!cJSON_IsString(said) ||
-	    strcmp(said->valuestring, user) != 0))
+	if (said != NULL &&
+	    (!cJSON_IsString(said) || strcmp(said->valuestring, user) != 0))
 		return fail_set(fail, FAIL_NEVER, "invalid_task",
 		    "user must be \"%.128s\" or left out", user);
 	if (cJSON_GetObjectItemCaseSensitive(value, "preflight") != NULL)
-		return fail_set(fail, FAIL_NEVER, "invalid_task", "preflight "
+		return fail_set(fail, FAIL_NEVER, "invalid_task",
+		    "preflight "
 		    "must be left out: the task is checked here");
 	if (said == NULL)
 		cJSON_AddStringToObject(value, "user", user);
@@ -95,9 +102,9 @@ read_task(struct session *session, struct fail *fail)
 		    "there is no task: the input is empty");
 		goto out;
 	}
-	value = session->user != NULL ?
-	    json_parse(text.data, text.length, &json_limits_task, fail) :
-	    yaml_or_json(text.data, text.length, &json_limits_task, fail);
+	value = session->user != NULL
+	    ? json_parse(text.data, text.length, &json_limits_task, fail)
+	    : yaml_or_json(text.data, text.length, &json_limits_task, fail);
 	if (value == NULL)
 		goto out;
 	if (session->user != NULL)
@@ -117,7 +124,8 @@ out:
 static int
 gather(struct session *session, cJSON **ret_facts, struct fail *fail)
 {
-	static const char nothing[] = "{\"tools\":[],\"missing_tools\":[],"
+	static const char nothing[] =
+	    "{\"tools\":[],\"missing_tools\":[],"
 	    "\"toolkits\":{},\"accounts\":[],\"auth_configs\":{}}";
 	const struct task *task = &session->task;
 
@@ -127,7 +135,7 @@ gather(struct session *session, cJSON **ret_facts, struct fail *fail)
 		return *ret_facts != NULL ? 0 : -1;
 	}
 	if (ask_open(&session->cli.config, session->until, &session->ask,
-	    fail) < 0)
+		fail) < 0)
 		return -1;
 	return ask_facts(session->ask, task, ret_facts, fail);
 }
@@ -143,9 +151,10 @@ refuse(struct session *session, struct preflight *preflight)
 
 	if (!session->no_link && preflight->link_count > 0)
 		ask_links(session->ask, session->task.user, preflight);
-	cJSON_ArrayForEach(reason, preflight->reasons) {
+	cJSON_ArrayForEach (reason, preflight->reasons) {
 		url = json_string(cJSON_GetObjectItemCaseSensitive(reason,
-		    "link"), "url");
+				      "link"),
+		    "url");
 		fprintf(stderr, "%s: %s%s%s\n", program,
 		    json_string(reason, "message"), url != NULL ? ": " : "",
 		    url != NULL ? url : "");
@@ -180,8 +189,10 @@ pass(const struct session *session, const struct preflight *preflight)
 		/* The pins are written as the bytes they are, so the object
 		 * is put together here and not in a tree. */
 		buf_add(&text, doc, strlen(doc) - 1);
-		buf_print(&text, ",\"preflight\":{\"checked_at\":\"%s\","
-		    "\"accounts\":%s,\"pins\":{", now, accounts);
+		buf_print(&text,
+		    ",\"preflight\":{\"checked_at\":\"%s\","
+		    "\"accounts\":%s,\"pins\":{",
+		    now, accounts);
 		buf_add(&text, preflight->pins.data, preflight->pins.length);
 		buf_add_string(&text, "}}}\n");
 	}
@@ -217,13 +228,13 @@ check(struct session *session)
 
 	if (gather(session, &facts, &fail) < 0 ||
 	    preflight_check(&session->task, &session->cli.config, facts,
-	    &preflight, &fail) < 0) {
+		&preflight, &fail) < 0) {
 		status = cli_fail(&session->cli, &fail, NULL);
 		goto out;
 	}
 	check_deadline(&session->task, preflight.reasons);
-	status = preflight.reasons->child != NULL ?
-	    refuse(session, &preflight) : pass(session, &preflight);
+	status = preflight.reasons->child != NULL ? refuse(session, &preflight)
+						  : pass(session, &preflight);
 out:
 	preflight_release(&preflight);
 	cJSON_Delete(facts);
@@ -256,8 +267,7 @@ read_options(struct session *session, int argc, char **argv)
 			session->user = optarg;
 			break;
 		case OPTION_TIMEOUT:
-			seconds = cli_number(cli, "--timeout", optarg, 1,
-			    3600);
+			seconds = cli_number(cli, "--timeout", optarg, 1, 3600);
 			break;
 		}
 	}

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * agent-scale-probe: prints the numbers of the queue, read from counters in
  * constant time. When they cannot be read, that is an error and never a zero:
@@ -118,15 +119,16 @@ main(int argc, char **argv)
 	if (optind < argc)
 		cli_usage(&cli, "unexpected argument: %s", argv[optind]);
 	if (metrics && (queue || plain))
-		cli_usage(&cli, "--openmetrics prints all queues and takes no "
+		cli_usage(&cli,
+		    "--openmetrics prints all queues and takes no "
 		    "--queue or --plain");
 	if (cli_settings(&cli, &fail) < 0)
 		return cli_fail(&cli, &fail, NULL);
 	if (engine_open(cli.engine, cli_store(&cli), ENGINE_READ, &cli.config,
 		&engine, &fail) < 0 ||
 	    engine_depth(engine, queue, &depth, &fail) < 0 ||
-	    (metrics ? print_metrics(&cli, engine, &depth, &fail) :
-		print(&cli, queue, &depth, plain, &fail)) < 0)
+	    (metrics ? print_metrics(&cli, engine, &depth, &fail)
+		     : print(&cli, queue, &depth, plain, &fail)) < 0)
 		code = cli_fail(&cli, &fail, NULL);
 	engine_close(engine);
 	config_release(&cli.config);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * agent-signal: kill(1) for tasks. The signal is an event in the task's
  * journal; it is durable when the program ends with 0.
@@ -39,8 +40,14 @@ static const char help_text[] =
     "\n"
     "  --schedule      pause, resume, trigger or delete schedules\n";
 
-enum { OPTION_BY = CLI_OWN, OPTION_CALL, OPTION_MESSAGE, OPTION_REQUEST,
-	OPTION_SCHEDULE, OPTION_USER };
+enum {
+	OPTION_BY = CLI_OWN,
+	OPTION_CALL,
+	OPTION_MESSAGE,
+	OPTION_REQUEST,
+	OPTION_SCHEDULE,
+	OPTION_USER
+};
 static const struct option options[] = {
 	CLI_OPTIONS,
 	{ "by", required_argument, NULL, OPTION_BY },
@@ -55,8 +62,8 @@ static const struct option options[] = {
 #define CALL_MAX 200
 #define MESSAGE_MAX 10000 /* bytes */
 
-static const char *const of_tasks[] = { "cancel", "pause", "resume",
-	"approve", "deny", NULL };
+static const char *const of_tasks[] = { "cancel", "pause", "resume", "approve",
+	"deny", NULL };
 static const char *const of_schedules[] = { "pause", "resume", "trigger",
 	"delete", NULL };
 
@@ -90,10 +97,12 @@ read_signal(struct wish *wish, struct fail *fail)
 	if (shape_object(value, "", known, fail) < 0 ||
 	    shape_choice(cJSON_GetObjectItemCaseSensitive(value, "signal"),
 		"signal", of_tasks, &which, fail) < 0 ||
-	    (call_value && shape_string(call_value, "call", 1, CALL_MAX, NULL,
-		NULL, &call, fail) < 0) ||
-	    (message_value && shape_string(message_value, "message", 0,
-		MESSAGE_MAX, NULL, NULL, &message, fail) < 0)) {
+	    (call_value &&
+		shape_string(call_value, "call", 1, CALL_MAX, NULL, NULL, &call,
+		    fail) < 0) ||
+	    (message_value &&
+		shape_string(message_value, "message", 0, MESSAGE_MAX, NULL,
+		    NULL, &message, fail) < 0)) {
 		fail_set(fail, FAIL_NEVER, "invalid_signal", "%s",
 		    fail->message);
 		goto out;
@@ -124,7 +133,8 @@ check_user(struct engine *engine, const char *user, const char *id,
 	if (engine_get(engine, id, &task, fail) < 0)
 		goto out;
 	if (!json_member((struct span){ task.data, task.length }, "user",
-		&owner) || owner.length != quoted.length ||
+		&owner) ||
+	    owner.length != quoted.length ||
 	    memcmp(owner.at, quoted.data, owner.length) != 0) {
 		fail_set(fail, FAIL_NO, "no_task", "there is no task %s", id);
 		goto out;
@@ -153,9 +163,10 @@ send_one(const struct cli *cli, struct engine *engine, const char *signal,
 		buf_print(&out, "%s %s %.*s\n", id, signal,
 		    (int)state.length - 2, state.at + 1);
 	else
-		buf_print(&out, "{\"id\":\"%s\",\"signal\":\"%s\","
-		    "\"state\":%.*s}\n", id, signal, (int)state.length,
-		    state.at);
+		buf_print(&out,
+		    "{\"id\":\"%s\",\"signal\":\"%s\","
+		    "\"state\":%.*s}\n",
+		    id, signal, (int)state.length, state.at);
 	cli_write(cli, out.data, out.length);
 	done = 0;
 out:
@@ -172,8 +183,10 @@ signal_schedule(const struct cli *cli, struct engine *engine,
 
 	if (engine_schedule_signal(engine, id, signal, fail) < 0)
 		return -1;
-	buf_print(&out, cli->human ? "%s %s\n"
-	    : "{\"schedule\":\"%s\",\"signal\":\"%s\"}\n", id, signal);
+	buf_print(&out,
+	    cli->human ? "%s %s\n"
+		       : "{\"schedule\":\"%s\",\"signal\":\"%s\"}\n",
+	    id, signal);
 	cli_write(cli, out.data, out.length);
 	buf_release(&out);
 	return 0;
@@ -207,7 +220,8 @@ parse_options(struct cli *cli, int argc, char **argv, struct wish *wish)
 	}
 	wish->schedule = names == of_schedules;
 	if (wish->schedule && (members->length || wish->user || wish->file))
-		cli_usage(cli, "with --schedule there is no --by, --call, "
+		cli_usage(cli,
+		    "with --schedule there is no --by, --call, "
 		    "--message, --request, --user or -f");
 	if (members->overflow)
 		cli_usage(cli, "the text is too long");

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * agent-standin: a scripted stand-in for the Claude Messages API and the
  * Composio REST API, on one port of the loopback interface.
@@ -17,7 +18,8 @@
 #define SUMMARY_BYTES ((size_t)16 << 20)
 #define THREADS_MOST 64
 
-static const char usage[] = "agent-standin --script FILE "
+static const char usage[] =
+    "agent-standin --script FILE "
     "[--address-file FILE] [--allow-remote]\n"
     "              [--ledger FILE] [--listen ADDRESS:PORT] "
     "[--mailbox FILE]\n"
@@ -47,8 +49,16 @@ struct settings {
 };
 
 enum {
-	OPT_SCRIPT = CLI_OWN, OPT_LISTEN, OPT_REMOTE, OPT_ADDRESS, OPT_MAILBOX,
-	OPT_LEDGER, OPT_STATE, OPT_THREADS, OPT_VERBOSE, OPT_SUMMARY,
+	OPT_SCRIPT = CLI_OWN,
+	OPT_LISTEN,
+	OPT_REMOTE,
+	OPT_ADDRESS,
+	OPT_MAILBOX,
+	OPT_LEDGER,
+	OPT_STATE,
+	OPT_THREADS,
+	OPT_VERBOSE,
+	OPT_SUMMARY,
 };
 
 static const struct option options[] = {
@@ -70,15 +80,13 @@ static const struct option options[] = {
 
 /* "127.0.0.1:8080", "[::1]:0", "8080" */
 static void
-read_listen(const struct cli *cli, const char *text,
-    struct settings *settings)
+read_listen(const struct cli *cli, const char *text, struct settings *settings)
 {
 	const char *colon = strrchr(text, ':');
 	const char *port = colon == NULL ? text : colon + 1;
 	size_t size = colon == NULL ? 0 : (size_t)(colon - text);
 
-	settings->port
-	    = (uint16_t)cli_number(cli, "--listen", port, 0, 65535);
+	settings->port = (uint16_t)cli_number(cli, "--listen", port, 0, 65535);
 	if (colon == NULL)
 		return;
 	if (size >= 2 && text[0] == '[' && text[size - 1] == ']') {
@@ -92,8 +100,7 @@ read_listen(const struct cli *cli, const char *text,
 }
 
 static void
-read_options(struct cli *cli, int argc, char **argv,
-    struct settings *settings)
+read_options(struct cli *cli, int argc, char **argv, struct settings *settings)
 {
 	int option;
 
@@ -124,8 +131,8 @@ read_options(struct cli *cli, int argc, char **argv,
 			settings->summary = optarg;
 			break;
 		case OPT_THREADS:
-			settings->threads = (unsigned)cli_number(
-			    cli, "--threads", optarg, 1, THREADS_MOST);
+			settings->threads = (unsigned)cli_number(cli,
+			    "--threads", optarg, 1, THREADS_MOST);
 			break;
 		case OPT_VERBOSE:
 			log_verbose(true);
@@ -136,10 +143,12 @@ read_options(struct cli *cli, int argc, char **argv,
 		cli_usage(cli, "%s: no operand is expected", argv[optind]);
 	if (settings->script == NULL && settings->summary == NULL)
 		cli_usage(cli, "--script or --summary is needed");
-	if (!settings->remote && strncmp(settings->address, "127.", 4) != 0
-	    && strcmp(settings->address, "::1") != 0)
-		cli_usage(cli, "--listen: %s is not a loopback address; "
-		    "--allow-remote allows it", settings->address);
+	if (!settings->remote && strncmp(settings->address, "127.", 4) != 0 &&
+	    strcmp(settings->address, "::1") != 0)
+		cli_usage(cli,
+		    "--listen: %s is not a loopback address; "
+		    "--allow-remote allows it",
+		    settings->address);
 }
 
 static int
@@ -152,15 +161,15 @@ set_up(struct standin *standin, const struct settings *settings,
 	if (standin->script == NULL)
 		return -1;
 	if (script_number(standin->script, "drip", 0, 86400000, 0,
-	        &standin->drip_ms, "drip", fail) < 0
-	    || model_new(standin->script, &standin->model, fail) < 0
-	    || faults_new(standin->script, &standin->faults, fail) < 0
-	    || catalogue_new(standin->script, &standin->catalogue, fail) < 0
-	    || accounts_new(standin->script, &standin->accounts, fail) < 0
-	    || linear_new(standin->script, &standin->linear, fail) < 0)
+		&standin->drip_ms, "drip", fail) < 0 ||
+	    model_new(standin->script, &standin->model, fail) < 0 ||
+	    faults_new(standin->script, &standin->faults, fail) < 0 ||
+	    catalogue_new(standin->script, &standin->catalogue, fail) < 0 ||
+	    accounts_new(standin->script, &standin->accounts, fail) < 0 ||
+	    linear_new(standin->script, &standin->linear, fail) < 0)
 		return fail_prefix(fail, "%s", settings->script);
-	if (mailbox_open(settings->mailbox, &standin->mailbox, fail) < 0
-	    || ledger_open(settings->ledger, &standin->ledger, fail) < 0)
+	if (mailbox_open(settings->mailbox, &standin->mailbox, fail) < 0 ||
+	    ledger_open(settings->ledger, &standin->ledger, fail) < 0)
 		return -1;
 	standin->gmail = gmail_new(standin->mailbox);
 	return standin_restore(standin, settings->state, fail);
@@ -214,8 +223,8 @@ run(const struct cli *cli, const struct settings *settings,
 	    settings->address, (unsigned)server_port(server));
 	snprintf(line, sizeof(line), "%s\n", standin->url);
 	if (settings->address_file != NULL)
-		result = file_replace(
-		    settings->address_file, line, strlen(line), fail);
+		result = file_replace(settings->address_file, line,
+		    strlen(line), fail);
 	if (result == 0) {
 		log_line("info", "ready", "address", standin->url, NULL);
 		cli_write(cli, line, strlen(line));

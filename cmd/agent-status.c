@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * agent-status: shows what the tasks are doing. It only reads the store.
  */
@@ -45,8 +46,15 @@ static const char help_text[] =
     "  --cgi          answer one request of a web server (CGI/1.1)\n"
     "  --fastcgi      stay and answer many requests\n";
 
-enum { OPTION_AFTER = CLI_OWN, OPTION_BEFORE, OPTION_LIMIT, OPTION_QUEUE,
-	OPTION_STATE, OPTION_USER, OPTION_FLAGS };
+enum {
+	OPTION_AFTER = CLI_OWN,
+	OPTION_BEFORE,
+	OPTION_LIMIT,
+	OPTION_QUEUE,
+	OPTION_STATE,
+	OPTION_USER,
+	OPTION_FLAGS
+};
 enum { CGI, EVENTS, FASTCGI, FOLLOW, RESULT, SCHEDULES, FLAGS };
 static const struct option options[] = {
 	CLI_OPTIONS,
@@ -72,7 +80,7 @@ struct status {
 	const char *id;
 	uint64_t after;
 	bool flags[FLAGS];
-	int final;  /* the state that the task ended in, or -1 */
+	int final; /* the state that the task ended in, or -1 */
 };
 
 static cJSON *
@@ -246,9 +254,11 @@ parse_options(struct status *status, int argc, char **argv)
 	if (optind + 1 < argc)
 		cli_usage(cli, "unexpected argument: %s", argv[optind + 1]);
 	status->id = argv[optind];
-	if (!status->id && (status->flags[EVENTS] || status->flags[FOLLOW] ||
+	if (!status->id &&
+	    (status->flags[EVENTS] || status->flags[FOLLOW] ||
 		status->flags[RESULT] || status->after))
-		cli_usage(cli, "--after, --events, --follow and --result need "
+		cli_usage(cli,
+		    "--after, --events, --follow and --result need "
 		    "the id of a task");
 }
 
@@ -257,12 +267,13 @@ static int
 respond(struct status *status, const struct fail *broken)
 {
 	struct cli *cli = &status->cli;
-	struct readings readings = { .broken = broken, .config = &cli->config,
+	struct readings readings = { .broken = broken,
+		.config = &cli->config,
 		.folder = broken ? NULL : cli_store(cli),
 		.engine_name = cli->engine };
 	struct fail fail;
-	int code = status->flags[CGI] ? responder_once(&readings, &fail) :
-	    responder_serve(&readings, &fail);
+	int code = status->flags[CGI] ? responder_once(&readings, &fail)
+				      : responder_serve(&readings, &fail);
 
 	cli->human = true; /* no error behind an answer */
 	readings_close(&readings);
@@ -289,7 +300,8 @@ main(int argc, char **argv)
 		&status.cli.config, &status.engine, &fail) < 0)
 		code = -1;
 	else if (status.flags[SCHEDULES])
-		code = engine_schedules(status.engine, show_row, &status, &fail);
+		code = engine_schedules(status.engine, show_row, &status,
+		    &fail);
 	else
 		code = status.id ? one(&status, &fail) : list(&status, &fail);
 	if (code < 0)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * agent-store: checks, backs up, prunes and exports the store of the engine
  * lmdb, for its administrator.
@@ -44,7 +45,7 @@ static const struct option options[] = {
 struct run {
 	struct cli cli;
 	const char *folder, *before, *copy;
-	int64_t tasks, events;   /* seen by check */
+	int64_t tasks, events; /* seen by check */
 };
 
 static void
@@ -89,7 +90,7 @@ static void
 cut_off(int number)
 {
 	static const char text[] = "agent-store: data.mdb is cut off or its "
-	    "disk cannot be read; restore a backup\n";
+				   "disk cannot be read; restore a backup\n";
 
 	(void)number;
 	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
@@ -112,11 +113,15 @@ check(struct run *run, struct fail *fail)
 	if (faults < 0)
 		return -1;
 	if (run->cli.human)
-		buf_print(&line, "%" PRId64 " tasks, %" PRId64 " events, %d "
-		    "faults\n", run->tasks, run->events, faults);
+		buf_print(&line,
+		    "%" PRId64 " tasks, %" PRId64 " events, %d "
+		    "faults\n",
+		    run->tasks, run->events, faults);
 	else
-		buf_print(&line, "{\"tasks\":%" PRId64 ",\"events\":%" PRId64
-		    ",\"faults\":%d}\n", run->tasks, run->events, faults);
+		buf_print(&line,
+		    "{\"tasks\":%" PRId64 ",\"events\":%" PRId64
+		    ",\"faults\":%d}\n",
+		    run->tasks, run->events, faults);
 	print(run, &line);
 	return faults ? FAIL_NO : 0;
 }
@@ -156,23 +161,29 @@ parse_age(const struct run *run)
 		char letter;
 		int64_t milliseconds;
 	} units[] = {
-		{ 's', 1000 }, { 'm', 60000 }, { 'h', 3600000 },
-		{ 'd', 86400000 }, { 'w', 604800000 },
+		{ 's', 1000 },
+		{ 'm', 60000 },
+		{ 'h', 3600000 },
+		{ 'd', 86400000 },
+		{ 'w', 604800000 },
 	};
 	size_t length = strlen(run->before), i;
 	char digits[16];
 
 	for (i = 0; length > 1 && length < sizeof(digits) &&
-	    i < sizeof(units) / sizeof(units[0]); i++) {
+	     i < sizeof(units) / sizeof(units[0]);
+	     i++) {
 		if (run->before[length - 1] != units[i].letter)
 			continue;
 		memcpy(digits, run->before, length - 1);
 		digits[length - 1] = '\0';
-		return cli_number(&run->cli, "--before", digits, 0,
-		    100000000) * units[i].milliseconds;
+		return cli_number(&run->cli, "--before", digits, 0, 100000000) *
+		    units[i].milliseconds;
 	}
-	cli_usage(&run->cli, "--before needs a number and one of s, m, h, d, "
-	    "w, as in 90d, not \"%s\"", run->before);
+	cli_usage(&run->cli,
+	    "--before needs a number and one of s, m, h, d, "
+	    "w, as in 90d, not \"%s\"",
+	    run->before);
 }
 
 static int
@@ -188,8 +199,10 @@ prune(struct run *run, struct fail *fail)
 	store_close(store);
 	if (count < 0)
 		return -1;
-	buf_print(&line, run->cli.human ? "%" PRId64 " tasks removed\n" :
-	    "{\"pruned\":%" PRId64 "}\n", count);
+	buf_print(&line,
+	    run->cli.human ? "%" PRId64 " tasks removed\n"
+			   : "{\"pruned\":%" PRId64 "}\n",
+	    count);
 	print(run, &line);
 	return 0;
 }
@@ -204,14 +217,13 @@ write_line(void *context, struct span line)
 	cli_write(&run->cli, line.at, line.length);
 }
 
-static int
-export(struct run *run, struct fail *fail)
+static int export(struct run *run, struct fail *fail)
 {
 	struct engine *engine = NULL;
 	int result;
 
 	if (engine_open("lmdb", run->folder, ENGINE_READ, &run->cli.config,
-	    &engine, fail) < 0)
+		&engine, fail) < 0)
 		return -1;
 	result = export_tasks(engine, write_line, run, fail);
 	engine_close(engine);
@@ -239,22 +251,27 @@ find_command(struct run *run, int argc, char **argv)
 	size_t i;
 
 	if (optind == argc)
-		cli_usage(&run->cli, "one of backup, check, export, prune is "
+		cli_usage(&run->cli,
+		    "one of backup, check, export, prune is "
 		    "needed");
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(argv[optind], commands[i].name) == 0)
 			command = &commands[i];
 	}
 	if (!command)
-		cli_usage(&run->cli, "\"%s\" is none of backup, check, export, "
-		    "prune", argv[optind]);
+		cli_usage(&run->cli,
+		    "\"%s\" is none of backup, check, export, "
+		    "prune",
+		    argv[optind]);
 	if (argc - optind - 1 != command->arguments)
 		cli_usage(&run->cli, "%s takes %s", command->name,
-		    command->arguments ? "the folder of the copy" :
-		    "no argument");
+		    command->arguments ? "the folder of the copy"
+				       : "no argument");
 	if (command->before != (run->before != NULL))
-		cli_usage(&run->cli, command->before ? "prune needs --before "
-		    "AGE" : "--before is for prune");
+		cli_usage(&run->cli,
+		    command->before ? "prune needs --before "
+				      "AGE"
+				    : "--before is for prune");
 	if (run->before)
 		(void)parse_age(run);
 	run->copy = argv[optind + 1];
@@ -278,7 +295,8 @@ main(int argc, char **argv)
 		return cli_fail(&run.cli, &fail, NULL);
 	run.folder = cli_store(&run.cli);
 	if (run.cli.engine && strcmp(run.cli.engine, "lmdb") != 0)
-		code = fail_set(&fail, FAIL_NEVER, "engine", "agent-store "
+		code = fail_set(&fail, FAIL_NEVER, "engine",
+		    "agent-store "
 		    "works on the store of the engine lmdb, not %s",
 		    run.cli.engine);
 	else

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * agent-submit: puts tasks into the queue, durably, and prints their ids.
  * The input is one document or lines of JSON. Lines are read as they arrive:
@@ -38,8 +39,15 @@ static const char help_text[] =
     "  --schedule CRON  run on a schedule: a new task at each time of CRON\n"
     "  --no-preflight   accept a task that agent-preflight has not passed\n";
 
-enum { OPTION_AT = CLI_OWN, OPTION_KEY, OPTION_NO_PREFLIGHT, OPTION_PRIORITY,
-	OPTION_QUEUE, OPTION_REQUEST, OPTION_SCHEDULE };
+enum {
+	OPTION_AT = CLI_OWN,
+	OPTION_KEY,
+	OPTION_NO_PREFLIGHT,
+	OPTION_PRIORITY,
+	OPTION_QUEUE,
+	OPTION_REQUEST,
+	OPTION_SCHEDULE
+};
 static const struct option options[] = {
 	CLI_OPTIONS,
 	{ "at", required_argument, NULL, OPTION_AT },
@@ -66,7 +74,7 @@ struct item {
 struct submit {
 	struct cli cli;
 	struct engine *engine;
-	cJSON *overrides;   /* members that options set in every task */
+	cJSON *overrides;           /* members that options set in every task */
 	const char *cron, *request; /* of schedules; for the journal; or NULL */
 	bool unchecked_too;
 	struct item items[BATCH];
@@ -96,12 +104,12 @@ add(struct submit *submit, cJSON *value, struct span text)
 	if (cJSON_IsObject(value)) {
 		const cJSON *member;
 
-		cJSON_ArrayForEach(member, submit->overrides)
+		cJSON_ArrayForEach (member, submit->overrides)
 			set_member(value, member->string,
 			    cJSON_Duplicate(member, true));
 	}
-	if (task_check(value, &submit->cli.config, &item->task,
-		&item->fail) < 0) {
+	if (task_check(value, &submit->cli.config, &item->task, &item->fail) <
+	    0) {
 		item->failed = true;
 		return;
 	}
@@ -109,8 +117,10 @@ add(struct submit *submit, cJSON *value, struct span text)
 	if (!item->task.preflight && submit->unchecked_too)
 		return;
 	item->failed = intake_pins(text, submit->request, &item->pins,
-	    &item->fail) < 0 || pins_check(cJSON_GetObjectItemCaseSensitive(
-	    item->task.preflight, "pins"), &item->fail) < 0;
+			   &item->fail) < 0 ||
+	    pins_check(cJSON_GetObjectItemCaseSensitive(item->task.preflight,
+			   "pins"),
+		&item->fail) < 0;
 }
 
 /* Whether the user may have one more task beside the COUNT of this batch. */
@@ -119,11 +129,12 @@ admit(struct submit *submit, struct item *item, size_t count)
 {
 	const struct config *config = &submit->cli.config;
 
-	return (submit->engine || engine_open(submit->cli.engine,
-	    cli_store(&submit->cli), ENGINE_CREATE, config, &submit->engine,
-	    &item->fail) == 0) && engine_admit(submit->engine, &item->task,
-	    submit->submissions, count, config->open_per_user,
-	    &item->fail) == 0;
+	return (submit->engine ||
+		   engine_open(submit->cli.engine, cli_store(&submit->cli),
+		       ENGINE_CREATE, config, &submit->engine,
+		       &item->fail) == 0) &&
+	    engine_admit(submit->engine, &item->task, submit->submissions,
+		count, config->open_per_user, &item->fail) == 0;
 }
 
 /* Submits every valid task of the batch in one commit. */
@@ -148,10 +159,11 @@ commit(struct submit *submit)
 			    item->pins ? strlen(item->pins) : 0 },
 		};
 	}
-	failed = count && (submit->cron ? engine_schedule(submit->engine,
-	    submit->submissions, count, submit->cron, &fail) :
-	    engine_submit(submit->engine, submit->submissions, count,
-		&fail)) < 0;
+	failed = count &&
+	    (submit->cron ? engine_schedule(submit->engine, submit->submissions,
+				count, submit->cron, &fail)
+			  : engine_submit(submit->engine, submit->submissions,
+				count, &fail)) < 0;
 	for (struct item *item = submit->items; count > 0; item++) {
 		if (!item->submission)
 			continue;
@@ -169,7 +181,7 @@ answer_fault(struct submit *submit, struct item *item)
 	if (item->line && !item->passed_on)
 		fail_prefix(&item->fail, "line %llu", item->line);
 	code = item->passed_on ? cli_passed_on(&submit->cli, item->passed_on)
-	    : cli_fail(&submit->cli, &item->fail, NULL);
+			       : cli_fail(&submit->cli, &item->fail, NULL);
 	if (code > submit->worst)
 		submit->worst = code;
 }
@@ -194,7 +206,8 @@ finish(struct submit *submit)
 			buf_print(&out, "{\"%s\":\"%s\",%s\"existing\":%s}\n",
 			    submit->cron ? "schedule" : "id",
 			    item->submission->id,
-			    submit->cron || item->submission->existing ? ""
+			    submit->cron || item->submission->existing
+				? ""
 				: "\"state\":\"queued\",",
 			    item->submission->existing ? "true" : "false");
 		}
@@ -225,10 +238,12 @@ take(struct submit *submit, struct intake *intake, struct fail *fail)
 			add(submit, value, text);
 		else if (got == INTAKE_FAULT)
 			submit->items[submit->count++] = (struct item){
-				.failed = true, .fail = *fail };
+				.failed = true,
+				.fail = *fail
+			};
 		if (got == INTAKE_VALUE || got == INTAKE_FAULT)
-			submit->items[submit->count - 1].line =
-			    intake_line(intake);
+			submit->items[submit->count - 1].line = intake_line(
+			    intake);
 		if (got <= INTAKE_END || got == INTAKE_NONE ||
 		    submit->count == BATCH)
 			finish(submit);
@@ -244,8 +259,8 @@ parse_options(struct submit *submit, int argc, char **argv)
 	int option;
 
 	submit->overrides = cJSON_CreateObject();
-	while ((option = cli_option(&submit->cli, argc, argv, "f:",
-		    options)) != -1) {
+	while ((option = cli_option(&submit->cli, argc, argv, "f:", options)) !=
+	    -1) {
 		switch (option) {
 		case 'f':
 			file = optarg;
@@ -266,13 +281,15 @@ parse_options(struct submit *submit, int argc, char **argv)
 			break;
 		default:
 			set_member(submit->overrides,
-			    option == OPTION_AT ? "not_before"
-				: option == OPTION_KEY ? "key" : "queue",
+			    option == OPTION_AT        ? "not_before"
+				: option == OPTION_KEY ? "key"
+						       : "queue",
 			    cJSON_CreateString(optarg));
 		}
 	}
 	if (optind < argc)
-		cli_usage(&submit->cli, "unexpected argument: %s", argv[optind]);
+		cli_usage(&submit->cli, "unexpected argument: %s",
+		    argv[optind]);
 	return file;
 }
 

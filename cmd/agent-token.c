@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * agent-token: makes, lists and revokes the tokens of a gateway's callers, and
  * names the user who sent a request.
@@ -63,9 +64,11 @@ parse_expires(const struct command *command)
 			return command->now +
 			    strtoll(text, NULL, 10) * units[i].ms;
 	if (clock_parse(text, &at, &fail) < 0)
-		cli_usage(&command->cli, "--expires must be a time such as "
+		cli_usage(&command->cli,
+		    "--expires must be a time such as "
 		    "2026-12-31T00:00:00Z, or a number of days, hours or "
-		    "minutes such as 90d, 12h or 30m, not \"%.60s\"", text);
+		    "minutes such as 90d, 12h or 30m, not \"%.60s\"",
+		    text);
 	if (at <= command->now)
 		cli_usage(&command->cli, "--expires is in the past");
 	return at;
@@ -82,8 +85,9 @@ static void
 print_token(struct command *command, const struct token *token,
     const char *text)
 {
-	const char *state = token->revoked ? "revoked" : token->expires &&
-	    token->expires <= command->now ? "expired" : "valid";
+	const char *state = token->revoked                     ? "revoked"
+	    : token->expires && token->expires <= command->now ? "expired"
+							       : "valid";
 	char created[CLOCK_TEXT], expires[CLOCK_TEXT] = "never";
 	struct buf out = BUF_INIT(65536);
 
@@ -123,9 +127,9 @@ make_new(struct command *command, const char *user, struct fail *fail)
 	char text[TOKEN_TEXT];
 	struct token token;
 
-	if (token_new(command->file, user, command->expires ?
-		parse_expires(command) : 0, command->now, text, &token,
-		fail) < 0)
+	if (token_new(command->file, user,
+		command->expires ? parse_expires(command) : 0, command->now,
+		text, &token, fail) < 0)
 		return -1;
 	print_token(command, &token, text);
 	explicit_bzero(text, sizeof(text));
@@ -165,7 +169,8 @@ run(struct command *command, char **words, int count)
 	if (count == 1 && strcmp(words[0], "check") == 0)
 		return check(command);
 	if (!command->file || !*command->file)
-		cli_usage(&command->cli, "no file is given: use --file FILE or "
+		cli_usage(&command->cli,
+		    "no file is given: use --file FILE or "
 		    "set AGENT_TOKENS_FILE");
 	if (count == 2 && strcmp(words[0], "new") == 0)
 		result = make_new(command, words[1], &fail);
@@ -174,7 +179,8 @@ run(struct command *command, char **words, int count)
 	else if (count == 2 && strcmp(words[0], "revoke") == 0)
 		result = token_revoke(command->file, words[1], &fail);
 	else
-		cli_usage(&command->cli, "one of new USER, list, revoke ID, "
+		cli_usage(&command->cli,
+		    "one of new USER, list, revoke ID, "
 		    "check is needed");
 	return result < 0 ? cli_fail(&command->cli, &fail, NULL) : 0;
 }

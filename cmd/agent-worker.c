@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * agent-worker: works tasks off. Everything it does is in worker.c; here are
  * its options.
@@ -29,8 +30,14 @@ static const char help_text[] =
     "  --grace SECONDS   time for calls under way after SIGTERM\n"
     "  --verbose         log more\n";
 
-enum { OPTION_CONCURRENCY = CLI_OWN, OPTION_EXIT_WHEN_IDLE, OPTION_GRACE,
-	OPTION_ONCE, OPTION_QUEUE, OPTION_VERBOSE };
+enum {
+	OPTION_CONCURRENCY = CLI_OWN,
+	OPTION_EXIT_WHEN_IDLE,
+	OPTION_GRACE,
+	OPTION_ONCE,
+	OPTION_QUEUE,
+	OPTION_VERBOSE
+};
 static const struct option options[] = {
 	CLI_OPTIONS,
 	{ "concurrency", required_argument, NULL, OPTION_CONCURRENCY },
@@ -57,8 +64,8 @@ parse_options(struct cli *cli, int argc, char **argv,
 	while ((option = cli_option(cli, argc, argv, "", options)) != -1) {
 		switch (option) {
 		case OPTION_CONCURRENCY:
-			numbers->concurrency = cli_number(cli,
-			    "--concurrency", optarg, 1, 100000);
+			numbers->concurrency = cli_number(cli, "--concurrency",
+			    optarg, 1, 100000);
 			break;
 		case OPTION_EXIT_WHEN_IDLE:
 			worker->exit_when_idle = true;
@@ -93,8 +100,8 @@ work(struct cli *cli, const struct worker_options *worker, int *ret_state,
 	int result = -1;
 
 	if (engine_is_temporal(name))
-		return engine_work_temporal(name, folder, &cli->config,
-		    worker, ret_state, fail);
+		return engine_work_temporal(name, folder, &cli->config, worker,
+		    ret_state, fail);
 	if (engine_open(name, folder, ENGINE_CREATE, &cli->config, &engine,
 		fail) == 0)
 		result = worker_run(engine, &cli->config, worker, ret_state,

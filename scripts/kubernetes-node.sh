@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # The part of scripts/kubernetes that runs pods and scales them: controllers,
 # one node with containerd and runc, KEDA. Sourced by it.
 #

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # What scripts/temporal-server and scripts/kubernetes have in common: a Go
 # toolchain, a build that happens once, and servers that are ended by their
 # pid. Sourced by them. It expects $tool (the script's name), $cache (the

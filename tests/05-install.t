@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # What make install leaves behind: programs, a page for each, the schema.
 . "$(dirname "$0")/lib.sh"
 

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # Task input as hostile as it comes, through agent-preflight: exit 100, one
 # error object on stdout, and a message that names what is wrong.
 # shellcheck source=tests/lib.sh

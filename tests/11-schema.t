@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # man/agent-task.schema.json and the programs agree about every task in
 # tests/data/tasks: good-* is valid for both, bad-* for neither; beyond-* is
 # refused by the programs for what a schema cannot say.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # agent-preflight and a Composio: what passes, every reason to refuse, the
 # links, and that nothing passes when it could not be known.
 # shellcheck source=tests/lib.sh

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # The store in trouble: missing, not a store, read-only, newer, damaged, cut
 # off, at its maximum, on a full disk. Each is a clear error with the right
 # exit status, and nothing that was acknowledged is lost.

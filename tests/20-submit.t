@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # agent-submit: what it takes, what it refuses, and in which order it answers.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"

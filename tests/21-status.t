@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # agent-status, agent-signal and agent-scale-probe without a worker.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # SIGKILL at random instants: many workers, all of them process 1 of their own
 # pid namespace as in containers that share a volume, submit, lease, finish and
 # rescue tasks in one store whose map grows from 1 MB meanwhile. Whatever was

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # What agent-scale-probe counts while there is no worker: whatever a worker would
 # have to be started for, and nothing else.
 # shellcheck disable=SC2119 # its options may be left out

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # agent-standin: as strict as the services, its rules, faults, ledger, state.
 # shellcheck disable=SC2016  # the dollars and backquotes are jq's and the API's
 . "$(dirname "$0")/lib.sh"

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # A slow reply's text so far can be seen; a quick one never gets there.
 . "$(dirname "$0")/lib.sh"
 

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # agent-worker: what it takes and in which order, when it ends and with what,
 # how it drains, as process 1, and that it costs nothing while idle.
 # shellcheck disable=SC2119 # their options may be left out

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # Calls in doubt: the request left, and the answer did not come back. What
 # changes something is never repeated without being told to; what only reads
 # is run again.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # A Claude that misbehaves: each fault is a failed attempt that is retried or
 # ends the task with a reason.
 # shellcheck disable=SC2119 # their options may be left out

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # A Composio that misbehaves, and accounts that expire while a task runs.
 # shellcheck disable=SC2119 # their options may be left out
 # shellcheck source=tests/lib.sh

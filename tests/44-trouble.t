@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # What people and machines do wrong around a worker that works: the same key
 # twice at once, ids that are none, stores that cannot be written, outputs that
 # nobody reads. And the keys of the services are nowhere to be seen.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # SIGKILL at random instants: two workers, and every third agent-submit, while
 # tasks come in all the time. SEED=n repeats a choice of instants. At the end
 # every task that was acknowledged is there and completed, each has made its

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # Who has a task: a worker that hangs past its lease is fenced off, a dead one is
 # noticed at once, and two that want the same task do not both get it.
 # shellcheck source=tests/lib.sh

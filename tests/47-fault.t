@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # A worker dies, or a call of it fails, at the N-th fdatasync, pwrite, send and so
 # on, for rising N until a run gets through. After each another worker completes
 # the task, nothing is done twice, and the store is sound. The same for

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # How a worker ends: SIGTERM drains it, a second one or the end of the grace cuts
 # what is under way, as process 1 too; and a store that cannot take in more ends
 # it with 111. Whatever the end, another worker carries on and repeats nothing.

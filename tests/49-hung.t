@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # Workers that die, and workers that are taken for dead: the other one is
 # there at once, and who comes back from a stop changes nothing any more.
 # shellcheck disable=SC2119 # their options may be left out

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # agent-signal in every state of a task, with a worker alive and without one.
 # shellcheck disable=SC2119 # their options may be left out
 # shellcheck source=tests/lib.sh

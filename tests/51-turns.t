@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # What a model may say: every stop reason, calls that cannot be made, too much
 # and too little; the budgets; and what was said and paid outlives a worker.
 # shellcheck disable=SC1111,SC2119 # text of a model; options may be left out

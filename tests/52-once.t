@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # agent-worker --once, as a Job of Kubernetes runs it: one task, whatever comes of
 # it, and nothing to do is no failure and takes no time.
 # shellcheck disable=SC2016,SC2119  # the dollars are jq's; options may be left out

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # Workers come and go in the middle of the mail-triage task, as Kubernetes lets
 # them: a rolling update, a drained node, a scale-down to none. Each that is told to
 # go gives its tasks back, others carry on, and nothing is made twice or left in

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # The gRPC channel and the client's calls against a real Temporal server: what
 # each call does, connections that the server ends, a server that dies.
 XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # Tasks on a real Temporal server: one runs to its end, a worker is killed in the
 # middle of a call, workers are killed at random, one is told to go.
 # shellcheck disable=SC2016  # the dollars are jq's

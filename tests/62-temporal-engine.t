@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # The engine of a Temporal cluster: the suite of the other engine, the same
 # answers for the same task, and schedules.
 # shellcheck source=tests/lib.sh

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # A task on a Temporal server that goes on from run to run: its journal is one,
 # whatever happens in between, and whoever asks for it sees one task.
 # shellcheck disable=SC2119 # options may be left out

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # Other people's tools on our tasks: the command line of Temporal lists, shows,
 # asks, signals and cancels them, and what its web page asks the server for can be
 # read without knowing us.

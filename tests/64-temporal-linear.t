@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # Three hundred calls with 5 KB of result each: what a Temporal server stores of
 # the task is what there is to know of it, and little more, since no turn of the
 # model has the conversation in its input. The same through several runs, with a

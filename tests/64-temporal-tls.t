@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # The programs speak to a server through TLS, with certificates on both sides and
 # an API key, and say what is wrong when one of them is.
 # shellcheck source=tests/lib.sh

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # What is larger than a Temporal server takes for one value (2 MiB) is refused
 # early or cut, and never tried for ever: results, replies, what a task ends
 # with, signals.

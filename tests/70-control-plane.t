@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # scripts/kubernetes: a real API server that refuses what a cluster would
 # refuse, keeps what it holds over a restart, and leaves nothing behind.
 XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}

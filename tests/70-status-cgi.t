@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # The tasks over HTTP: agent-status --cgi and --fastcgi under a real web server,
 # side by side, for the answers must be the same.
 # shellcheck source=tests/lib.sh

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # The HTTP API from outside, under the real web server: every route, its errors,
 # and two users who cannot see each other. ENGINE=temporal runs it on that engine.
 # shellcheck source=tests/lib.sh

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # The limits of the reads over HTTP: requests, what waits at once, an end in
 # between, and what is no request at all.
 # shellcheck source=tests/lib.sh

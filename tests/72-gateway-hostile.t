@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # Requests that nobody means well: each gets an answer in JSON, none gets through,
 # and the gateway stays as it was.
 # shellcheck source=tests/lib.sh

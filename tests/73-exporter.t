@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # The exporter from outside: metrics that the official parser reads, numbers that
 # KEDA can use, and an error where a number is not known.
 # shellcheck source=tests/lib.sh

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # The tasks over HTTP on a Temporal server: the suite of the other engine.
 ENGINE=temporal
 export ENGINE

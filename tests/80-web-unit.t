@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # The parts of the web page that need no browser (cmd/web/unit), as the TAP that
 # node writes.
 . "$(dirname "$0")/lib.sh"

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # The web page in a real browser, in front of the real gateway, worker and
 # stand-in: tests/web/story.mjs.
 # shellcheck source=tests/lib.sh

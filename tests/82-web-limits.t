@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # What the web page must bear, and may weigh: tests/web/limits.mjs.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"

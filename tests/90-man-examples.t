@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # The EXAMPLES of the man pages do what the pages say.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"

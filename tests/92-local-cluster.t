@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # scripts/local-cluster without a cluster: what it would run, and in which order,
 # with programs in the place of kind, k3d, minikube, docker and kubectl that only
 # write down how they were called.

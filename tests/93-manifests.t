@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # k8s-manifests/ against a real API server with KEDA's types: every overlay, and
 # every component, is taken strictly; and what the manifests promise holds in what
 # they become.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # shellcheck shell=sh disable=SC2034 # what is set is for the tests
 # Sourced after lib.sh by the tests that start containers: runc, with images of
 # scripts/images, as a cluster that keeps to the restricted profile would:

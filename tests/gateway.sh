@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # shellcheck shell=sh disable=SC2034 # what is set is for the tests
 # Sourced after lib.sh by the tests of the gateway: a real lighttpd with the real
 # configuration on a loopback port of its own.

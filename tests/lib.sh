@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # shellcheck shell=sh
 # Sourced by every tests/*.t: TAP for shell tests that drive the built programs.
 #

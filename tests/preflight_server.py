@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """A Composio of a few lines for tests/12-preflight.t.
 
 usage: preflight_server.py ADDRESS-FILE LEDGER

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Prints, for each task file named, "valid" or "invalid" by the schema.
 
 usage: schema.py SCHEMA FILE...

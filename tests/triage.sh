@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # shellcheck shell=sh disable=SC2034 # ID, WORKER, STATUS are for the tests
 # Sourced after lib.sh by the tests that let workers go through a mailbox while
 # they are killed, stopped or starved. The mailbox is the small one: each task

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # shellcheck shell=sh disable=SC2034 # what is set is for the tests
 # Sourced after lib.sh by the tests of agent-worker: one scene after the other,
 # each with a stand-in, a store and a ledger of its own.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * dispatch: a fault that stands in front of the service answers in its place;
  * one that stands behind it changes how the service's answer gets out.
@@ -11,7 +12,8 @@
 #include "common/json/json.h"
 #include "common/json/log.h"
 
-#define GARBAGE "<html><head><title>200 OK</title></head><body>" \
+#define GARBAGE \
+	"<html><head><title>200 OK</title></head><body>" \
 	"<center><h1>It works!</h1></center></body></html>\n"
 
 static bool
@@ -63,8 +65,9 @@ put_raw(struct reply *reply, const char *text)
 	free(reply->ends);
 	reply->ends = NULL;
 	reply->end_count = 0;
-	reply->type = *text == '<' ? "text/html" : *text == '{'
-	    ? "application/json" : "text/plain";
+	reply->type = *text == '<' ? "text/html"
+	    : *text == '{'         ? "application/json"
+				   : "text/plain";
 	buf_add_string(&reply->body, text);
 }
 
@@ -74,9 +77,9 @@ put_fault_headers(const struct fault *fault, struct reply *reply)
 	const cJSON *header;
 	char *text;
 
-	cJSON_ArrayForEach(header, fault->headers) {
-		text = cJSON_IsString(header)
-		    ? mem_string(header->valuestring) : json_text(header);
+	cJSON_ArrayForEach (header, fault->headers) {
+		text = cJSON_IsString(header) ? mem_string(header->valuestring)
+					      : json_text(header);
 		reply_header(reply, header->string, text);
 		free(text);
 	}
@@ -114,12 +117,12 @@ put_claude_fault(const struct fault *fault, struct request *request,
 	    &json_limits_task, &fail);
 	error = cJSON_GetObjectItemCaseSensitive(body, "error");
 	if (fault->type != NULL)
-		cJSON_ReplaceItemInObjectCaseSensitive(
-		    error, "type", cJSON_CreateString(fault->type));
+		cJSON_ReplaceItemInObjectCaseSensitive(error, "type",
+		    cJSON_CreateString(fault->type));
 	if (fault->error_code != NULL)
-		cJSON_AddStringToObject(
-		    cJSON_AddObjectToObject(error, "details"), "error_code",
-		    fault->error_code);
+		cJSON_AddStringToObject(cJSON_AddObjectToObject(error,
+					    "details"),
+		    "error_code", fault->error_code);
 	text = json_text(body);
 	put_raw(reply, text);
 	free(text);
@@ -188,8 +191,7 @@ bend(const struct fault *fault, struct request *request, struct reply *reply)
 }
 
 static void
-connect_account(struct standin *standin, const char *token,
-    struct reply *reply)
+connect_account(struct standin *standin, const char *token, struct reply *reply)
 {
 	const struct account *account;
 
@@ -212,16 +214,17 @@ serve(struct standin *standin, struct request *request, struct reply *reply)
 	const char *path = request->path;
 
 	if (strncmp(path, CLAUDE_ROOT, strlen(CLAUDE_ROOT)) == 0) {
-		claude_answer(
-		    standin, request, path + strlen(CLAUDE_ROOT), reply);
+		claude_answer(standin, request, path + strlen(CLAUDE_ROOT),
+		    reply);
 	} else if (is_composio(path)) {
-		composio_answer(
-		    standin, request, path + strlen(COMPOSIO_ROOT), reply);
+		composio_answer(standin, request, path + strlen(COMPOSIO_ROOT),
+		    reply);
 	} else if (strncmp(path, "/link/", 6) == 0) {
 		connect_account(standin, path + 6, reply);
 	} else {
 		reply->status = 404;
-		buf_add_string(&reply->body, "{\"error\":{\"message\":\"this "
+		buf_add_string(&reply->body,
+		    "{\"error\":{\"message\":\"this "
 		    "stand-in has no such path\",\"code\":10404,\"slug\":"
 		    "\"HTTP_NotFound\",\"status\":404}}");
 	}
@@ -234,8 +237,8 @@ dispatch_answer(void *context, struct request *request,
 	const struct fault *fault = arrival->fault;
 	char status[16];
 
-	if (fault != NULL && (fault->kind == FAULT_STATUS
-	        || fault->kind == FAULT_GARBAGE)) {
+	if (fault != NULL &&
+	    (fault->kind == FAULT_STATUS || fault->kind == FAULT_GARBAGE)) {
 		put_fault(fault, request, reply);
 	} else {
 		serve(context, request, reply);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * dispatch: which service a request is for, and what goes wrong with it. The
  * two callbacks of the server; the context is a struct standin.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * standin: what the parts of the stand-in share.
  */
@@ -25,9 +26,9 @@ struct standin {
 	struct catalogue *catalogue;
 	struct mailbox *mailbox;
 	struct ledger *ledger;
-	const char *state_path;   /* or NULL */
+	const char *state_path; /* or NULL */
 	int64_t drip_ms;
-	char url[80];             /* of this server */
+	char url[80]; /* of this server */
 
 	/* Held for accounts, gmail and linear, and while a tool is executed
 	 * and entered in the ledger. */
@@ -73,8 +74,7 @@ standin_save(struct standin *standin);
 /* Reads the state file PATH (NULL: none) back, if it is there, and remembers
  * where it is. PATH must live longer. */
 int
-standin_restore(struct standin *standin, const char *path,
-    struct fail *fail);
+standin_restore(struct standin *standin, const char *path, struct fail *fail);
 
 #define CLAUDE_ROOT "/v1/"
 #define COMPOSIO_ROOT "/api/v3.1/"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * state: Gmail's drafts and Linear's issues in a file, replaced as a whole
  * after each change: {"version":1,"drafts":[...],"issues":[...]}. A file of
@@ -46,14 +47,13 @@ standin_restore(struct standin *standin, const char *path, struct fail *fail)
 		return 0;
 	if (file_read(path, &text, fail) < 0)
 		goto out;
-	state = json_parse(
-	    text.data, text.length, &json_limits_upstream, fail);
+	state = json_parse(text.data, text.length, &json_limits_upstream, fail);
 	if (state == NULL) {
 		fail_prefix(fail, "%s", path);
 		goto out;
 	}
-	if (!json_integer(state, "version", &version)
-	    || version != STATE_VERSION) {
+	if (!json_integer(state, "version", &version) ||
+	    version != STATE_VERSION) {
 		fail_set(fail, FAIL_NEVER, "bad_state",
 		    "%s is not a state file of this version", path);
 		goto out;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 import js from '@eslint/js';
 import hooks from 'eslint-plugin-react-hooks';
 import ts from 'typescript-eslint';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';

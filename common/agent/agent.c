@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: agent_apply is one function per event type, found in a table.
  * The conversation is kept as the text that the next request will hold: each
@@ -106,8 +107,10 @@ agent_retry_at(const struct event *event)
 
 	if (!json_integer(event->data, "delay_ms", &delay))
 		return -1;
-	return event->at + (delay < 0 ? 0 :
-	    delay > DELAY_MAX ? DELAY_MAX : delay);
+	return event->at +
+	    (delay < 0                  ? 0
+		    : delay > DELAY_MAX ? DELAY_MAX
+					: delay);
 }
 
 void
@@ -161,13 +164,12 @@ read_pin(const cJSON *item, struct pin *pin)
 	pin->version = mem_string(json_string(item, "version"));
 	pin->account = mem_string(json_string(item, "account"));
 	pin->repeatable = json_true(item, "repeatable");
-	pin->on_unknown = (enum on_unknown)pins_policy(json_string(item,
-	    "on_unknown"));
+	pin->on_unknown = (enum on_unknown)pins_policy(
+	    json_string(item, "on_unknown"));
 }
 
 static int
-apply_pinned(struct agent *agent, const struct event *event,
-    struct fail *fail)
+apply_pinned(struct agent *agent, const struct event *event, struct fail *fail)
 {
 	const cJSON *tools, *item;
 	struct span request;
@@ -182,7 +184,7 @@ apply_pinned(struct agent *agent, const struct event *event,
 	tools = cJSON_GetObjectItemCaseSensitive(event->data, "tools");
 	agent->pins = mem_alloc(
 	    ((size_t)cJSON_GetArraySize(tools) + 1) * sizeof(*agent->pins));
-	cJSON_ArrayForEach(item, tools)
+	cJSON_ArrayForEach (item, tools)
 		read_pin(item, &agent->pins[agent->pin_count++]);
 	agent->request = mem_copy(request.at, request.length);
 	agent->request_length = request.length;
@@ -217,17 +219,16 @@ agent_under_way(const struct agent *agent)
 static void
 lose_effects(struct agent *agent)
 {
-	if (agent->model_running &&
-	    ++agent->model_lost >= MODEL_LOST_MAX)
-		agent_fail_step(agent, "worker_lost", "every worker that "
+	if (agent->model_running && ++agent->model_lost >= MODEL_LOST_MAX)
+		agent_fail_step(agent, "worker_lost",
+		    "every worker that "
 		    "took this turn of the model ended before the reply came");
 	agent->model_running = false;
 	agent_lose_calls(agent);
 }
 
 static int
-apply_started(struct agent *agent, const struct event *event,
-    struct fail *fail)
+apply_started(struct agent *agent, const struct event *event, struct fail *fail)
 {
 	(void)fail;
 	lose_effects(agent);
@@ -306,8 +307,7 @@ resume(struct agent *agent)
 }
 
 static int
-apply_signal(struct agent *agent, const struct event *event,
-    struct fail *fail)
+apply_signal(struct agent *agent, const struct event *event, struct fail *fail)
 {
 	const char *signal = json_string(event->data, "signal");
 	struct call *call;
@@ -323,8 +323,10 @@ apply_signal(struct agent *agent, const struct event *event,
 		call = agent_asked_call(agent,
 		    json_string(event->data, "call"));
 		if (!call)
-			return agent_misplaced(event, "no such call is asked "
-			    "about", fail);
+			return agent_misplaced(event,
+			    "no such call is asked "
+			    "about",
+			    fail);
 		call->status = *signal == 'a' ? CALL_PENDING : CALL_DENIED;
 		leave_wait(agent);
 	} else {
@@ -334,8 +336,7 @@ apply_signal(struct agent *agent, const struct event *event,
 }
 
 static int
-apply_waiting(struct agent *agent, const struct event *event,
-    struct fail *fail)
+apply_waiting(struct agent *agent, const struct event *event, struct fail *fail)
 {
 	const char *until = json_string(event->data, "until");
 	struct fail why;
@@ -359,22 +360,25 @@ apply_end(struct agent *agent, const struct event *event, struct fail *fail)
 	/* Why it ended is not asked again: a decision that is recorded holds,
 	 * whatever today's program would decide. */
 	if (agent_must_finish(agent))
-		return agent_misplaced(event, "a call is under way whose "
-		    "result has to be known", fail);
+		return agent_misplaced(event,
+		    "a call is under way whose "
+		    "result has to be known",
+		    fail);
 	error = cJSON_GetObjectItemCaseSensitive(event->data, "error");
-	agent->state = event->type == EVENT_COMPLETED ? TASK_COMPLETED :
-	    event->type == EVENT_BLOCKED ? TASK_BLOCKED :
-	    event->type == EVENT_FAILED ? TASK_FAILED : TASK_CANCELLED;
+	agent->state = event->type == EVENT_COMPLETED ? TASK_COMPLETED
+	    : event->type == EVENT_BLOCKED            ? TASK_BLOCKED
+	    : event->type == EVENT_FAILED             ? TASK_FAILED
+						      : TASK_CANCELLED;
 	agent->due = 0;
 	agent->model_running = false;
-	agent_set_string(&agent->reason, error ?
-	    json_string(error, "message") :
-	    json_string(event->data, "reason"));
+	agent_set_string(&agent->reason,
+	    error ? json_string(error, "message")
+		  : json_string(event->data, "reason"));
 	return 0;
 }
 
-static int (*const apply[EVENT_TYPES])(struct agent *,
-    const struct event *, struct fail *) = {
+static int (*const apply[EVENT_TYPES])(struct agent *, const struct event *,
+    struct fail *) = {
 	[EVENT_SUBMITTED] = apply_submitted,
 	[EVENT_PINNED] = apply_pinned,
 	[EVENT_STARTED] = apply_started,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * agent: the agent loop as a fold over a journal. Pure: no I/O, no clock, no
  * randomness, no globals. Both engines drive it.
@@ -39,45 +40,47 @@ enum action_type {
 struct action {
 	enum action_type type;
 	enum event_type intent;
-	struct buf members;   /* of the intent */
-	char *call;           /* ACTION_TOOL: the id of the tool_use */
-	unsigned attempt;     /* from 1; those that ended with their worker, or
+	struct buf members; /* of the intent */
+	char *call;         /* ACTION_TOOL: the id of the tool_use */
+	unsigned attempt;   /* from 1; those that ended with their worker, or
 	                       * waited for a connection, count */
-	unsigned tries;       /* from 1; only those count that came to an end
+	unsigned tries;     /* from 1; only those count that came to an end
 	                       * and are worth another try: for limits and
 	                       * delays */
 };
 
 struct plan {
-	bool has_record;          /* record this, apply it, ask again */
+	bool has_record; /* record this, apply it, ask again */
 	enum event_type record;
 	struct buf record_members;
 
 	struct action *actions;
 	size_t count;
 
-	int64_t wake_at;  /* wall milliseconds: ask again then; 0: not by time */
+	int64_t wake_at; /* wall milliseconds: ask again then; 0: not by time */
 };
 
 /* What is known of a task at a glance; strings live until the next apply. */
 struct agent_summary {
 	enum task_state state;
-	const char *reason;     /* waiting, blocked, failed, cancelled; else NULL */
-	int64_t due;            /* waiting: when it goes on by itself, 0: never */
+	const char *reason; /* waiting, blocked, failed, cancelled; else NULL */
+	int64_t due;        /* waiting: when it goes on by itself, 0: never */
 	int64_t turns, calls, calls_unknown;
 	int64_t input_tokens, output_tokens, cache_read_tokens,
 	    cache_write_tokens;
 	int64_t nano_usd;
-	uint64_t seq;           /* of the last event applied */
+	uint64_t seq; /* of the last event applied */
 	bool paused, cancel_asked;
 };
 
 /* One tool call as its executor needs it; borrowed until the next apply. */
 struct agent_call {
-	const char *id, *name;  /* tool_use id, and the name that the model used */
-	const char *slug, *toolkit, *version, *account; /* account may be NULL */
+	const char *id,
+	    *name; /* tool_use id, and the name that the model used */
+	const char *slug, *toolkit, *version,
+	    *account; /* account may be NULL */
 	const char *user;
-	struct span input;      /* raw JSON object, as the model wrote it */
+	struct span input; /* raw JSON object, as the model wrote it */
 	bool repeatable;
 	unsigned attempt;
 };
@@ -91,8 +94,7 @@ agent_free(struct agent *agent); /* NULL is fine */
 /* Folds one event. FAIL_NEVER, type "invalid_journal", when it cannot come at
  * this place (wrong seq, a reply to nothing): the agent is then unusable. */
 int
-agent_apply(struct agent *agent, const struct event *event,
-    struct fail *fail);
+agent_apply(struct agent *agent, const struct event *event, struct fail *fail);
 
 void
 agent_next(const struct agent *agent, int64_t now, struct plan *ret_plan);
@@ -119,8 +121,8 @@ agent_call(const struct agent *agent, const char *id, struct agent_call *ret);
  * last two, NULL when there is only one) makes sense now. FAIL_NO, type
  * "task_ended" or "wrong_state"; FAIL_NEVER for an unknown signal. */
 int
-agent_accepts(const struct agent *agent, const char *signal,
-    const char *call, struct fail *fail);
+agent_accepts(const struct agent *agent, const char *signal, const char *call,
+    struct fail *fail);
 
 /* Adds a "tool_result" block for CALL with TEXT (cut to LIMIT bytes with a
  * visible mark; 0: not) to BUF. Returns whether it was cut. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: what the events of tool calls do to the agent. A call goes
  * from pending over running to done. When nobody knows what came of it, it is
@@ -90,7 +91,9 @@ agent_lose_calls(struct agent *agent)
 			continue;
 		call->lost++;
 		call->status = call->pin->repeatable &&
-		    call->lost < CALL_LOST_MAX ? CALL_PENDING : CALL_DOUBT;
+			call->lost < CALL_LOST_MAX
+		    ? CALL_PENDING
+		    : CALL_DOUBT;
 		call->not_before = 0;
 	}
 }
@@ -107,8 +110,7 @@ event_call(struct agent *agent, const struct event *event)
 static bool
 same_attempt(const struct call *call, const struct event *event)
 {
-	return agent_integer(event->data, "attempt") ==
-	    (int64_t)call->attempt;
+	return agent_integer(event->data, "attempt") == (int64_t)call->attempt;
 }
 
 int
@@ -120,8 +122,7 @@ agent_tool_started(struct agent *agent, const struct event *event,
 	if (!call || call->status != CALL_PENDING ||
 	    agent->state != TASK_RUNNING || agent_call_refused(agent, call))
 		return agent_misplaced(event, "no such call is due", fail);
-	if (agent_integer(event->data, "attempt") !=
-	    (int64_t)call->attempt + 1)
+	if (agent_integer(event->data, "attempt") != (int64_t)call->attempt + 1)
 		return agent_misplaced(event, "it is another attempt", fail);
 	call->status = CALL_RUNNING;
 	call->attempt++;
@@ -171,8 +172,10 @@ finish_call(struct agent *agent, struct call *call, const struct event *event,
 	if (!type || strcmp(type, "tool_result") != 0 || !id ||
 	    strcmp(id, call->id) != 0 ||
 	    !json_member(event->text, "block", &block))
-		return agent_misplaced(event, "its block is not the result "
-		    "of this call", fail);
+		return agent_misplaced(event,
+		    "its block is not the result "
+		    "of this call",
+		    fail);
 	agent_set_raw(&call->block, block);
 	call->block_length = block.length;
 	call->status = CALL_DONE;
@@ -187,8 +190,7 @@ agent_tool_finished(struct agent *agent, const struct event *event,
 	struct call *call = event_call(agent, event);
 
 	if (!call || call->status == CALL_DONE || call->status == CALL_DOUBT ||
-	    (call->status == CALL_PENDING &&
-	        !agent_call_refused(agent, call)))
+	    (call->status == CALL_PENDING && !agent_call_refused(agent, call)))
 		return agent_misplaced(event, "no such call is open", fail);
 	return finish_call(agent, call, event, fail);
 }
@@ -199,7 +201,8 @@ keep_error(struct call *call, const struct event *event)
 	const char *message;
 
 	message = json_string(cJSON_GetObjectItemCaseSensitive(event->data,
-	    "error"), "message");
+				  "error"),
+	    "message");
 	agent_set_string(&call->error, message ? message : "");
 }
 
@@ -211,8 +214,7 @@ agent_tool_failed(struct agent *agent, const struct event *event,
 	const char *connection = json_string(event->data, "connection");
 	int64_t at = agent_retry_at(event);
 
-	if (!call || call->status != CALL_RUNNING ||
-	    !same_attempt(call, event))
+	if (!call || call->status != CALL_RUNNING || !same_attempt(call, event))
 		return agent_misplaced(event, "no such call is under way",
 		    fail);
 	if (at < 0 && !connection)
@@ -242,14 +244,15 @@ agent_tool_unknown(struct agent *agent, const struct event *event,
 	if (call->status == CALL_RUNNING) {
 		call->lost++;
 		call->failed++;
-		at = at < 0 && call->pin->on_unknown == ON_UNKNOWN_RETRY ?
-		    event->at + LOST_RETRY_MS : at;
+		at = at < 0 && call->pin->on_unknown == ON_UNKNOWN_RETRY
+		    ? event->at + LOST_RETRY_MS
+		    : at;
 	}
 	call->status = CALL_UNKNOWN;
 	call->not_before = 0;
 	if (call->lost < CALL_LOST_MAX &&
 	    (call->pin->on_unknown == ON_UNKNOWN_RETRY ||
-	        (at >= 0 && call->pin->repeatable))) {
+		(at >= 0 && call->pin->repeatable))) {
 		call->status = CALL_PENDING;
 		call->not_before = at >= 0 ? at : 0;
 	}

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * The file is read by tables: one row a member, with its place in the struct
  * and its limits. Rows of the built-in prices stand behind the user's in the
@@ -24,26 +25,57 @@
 #define LARGE_NUMBER 9007199254740992 /* 2^53 */
 
 static const char *const members[] = {
-	"store", "engine", "anthropic", "composio", "plain_http", "model",
-	"effort", "max_tokens", "system", "prices", "tools", "result_bytes", "attempts",
-	"time_limits", "worker", "limits", NULL,
+	"store",
+	"engine",
+	"anthropic",
+	"composio",
+	"plain_http",
+	"model",
+	"effort",
+	"max_tokens",
+	"system",
+	"prices",
+	"tools",
+	"result_bytes",
+	"attempts",
+	"time_limits",
+	"worker",
+	"limits",
+	NULL,
 };
 static const char *const url_members[] = { "url", NULL };
 static const char *const time_members[] = { "turn", "idle", "call", NULL };
 static const char *const worker_members[] = {
-	"concurrency", "grace", "lease", NULL,
+	"concurrency",
+	"grace",
+	"lease",
+	NULL,
 };
 static const char *const limit_members[] = {
-	"open_per_user", "running_per_user", "running_per_queue",
-	"run_events", "run_bytes", "store_bytes", NULL,
+	"open_per_user",
+	"running_per_user",
+	"running_per_queue",
+	"run_events",
+	"run_bytes",
+	"store_bytes",
+	NULL,
 };
 static const char *const price_members[] = {
-	"input", "output", "cache_read", "cache_write_5m", "cache_write_1h",
+	"input",
+	"output",
+	"cache_read",
+	"cache_write_5m",
+	"cache_write_1h",
 	NULL,
 };
 static const char *const rule_members[] = { "on_unknown", "repeatable", NULL };
 static const char *const efforts[] = {
-	"low", "medium", "high", "xhigh", "max", NULL,
+	"low",
+	"medium",
+	"high",
+	"xhigh",
+	"max",
+	NULL,
 };
 static const char *const policies[] = { "tell", "retry", "ask", NULL };
 
@@ -94,15 +126,17 @@ no_controls(const char *text)
 static bool
 word(const char *text)
 {
-	return text[strspn(text, "abcdefghijklmnopqrstuvwxyz"
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:@/-")] == '\0';
+	return text[strspn(text,
+		   "abcdefghijklmnopqrstuvwxyz"
+		   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:@/-")] == '\0';
 }
 
 static bool
 tool_glob(const char *text)
 {
-	return text[strspn(text, "abcdefghijklmnopqrstuvwxyz"
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_*?[]!^-")] == '\0';
+	return text[strspn(text,
+		   "abcdefghijklmnopqrstuvwxyz"
+		   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_*?[]!^-")] == '\0';
 }
 
 static bool
@@ -121,15 +155,14 @@ web_address(const char *text)
 }
 
 static int
-set_url(const cJSON *value, const char *path, char **ret_url,
-    struct fail *fail)
+set_url(const cJSON *value, const char *path, char **ret_url, struct fail *fail)
 {
 	const char *text;
 	size_t length;
 
 	if (shape_string(value, path, 1, 2048, web_address,
-	    "an address as in https://host or http://127.0.0.1:8080",
-	    &text, fail) < 0)
+		"an address as in https://host or http://127.0.0.1:8080", &text,
+		fail) < 0)
 		return -1;
 	for (length = strlen(text); text[length - 1] == '/'; length--)
 		continue;
@@ -176,16 +209,16 @@ set_texts(const cJSON *file, struct config *config, struct fail *fail)
 	const cJSON *value;
 	size_t index;
 
-	if (set_text(file, "store", 4000, no_controls,
-	    "the name of a folder", &config->store, fail) < 0 ||
+	if (set_text(file, "store", 4000, no_controls, "the name of a folder",
+		&config->store, fail) < 0 ||
 	    set_text(file, "engine", 64, word, "the name of an engine",
-	    &config->engine, fail) < 0 ||
+		&config->engine, fail) < 0 ||
 	    set_text(file, "plain_http", 253, word, "the name of a host",
-	    &config->plain_http, fail) < 0 ||
+		&config->plain_http, fail) < 0 ||
 	    set_text(file, "model", 128, word, "the name of a model",
-	    &config->model, fail) < 0 ||
-	    set_text(file, "system", 100000, NULL, "a text",
-	    &config->system, fail) < 0)
+		&config->model, fail) < 0 ||
+	    set_text(file, "system", 100000, NULL, "a text", &config->system,
+		fail) < 0)
 		return -1;
 	value = get(file, "effort");
 	if (value != NULL) {
@@ -213,8 +246,7 @@ set_urls(const cJSON *file, struct config *config, struct fail *fail)
 		section = get(file, rows[i].name);
 		if (section == NULL)
 			continue;
-		if (shape_object(section, rows[i].name, url_members,
-		    fail) < 0)
+		if (shape_object(section, rows[i].name, url_members, fail) < 0)
 			return -1;
 		value = get(section, "url");
 		if (value != NULL &&
@@ -227,7 +259,7 @@ set_urls(const cJSON *file, struct config *config, struct fail *fail)
 struct number_rule {
 	const char *section, *name; /* section NULL: top level */
 	int64_t least, most;
-	int64_t scale;              /* 1: whole numbers */
+	int64_t scale; /* 1: whole numbers */
 	int64_t *number;
 };
 
@@ -236,26 +268,24 @@ set_numbers(const cJSON *file, struct config *config, struct fail *fail)
 {
 	const struct number_rule rules[] = {
 		{ NULL, "max_tokens", 1, 1000000, 1, &config->max_tokens },
-		{ NULL, "result_bytes", 0, 10000000, 1,
-		  &config->result_bytes },
+		{ NULL, "result_bytes", 0, 10000000, 1, &config->result_bytes },
 		{ NULL, "attempts", 1, 100, 1, &config->attempts },
 		{ "time_limits", "turn", 0, DAY, SECONDS, &config->turn_ms },
 		{ "time_limits", "idle", 1, DAY, SECONDS, &config->idle_ms },
 		{ "time_limits", "call", 1, DAY, SECONDS, &config->call_ms },
-		{ "worker", "concurrency", 1, 100000, 1,
-		  &config->concurrency },
+		{ "worker", "concurrency", 1, 100000, 1, &config->concurrency },
 		{ "worker", "grace", 0, DAY, SECONDS, &config->grace_ms },
 		{ "worker", "lease", 1, DAY, SECONDS, &config->lease_ms },
 		{ "limits", "open_per_user", 0, 1000000, 1,
-		  &config->open_per_user },
+		    &config->open_per_user },
 		{ "limits", "running_per_user", 0, 1000000, 1,
-		  &config->running_per_user },
+		    &config->running_per_user },
 		{ "limits", "running_per_queue", 0, 1000000, 1,
-		  &config->running_per_queue },
+		    &config->running_per_queue },
 		{ "limits", "run_events", 0, 40000, 1, &config->run_events },
 		{ "limits", "run_bytes", 0, 32 << 20, 1, &config->run_bytes },
 		{ "limits", "store_bytes", 0, LARGE_NUMBER, 1,
-		  &config->store_bytes },
+		    &config->store_bytes },
 	};
 	const struct number_rule *rule;
 	const cJSON *value;
@@ -265,8 +295,9 @@ set_numbers(const cJSON *file, struct config *config, struct fail *fail)
 
 	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
 		rule = &rules[i];
-		value = get(rule->section != NULL ? get(file, rule->section) :
-		    file, rule->name);
+		value = get(rule->section != NULL ? get(file, rule->section)
+						  : file,
+		    rule->name);
 		if (value == NULL)
 			continue;
 		snprintf(path, sizeof(path), "%s%s%s",
@@ -276,9 +307,9 @@ set_numbers(const cJSON *file, struct config *config, struct fail *fail)
 			result = shape_integer(value, path, rule->least,
 			    rule->most, rule->number, fail);
 		else
-			result = shape_decimal(value, path,
-			    (double)rule->least, (double)rule->most,
-			    rule->scale, rule->number, fail);
+			result = shape_decimal(value, path, (double)rule->least,
+			    (double)rule->most, rule->scale, rule->number,
+			    fail);
 		if (result < 0)
 			return -1;
 	}
@@ -301,8 +332,9 @@ check_sections(const cJSON *file, struct fail *fail)
 
 	for (i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
 		section = get(file, sections[i].name);
-		if (section != NULL && shape_object(section, sections[i].name,
-		    sections[i].known, fail) < 0)
+		if (section != NULL &&
+		    shape_object(section, sections[i].name, sections[i].known,
+			fail) < 0)
 			return -1;
 	}
 	return 0;
@@ -335,7 +367,7 @@ set_price(const cJSON *value, struct price *price, struct fail *fail)
 		if (member == NULL && i >= 2)
 			continue;
 		if (shape_decimal(member, path, 0, PRICE_MAX, PRICE_SCALE,
-		    rows[i].number, fail) < 0)
+			rows[i].number, fail) < 0)
 			return -1;
 		if (i == 0) {
 			price->cache_read = price->input / 10;
@@ -358,10 +390,10 @@ set_prices(const cJSON *file, struct config *config, struct fail *fail)
 			return -1;
 		count = (size_t)cJSON_GetArraySize(prices);
 	}
-	config->prices = mem_alloc((count + BUILT_IN_PRICES) *
-	    sizeof(*config->prices));
+	config->prices = mem_alloc(
+	    (count + BUILT_IN_PRICES) * sizeof(*config->prices));
 	for (entry = prices != NULL ? prices->child : NULL; entry != NULL;
-	    entry = entry->next) {
+	     entry = entry->next) {
 		price = &config->prices[config->price_count++];
 		price->model = mem_string(entry->string);
 		if (set_price(entry, price, fail) < 0)
@@ -432,9 +464,9 @@ set_tools(const cJSON *file, struct config *config, struct fail *fail)
 		    "tools has %zu members, and may have at most %d", count,
 		    TOOL_RULES_MAX);
 	config->tools = mem_alloc((count + 1) * sizeof(*config->tools));
-	cJSON_ArrayForEach(entry, tools)
+	cJSON_ArrayForEach (entry, tools)
 		if (set_tool(entry, &config->tools[config->tool_count++],
-		    fail) < 0)
+			fail) < 0)
 			return -1;
 	return 0;
 }

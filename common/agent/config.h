@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * config: the settings of agent.yaml. Pure: it turns bytes into a struct; who
  * finds the file and reads it is cli.h. Every member of the file is optional;
@@ -19,12 +20,12 @@ struct price { /* nano-dollars for one token: 1 USD a million tokens = 1000 */
 };
 
 enum on_unknown {
-	ON_UNKNOWN_TELL,  /* the model is told that the call may have happened */
+	ON_UNKNOWN_TELL, /* the model is told that the call may have happened */
 	ON_UNKNOWN_RETRY, /* run again: the user knows that this is harmless */
 	ON_UNKNOWN_ASK,   /* wait for a person: agent-signal approve or deny */
 };
 
-struct tool_rule {     /* the first rule whose glob matches the tool counts */
+struct tool_rule { /* the first rule whose glob matches the tool counts */
 	char *glob;
 	bool has_on_unknown, has_repeatable;
 	enum on_unknown on_unknown;
@@ -32,31 +33,31 @@ struct tool_rule {     /* the first rule whose glob matches the tool counts */
 };
 
 struct config {
-	char *store;           /* NULL: not set */
-	char *engine;          /* NULL: lmdb */
+	char *store;  /* NULL: not set */
+	char *engine; /* NULL: lmdb */
 	char *anthropic_url, *composio_url;
-	char *plain_http;      /* the host that may be spoken to without TLS
+	char *plain_http; /* the host that may be spoken to without TLS
 	                        * although it is not this one; NULL: none */
 
-	char *model;           /* default for tasks that name none */
-	char *effort;          /* NULL: the model's default */
-	int64_t max_tokens;    /* of one reply */
-	char *system;          /* put before the task's own; NULL: none */
+	char *model;        /* default for tasks that name none */
+	char *effort;       /* NULL: the model's default */
+	int64_t max_tokens; /* of one reply */
+	char *system;       /* put before the task's own; NULL: none */
 	struct price *prices;
 	size_t price_count;
 	struct tool_rule *tools;
 	size_t tool_count;
 
-	int64_t result_bytes;  /* of a tool's result, shown to the model */
+	int64_t result_bytes; /* of a tool's result, shown to the model */
 	int64_t turn_ms, idle_ms, call_ms; /* time limits */
-	int64_t attempts;      /* tries of one model turn, or of a call that is
+	int64_t attempts; /* tries of one model turn, or of a call that is
 	                        * known not to have happened */
 	int64_t concurrency, grace_ms, lease_ms;
 	int64_t running_per_user, running_per_queue; /* 0: no limit */
-	int64_t open_per_user;   /* not ended; 0: no limit */
+	int64_t open_per_user;         /* not ended; 0: no limit */
 	int64_t run_events, run_bytes; /* of one run on Temporal; 0: no limit
 	                        * of our own */
-	int64_t store_bytes;   /* the store's largest size; 0: no limit */
+	int64_t store_bytes; /* the store's largest size; 0: no limit */
 };
 
 /* Fills CONFIG from YAML or JSON text (NULL text: all defaults). FAIL_NEVER,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: every call goes to the engine's own function.
  */
@@ -56,8 +57,8 @@ engine_admit(struct engine *engine, const struct task *task,
 		return 0;
 	return fail_set(fail, FAIL_NOT_NOW, "too_many_tasks",
 	    "%s has %lld tasks that have not ended and may have no more: "
-	    "wait until one ends, or cancel one", task->user,
-	    (long long)most);
+	    "wait until one ends, or cancel one",
+	    task->user, (long long)most);
 }
 
 int
@@ -159,8 +160,9 @@ int
 engine_watch(struct engine *engine, int *ret_fd, struct fail *fail)
 {
 	*ret_fd = -1;
-	return engine->operations->watch ?
-	    engine->operations->watch(engine, ret_fd, fail) : 0;
+	return engine->operations->watch
+	    ? engine->operations->watch(engine, ret_fd, fail)
+	    : 0;
 }
 
 static int

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * engine: one interface to whatever keeps the tasks. engine_lmdb is one
  * directory on one machine, engine_temporal a Temporal cluster.
@@ -27,19 +28,18 @@ enum engine_mode { ENGINE_READ, ENGINE_WRITE, ENGINE_CREATE };
  * in engines.c, which alone knows every engine.) */
 int
 engine_open(const char *name, const char *folder, enum engine_mode mode,
-    const struct config *config, struct engine **ret_engine,
-    struct fail *fail);
+    const struct config *config, struct engine **ret_engine, struct fail *fail);
 
 void
 engine_close(struct engine *engine); /* NULL is fine */
 
 struct submission {
 	const struct task *task;
-	struct span pins;        /* members of "pinned"; length 0: not checked yet */
+	struct span pins; /* members of "pinned"; length 0: not checked yet */
 	/* filled in: */
 	char id[37];
-	bool existing;           /* the key was seen before, with the same task */
-	bool refused;            /* fail says why: the key has another task, or
+	bool existing; /* the key was seen before, with the same task */
+	bool refused;  /* fail says why: the key has another task, or
 	                          * this one alone cannot be taken */
 	struct fail fail;
 };
@@ -108,7 +108,7 @@ engine_wait(struct engine *engine, int64_t milliseconds, struct fail *fail);
 struct engine_look {
 	const char *id;
 	/* filled in: */
-	bool found;            /* an id that is none is not found */
+	bool found; /* an id that is none is not found */
 	char user[TASK_USER_MAX + 1];
 	enum task_state state;
 	uint64_t version;
@@ -157,14 +157,13 @@ struct engine_operations {
 	int (*events)(struct engine *engine, const char *id, uint64_t after,
 	    int (*event)(void *context, struct span text), void *context,
 	    struct fail *fail);
-	int (*list)(struct engine *engine,
-	    const struct engine_filter *filter,
+	int (*list)(struct engine *engine, const struct engine_filter *filter,
 	    int (*task)(void *context, struct span text), void *context,
 	    struct fail *fail);
-	int (*signal)(struct engine *engine, const char *id,
-	    const char *signal, struct span members, struct fail *fail);
-	int (*depth)(struct engine *engine, const char *queue,
-	    struct buf *buf, struct fail *fail);
+	int (*signal)(struct engine *engine, const char *id, const char *signal,
+	    struct span members, struct fail *fail);
+	int (*depth)(struct engine *engine, const char *queue, struct buf *buf,
+	    struct fail *fail);
 	int (*wait)(struct engine *engine, int64_t milliseconds,
 	    struct fail *fail);
 	/* NULL: one get after the other */

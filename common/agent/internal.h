@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * agent_internal: the state that agent.c, agent_reply.c and agent_call.c fold,
  * and agent_next.c and agent_view.c read. For these files only.
@@ -28,15 +29,15 @@ struct call {
 	const struct pin *pin; /* NULL: no such tool */
 	char *input;           /* raw JSON */
 	size_t input_length;
-	bool input_valid;      /* it is an object */
+	bool input_valid; /* it is an object */
 	enum call_status status;
 	unsigned attempt;
-	unsigned failed;       /* attempts that were worth another one */
-	unsigned lost;         /* how often nobody knew what came of it */
+	unsigned failed; /* attempts that were worth another one */
+	unsigned lost;   /* how often nobody knew what came of it */
 	int64_t not_before;
-	char *connection;      /* waits for this toolkit's account */
-	char *error;           /* why it is not done yet, for people */
-	char *block;           /* raw tool_result */
+	char *connection; /* waits for this toolkit's account */
+	char *error;      /* why it is not done yet, for people */
+	char *block;      /* raw tool_result */
 	size_t block_length;
 };
 
@@ -45,7 +46,7 @@ enum step {
 	STEP_PIN,
 	STEP_MODEL,
 	STEP_TOOLS,
-	STEP_SAY,      /* a user message of ours */
+	STEP_SAY, /* a user message of ours */
 	STEP_COMPLETE,
 	STEP_BLOCKED,
 	STEP_FAIL,
@@ -56,7 +57,7 @@ struct agent {
 	int64_t started_at; /* first start, 0: never */
 	struct task task;
 	bool submitted;
-	char *request;      /* pinned, raw, without its last brace */
+	char *request; /* pinned, raw, without its last brace */
 	size_t request_length;
 	struct pin *pins;
 	size_t pin_count;
@@ -71,21 +72,21 @@ struct agent {
 	unsigned model_attempt;
 	unsigned model_failed; /* attempts of this turn that were worth
 	                        * another one */
-	unsigned model_lost; /* attempts of this turn that ended with their
+	unsigned model_lost;   /* attempts of this turn that ended with their
 	                      * worker */
 	int64_t model_not_before;
-	char *error;        /* raw JSON: why STEP_FAIL, or the model's last */
-	char *stop_reason;  /* of the last reply */
-	char *text;         /* of the last reply, and of those that it goes on
+	char *error;       /* raw JSON: why STEP_FAIL, or the model's last */
+	char *stop_reason; /* of the last reply */
+	char *text;        /* of the last reply, and of those that it goes on
 	                     * from: their text blocks joined */
-	bool text_goes_on;  /* the next reply goes on from this one */
-	bool echoed;        /* the last reply is in messages */
+	bool text_goes_on; /* the next reply goes on from this one */
+	bool echoed;       /* the last reply is in messages */
 	unsigned empty_replies; /* in a row */
 	unsigned cut_replies;   /* in a row: at the token limit */
 	bool skip_calls;    /* answer the reply's calls without running them */
 	struct call *calls; /* of the last reply, while STEP_TOOLS */
 	size_t call_count;
-	size_t first_open;  /* all calls before this one are done */
+	size_t first_open;   /* all calls before this one are done */
 	struct buf messages; /* raw, with commas between, no brackets */
 
 	int64_t turns, calls_made, calls_unknown;
@@ -133,8 +134,7 @@ agent_time_limit(const struct agent *agent);
 
 /* FAIL_NEVER, type "invalid_journal"; returns -1. */
 int
-agent_misplaced(const struct event *event, const char *why,
-    struct fail *fail);
+agent_misplaced(const struct event *event, const char *why, struct fail *fail);
 
 void
 agent_set_string(char **string, const char *value);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: one table says which members each type must have. An event is
  * parsed once, strictly; what must stay byte-exact is cut from its text later
@@ -40,24 +41,24 @@ static const struct {
 	    { { "turn", INTEGER }, { "attempt", INTEGER } } },
 	[EVENT_MODEL_REPLIED] = { "model.replied",
 	    { { "turn", INTEGER }, { "content", ARRAY },
-	        { "stop_reason", STRING }, { "usage", OBJECT },
-	        { "nano_usd", INTEGER } } },
+		{ "stop_reason", STRING }, { "usage", OBJECT },
+		{ "nano_usd", INTEGER } } },
 	[EVENT_MODEL_FAILED] = { "model.failed",
-	    { { "turn", INTEGER }, { "attempt", INTEGER },
-	        { "error", OBJECT }, { "delay_ms", INTEGER, true } } },
+	    { { "turn", INTEGER }, { "attempt", INTEGER }, { "error", OBJECT },
+		{ "delay_ms", INTEGER, true } } },
 	[EVENT_TOOL_STARTED] = { "tool.started",
 	    { { "call", STRING }, { "tool", STRING },
-	        { "attempt", INTEGER } } },
+		{ "attempt", INTEGER } } },
 	[EVENT_TOOL_FINISHED] = { "tool.finished",
 	    { { "call", STRING }, { "block", OBJECT },
-	        { "is_error", BOOLEAN } } },
+		{ "is_error", BOOLEAN } } },
 	[EVENT_TOOL_FAILED] = { "tool.failed",
-	    { { "call", STRING }, { "attempt", INTEGER },
-	        { "error", OBJECT }, { "delay_ms", INTEGER, true },
-	        { "connection", STRING, true }, { "block", OBJECT, true } } },
+	    { { "call", STRING }, { "attempt", INTEGER }, { "error", OBJECT },
+		{ "delay_ms", INTEGER, true }, { "connection", STRING, true },
+		{ "block", OBJECT, true } } },
 	[EVENT_TOOL_UNKNOWN] = { "tool.unknown",
-	    { { "call", STRING }, { "attempt", INTEGER },
-	        { "error", OBJECT }, { "delay_ms", INTEGER, true } } },
+	    { { "call", STRING }, { "attempt", INTEGER }, { "error", OBJECT },
+		{ "delay_ms", INTEGER, true } } },
 	[EVENT_USER_MESSAGE] = { "user.message",
 	    { { "content", ARRAY }, { "reason", STRING } } },
 	[EVENT_SIGNAL] = { "signal",
@@ -111,7 +112,8 @@ check_members(const cJSON *data, enum event_type type, struct fail *fail)
 		if (!is_kind(data, member))
 			return fail_set(fail, FAIL_NEVER, "invalid_event",
 			    "event %s: member \"%s\" is missing or of the "
-			    "wrong type", types[type].name, member->name);
+			    "wrong type",
+			    types[type].name, member->name);
 	}
 	return 0;
 }
@@ -131,13 +133,15 @@ read_header(struct event *event, struct fail *fail)
 	if (version < 1 || version > JOURNAL_VERSION)
 		return fail_set(fail, FAIL_NEVER, "unknown_event",
 		    "event %s has version %" PRId64 ", this program knows up "
-		    "to %d: use a newer one", name, version, JOURNAL_VERSION);
+		    "to %d: use a newer one",
+		    name, version, JOURNAL_VERSION);
 	for (i = 0; i < EVENT_TYPES && strcmp(types[i].name, name) != 0; i++)
 		;
 	if (i == EVENT_TYPES)
 		return fail_set(fail, FAIL_NEVER, "unknown_event",
 		    "event type \"%s\" is not known to this program: use a "
-		    "newer one", name);
+		    "newer one",
+		    name);
 	event->type = (enum event_type)i;
 	at = json_string(event->data, "at");
 	if (!json_integer(event->data, "seq", &seq) || seq < 1 || !at)
@@ -158,8 +162,9 @@ event_parse(struct span text, struct event *ret_event, struct fail *fail)
 	struct fail why;
 
 	if (!(event.data = json_parse(text.at, text.length, &limits, &why)))
-		return fail_set(fail, why.kind, why.kind == FAIL_NEVER ?
-		    "invalid_event" : why.type, "event: %s", why.message);
+		return fail_set(fail, why.kind,
+		    why.kind == FAIL_NEVER ? "invalid_event" : why.type,
+		    "event: %s", why.message);
 	if (read_header(&event, fail) < 0 ||
 	    check_members(event.data, event.type, fail) < 0) {
 		cJSON_Delete(event.data);
@@ -183,8 +188,10 @@ event_write(struct buf *buf, uint64_t seq, int64_t at, enum event_type type,
 	char time[CLOCK_TEXT];
 
 	clock_format(at, time);
-	buf_print(buf, "{\"v\":%d,\"seq\":%" PRIu64 ",\"at\":\"%s\","
-	    "\"type\":\"%s\"", JOURNAL_VERSION, seq, time, types[type].name);
+	buf_print(buf,
+	    "{\"v\":%d,\"seq\":%" PRIu64 ",\"at\":\"%s\","
+	    "\"type\":\"%s\"",
+	    JOURNAL_VERSION, seq, time, types[type].name);
 	if (length) {
 		buf_add(buf, ",", 1);
 		buf_add(buf, members, length);
@@ -245,7 +252,8 @@ event_glance(struct span text, uint64_t *ret_seq, struct span *ret_type,
 	*ret_type = (struct span){ type.at + 1, type.length - 2 };
 	if (ret_type->length < sizeof(name))
 		memcpy(name, ret_type->at, ret_type->length);
-	*ret_final = task_state_parse(name, &state) &&
-	    task_state_final(state) ? (int)state : -1;
+	*ret_final = task_state_parse(name, &state) && task_state_final(state)
+	    ? (int)state
+	    : -1;
 	return true;
 }

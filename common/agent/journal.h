@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * journal: the events that a task is made of, as JSON text, one object each.
  * Pure. agent-journal(5) describes every event and its members.
@@ -24,36 +25,36 @@
 #define EVENT_MAX (96u << 20) /* bytes of one event */
 
 enum event_type {
-	EVENT_SUBMITTED,      /* task */
-	EVENT_PINNED,         /* request, tools: see pins.h */
-	EVENT_STARTED,        /* worker, fence: a worker took the lease */
-	EVENT_RELEASED,       /* worker, reason: the lease ended, task goes on */
-	EVENT_MODEL_STARTED,  /* turn, attempt */
-	EVENT_MODEL_REPLIED,  /* turn, content (raw), stop_reason, usage, ... */
-	EVENT_MODEL_FAILED,   /* turn, attempt, error, delay_ms when retried */
-	EVENT_TOOL_STARTED,   /* call, tool, attempt: the intent */
-	EVENT_TOOL_FINISHED,  /* call, block (raw tool_result), is_error, whole */
-	EVENT_TOOL_FAILED,    /* call, attempt, error: certainly not executed;
+	EVENT_SUBMITTED,     /* task */
+	EVENT_PINNED,        /* request, tools: see pins.h */
+	EVENT_STARTED,       /* worker, fence: a worker took the lease */
+	EVENT_RELEASED,      /* worker, reason: the lease ended, task goes on */
+	EVENT_MODEL_STARTED, /* turn, attempt */
+	EVENT_MODEL_REPLIED, /* turn, content (raw), stop_reason, usage, ... */
+	EVENT_MODEL_FAILED,  /* turn, attempt, error, delay_ms when retried */
+	EVENT_TOOL_STARTED,  /* call, tool, attempt: the intent */
+	EVENT_TOOL_FINISHED, /* call, block (raw tool_result), is_error, whole */
+	EVENT_TOOL_FAILED,   /* call, attempt, error: certainly not executed;
 	                       * delay_ms when retried, connection when it waits */
-	EVENT_TOOL_UNKNOWN,   /* call, attempt, error: nobody knows if it
+	EVENT_TOOL_UNKNOWN,  /* call, attempt, error: nobody knows if it
 	                       * happened; what the model is told is the
 	                       * tool.finished that follows */
-	EVENT_USER_MESSAGE,   /* content (raw), reason: said to the model by us */
-	EVENT_SIGNAL,         /* signal, by, and its own members */
-	EVENT_WAITING,        /* reason, until, ... */
-	EVENT_COMPLETED,      /* result */
-	EVENT_BLOCKED,        /* reason */
-	EVENT_FAILED,         /* error */
-	EVENT_CANCELLED,      /* reason */
+	EVENT_USER_MESSAGE, /* content (raw), reason: said to the model by us */
+	EVENT_SIGNAL,       /* signal, by, and its own members */
+	EVENT_WAITING,      /* reason, until, ... */
+	EVENT_COMPLETED,    /* result */
+	EVENT_BLOCKED,      /* reason */
+	EVENT_FAILED,       /* error */
+	EVENT_CANCELLED,    /* reason */
 };
 #define EVENT_TYPES 18
 
 struct event {
-	uint64_t seq;        /* from 1, without gaps */
-	int64_t at;          /* wall milliseconds */
+	uint64_t seq; /* from 1, without gaps */
+	int64_t at;   /* wall milliseconds */
 	enum event_type type;
-	struct span text;    /* the whole object, borrowed from the caller */
-	cJSON *data;         /* the same, parsed */
+	struct span text; /* the whole object, borrowed from the caller */
+	cJSON *data;      /* the same, parsed */
 };
 
 const char *

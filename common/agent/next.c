@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: agent_next looks at the folded state alone and answers in a
  * fixed order: an end that was asked for, what can be decided without any
@@ -50,8 +51,10 @@ add_action(struct plan *plan, enum action_type type, unsigned attempt)
 	plan->actions = mem_grow(plan->actions, plan->count + 1,
 	    sizeof(*plan->actions));
 	action = &plan->actions[plan->count++];
-	*action = (struct action){ .type = type, .attempt = attempt,
-		.tries = 1, .members = BUF_INIT(EVENT_ROOM) };
+	*action = (struct action){ .type = type,
+		.attempt = attempt,
+		.tries = 1,
+		.members = BUF_INIT(EVENT_ROOM) };
 	return action;
 }
 
@@ -141,8 +144,7 @@ plan_wait(const struct agent *agent, int64_t now, int64_t at,
 	char text[CLOCK_TEXT], due[CLOCK_TEXT];
 	bool by_itself = at != 0;
 
-	if (by_itself && at - now <= HOLD_MS &&
-	    agent->state == TASK_RUNNING) {
+	if (by_itself && at - now <= HOLD_MS && agent->state == TASK_RUNNING) {
 		plan->wake_at = sooner(plan->wake_at, at);
 		return;
 	}
@@ -200,9 +202,10 @@ plan_model(const struct agent *agent, int64_t now, struct plan *plan)
 	if (task->budget_turns && agent->turns >= task->budget_turns) {
 		record_error(plan, "budget_exceeded",
 		    "the budget of turns is used up");
-	} else if (task->budget_tokens && agent->tokens.input +
-	    agent->tokens.output + agent->tokens.cache_read +
-	    agent->tokens.cache_write >= task->budget_tokens) {
+	} else if (task->budget_tokens &&
+	    agent->tokens.input + agent->tokens.output +
+		    agent->tokens.cache_read + agent->tokens.cache_write >=
+		task->budget_tokens) {
 		record_error(plan, "budget_exceeded",
 		    "the budget of tokens is used up");
 	} else if (task->budget_nano_usd &&
@@ -221,8 +224,7 @@ plan_model(const struct agent *agent, int64_t now, struct plan *plan)
 		action->intent = EVENT_MODEL_STARTED;
 		action->tries = agent->model_failed + 1;
 		member_integer(&action->members, "turn", agent->turns + 1);
-		member_integer(&action->members, "attempt",
-		    action->attempt);
+		member_integer(&action->members, "attempt", action->attempt);
 	}
 }
 
@@ -232,8 +234,7 @@ record_result(struct plan *plan, const struct call *call, const char *text)
 {
 	struct buf block = BUF_INIT(EVENT_ROOM);
 
-	(void)agent_result_block(&block, call->id, text, strlen(text), 0,
-	    true);
+	(void)agent_result_block(&block, call->id, text, strlen(text), 0, true);
 	record(plan, EVENT_TOOL_FINISHED);
 	member_string(&plan->record_members, "call", call->id);
 	member_integer(&plan->record_members, "attempt", call->attempt);
@@ -249,8 +250,10 @@ record_no_such_tool(const struct agent *agent, struct plan *plan,
 	struct buf text = BUF_INIT(EVENT_ROOM);
 	size_t i;
 
-	buf_print(&text, "There is no tool named \"%s\"; nothing was done. "
-	    "The tools are:", call->name);
+	buf_print(&text,
+	    "There is no tool named \"%s\"; nothing was done. "
+	    "The tools are:",
+	    call->name);
 	for (i = 0; i < agent->pin_count; i++)
 		buf_print(&text, " %s", agent->pins[i].name);
 	buf_add_string(&text, " " PINS_BLOCKED_TOOL);
@@ -269,12 +272,12 @@ skipped(const struct agent *agent)
 {
 	if (strcmp(agent->stop_reason, "max_tokens") == 0)
 		return "Not run: your reply was cut at its token limit. Call "
-		    "again, with less at a time.";
+		       "again, with less at a time.";
 	if (strcmp(agent->stop_reason, "tool_use") == 0)
 		return "Not run: these are too many calls at once. Call "
-		    "again, with fewer at a time.";
+		       "again, with fewer at a time.";
 	return "Not run: your reply ended without asking for it. Call again "
-	    "if it is still wanted.";
+	       "if it is still wanted.";
 }
 
 static void
@@ -286,7 +289,8 @@ record_refusal(const struct agent *agent, const struct call *call,
 	else if (!call->pin)
 		record_no_such_tool(agent, plan, call);
 	else
-		record_result(plan, call, "Not run: the input is not a JSON "
+		record_result(plan, call,
+		    "Not run: the input is not a JSON "
 		    "object.");
 }
 
@@ -299,7 +303,7 @@ plan_decision(const struct agent *agent, const struct call *call,
 		record_unknown(plan, call);
 	} else if (call->status == CALL_DENIED ||
 	    (call->status == CALL_UNKNOWN &&
-	        call->pin->on_unknown != ON_UNKNOWN_ASK)) {
+		call->pin->on_unknown != ON_UNKNOWN_ASK)) {
 		record_result(plan, call, told);
 	} else if (call->status == CALL_PENDING &&
 	    agent_call_refused(agent, call)) {
@@ -331,7 +335,7 @@ wait_reason(const struct call *call)
 
 	if (call->status == CALL_UNKNOWN)
 		return mem_print("decision: did call %.*s (%.*s) take effect? "
-		    "approve runs it again, deny tells the model",
+				 "approve runs it again, deny tells the model",
 		    shown(call->id), call->id, shown(call->name), call->name);
 	if (call->connection)
 		return mem_print("connection: %.*s: %.*s",
@@ -380,8 +384,9 @@ plan_tools(const struct agent *agent, int64_t now, struct plan *plan)
 		plan_wait(agent, now, 0, paused, plan);
 	} else if (next) {
 		reason = wait_reason(next);
-		plan_wait(agent, now, next->status == CALL_PENDING ?
-		    next->not_before : 0, reason, plan);
+		plan_wait(agent, now,
+		    next->status == CALL_PENDING ? next->not_before : 0, reason,
+		    plan);
 		free(reason);
 	}
 }
@@ -390,17 +395,19 @@ static void
 plan_say(const struct agent *agent, struct plan *plan)
 {
 	bool cut = strcmp(agent->stop_reason, "max_tokens") == 0;
-	const char *text = !cut ?
-	    "Your reply was empty. Go on with the task; when it is done, end "
-	    "with a short report." : agent->echoed ?
-	    "Your reply was cut at its token limit. Go on from there." :
-	    "Your reply was cut at its token limit before there was anything "
-	    "in it to go on from. Go on with the task in smaller steps.";
+	const char *text = !cut
+	    ? "Your reply was empty. Go on with the task; when it is done, end "
+	      "with a short report."
+	    : agent->echoed
+	    ? "Your reply was cut at its token limit. Go on from there."
+	    : "Your reply was cut at its token limit before there was anything "
+	      "in it to go on from. Go on with the task in smaller steps.";
 
 	record(plan, EVENT_USER_MESSAGE);
 	member_string(&plan->record_members, "reason",
 	    cut ? "max_tokens" : "empty_reply");
-	buf_add_string(&plan->record_members, ",\"content\":[{\"type\":"
+	buf_add_string(&plan->record_members,
+	    ",\"content\":[{\"type\":"
 	    "\"text\",\"text\":");
 	json_quote(&plan->record_members, text, strlen(text));
 	buf_add_string(&plan->record_members, "}]");
@@ -420,8 +427,7 @@ plan_blocked(const struct agent *agent, struct plan *plan)
 			break;
 	}
 	if (call)
-		input = cJSON_ParseWithLength(call->input,
-		    call->input_length);
+		input = cJSON_ParseWithLength(call->input, call->input_length);
 	reason = json_string(input, "reason");
 	record(plan, EVENT_BLOCKED);
 	member_string(&plan->record_members, "reason",

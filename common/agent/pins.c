@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * The request's first bytes are written once, member by member, and never
  * read back: what the service returned as a schema goes in as the same bytes.
@@ -72,7 +73,12 @@ static bool
 holds_data(const char *name)
 {
 	static const char *const names[] = {
-		"const", "default", "enum", "example", "examples", "required",
+		"const",
+		"default",
+		"enum",
+		"example",
+		"examples",
+		"required",
 	};
 	size_t i;
 
@@ -92,16 +98,16 @@ bad_key(const cJSON *schema)
 	const cJSON *member, *property;
 	const char *found = NULL;
 
-	cJSON_ArrayForEach(member, schema) {
+	cJSON_ArrayForEach (member, schema) {
 		if (member->string != NULL && holds_data(member->string))
 			continue;
 		if (member->string == NULL || !cJSON_IsObject(member) ||
 		    strcmp(member->string, "properties") != 0) {
 			found = bad_key(member);
 		} else {
-			cJSON_ArrayForEach(property, member) {
+			cJSON_ArrayForEach (property, member) {
 				if (!word(property->string, WORD ".",
-				    KEY_MAX_BYTES))
+					KEY_MAX_BYTES))
 					found = property->string;
 				else
 					found = bad_key(property);
@@ -124,36 +130,44 @@ pins_check_tool(const struct pin_tool *tool, struct fail *fail)
 	int result = -1;
 
 	if (!word(tool->slug, WORD, NAME_MAX_BYTES)) {
-		fail_set(fail, FAIL_NO, "refused", "the tool \"%.150s\" cannot "
+		fail_set(fail, FAIL_NO, "refused",
+		    "the tool \"%.150s\" cannot "
 		    "be offered to the model: a name has 1 to %d letters, "
-		    "digits, _ and -", tool->slug, NAME_MAX_BYTES);
+		    "digits, _ and -",
+		    tool->slug, NAME_MAX_BYTES);
 		goto out;
 	}
 	if (strcmp(tool->slug, PINS_BLOCKED_TOOL) == 0) {
-		fail_set(fail, FAIL_NO, "refused", "the tool \"%s\" has the "
-		    "name of a tool that every task has", tool->slug);
+		fail_set(fail, FAIL_NO, "refused",
+		    "the tool \"%s\" has the "
+		    "name of a tool that every task has",
+		    tool->slug);
 		goto out;
 	}
 	schema = json_parse(tool->input_schema, strlen(tool->input_schema),
 	    &json_limits_upstream, &reason);
 	if (schema == NULL) {
-		fail_set(fail, FAIL_NO, "refused", "the tool %s has a schema "
-		    "that cannot be read: %.300s", tool->slug, reason.message);
+		fail_set(fail, FAIL_NO, "refused",
+		    "the tool %s has a schema "
+		    "that cannot be read: %.300s",
+		    tool->slug, reason.message);
 		goto out;
 	}
 	type = json_string(schema, "type");
 	if (type == NULL || strcmp(type, "object") != 0) {
-		fail_set(fail, FAIL_NO, "refused", "the tool %s cannot be "
+		fail_set(fail, FAIL_NO, "refused",
+		    "the tool %s cannot be "
 		    "offered to the model: its schema is not of type object",
 		    tool->slug);
 		goto out;
 	}
 	key = bad_key(schema);
 	if (key != NULL) {
-		fail_set(fail, FAIL_NO, "refused", "the tool %s cannot be "
+		fail_set(fail, FAIL_NO, "refused",
+		    "the tool %s cannot be "
 		    "offered to the model: its parameter \"%.100s\" has not a "
-		    "name of 1 to %d letters, digits, _ . and -", tool->slug,
-		    key, KEY_MAX_BYTES);
+		    "name of 1 to %d letters, digits, _ . and -",
+		    tool->slug, key, KEY_MAX_BYTES);
 		goto out;
 	}
 	result = 0;
@@ -168,7 +182,8 @@ check_model(const struct task *task, struct fail *fail)
 	if (task->effort != NULL && !takes_effort(task->model))
 		return fail_set(fail, FAIL_NO, "refused",
 		    "the model %s takes no effort: leave effort out, or name "
-		    "a newer model", task->model);
+		    "a newer model",
+		    task->model);
 	return 0;
 }
 
@@ -182,8 +197,8 @@ static void
 add_system(const struct task *task, const struct config *config,
     struct buf *buf)
 {
-	struct buf text = BUF_INIT(sizeof(instruction) +
-	    (1u << 20) + TASK_SYSTEM_MAX);
+	struct buf text = BUF_INIT(
+	    sizeof(instruction) + (1u << 20) + TASK_SYSTEM_MAX);
 
 	buf_add_string(&text, instruction);
 	if (config->system != NULL)
@@ -207,7 +222,8 @@ add_request(const struct task *task, const struct config *config,
 	buf_print(buf, ",\"max_tokens\":%lld,\"stream\":true,",
 	    (long long)task->max_tokens);
 	if (thinks_adaptively(task->model))
-		buf_add_string(buf, "\"thinking\":{\"type\":\"adaptive\","
+		buf_add_string(buf,
+		    "\"thinking\":{\"type\":\"adaptive\","
 		    "\"display\":\"summarized\"},");
 	if (task->effort != NULL) {
 		buf_add_string(buf, "\"output_config\":{\"effort\":");
@@ -302,7 +318,8 @@ pins_make(const struct task *task, const struct config *config,
 	if (buf->overflow)
 		return fail_set(fail, FAIL_NO, "refused",
 		    "the schemas of %zu tools are too large for one request: "
-		    "name fewer in tools", count);
+		    "name fewer in tools",
+		    count);
 	return 0;
 }
 
@@ -340,7 +357,7 @@ pins_check(const cJSON *pins, struct fail *fail)
 	if (!cJSON_IsArray(tools))
 		return fail_set(fail, FAIL_NEVER, "invalid_pins",
 		    "the pins have no list of tools");
-	cJSON_ArrayForEach(item, tools) {
+	cJSON_ArrayForEach (item, tools) {
 		for (i = 0; i < sizeof(strings) / sizeof(*strings); i++)
 			if (!json_string(item, strings[i]))
 				return fail_set(fail, FAIL_NEVER,

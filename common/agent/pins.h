@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * pins: what a task's whole life is held to: which account and which version
  * each tool has, and the first bytes of every model request. Pure.
@@ -30,10 +31,10 @@
 /* One tool of Composio as pins_make wants it. */
 struct pin_tool {
 	const char *slug, *toolkit, *version;
-	const char *account;     /* NULL: the tool needs none */
-	const char *description; /* may be NULL */
+	const char *account;      /* NULL: the tool needs none */
+	const char *description;  /* may be NULL */
 	const char *input_schema; /* raw JSON, passed on unchanged */
-	bool repeatable;         /* what its tags say; a config rule wins */
+	bool repeatable;          /* what its tags say; a config rule wins */
 };
 
 /* Whether TOOL can be one of Claude's: its name, its schema's type and every

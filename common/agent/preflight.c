@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * Three passes over the facts: which tools the task means, which toolkits
  * those need and whether each has a live account, and whether the budget can
@@ -53,7 +54,8 @@ bad_facts(struct fail *fail, const char *what)
 {
 	return fail_set(fail, FAIL_NOT_NOW, "upstream",
 	    "unable to check the task: Composio's answer has %s; "
-	    "try again later", what);
+	    "try again later",
+	    what);
 }
 
 /* Adds a reason; ABOUT names the member SUBJECT stands in ("tool",
@@ -82,22 +84,25 @@ check_shape(const struct check *check)
 	    !cJSON_IsArray(check->accounts) ||
 	    !cJSON_IsObject(check->auth_configs))
 		return bad_facts(check->fail, "not all of what was asked");
-	cJSON_ArrayForEach(item, check->tools)
+	cJSON_ArrayForEach (item, check->tools)
 		if (json_string(item, "slug") == NULL ||
 		    toolkit_of(item) == NULL ||
 		    json_string(item, "version") == NULL ||
 		    !cJSON_IsObject(get(item, "input_parameters")))
-			return bad_facts(check->fail, "a tool without slug, "
+			return bad_facts(check->fail,
+			    "a tool without slug, "
 			    "toolkit, version or parameters");
-	cJSON_ArrayForEach(item, check->accounts)
+	cJSON_ArrayForEach (item, check->accounts)
 		if (json_string(item, "id") == NULL ||
 		    json_string(item, "status") == NULL ||
 		    toolkit_of(item) == NULL)
-			return bad_facts(check->fail, "a connected account "
+			return bad_facts(check->fail,
+			    "a connected account "
 			    "without id, status or toolkit");
-	cJSON_ArrayForEach(item, check->toolkits)
+	cJSON_ArrayForEach (item, check->toolkits)
 		if (!cJSON_IsBool(get(item, "found")))
-			return bad_facts(check->fail, "a toolkit of which "
+			return bad_facts(check->fail,
+			    "a toolkit of which "
 			    "nothing is known");
 	return 0;
 }
@@ -107,9 +112,8 @@ has_tag(const cJSON *fact, const char *tag)
 {
 	const cJSON *item;
 
-	cJSON_ArrayForEach(item, get(fact, "tags"))
-		if (cJSON_IsString(item) &&
-		    strcmp(item->valuestring, tag) == 0)
+	cJSON_ArrayForEach (item, get(fact, "tags"))
+		if (cJSON_IsString(item) && strcmp(item->valuestring, tag) == 0)
 			return true;
 	return false;
 }
@@ -119,7 +123,7 @@ in_list(const cJSON *list, const char *word)
 {
 	const cJSON *item;
 
-	cJSON_ArrayForEach(item, list)
+	cJSON_ArrayForEach (item, list)
 		if (cJSON_IsString(item) &&
 		    strcmp(item->valuestring, word) == 0)
 			return true;
@@ -139,7 +143,9 @@ choose(struct check *check, const cJSON *fact)
 	check->chosen = mem_grow(check->chosen, check->count + 1,
 	    sizeof(*check->chosen));
 	check->chosen[check->count++] = (struct chosen_tool){
-		.fact = fact, .slug = slug, .toolkit = toolkit_of(fact),
+		.fact = fact,
+		.slug = slug,
+		.toolkit = toolkit_of(fact),
 	};
 }
 
@@ -148,21 +154,24 @@ choose_named(struct check *check, const char *name)
 {
 	const cJSON *fact;
 
-	cJSON_ArrayForEach(fact, check->tools)
+	cJSON_ArrayForEach (fact, check->tools)
 		if (strcmp(json_string(fact, "slug"), name) == 0)
 			break;
 	if (fact == NULL && !in_list(check->missing, name))
-		return bad_facts(check->fail, "nothing about a tool that the "
+		return bad_facts(check->fail,
+		    "nothing about a tool that the "
 		    "task names");
 	if (fact == NULL)
 		add_reason(check, "unknown_tool", "tool", name,
 		    mem_print("there is no tool %s: tools are renamed at "
-		    "times, look it up at Composio", name));
+			      "times, look it up at Composio",
+			name));
 	else if (json_true(fact, "is_deprecated"))
 		add_reason(check, "deprecated_tool", "tool", name,
-		    mem_print("the tool %s is deprecated and may go away "
-		    "while the task runs: name the one that replaces it",
-		    name));
+		    mem_print(
+			"the tool %s is deprecated and may go away "
+			"while the task runs: name the one that replaces it",
+			name));
 	else
 		choose(check, fact);
 	return 0;
@@ -174,7 +183,7 @@ choose_matching(struct check *check, const char *glob)
 	const cJSON *fact;
 	bool found = false;
 
-	cJSON_ArrayForEach(fact, check->tools) {
+	cJSON_ArrayForEach (fact, check->tools) {
 		if (json_true(fact, "is_deprecated") ||
 		    !config_glob(glob, json_string(fact, "slug")) ||
 		    !in_list(check->task->toolkits, toolkit_of(fact)))
@@ -185,8 +194,10 @@ choose_matching(struct check *check, const char *glob)
 	if (!found)
 		add_reason(check, "no_tool_matches", "tool", glob,
 		    mem_print("no tool of the task's toolkits matches %s%s",
-		    glob, check->task->toolkits->child == NULL ?
-		    ": name the toolkit in toolkits" : ""));
+			glob,
+			check->task->toolkits->child == NULL
+			    ? ": name the toolkit in toolkits"
+			    : ""));
 }
 
 static int
@@ -196,12 +207,12 @@ choose_tools(struct check *check)
 	const char *name;
 
 	if (check->task->tools->child == NULL) {
-		cJSON_ArrayForEach(item, check->tools)
+		cJSON_ArrayForEach (item, check->tools)
 			if (!json_true(item, "is_deprecated") &&
 			    in_list(check->task->toolkits, toolkit_of(item)))
 				choose(check, item);
 	}
-	cJSON_ArrayForEach(item, check->task->tools) {
+	cJSON_ArrayForEach (item, check->task->tools) {
 		name = item->valuestring;
 		if (strpbrk(name, "*?[") != NULL)
 			choose_matching(check, name);
@@ -210,9 +221,11 @@ choose_tools(struct check *check)
 	}
 	if (check->count > TOOLS_MAX)
 		add_reason(check, "too_many_tools", "member", "tools",
-		    mem_print("the task would offer %zu tools to the model, "
-		    "and at most %d are allowed: name the ones it needs in "
-		    "tools", check->count, TOOLS_MAX));
+		    mem_print(
+			"the task would offer %zu tools to the model, "
+			"and at most %d are allowed: name the ones it needs in "
+			"tools",
+			check->count, TOOLS_MAX));
 	return 0;
 }
 
@@ -254,15 +267,17 @@ best_account(const struct check *check, const char *toolkit)
 	int64_t at, best_at = 0;
 	int rank, best_rank = 0;
 
-	cJSON_ArrayForEach(account, check->accounts) {
+	cJSON_ArrayForEach (account, check->accounts) {
 		if (strcmp(toolkit_of(account), toolkit) != 0)
 			continue;
 		rank = account_rank(account);
 		at = connected_at(account);
 		if (best == NULL || rank > best_rank ||
-		    (rank == best_rank && (at > best_at || (at == best_at &&
-		    strcmp(json_string(account, "id"),
-		    json_string(best, "id")) > 0)))) {
+		    (rank == best_rank &&
+			(at > best_at ||
+			    (at == best_at &&
+				strcmp(json_string(account, "id"),
+				    json_string(best, "id")) > 0)))) {
 			best = account;
 			best_rank = rank;
 			best_at = at;
@@ -327,32 +342,30 @@ tell_disabled(struct check *check, const char *toolkit, const cJSON *account)
 
 	reason = add_reason(check, "connection_disabled", "toolkit", toolkit,
 	    mem_print("%s: the connection %s is active but %s disabled: "
-	    "enable it at Composio%s", toolkit, json_string(account, "id"),
-	    own ? "is" : "its auth config is",
-	    own ? "" : ", or connect again with another one"));
-	cJSON_AddStringToObject(reason, "account",
-	    json_string(account, "id"));
+		      "enable it at Composio%s",
+		toolkit, json_string(account, "id"),
+		own ? "is" : "its auth config is",
+		own ? "" : ", or connect again with another one"));
+	cJSON_AddStringToObject(reason, "account", json_string(account, "id"));
 	if (!own && auth_config_for(check, toolkit, account)[0] != '\0')
 		add_link(check, toolkit, account);
 }
 
 static void
-tell_not_active(struct check *check, const char *toolkit,
-    const cJSON *account)
+tell_not_active(struct check *check, const char *toolkit, const cJSON *account)
 {
 	const char *status = json_string(account, "status");
 	const char *why = json_string(account, "status_reason");
 	cJSON *reason;
 
-	reason = add_reason(check, "connection_not_active", "toolkit",
-	    toolkit, mem_print("%s: the connection %s %s (%s%s%s): %s",
-	    toolkit, json_string(account, "id"), status_meaning(status),
-	    status, why != NULL ? ", " : "", why != NULL ? why : "",
-	    strcmp(status, "INACTIVE") == 0 ?
-	    "switch it on at Composio, or connect again" :
-	    "connect again"));
-	cJSON_AddStringToObject(reason, "account",
-	    json_string(account, "id"));
+	reason = add_reason(check, "connection_not_active", "toolkit", toolkit,
+	    mem_print("%s: the connection %s %s (%s%s%s): %s", toolkit,
+		json_string(account, "id"), status_meaning(status), status,
+		why != NULL ? ", " : "", why != NULL ? why : "",
+		strcmp(status, "INACTIVE") == 0
+		    ? "switch it on at Composio, or connect again"
+		    : "connect again"));
+	cJSON_AddStringToObject(reason, "account", json_string(account, "id"));
 	cJSON_AddStringToObject(reason, "status", status);
 	if (why != NULL)
 		cJSON_AddStringToObject(reason, "status_reason", why);
@@ -389,8 +402,8 @@ check_toolkit(struct check *check, const char *toolkit)
 	account = best_account(check, toolkit);
 	if (account == NULL) {
 		add_reason(check, "connection_missing", "toolkit", toolkit,
-		    mem_print("%s: the user %s has not connected it",
-		    toolkit, check->task->user));
+		    mem_print("%s: the user %s has not connected it", toolkit,
+			check->task->user));
 		add_link(check, toolkit, NULL);
 		return;
 	}
@@ -415,18 +428,20 @@ check_toolkits(struct check *check)
 	const char *toolkit;
 	size_t i, j;
 
-	cJSON_ArrayForEach(item, check->task->toolkits) {
+	cJSON_ArrayForEach (item, check->task->toolkits) {
 		toolkit = item->valuestring;
 		fact = get(check->toolkits, toolkit);
 		if (fact == NULL)
-			return bad_facts(check->fail, "nothing about a "
+			return bad_facts(check->fail,
+			    "nothing about a "
 			    "toolkit that the task names");
 		if (json_true(fact, "found"))
 			check_toolkit(check, toolkit);
 		else
-			add_reason(check, "unknown_toolkit", "toolkit",
-			    toolkit, mem_print("there is no toolkit %s: see "
-			    "the list at Composio for its name", toolkit));
+			add_reason(check, "unknown_toolkit", "toolkit", toolkit,
+			    mem_print("there is no toolkit %s: see "
+				      "the list at Composio for its name",
+				toolkit));
 	}
 	for (i = 0; i < check->count; i++) {
 		toolkit = check->chosen[i].toolkit;
@@ -449,15 +464,18 @@ check_budget(struct check *check)
 	if (task->budget_nano_usd > 0 &&
 	    config_price(check->config, task->model) == NULL)
 		add_reason(check, "budget", "member", "budget.usd",
-		    mem_print("budget.usd cannot be kept: the price of %s is "
-		    "not known; add it to prices in the configuration",
-		    task->model));
+		    mem_print(
+			"budget.usd cannot be kept: the price of %s is "
+			"not known; add it to prices in the configuration",
+			task->model));
 	if (task->budget_tokens > 0 && task->budget_tokens < task->max_tokens)
 		add_reason(check, "budget", "member", "budget.tokens",
-		    mem_print("budget.tokens is %lld, and one reply alone "
-		    "may take max_tokens, %lld: raise the one or lower the "
-		    "other", (long long)task->budget_tokens,
-		    (long long)task->max_tokens));
+		    mem_print(
+			"budget.tokens is %lld, and one reply alone "
+			"may take max_tokens, %lld: raise the one or lower the "
+			"other",
+			(long long)task->budget_tokens,
+			(long long)task->max_tokens));
 }
 
 static void
@@ -474,7 +492,7 @@ fill_pin(const struct check *check, const struct chosen_tool *chosen,
 		.input_schema = json_text(get(fact, "input_parameters")),
 		.repeatable = !has_tag(fact, "destructiveHint") &&
 		    (has_tag(fact, "readOnlyHint") ||
-		    has_tag(fact, "idempotentHint")),
+			has_tag(fact, "idempotentHint")),
 	};
 	if (!json_true(fact, "no_auth"))
 		pin->account = json_string(check->out->accounts,
@@ -508,13 +526,13 @@ make_pins(struct check *check)
 	for (i = 0; i < check->count; i++) {
 		fill_pin(check, &check->chosen[i], &pins[i]);
 		if (pins_check_tool(&pins[i], &fail) < 0) {
-			add_reason(check, "tool_refused", "tool",
-			    pins[i].slug, mem_string(fail.message));
+			add_reason(check, "tool_refused", "tool", pins[i].slug,
+			    mem_string(fail.message));
 			refused++;
 		}
 	}
 	if (pins_make(check->task, check->config, pins,
-	    refused == 0 ? check->count : 0, &out->pins, &fail) < 0)
+		refused == 0 ? check->count : 0, &out->pins, &fail) < 0)
 		add_reason(check, "request_refused", "member", "model",
 		    mem_string(fail.message));
 	free_pins(pins, check->count);
@@ -527,7 +545,7 @@ check_accounts(struct check *check)
 	const cJSON *account;
 	const char *toolkit;
 
-	cJSON_ArrayForEach(account, check->accounts) {
+	cJSON_ArrayForEach (account, check->accounts) {
 		toolkit = toolkit_of(account);
 		if (get(check->out->accounts, toolkit) != NULL ||
 		    preflight_reason(check->out, toolkit) != NULL)
@@ -564,8 +582,8 @@ preflight_connections(const struct task *task, const cJSON *facts,
 	struct preflight out;
 	struct check check = begin(task, facts, &out, fail);
 
-	if (check_shape(&check) < 0 || (task->toolkits->child != NULL &&
-	    check_toolkits(&check) < 0)) {
+	if (check_shape(&check) < 0 ||
+	    (task->toolkits->child != NULL && check_toolkits(&check) < 0)) {
 		preflight_release(&out);
 		return -1;
 	}
@@ -581,7 +599,7 @@ preflight_reason(const struct preflight *preflight, const char *toolkit)
 	const cJSON *reason;
 	const char *about;
 
-	cJSON_ArrayForEach(reason, preflight->reasons) {
+	cJSON_ArrayForEach (reason, preflight->reasons) {
 		about = json_string(reason, "toolkit");
 		if (about != NULL && strcmp(about, toolkit) == 0)
 			return reason;
@@ -624,10 +642,9 @@ preflight_summary(const struct preflight *preflight, struct buf *buf)
 	struct fail fail;
 	cJSON *pinned;
 
-	pinned = json_parse(whole, strlen(whole), &json_limits_upstream,
-	    &fail);
+	pinned = json_parse(whole, strlen(whole), &json_limits_upstream, &fail);
 	buf_print(buf, "{\"ok\":true,\"accounts\":%s,\"tools\":[", accounts);
-	cJSON_ArrayForEach(tool, get(pinned, "tools")) {
+	cJSON_ArrayForEach (tool, get(pinned, "tools")) {
 		slug = json_string(tool, "slug");
 		if (slug == NULL)
 			continue;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * preflight: is this task worth queueing? Pure: facts in, pins or reasons
  * out. composio.h gathers the facts.
@@ -19,19 +20,19 @@
 #include "common/base/buf.h"
 #include "common/base/fail.h"
 
-struct preflight_link {  /* a connection that a person can mend */
+struct preflight_link { /* a connection that a person can mend */
 	char toolkit[128];
 	char auth_config[128]; /* "" when none is known */
 	size_t reason;         /* its index in reasons */
 };
 
 struct preflight {
-	cJSON *reasons;        /* array of {"type","message","toolkit"|"tool",...},
+	cJSON *reasons; /* array of {"type","message","toolkit"|"tool",...},
 	                        * every one, in a stable order; empty: it passed */
 	struct preflight_link *links;
 	size_t link_count;
-	struct buf pins;       /* members of "pinned" when it passed */
-	cJSON *accounts;       /* {"gmail":"ca_1"}: chosen, when it passed */
+	struct buf pins; /* members of "pinned" when it passed */
+	cJSON *accounts; /* {"gmail":"ca_1"}: chosen, when it passed */
 };
 
 /* Returns 0 with RET filled, whether passed or not; -1 when the facts are not

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: what the model's events do to the agent. A reply's content is
  * kept as the bytes that came; it is only looked through for its calls and
@@ -43,8 +44,8 @@ add_count(int64_t *total, const cJSON *data, const char *name)
 	int64_t count = agent_integer(data, name);
 
 	if (count > 0)
-		*total = count > TOTAL_MAX - *total ? TOTAL_MAX :
-		    *total + count;
+		*total = count > TOTAL_MAX - *total ? TOTAL_MAX
+						    : *total + count;
 }
 
 static void
@@ -85,8 +86,10 @@ add_call(struct agent *agent, struct span block, const cJSON *item,
 	struct call *call;
 
 	if (!id || !name)
-		return agent_misplaced(event, "a tool_use has no id or no "
-		    "name", fail);
+		return agent_misplaced(event,
+		    "a tool_use has no id or no "
+		    "name",
+		    fail);
 	if ((count & (count - 1)) == 0)
 		agent->calls = mem_grow(agent->calls, count ? count * 2 : 1,
 		    sizeof(*agent->calls));
@@ -129,7 +132,7 @@ ids_differ(const struct agent *agent)
 
 struct reply {
 	const char *stop;
-	bool filled;   /* it has a block other than empty text */
+	bool filled; /* it has a block other than empty text */
 	bool has_text;
 	bool ends_in_thinking;
 	size_t text_before; /* length of the text that it goes on from */
@@ -202,8 +205,9 @@ static void
 fail_unknown_stop(struct agent *agent, const char *stop)
 {
 	char *message = *stop ? mem_print("the reply stopped for a reason "
-	    "that this program does not know: %s", stop) :
-	    mem_string("the reply has no stop reason");
+					  "that this program does not know: %s",
+				    stop)
+			      : mem_string("the reply has no stop reason");
 
 	agent_fail_step(agent, "unknown_stop_reason", message);
 	free(message);
@@ -223,8 +227,7 @@ choose_calls(struct agent *agent)
 
 /* The facts about stop reasons decide. */
 static void
-choose_step(struct agent *agent, const struct event *event,
-    struct reply *reply)
+choose_step(struct agent *agent, const struct event *event, struct reply *reply)
 {
 	const char *stop = reply->stop;
 	bool cut = strcmp(stop, "max_tokens") == 0;
@@ -241,12 +244,14 @@ choose_step(struct agent *agent, const struct event *event,
 			reply->filled = false;
 		}
 		agent->skip_calls = agent->call_count > 0;
-		agent->step = agent->call_count ? STEP_TOOLS :
-		    cut || !reply->has_text ? STEP_SAY : STEP_COMPLETE;
+		agent->step = agent->call_count ? STEP_TOOLS
+		    : cut || !reply->has_text   ? STEP_SAY
+						: STEP_COMPLETE;
 	} else if (strcmp(stop, "refusal") == 0) {
 		fail_refused(agent, event);
 	} else if (strcmp(stop, "model_context_window_exceeded") == 0) {
-		agent_fail_step(agent, stop, "the conversation has become "
+		agent_fail_step(agent, stop,
+		    "the conversation has become "
 		    "longer than the model's context window");
 	} else {
 		fail_unknown_stop(agent, stop);
@@ -260,10 +265,11 @@ check_progress(struct agent *agent, const struct reply *reply)
 {
 	bool cut = strcmp(reply->stop, "max_tokens") == 0;
 
-	agent->empty_replies = agent->step == STEP_SAY ?
-	    (reply->filled && reply->has_text ? 0 : agent->empty_replies + 1) :
-	    agent->step == STEP_MODEL && !reply->filled ?
-	    agent->empty_replies + 1 : 0;
+	agent->empty_replies = agent->step == STEP_SAY
+	    ? (reply->filled && reply->has_text ? 0 : agent->empty_replies + 1)
+	    : agent->step == STEP_MODEL && !reply->filled
+	    ? agent->empty_replies + 1
+	    : 0;
 	agent->cut_replies = cut ? agent->cut_replies + 1 : 0;
 	if (agent->step == STEP_FAIL)
 		return;
@@ -271,7 +277,8 @@ check_progress(struct agent *agent, const struct reply *reply)
 		agent_fail_step(agent, "empty_reply",
 		    "the model answered nothing, three times in a row");
 	else if (agent->cut_replies >= CUT_REPLIES_MAX)
-		agent_fail_step(agent, "max_tokens", "the model's reply was "
+		agent_fail_step(agent, "max_tokens",
+		    "the model's reply was "
 		    "cut at its token limit, five times in a row: raise "
 		    "max_tokens");
 }

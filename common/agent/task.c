@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * A checked task is built anew, member by member in one fixed order, rather
  * than corrected in place: what is not copied is not in it, and two tasks that
@@ -21,22 +22,50 @@
 #define MONEY_SCALE 1000000000
 
 static const char *const state_names[TASK_STATES] = {
-	"queued", "running", "waiting", "completed", "blocked", "failed",
+	"queued",
+	"running",
+	"waiting",
+	"completed",
+	"blocked",
+	"failed",
 	"cancelled",
 };
 
 static const char *const members[] = {
-	"user", "goal", "toolkits", "tools", "model", "effort", "max_tokens",
-	"system", "key", "queue", "priority", "not_before", "deadline",
-	"budget", "labels", "preflight", NULL,
+	"user",
+	"goal",
+	"toolkits",
+	"tools",
+	"model",
+	"effort",
+	"max_tokens",
+	"system",
+	"key",
+	"queue",
+	"priority",
+	"not_before",
+	"deadline",
+	"budget",
+	"labels",
+	"preflight",
+	NULL,
 };
 
 static const char *const budget_members[] = {
-	"turns", "tokens", "usd", "seconds", NULL,
+	"turns",
+	"tokens",
+	"usd",
+	"seconds",
+	NULL,
 };
 
 static const char *const efforts[] = {
-	"low", "medium", "high", "xhigh", "max", NULL,
+	"low",
+	"medium",
+	"high",
+	"xhigh",
+	"max",
+	NULL,
 };
 
 #define SMALL "abcdefghijklmnopqrstuvwxyz"
@@ -152,7 +181,8 @@ struct text_rule {
 	const char *must;
 };
 
-static const struct text_rule user_rule = { "user", TASK_USER_MAX, task_user_fine,
+static const struct text_rule user_rule = { "user", TASK_USER_MAX,
+	task_user_fine,
 	"a user id without commas, control characters or spaces at its ends" };
 static const struct text_rule goal_rule = { "goal", TASK_GOAL_MAX, not_blank,
 	"a text that says what is to be done" };
@@ -177,12 +207,14 @@ take_text(const struct check *check, const struct text_rule *rule,
 	if (value == NULL && text == NULL && required)
 		return shape_refuse(check->fail, NULL, rule->name, "%s",
 		    rule->must);
-	if (value != NULL && shape_string(value, rule->name, 1, rule->most,
-	    rule->fine, rule->must, &text, check->fail) < 0)
+	if (value != NULL &&
+	    shape_string(value, rule->name, 1, rule->most, rule->fine,
+		rule->must, &text, check->fail) < 0)
 		return -1;
 	if (text != NULL)
 		*ret_text = cJSON_AddStringToObject(check->task->doc,
-		    rule->name, text)->valuestring;
+		    rule->name, text)
+				->valuestring;
 	return 0;
 }
 
@@ -196,15 +228,16 @@ take_effort(const struct check *check)
 	value = cJSON_GetObjectItemCaseSensitive(check->in, "effort");
 	if (value != NULL) {
 		if (shape_choice(value, "effort", efforts, &index,
-		    check->fail) < 0)
+			check->fail) < 0)
 			return -1;
 		effort = efforts[index];
 	} else if (check->config != NULL) {
 		effort = check->config->effort;
 	}
 	if (effort != NULL)
-		check->task->effort = cJSON_AddStringToObject(
-		    check->task->doc, "effort", effort)->valuestring;
+		check->task->effort = cJSON_AddStringToObject(check->task->doc,
+		    "effort", effort)
+					  ->valuestring;
 	return 0;
 }
 
@@ -286,12 +319,12 @@ take_list(const struct check *check, const struct list_rule *rule,
 		return fail_set(check->fail, FAIL_NEVER, "invalid_value",
 		    "%s has %d entries, and may have at most %zu", rule->name,
 		    cJSON_GetArraySize(value), rule->most);
-	cJSON_ArrayForEach(item, value) {
+	cJSON_ArrayForEach (item, value) {
 		snprintf(path, sizeof(path), "%s[%zu]", rule->name, i++);
 		if (shape_string(item, path, 1, rule->item_most, rule->fine,
-		    rule->must, &text, check->fail) < 0)
+			rule->must, &text, check->fail) < 0)
 			return -1;
-		cJSON_ArrayForEach(before, list)
+		cJSON_ArrayForEach (before, list)
 			if (strcmp(before->valuestring, text) == 0)
 				return fail_set(check->fail, FAIL_NEVER,
 				    "invalid_value", "%s repeats %s", path,
@@ -314,21 +347,24 @@ take_budget(const struct check *check)
 		return -1;
 	task->budget_turns = TASK_TURNS_DEFAULT;
 	value = cJSON_GetObjectItemCaseSensitive(budget, "turns");
-	if (value != NULL && shape_integer(value, "budget.turns", 1,
-	    TASK_TURNS_MAX, &task->budget_turns, check->fail) < 0)
+	if (value != NULL &&
+	    shape_integer(value, "budget.turns", 1, TASK_TURNS_MAX,
+		&task->budget_turns, check->fail) < 0)
 		return -1;
 	value = cJSON_GetObjectItemCaseSensitive(budget, "tokens");
-	if (value != NULL && shape_integer(value, "budget.tokens", 1,
-	    TASK_TOKENS_MAX, &task->budget_tokens, check->fail) < 0)
+	if (value != NULL &&
+	    shape_integer(value, "budget.tokens", 1, TASK_TOKENS_MAX,
+		&task->budget_tokens, check->fail) < 0)
 		return -1;
 	value = cJSON_GetObjectItemCaseSensitive(budget, "usd");
-	if (value != NULL && shape_decimal(value, "budget.usd",
-	    1.0 / MONEY_SCALE, TASK_USD_MAX, MONEY_SCALE,
-	    &task->budget_nano_usd, check->fail) < 0)
+	if (value != NULL &&
+	    shape_decimal(value, "budget.usd", 1.0 / MONEY_SCALE, TASK_USD_MAX,
+		MONEY_SCALE, &task->budget_nano_usd, check->fail) < 0)
 		return -1;
 	value = cJSON_GetObjectItemCaseSensitive(budget, "seconds");
-	if (value != NULL && shape_integer(value, "budget.seconds", 1,
-	    TASK_SECONDS_MAX, &task->budget_seconds, check->fail) < 0)
+	if (value != NULL &&
+	    shape_integer(value, "budget.seconds", 1, TASK_SECONDS_MAX,
+		&task->budget_seconds, check->fail) < 0)
 		return -1;
 
 	out = cJSON_AddObjectToObject(task->doc, "budget");
@@ -365,18 +401,20 @@ take_labels(const struct check *check)
 	if (labels->child == NULL)
 		return 0;
 	out = cJSON_AddObjectToObject(check->task->doc, "labels");
-	cJSON_ArrayForEach(label, labels) {
+	cJSON_ArrayForEach (label, labels) {
 		if (label->string[0] == '\0' ||
 		    strlen(label->string) > LABEL_NAME_MAX ||
 		    !label_name_fine(label->string))
 			return fail_set(check->fail, FAIL_NEVER,
-			    "invalid_value", "labels has a member \"%.80s\": "
+			    "invalid_value",
+			    "labels has a member \"%.80s\": "
 			    "the name of a label is 1 to %d letters, digits "
-			    "and . _ / -", label->string, LABEL_NAME_MAX);
+			    "and . _ / -",
+			    label->string, LABEL_NAME_MAX);
 		snprintf(path, sizeof(path), "labels.%s", label->string);
 		if (shape_string(label, path, 0, LABEL_VALUE_MAX, printable,
-		    "a text without control characters", &text,
-		    check->fail) < 0)
+			"a text without control characters", &text,
+			check->fail) < 0)
 			return -1;
 		cJSON_AddStringToObject(out, label->string, text);
 	}
@@ -397,8 +435,8 @@ take_preflight(const struct check *check)
 		return -1;
 	pins = cJSON_GetObjectItemCaseSensitive(value, "pins");
 	if (!cJSON_IsObject(pins) ||
-	    !cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(pins,
-	    "request")) ||
+	    !cJSON_IsObject(
+		cJSON_GetObjectItemCaseSensitive(pins, "request")) ||
 	    !cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(pins, "tools")))
 		return shape_refuse(check->fail, value, "preflight",
 		    "what agent-preflight added, unchanged");
@@ -418,20 +456,20 @@ take_members(const struct check *check)
 	    take_list(check, &toolkits_rule, &task->toolkits) < 0 ||
 	    take_list(check, &tools_rule, &task->tools) < 0 ||
 	    take_text(check, &model_rule, true,
-	    config != NULL ? config->model : NULL, &task->model) < 0 ||
+		config != NULL ? config->model : NULL, &task->model) < 0 ||
 	    take_effort(check) < 0 ||
 	    take_integer(check, "max_tokens", 1, TASK_REPLY_MAX,
-	    config != NULL ? config->max_tokens : 0, &task->max_tokens) < 0 ||
+		config != NULL ? config->max_tokens : 0,
+		&task->max_tokens) < 0 ||
 	    take_text(check, &system_rule, false, NULL, &task->system) < 0 ||
 	    take_text(check, &key_rule, false, NULL, &task->key) < 0 ||
 	    take_text(check, &queue_rule, true,
-	    config != NULL ? "default" : NULL, &task->queue) < 0 ||
+		config != NULL ? "default" : NULL, &task->queue) < 0 ||
 	    take_integer(check, "priority", 0, TASK_PRIORITY_MAX,
-	    TASK_PRIORITY_DEFAULT, &task->priority) < 0 ||
+		TASK_PRIORITY_DEFAULT, &task->priority) < 0 ||
 	    take_time(check, "not_before", &task->not_before) < 0 ||
 	    take_time(check, "deadline", &task->deadline) < 0 ||
-	    take_budget(check) < 0 ||
-	    take_labels(check) < 0 ||
+	    take_budget(check) < 0 || take_labels(check) < 0 ||
 	    take_preflight(check) < 0)
 		return -1;
 	if (task->deadline != 0 && task->deadline <= task->not_before)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * task: what a user hands over, checked. Pure.
  *
@@ -17,11 +18,11 @@
 #include "common/base/fail.h"
 
 enum task_state {
-	TASK_QUEUED,    /* ready, or due later */
-	TASK_RUNNING,   /* a worker has it */
-	TASK_WAITING,   /* for a person, a connection, a timer, a rate limit */
+	TASK_QUEUED,  /* ready, or due later */
+	TASK_RUNNING, /* a worker has it */
+	TASK_WAITING, /* for a person, a connection, a timer, a rate limit */
 	TASK_COMPLETED,
-	TASK_BLOCKED,   /* the model said that it cannot go on, and why */
+	TASK_BLOCKED, /* the model said that it cannot go on, and why */
 	TASK_FAILED,
 	TASK_CANCELLED,
 };
@@ -36,7 +37,7 @@ task_state_parse(const char *name, enum task_state *ret_state);
 bool
 task_state_final(enum task_state state); /* completed and what follows it */
 
-#define TASK_USER_MAX 128   /* bytes, and so on below */
+#define TASK_USER_MAX 128 /* bytes, and so on below */
 #define TASK_KEY_MAX 200
 #define TASK_QUEUE_MAX 64
 #define TASK_GOAL_MAX 100000
@@ -44,13 +45,14 @@ task_state_final(enum task_state state); /* completed and what follows it */
 #define TASK_MODEL_MAX 128
 #define TASK_TOOLKITS_MAX 32 /* entries */
 #define TASK_TOOLKIT_MAX 64
-#define TASK_TOOLS_MAX 128   /* entries */
+#define TASK_TOOLS_MAX 128 /* entries */
 #define TASK_TOOL_MAX 128
-#define TASK_LABELS_MAX 32   /* members */
+#define TASK_LABELS_MAX 32     /* members */
 #define TASK_REPLY_MAX 1000000 /* max_tokens */
 #define TASK_PRIORITY_MAX 9
 #define TASK_PRIORITY_DEFAULT 5
-#define TASK_TURNS_DEFAULT 200 /* every task has one: a model that never stops
+#define TASK_TURNS_DEFAULT \
+	200 /* every task has one: a model that never stops
                                 * comes to an end */
 #define TASK_TURNS_MAX 100000
 #define TASK_TOKENS_MAX 1000000000000
@@ -59,21 +61,22 @@ task_state_final(enum task_state state); /* completed and what follows it */
 
 /* The strings belong to the doc and live as long as it. */
 struct task {
-	cJSON *doc;          /* the checked task, every default filled in, members
+	cJSON *doc;       /* the checked task, every default filled in, members
 	                      * in the order of agent-task(5), without "preflight";
 	                      * its text is the task's identity for --key */
-	cJSON *preflight;    /* what agent-preflight added, or NULL */
+	cJSON *preflight; /* what agent-preflight added, or NULL */
 	const char *user, *goal, *model, *queue;
-	const char *effort;  /* NULL: not set */
-	const char *key;     /* NULL: none */
-	const char *system;  /* NULL: none */
+	const char *effort;    /* NULL: not set */
+	const char *key;       /* NULL: none */
+	const char *system;    /* NULL: none */
 	const cJSON *toolkits; /* array of strings, may be empty */
-	const cJSON *tools;    /* array of strings, names or globs, or empty: all */
-	int64_t priority;    /* 0 (last) to 9 (first), default 5 */
-	int64_t not_before;  /* wall milliseconds, 0: now */
-	int64_t deadline;    /* wall milliseconds, 0: none */
+	const cJSON
+	    *tools;       /* array of strings, names or globs, or empty: all */
+	int64_t priority; /* 0 (last) to 9 (first), default 5 */
+	int64_t not_before; /* wall milliseconds, 0: now */
+	int64_t deadline;   /* wall milliseconds, 0: none */
 	int64_t max_tokens;
-	int64_t budget_turns;    /* always set */
+	int64_t budget_turns;                  /* always set */
 	int64_t budget_tokens, budget_seconds; /* 0: none */
 	int64_t budget_nano_usd; /* billionths of a dollar, 0: none */
 };

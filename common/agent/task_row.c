@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: an engine fills a row from a task and from its agent, and the
  * row is written as the members of one JSON object, so that a reader cannot
@@ -18,8 +19,9 @@ row_cut(char *target, size_t size, const char *text)
 	size_t length = strcspn(text, "\r\n");
 
 	if (length >= size)
-		for (length = size - 1; length &&
-		    ((unsigned char)text[length] & 0xc0) == 0x80; length--)
+		for (length = size - 1;
+		     length && ((unsigned char)text[length] & 0xc0) == 0x80;
+		     length--)
 			;
 	memcpy(target, text, length);
 	target[length] = '\0';
@@ -49,8 +51,7 @@ row_follow(struct task_row *row, const struct agent *agent, int64_t now)
 	agent_summary(agent, &summary);
 	row->state = summary.state;
 	row->due = summary.due;
-	if (row->state == TASK_QUEUED &&
-	    agent_task(agent)->not_before > now)
+	if (row->state == TASK_QUEUED && agent_task(agent)->not_before > now)
 		row->due = agent_task(agent)->not_before;
 	row->updated_at = now;
 	row->turns = summary.turns;

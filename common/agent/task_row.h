@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * task_row: what every engine keeps and shows of a task besides its journal. Pure.
  */
@@ -15,18 +16,18 @@
 struct task_row {
 	struct id id;
 	char user[TASK_USER_MAX + 1], queue[TASK_QUEUE_MAX + 1];
-	char key[TASK_KEY_MAX + 1];  /* "" for none */
-	char reason[128];            /* cut; why it waits or ended */
-	char title[81];              /* the goal's first line, cut */
+	char key[TASK_KEY_MAX + 1]; /* "" for none */
+	char reason[128];           /* cut; why it waits or ended */
+	char title[81];             /* the goal's first line, cut */
 	enum task_state state;
 	uint8_t priority;
 	int64_t created_at, updated_at;
-	int64_t due;       /* QUEUED or WAITING: becomes ready then; 0: QUEUED is
+	int64_t due;      /* QUEUED or WAITING: becomes ready then; 0: QUEUED is
 	                    * ready now, WAITING never by itself */
-	uint64_t seq;      /* of the last event */
-	uint64_t fence;    /* of the last lease */
-	struct id worker;  /* RUNNING: who has it */
-	uint64_t order;    /* the store's: fair-share position while ready */
+	uint64_t seq;     /* of the last event */
+	uint64_t fence;   /* of the last lease */
+	struct id worker; /* RUNNING: who has it */
+	uint64_t order;   /* the store's: fair-share position while ready */
 	int64_t turns, calls, calls_unknown, input_tokens, output_tokens,
 	    cache_read_tokens, cache_write_tokens, nano_usd;
 };

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: the folded state as others see it: a summary, the next
  * request's body, one call, a dump for tests. Nothing here changes the state.
@@ -62,7 +63,8 @@ agent_accepts(const struct agent *agent, const char *signal, const char *call,
 	if (!known[i])
 		return fail_set(fail, FAIL_NEVER, "unknown_signal",
 		    "\"%s\" is not a signal: use cancel, pause, resume, "
-		    "approve or deny", signal);
+		    "approve or deny",
+		    signal);
 	if (task_state_final(agent->state))
 		return fail_set(fail, FAIL_NO, "task_ended",
 		    "the task has ended (%s)", task_state_name(agent->state));
@@ -77,8 +79,9 @@ agent_accepts(const struct agent *agent, const char *signal, const char *call,
 	    !agent_asked_call(agent, call))
 		return fail_set(fail, FAIL_NO, "wrong_state",
 		    "no call of the task %s: name one with --call that the "
-		    "task waits for", call ? "of that id waits for a decision" :
-		    "waits for a decision, or several do");
+		    "task waits for",
+		    call ? "of that id waits for a decision"
+			 : "waits for a decision, or several do");
 	return 0;
 }
 
@@ -94,13 +97,14 @@ agent_result_block(struct buf *buf, const char *call, const char *text,
 	json_quote(buf, call, strlen(call));
 	buf_add_string(buf, ",\"content\":");
 	if (is_cut) {
-		for (keep = limit; keep && ((unsigned char)text[keep] &
-			0xc0) == 0x80; keep--)
+		for (keep = limit;
+		     keep && ((unsigned char)text[keep] & 0xc0) == 0x80; keep--)
 			;
 		buf_add(&cut, text, keep);
-		buf_print(&cut, "\n[cut here: the first %zu of %zu bytes are "
-		    "shown; ask for less at a time to see the rest]", keep,
-		    length);
+		buf_print(&cut,
+		    "\n[cut here: the first %zu of %zu bytes are "
+		    "shown; ask for less at a time to see the rest]",
+		    keep, length);
 		json_quote(buf, cut.data, cut.length);
 		buf_release(&cut);
 	} else {
@@ -132,8 +136,9 @@ agent_summary(const struct agent *agent, struct agent_summary *ret)
 	};
 	if (agent->state == TASK_WAITING) {
 		limit = agent_time_limit(agent);
-		ret->due = agent->due && (!limit || agent->due < limit) ?
-		    agent->due : limit;
+		ret->due = agent->due && (!limit || agent->due < limit)
+		    ? agent->due
+		    : limit;
 	}
 }
 
@@ -152,11 +157,9 @@ dump_call(cJSON *calls, const struct call *call)
 	cJSON_AddNumberToObject(item, "attempt", call->attempt);
 	cJSON_AddNumberToObject(item, "failed", call->failed);
 	cJSON_AddNumberToObject(item, "lost", call->lost);
-	cJSON_AddNumberToObject(item, "not_before",
-	    (double)call->not_before);
+	cJSON_AddNumberToObject(item, "not_before", (double)call->not_before);
 	if (call->connection)
-		cJSON_AddStringToObject(item, "connection",
-		    call->connection);
+		cJSON_AddStringToObject(item, "connection", call->connection);
 	if (call->error)
 		cJSON_AddStringToObject(item, "error", call->error);
 	if (call->block)
@@ -220,8 +223,7 @@ agent_dump(const struct agent *agent)
 	char *text;
 	size_t i;
 
-	cJSON_AddStringToObject(dump, "state",
-	    task_state_name(agent->state));
+	cJSON_AddStringToObject(dump, "state", task_state_name(agent->state));
 	cJSON_AddStringToObject(dump, "step", steps[agent->step]);
 	dump_numbers(dump, agent);
 	dump_string(dump, "reason", agent->reason);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * worker_options: what agent-worker is told to do, whatever the engine.
  */
@@ -8,11 +9,11 @@
 #include <stddef.h>
 
 struct worker_options {
-	const char *const *queues;  /* count 0: all */
+	const char *const *queues; /* count 0: all */
 	size_t queue_count;
-	bool verbose;               /* log each event of a task */
-	bool once;                  /* one task, then end */
-	bool exit_when_idle;        /* end when nothing is ready and nothing runs */
+	bool verbose;        /* log each event of a task */
+	bool once;           /* one task, then end */
+	bool exit_when_idle; /* end when nothing is ready and nothing runs */
 };
 
 #endif

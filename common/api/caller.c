@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * The proxy's header wins over a token, since the proxy may pass on a token
  * that is not ours. From any other address the header is as good as not there.
@@ -82,8 +83,9 @@ is_within(const struct network *network, const struct network *address)
 	unsigned whole = network->bits / 8, rest = network->bits % 8;
 
 	return memcmp(network->bytes, address->bytes, whole) == 0 &&
-	    (!rest || ((network->bytes[whole] ^ address->bytes[whole]) >>
-	        (8 - rest)) == 0);
+	    (!rest ||
+		((network->bytes[whole] ^ address->bytes[whole]) >>
+		    (8 - rest)) == 0);
 }
 
 static bool
@@ -116,7 +118,8 @@ read_proxies(struct callers *callers, const char *text, struct fail *fail)
 			&callers->proxies[callers->proxy_count++]))
 			result = fail_set(fail, FAIL_NEVER, "invalid_gateway",
 			    "AGENT_GATEWAY_PROXIES must be up to %d addresses "
-			    "or networks, not \"%.100s\"", PROXIES_MAX, word);
+			    "or networks, not \"%.100s\"",
+			    PROXIES_MAX, word);
 	}
 	free(copy);
 	return result;
@@ -131,12 +134,13 @@ read_header(struct callers *callers, const char *name, struct fail *fail)
 	for (i = 5; callers->header[i]; i++) {
 		char c = callers->header[i];
 
-		callers->header[i] = c == '-' ? '_' :
-		    (char)toupper((unsigned char)c);
+		callers->header[i] = c == '-' ? '_'
+					      : (char)toupper((unsigned char)c);
 		if (c != '-' && !isalnum((unsigned char)c))
 			return fail_set(fail, FAIL_NEVER, "invalid_gateway",
 			    "AGENT_GATEWAY_USER_HEADER must be the name of a "
-			    "header, not \"%.100s\"", name);
+			    "header, not \"%.100s\"",
+			    name);
 	}
 	if (callers->proxy_count == 0)
 		return fail_set(fail, FAIL_NEVER, "invalid_gateway",
@@ -236,8 +240,9 @@ identify(struct callers *callers, char *const *env, int64_t now,
 {
 	const char *credential = cgi_variable(env, "HTTP_AUTHORIZATION");
 	const char *user = callers->header &&
-	    from_proxy(callers, cgi_variable(env, "REMOTE_ADDR")) ?
-	    cgi_variable(env, callers->header) : NULL;
+		from_proxy(callers, cgi_variable(env, "REMOTE_ADDR"))
+	    ? cgi_variable(env, callers->header)
+	    : NULL;
 
 	if (user && *user) {
 		if (strlen(user) > TASK_USER_MAX || !task_user_fine(user))
@@ -265,8 +270,9 @@ callers_identify(struct callers *callers, char *const *env,
 
 	if (identify(callers, env, now, ret_user, fail) < 0)
 		return -1;
-	if (!callers->limit.per_minute || rate_take(callers->folder,
-		&callers->limit, ret_user, now, &wait, fail) == 0)
+	if (!callers->limit.per_minute ||
+	    rate_take(callers->folder, &callers->limit, ret_user, now, &wait,
+		fail) == 0)
 		return 0;
 	*ret_retry = (wait + 999) / 1000;
 	return -1;

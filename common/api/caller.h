@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * caller: whose request it is, and whether he makes too many.
  *

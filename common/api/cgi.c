@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * Strict where a request could be meant in two ways: a parameter that is not
  * known or comes twice is refused, so that a misspelt filter is not a list of
@@ -83,8 +84,8 @@ take_pair(const char *pair, size_t length, const char *const *names,
 	if (!name || !value) {
 		fail_set(fail, FAIL_NEVER, "bad_request",
 		    "the query has \"%.*s\", which is not NAME=VALUE in "
-		    "percent-encoded UTF-8", (int)(length > 60 ? 60 : length),
-		    pair);
+		    "percent-encoded UTF-8",
+		    (int)(length > 60 ? 60 : length), pair);
 		goto out;
 	}
 	for (i = 0; names[i] && strcmp(names[i], name) != 0; i++)
@@ -116,8 +117,8 @@ cgi_query(const char *query, const char *const *names, char **ret_values,
 		ret_values[count++] = NULL;
 	for (; query && *query; query += length) {
 		length = strcspn(query, "&");
-		if (length && take_pair(query, length, names, ret_values,
-			fail) < 0)
+		if (length &&
+		    take_pair(query, length, names, ret_values, fail) < 0)
 			goto failed;
 		if (query[length] == '&')
 			length++;
@@ -145,8 +146,8 @@ cgi_number(const char *name, const char *text, int64_t least, int64_t most,
 	    number < least || number > most)
 		return fail_set(fail, FAIL_NEVER, "bad_request",
 		    "%s must be a whole number from %lld to %lld, not "
-		    "\"%.60s\"", name, (long long)least, (long long)most,
-		    text);
+		    "\"%.60s\"",
+		    name, (long long)least, (long long)most, text);
 	*ret_number = number;
 	return 0;
 }
@@ -183,8 +184,7 @@ cgi_matches(const char *header, const char *etag)
 			return true;
 		if (item.length > 2 && strncmp(item.at, "W/", 2) == 0)
 			item = (struct span){ item.at + 2, item.length - 2 };
-		if (item.length == length &&
-		    memcmp(item.at, etag, length) == 0)
+		if (item.length == length && memcmp(item.at, etag, length) == 0)
 			return true;
 	}
 	return false;
@@ -209,9 +209,10 @@ cgi_request_id(const char *text)
 {
 	size_t length = text ? strlen(text) : 0;
 
-	return length > 0 && length <= 64 && strspn(text,
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-	    "._-") == length;
+	return length > 0 && length <= 64 &&
+	    strspn(text,
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+		"._-") == length;
 }
 
 /* ---- answers ---- */
@@ -220,10 +221,15 @@ static const struct {
 	int status;
 	const char *words;
 } words[] = {
-	{ 200, "OK" }, { 304, "Not Modified" }, { 400, "Bad Request" },
-	{ 401, "Unauthorized" }, { 404, "Not Found" },
-	{ 405, "Method Not Allowed" }, { 429, "Too Many Requests" },
-	{ 500, "Internal Server Error" }, { 503, "Service Unavailable" },
+	{ 200, "OK" },
+	{ 304, "Not Modified" },
+	{ 400, "Bad Request" },
+	{ 401, "Unauthorized" },
+	{ 404, "Not Found" },
+	{ 405, "Method Not Allowed" },
+	{ 429, "Too Many Requests" },
+	{ 500, "Internal Server Error" },
+	{ 503, "Service Unavailable" },
 };
 
 static const char *
@@ -238,8 +244,7 @@ words_of(int status)
 }
 
 void
-cgi_answer(struct buf *out, const struct cgi_answer *answer,
-    struct span body)
+cgi_answer(struct buf *out, const struct cgi_answer *answer, struct span body)
 {
 	buf_print(out, "Status: %d %s\r\n", answer->status,
 	    words_of(answer->status));
@@ -277,10 +282,14 @@ status_of(const struct fail *fail)
 		const char *type;
 		int status;
 	} types[] = {
-		{ "bad_request", 400 }, { "unauthorized", 401 },
-		{ "no_task", 404 }, { "no_result", 404 },
-		{ "not_found", 404 }, { "method_not_allowed", 405 },
-		{ "rate_limited", 429 }, { "too_many_waiting", 503 },
+		{ "bad_request", 400 },
+		{ "unauthorized", 401 },
+		{ "no_task", 404 },
+		{ "no_result", 404 },
+		{ "not_found", 404 },
+		{ "method_not_allowed", 405 },
+		{ "rate_limited", 429 },
+		{ "too_many_waiting", 503 },
 	};
 	size_t i;
 
@@ -304,7 +313,7 @@ cgi_error(struct buf *out, const struct cgi_answer *answer,
 	if (whole.status == 500) {
 		type = "internal";
 		message = "the gateway is broken or badly configured; its log "
-		    "says how";
+			  "says how";
 	} else if (whole.status == 503 &&
 	    strcmp(fail->type, "too_many_waiting") != 0) {
 		message = "the tasks cannot be read at the moment: try again";

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * cgi: a request of CGI/1.1 read, and an answer written. Pure.
  *
@@ -47,17 +48,16 @@ cgi_request_id(const char *text);
 
 struct cgi_answer {
 	int status;
-	const char *type;       /* of the body; NULL: there is no body */
+	const char *type; /* of the body; NULL: there is no body */
 	const char *request_id;
 	const char *etag, *allow; /* NULL: none */
-	int64_t retry_after;    /* seconds, 0: none */
-	bool head;              /* the body is only counted */
-	bool stream;            /* the body follows, its length is not known */
+	int64_t retry_after;      /* seconds, 0: none */
+	bool head;                /* the body is only counted */
+	bool stream; /* the body follows, its length is not known */
 };
 
 void
-cgi_answer(struct buf *out, const struct cgi_answer *answer,
-    struct span body);
+cgi_answer(struct buf *out, const struct cgi_answer *answer, struct span body);
 
 /* The answer for an error, ANSWER having what is not said by FAIL: the status
  * is FAIL's. What went wrong inside (500, 503) is told in general: the words

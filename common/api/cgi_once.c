@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: a wait is this process asleep. Each commit wakes it, but it
  * looks at the store ten times a second at most, and reads its task only when
@@ -33,8 +34,8 @@ take_place(bool *ret_taken, struct fail *fail)
 	int fd;
 
 	*ret_taken = true;
-	if (callers_number("AGENT_GATEWAY_WAITING", WAITING_MAX,
-		USUAL_WAITING, &most, fail) < 0)
+	if (callers_number("AGENT_GATEWAY_WAITING", WAITING_MAX, USUAL_WAITING,
+		&most, fail) < 0)
 		return -1;
 	if (!folder || !*folder)
 		return 0;
@@ -66,8 +67,8 @@ reader_gone(void)
 
 /* Until the task has changed, or the time is over, or nobody listens. */
 static int
-await(struct readings *readings, const struct reading *reading,
-    bool *ret_gone, struct fail *fail)
+await(struct readings *readings, const struct reading *reading, bool *ret_gone,
+    struct fail *fail)
 {
 	const struct timespec rest = { .tv_nsec = LOOK_MS * 1000000 };
 	struct engine_look look = { .id = reading->look.id };
@@ -131,8 +132,8 @@ responder_once(struct readings *readings, struct fail *fail)
 	int result = go_on(readings, reading, fail);
 
 	if (reading->fail.kind)
-		log_line("error", "request", "type", reading->fail.type, "message",
-		    reading->fail.message, NULL);
+		log_line("error", "request", "type", reading->fail.type,
+		    "message", reading->fail.message, NULL);
 	if (result == 0)
 		result = send_out(reading, fail);
 	if (result < 0 && errno == EPIPE)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: one thread and one epoll loop. libfcgi reads and writes the
  * records; it does so blocking, so it is called only when a request's bytes
@@ -35,21 +36,21 @@
 
 #define USUAL_WAITING 1024
 #define WAITING_MAX 100000
-#define OWN_FILES 64     /* descriptors that are not requests */
-#define GATHER_MS 25     /* from a change until the look */
-#define POLL_MS 1000     /* between looks without a change */
-#define LOOK_COUNT 256   /* tasks in one transaction */
-#define ASK_COUNT 8      /* the same, where there is nothing to watch */
+#define OWN_FILES 64   /* descriptors that are not requests */
+#define GATHER_MS 25   /* from a change until the look */
+#define POLL_MS 1000   /* between looks without a change */
+#define LOOK_COUNT 256 /* tasks in one transaction */
+#define ASK_COUNT 8    /* the same, where there is nothing to watch */
 #define ASK_MS (POLL_MS / 5)
-#define PIECE 16384      /* of an answer; a socket that can be written has it */
-#define READ_SECONDS 5   /* for the rest of a request that has begun */
+#define PIECE 16384    /* of an answer; a socket that can be written has it */
+#define READ_SECONDS 5 /* for the rest of a request that has begun */
 #define STDIN_MAX (1u << 20)
 
 struct request {
 	struct responder *responder;
 	struct request *next, *previous;
 	struct watch watch;
-	struct timer timer;      /* while it waits */
+	struct timer timer; /* while it waits */
 	FCGX_Request fcgi;
 	struct reading *reading; /* NULL: not read yet */
 	size_t sent;             /* of reading->out */
@@ -65,9 +66,9 @@ struct responder {
 	struct timer look;
 	struct request *requests;
 	int64_t open, most_open, waiting, most_waiting;
-	bool shut;               /* no more come in until one has ended */
+	bool shut; /* no more come in until one has ended */
 	bool closing, look_soon;
-	uint64_t round;          /* of looks at all that wait */
+	uint64_t round; /* of looks at all that wait */
 };
 
 static void
@@ -150,10 +151,11 @@ send_piece(struct request *request)
 
 	if (size > PIECE)
 		size = PIECE;
-	if (size && (FCGX_PutStr(out->data + request->sent, (int)size,
-		request->fcgi.out) < 0 ||
-	    (request->reading->next != READING_DONE &&
-	        FCGX_FFlush(request->fcgi.out) < 0))) {
+	if (size &&
+	    (FCGX_PutStr(out->data + request->sent, (int)size,
+		 request->fcgi.out) < 0 ||
+		(request->reading->next != READING_DONE &&
+		    FCGX_FFlush(request->fcgi.out) < 0))) {
 		request_free(request);
 		return false;
 	}
@@ -257,8 +259,9 @@ request_read(struct request *request)
 	if (FCGX_Accept_r(&request->fcgi) < 0)
 		return false;
 	/* a body left unread would cut the answer off */
-	while (left-- && FCGX_GetStr(ignored, sizeof(ignored),
-		request->fcgi.in) == sizeof(ignored))
+	while (left-- &&
+	    FCGX_GetStr(ignored, sizeof(ignored), request->fcgi.in) ==
+		sizeof(ignored))
 		;
 	return left > 0;
 }
@@ -295,7 +298,8 @@ request_new(struct responder *responder, int fd)
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	*request = (struct request){ .responder = responder,
 		.next = responder->requests };
-	request->watch = (struct watch){ .fd = fd, .ready = request_ready,
+	request->watch = (struct watch){ .fd = fd,
+		.ready = request_ready,
 		.context = request };
 	request->timer = (struct timer){ .fire = request_time,
 		.context = request };
@@ -331,8 +335,8 @@ door_ready(void *context, uint32_t events)
 
 /* Up to MOST requests that wait and were not looked at in this round. */
 static size_t
-gather(struct responder *responder, struct request **next,
-    struct request **ret, struct engine_look *looks, size_t most)
+gather(struct responder *responder, struct request **next, struct request **ret,
+    struct engine_look *looks, size_t most)
 {
 	struct request *request = *next;
 	size_t count = 0;
@@ -365,15 +369,17 @@ look_at_all(struct responder *responder)
 	while (request && (watched || clock_boot() < until)) {
 		count = gather(responder, &request, looked_at, looks,
 		    watched ? LOOK_COUNT : ASK_COUNT);
-		if (count && engine_look(responder->readings->engine, looks,
-			count, &fail) < 0) {
+		if (count &&
+		    engine_look(responder->readings->engine, looks, count,
+			&fail) < 0) {
 			tell(&fail);
 			break;
 		}
 		for (i = 0; i < count; i++)
 			looked_at[i]->changed = looked_at[i]->changed ||
-			    !looks[i].found || looks[i].version !=
-			    looked_at[i]->reading->look.version;
+			    !looks[i].found ||
+			    looks[i].version !=
+				looked_at[i]->reading->look.version;
 	}
 	free(looks);
 	return request == NULL;
@@ -405,8 +411,8 @@ watch_engine(struct responder *responder)
 		return;
 	if (engine_watch(responder->readings->engine, &responder->change.fd,
 		&fail) < 0 ||
-	    (responder->change.fd >= 0 && loop_watch(responder->loop,
-		&responder->change, &fail) < 0))
+	    (responder->change.fd >= 0 &&
+		loop_watch(responder->loop, &responder->change, &fail) < 0))
 		tell(&fail);
 }
 
@@ -435,8 +441,7 @@ store_changed(void *context, uint32_t events)
 	if (responder->look_soon)
 		return;
 	responder->look_soon = true;
-	loop_timer(responder->loop, &responder->look,
-	    clock_boot() + GATHER_MS);
+	loop_timer(responder->loop, &responder->look, clock_boot() + GATHER_MS);
 }
 
 /* ---- begin and end ---- */
@@ -455,8 +460,7 @@ close_door(void *context, int number)
 	loop_unwatch(responder->loop, &responder->door);
 	for (request = responder->requests; request; request = next) {
 		next = request->next;
-		if (!request->waiting ||
-		    request->reading->next != READING_WAIT)
+		if (!request->waiting || request->reading->next != READING_WAIT)
 			continue;
 		idle = request->sent == request->reading->out.length;
 		reading_end(responder->readings, request->reading);
@@ -474,26 +478,33 @@ begin(struct responder *responder, struct fail *fail)
 	socklen_t size = sizeof(listening);
 
 	if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_ACCEPTCONN, &listening,
-		&size) < 0 || !listening)
+		&size) < 0 ||
+	    !listening)
 		return fail_set(fail, FAIL_NEVER, "usage",
 		    "standard input is no listening socket: let the web "
 		    "server start it, or spawn-fcgi");
-	if (callers_number("AGENT_GATEWAY_WAITING", WAITING_MAX,
-		USUAL_WAITING, &responder->most_waiting, fail) < 0)
+	if (callers_number("AGENT_GATEWAY_WAITING", WAITING_MAX, USUAL_WAITING,
+		&responder->most_waiting, fail) < 0)
 		return -1;
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
-		return fail_errno(fail, "unable to see how many files may be "
+		return fail_errno(fail,
+		    "unable to see how many files may be "
 		    "open");
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
-	responder->most_open = files.rlim_cur > WAITING_MAX ? WAITING_MAX :
-	    (int64_t)files.rlim_cur - OWN_FILES;
+	responder->most_open = files.rlim_cur > WAITING_MAX
+	    ? WAITING_MAX
+	    : (int64_t)files.rlim_cur - OWN_FILES;
 	fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
 	FCGX_Init();
 	responder->door = (struct watch){ .fd = STDIN_FILENO,
-		.events = EPOLLIN, .ready = door_ready, .context = responder };
-	responder->change = (struct watch){ .fd = -1, .events = EPOLLIN,
-		.ready = store_changed, .context = responder };
+		.events = EPOLLIN,
+		.ready = door_ready,
+		.context = responder };
+	responder->change = (struct watch){ .fd = -1,
+		.events = EPOLLIN,
+		.ready = store_changed,
+		.context = responder };
 	responder->look = (struct timer){ .fire = look_now,
 		.context = responder };
 	if (loop_open(&responder->loop, fail) < 0 ||

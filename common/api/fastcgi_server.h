@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * responder: brings requests to reading.h and its answers back: one request of
  * CGI/1.1, or many of FastCGI in a process that stays.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: the generic cell rate algorithm. Of each caller one time is
  * kept: when he will have used up nothing. A request moves it on by the time
@@ -111,8 +112,8 @@ rate_take(const char *folder, const struct rate_limit *limit,
 		*ret_wait = (wait + 999) / 1000;
 		fail_set(fail, FAIL_NOT_NOW, "rate_limited",
 		    "too many requests: at most %lld a minute are answered, "
-		    "%lld at once", (long long)limit->per_minute,
-		    (long long)limit->burst);
+		    "%lld at once",
+		    (long long)limit->per_minute, (long long)limit->burst);
 	} else {
 		result = 0;
 	}

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * rate: how many requests each caller makes, counted across all processes
  * that share a folder.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: a request is checked from the outside in: route, method,
  * caller, parameters, and then whether the task is the caller's. What is
@@ -21,9 +22,9 @@
 #include "common/json/json.h"
 
 #define BODY_MAX ((size_t)EVENT_MAX + (64u << 20))
-#define PAGE_BYTES (4u << 20)    /* of events in one answer, about */
+#define PAGE_BYTES (4u << 20)     /* of events in one answer, about */
 #define STREAM_BYTES (256u << 10) /* of a stream before it is sent, about */
-#define ALIVE_MS 5000            /* between signs of life in a stream */
+#define ALIVE_MS 5000             /* between signs of life in a stream */
 #define SOON_MS 250
 #define PREFIX "/v1/tasks"
 
@@ -35,13 +36,13 @@ struct reading_private {
 	enum route route;
 	struct cgi_answer answer;
 	char request_id[65];
-	char *id;             /* of the task */
-	char *if_none_match;  /* or NULL */
+	char *id;            /* of the task */
+	char *if_none_match; /* or NULL */
 	char *values[PARAMETERS];
 	int64_t after, limit, wait;
 	bool stream;
-	bool begun;           /* the headers of a stream are out */
-	int64_t deadline;     /* of the wait, or of the next sign of life; 0:
+	bool begun;       /* the headers of a stream are out */
+	int64_t deadline; /* of the wait, or of the next sign of life; 0:
 	                       * not set yet */
 };
 
@@ -74,14 +75,13 @@ find_route(const char *path, char **ret_id)
 }
 
 static int
-check_method(struct reading_private *own, const char *method,
-    struct fail *fail)
+check_method(struct reading_private *own, const char *method, struct fail *fail)
 {
 	own->answer.head = method && strcmp(method, "HEAD") == 0;
 	if (own->answer.head || (method && strcmp(method, "GET") == 0))
 		return 0;
-	own->answer.allow = own->route == ROUTE_LIST ? "GET, HEAD, POST" :
-	    "GET, HEAD";
+	own->answer.allow = own->route == ROUTE_LIST ? "GET, HEAD, POST"
+						     : "GET, HEAD";
 	return fail_set(fail, FAIL_NEVER, "method_not_allowed",
 	    "this route takes %s only", own->answer.allow);
 }
@@ -90,12 +90,15 @@ check_method(struct reading_private *own, const char *method,
 static int
 read_query(struct reading_private *own, const char *query, struct fail *fail)
 {
-	static const char *const list[] = { "state", "queue", "limit",
-		"before", NULL }, *const task[] = { "wait", NULL },
-		*const events[] = { "after", "limit", "wait", NULL },
-		*const none[] = { NULL };
+	static const char *const list[] = { "state", "queue", "limit", "before",
+		NULL },
+				 *const task[] = { "wait", NULL },
+				 *const events[] = { "after", "limit", "wait",
+					 NULL },
+				 *const none[] = { NULL };
 	static const char *const *const known[] = { [ROUTE_LIST] = list,
-		[ROUTE_TASK] = task, [ROUTE_EVENTS] = events,
+		[ROUTE_TASK] = task,
+		[ROUTE_EVENTS] = events,
 		[ROUTE_RESULT] = none };
 	static const int places[][PARAMETERS] = {
 		[ROUTE_LIST] = { STATE, QUEUE, LIMIT, BEFORE },
@@ -122,25 +125,26 @@ check_parameters(struct reading_private *own, char *const *env,
 	if (read_query(own, cgi_variable(env, "QUERY_STRING"), fail) < 0 ||
 	    cgi_number("limit", own->values[LIMIT], 1, 1000, &own->limit,
 		fail) < 0 ||
-	    cgi_number("wait", own->values[WAIT], 0, 20, &own->wait,
-		fail) < 0 ||
+	    cgi_number("wait", own->values[WAIT], 0, 20, &own->wait, fail) <
+		0 ||
 	    cgi_number("after", own->values[AFTER], 0, 1LL << 53, &own->after,
 		fail) < 0 ||
 	    (own->route == ROUTE_EVENTS && last && *last &&
-	        cgi_number("Last-Event-ID", last, 0, 1LL << 53, &own->after,
+		cgi_number("Last-Event-ID", last, 0, 1LL << 53, &own->after,
 		    fail) < 0))
 		return -1;
 	queue = own->values[QUEUE];
-	if (queue && (!*queue || strlen(queue) > TASK_QUEUE_MAX ||
+	if (queue &&
+	    (!*queue || strlen(queue) > TASK_QUEUE_MAX ||
 		strspn(queue, "abcdefghijklmnopqrstuvwxyz0123456789._-") !=
 		    strlen(queue)))
 		return fail_set(fail, FAIL_NEVER, "bad_request",
 		    "queue must be the name of one");
-	own->stream = own->route == ROUTE_EVENTS && cgi_accepts(
-	    cgi_variable(env, "HTTP_ACCEPT"), "text/event-stream");
+	own->stream = own->route == ROUTE_EVENTS &&
+	    cgi_accepts(cgi_variable(env, "HTTP_ACCEPT"), "text/event-stream");
 	if (own->route != ROUTE_EVENTS)
-		own->if_none_match = mem_string(cgi_variable(env,
-		    "HTTP_IF_NONE_MATCH"));
+		own->if_none_match = mem_string(
+		    cgi_variable(env, "HTTP_IF_NONE_MATCH"));
 	return 0;
 }
 
@@ -234,8 +238,10 @@ list(struct readings *readings, struct reading *reading, struct fail *fail)
 {
 	struct reading_private *own = reading->own;
 	struct engine_filter filter = { .user = reading->user,
-		.queue = own->values[QUEUE], .before = own->values[BEFORE],
-		.state = -1, .limit = (size_t)own->limit + 1 };
+		.queue = own->values[QUEUE],
+		.before = own->values[BEFORE],
+		.state = -1,
+		.limit = (size_t)own->limit + 1 };
 	struct buf body = BUF_INIT(BODY_MAX);
 	struct page page = { .body = &body, .limit = (size_t)own->limit };
 	enum task_state state;
@@ -248,8 +254,8 @@ list(struct readings *readings, struct reading *reading, struct fail *fail)
 		filter.state = (int)state;
 	}
 	buf_add_string(&body, "{\"tasks\":[");
-	if (engine_list(readings->engine, &filter, list_task, &page,
-		fail) < 0) {
+	if (engine_list(readings->engine, &filter, list_task, &page, fail) <
+	    0) {
 		if (strcmp(fail->type, "invalid_id") == 0)
 			fail_set(fail, FAIL_NEVER, "bad_request",
 			    "before must be the id of a task");
@@ -277,8 +283,7 @@ task(struct readings *readings, struct reading *reading, struct fail *fail)
 }
 
 static int
-result_of(struct readings *readings, struct reading *reading,
-    struct fail *fail)
+result_of(struct readings *readings, struct reading *reading, struct fail *fail)
 {
 	struct buf task = BUF_INIT(BODY_MAX), body = BUF_INIT(BODY_MAX);
 	struct span whole, id, state, result;
@@ -291,12 +296,15 @@ result_of(struct readings *readings, struct reading *reading,
 	    !json_member(whole, "id", &id) ||
 	    !json_member(whole, "state", &state) ||
 	    !json_member(whole, "result", &result)) {
-		fail_set(fail, FAIL_NO, "no_result", "the task has no result: "
-		    "it is %s", task_state_name(reading->look.state));
+		fail_set(fail, FAIL_NO, "no_result",
+		    "the task has no result: "
+		    "it is %s",
+		    task_state_name(reading->look.state));
 		goto out;
 	}
-	buf_print(&body, "{\"id\":%.*s,\"state\":%.*s,\"result\":",
-	    (int)id.length, id.at, (int)state.length, state.at);
+	buf_print(&body,
+	    "{\"id\":%.*s,\"state\":%.*s,\"result\":", (int)id.length, id.at,
+	    (int)state.length, state.at);
 	buf_add(&body, result.at, result.length);
 	buf_add_string(&body, "}");
 	give(reading, &body);
@@ -312,7 +320,7 @@ out:
 struct events {
 	struct buf *out;
 	int64_t count, limit, last;
-	size_t most;     /* bytes */
+	size_t most; /* bytes */
 	bool stream;
 	bool full, ended;
 };
@@ -398,7 +406,8 @@ page(struct readings *readings, struct reading *reading, struct fail *fail)
 {
 	struct reading_private *own = reading->own;
 	struct buf body = BUF_INIT(BODY_MAX);
-	struct events events = { .out = &body, .limit = own->limit,
+	struct events events = { .out = &body,
+		.limit = own->limit,
 		.most = PAGE_BYTES };
 	int result = -1;
 
@@ -426,8 +435,10 @@ stream(struct readings *readings, struct reading *reading, struct fail *fail)
 {
 	struct reading_private *own = reading->own;
 	struct buf body = BUF_INIT(BODY_MAX);
-	struct events events = { .out = &body, .limit = INT64_MAX,
-		.most = STREAM_BYTES, .stream = true };
+	struct events events = { .out = &body,
+		.limit = INT64_MAX,
+		.most = STREAM_BYTES,
+		.stream = true };
 
 	if (read_events(readings, reading, &events, fail) < 0) {
 		buf_release(&body);
@@ -437,14 +448,15 @@ stream(struct readings *readings, struct reading *reading, struct fail *fail)
 	if (!own->begun) {
 		own->answer.type = "text/event-stream";
 		own->answer.stream = true;
-		cgi_answer(&reading->out, &own->answer,
-		    (struct span){ "", 0 });
+		cgi_answer(&reading->out, &own->answer, (struct span){ "", 0 });
 		own->begun = true;
 	}
 	if (!own->answer.head)
 		buf_add(&reading->out, body.data, body.length);
-	reading->next = own->answer.head || (events.ended && !events.full) ?
-	    READING_DONE : events.full ? READING_MORE : READING_WAIT;
+	reading->next = own->answer.head || (events.ended && !events.full)
+	    ? READING_DONE
+	    : events.full ? READING_MORE
+			  : READING_WAIT;
 	buf_release(&body);
 	return 0;
 }
@@ -462,9 +474,8 @@ answer(struct readings *readings, struct reading *reading, struct fail *fail)
 	case ROUTE_RESULT:
 		return result_of(readings, reading, fail);
 	default:
-		return reading->own->stream ?
-		    stream(readings, reading, fail) :
-		    page(readings, reading, fail);
+		return reading->own->stream ? stream(readings, reading, fail)
+					    : page(readings, reading, fail);
 	}
 }
 
@@ -484,9 +495,9 @@ static int
 open_engine(struct readings *readings, bool *ret_empty, struct fail *fail)
 {
 	*ret_empty = false;
-	if (readings->engine || engine_open(readings->engine_name,
-		readings->folder, ENGINE_READ, readings->config,
-		&readings->engine, fail) == 0)
+	if (readings->engine ||
+	    engine_open(readings->engine_name, readings->folder, ENGINE_READ,
+		readings->config, &readings->engine, fail) == 0)
 		return 0;
 	*ret_empty = strcmp(fail->type, "no_store") == 0;
 	return *ret_empty ? 0 : -1;
@@ -512,14 +523,16 @@ look_and_answer(struct readings *readings, struct reading *reading)
 	if (open_engine(readings, &empty, &fail) < 0)
 		goto failed;
 	if (empty && !own->id) {
-		give(reading, &(struct buf){ .data = nothing,
-		    .length = sizeof(nothing) - 1 });
+		give(reading,
+		    &(struct buf){ .data = nothing,
+			.length = sizeof(nothing) - 1 });
 		return;
 	}
-	if (own->id && !empty && engine_look(readings->engine, &reading->look, 1,
-		&fail) < 0)
+	if (own->id && !empty &&
+	    engine_look(readings->engine, &reading->look, 1, &fail) < 0)
 		goto failed;
-	if (own->id && (!reading->look.found ||
+	if (own->id &&
+	    (!reading->look.found ||
 		strcmp(reading->look.user, reading->user) != 0)) {
 		no_task(reading, &fail);
 		goto failed;
@@ -578,7 +591,7 @@ reading_new(struct readings *readings, char *const *env)
 		fail_set(&fail, FAIL_NO, "not_found", "there is no such route");
 		refuse(reading, &fail);
 	} else if (check_method(own, cgi_variable(env, "REQUEST_METHOD"),
-		&fail) < 0 ||
+		       &fail) < 0 ||
 	    open_callers(readings, &fail) < 0 ||
 	    callers_identify(readings->callers, env, reading->user,
 		&own->answer.retry_after, &fail) < 0 ||
@@ -600,7 +613,8 @@ reading_go_on(struct readings *readings, struct reading *reading)
 		if (own->stream)
 			buf_add_string(&reading->out, ":\n\n");
 		else
-			own->wait = 0; /* what there is, or that there is none */
+			own->wait =
+			    0; /* what there is, or that there is none */
 	}
 	look_and_answer(readings, reading);
 	set_time(reading);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * reading: the GET routes of tasks, answered from an engine. One CGI process
  * and a resident responder answer by the same code, so with the same bytes.
@@ -23,7 +24,7 @@
 #include "common/api/caller.h"
 #include "common/base/buf.h"
 
-struct readings { /* what all of them share */
+struct readings {                         /* what all of them share */
 	const char *engine_name, *folder; /* as engine_open takes them */
 	const struct config *config;
 	const struct fail *broken; /* not NULL: every answer is this error */
@@ -43,11 +44,11 @@ enum reading_next {
 
 struct reading {
 	enum reading_next next;
-	struct buf out;          /* to be sent */
-	int64_t until;           /* boot time */
-	struct engine_look look; /* of the task, as it was seen last */
+	struct buf out;               /* to be sent */
+	int64_t until;                /* boot time */
+	struct engine_look look;      /* of the task, as it was seen last */
 	char user[TASK_USER_MAX + 1]; /* who asks; "" when nobody knows */
-	struct fail fail;        /* why it failed inside; kind 0: it did not */
+	struct fail fail; /* why it failed inside; kind 0: it did not */
 	struct reading_private *own;
 };
 

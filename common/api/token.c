@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: a check looks for the line of the token's id and judges that
  * line only, so that a file of thousands costs microseconds. A change reads
@@ -39,8 +40,7 @@ is_hex(const char *text, size_t length)
 
 /* Only what its owner alone can write is believed. */
 static int
-check_trust(int fd, const char *path, struct stat *ret_seen,
-    struct fail *fail)
+check_trust(int fd, const char *path, struct stat *ret_seen, struct fail *fail)
 {
 	if (fstat(fd, ret_seen) < 0)
 		return fail_errno(fail, "unable to read %s", path);
@@ -67,15 +67,16 @@ read_file(const char *path, struct buf *text, struct stat *ret_seen,
 	if (fd < 0 && errno == ENOENT)
 		return fail_set(fail, FAIL_NEVER, "no_file",
 		    "there is no file of tokens at %s: make it with "
-		    "agent-token new", path);
+		    "agent-token new",
+		    path);
 	if (fd < 0)
 		return fail_errno(fail, "unable to read %s", path);
 	buf_reset(text);
 	if (check_trust(fd, path, ret_seen, fail) == 0 &&
 	    file_read_open(fd, path, text, fail) == 0)
 		result = 0;
-	if (result == 0 && memchr(text->data ? text->data : "", '\0',
-		text->length))
+	if (result == 0 &&
+	    memchr(text->data ? text->data : "", '\0', text->length))
 		result = fail_set(fail, FAIL_NEVER, "invalid_tokens",
 		    "%s: a zero byte", path);
 	if (result == 0)
@@ -130,7 +131,7 @@ parse_line(const char *line, struct token *token, char hash[DIGEST_TEXT])
 	return task_user_fine(token->user) &&
 	    take_time(created, &token->created) &&
 	    (token->revoked || strcmp(expires, "-") == 0 ||
-	        take_time(expires, &token->expires));
+		take_time(expires, &token->expires));
 }
 
 static void
@@ -158,7 +159,7 @@ is_comment(const char *line)
 static int
 each_line(const char *path, const struct buf *text,
     void (*each)(void *context, const char *line, const struct token *token,
-        const char *hash),
+	const char *hash),
     void *context, struct fail *fail)
 {
 	const char *line = text->data, *end = text->data + text->length;
@@ -223,8 +224,8 @@ lock_file(const char *path, int *ret_fd, struct fail *fail)
 
 /* ADDED (NULL: none) is put at the end. */
 static int
-change_file(const char *path, struct change *change,
-    const struct token *added, const char *hash, struct fail *fail)
+change_file(const char *path, struct change *change, const struct token *added,
+    const char *hash, struct fail *fail)
 {
 	struct buf old = BUF_INIT(FILE_MAX_BYTES);
 	struct stat seen;
@@ -235,7 +236,7 @@ change_file(const char *path, struct change *change,
 		return -1;
 	if ((added == NULL || access(path, F_OK) == 0 || errno != ENOENT) &&
 	    (read_file(path, &old, &seen, fail) < 0 ||
-	        each_line(path, &old, copy_line, change, fail) < 0))
+		each_line(path, &old, copy_line, change, fail) < 0))
 		goto out;
 	if (added)
 		write_line(&change->text, added, hash);
@@ -267,7 +268,8 @@ token_new(const char *path, const char *user, int64_t expires, int64_t now,
 	if (strlen(user) > TASK_USER_MAX || !task_user_fine(user))
 		return fail_set(fail, FAIL_NEVER, "invalid_user",
 		    "a user is 1 to %d bytes without commas, control "
-		    "characters or spaces at its ends", TASK_USER_MAX);
+		    "characters or spaces at its ends",
+		    TASK_USER_MAX);
 	memcpy(token.user, user, strlen(user) + 1);
 	digest_random(ID_LENGTH / 2, token.id);
 	digest_random(SECRET_LENGTH / 2, secret);
@@ -383,8 +385,8 @@ tokens_check(struct tokens *tokens, const char *text, int64_t now,
 	struct token token;
 	const char *line;
 
-	if (has_changed(tokens) && read_file(tokens->path, &tokens->text,
-		&tokens->seen, fail) < 0) {
+	if (has_changed(tokens) &&
+	    read_file(tokens->path, &tokens->text, &tokens->seen, fail) < 0) {
 		buf_reset(&tokens->text);
 		return -1;
 	}

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * token: bearer tokens, of which only hashes are kept.
  *
@@ -27,7 +28,7 @@
 #include "common/agent/task.h"
 #include "common/base/fail.h"
 
-#define TOKEN_ID 17    /* and a NUL, so the next one */
+#define TOKEN_ID 17 /* and a NUL, so the next one */
 #define TOKEN_TEXT 86
 
 struct token {

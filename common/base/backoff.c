@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * A header that cannot be read, or that names no time ahead, is as good as
  * none.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * backoff: which answers of a service are worth another try, and when. The
  * policy of the official SDKs (both services' clients come from one
@@ -14,11 +15,11 @@
 #include <stdint.h>
 
 struct backoff_answer {
-	int status;                 /* HTTP status; 0: no answer came */
-	const char *should_retry;   /* header values, NULL when missing */
+	int status;               /* HTTP status; 0: no answer came */
+	const char *should_retry; /* header values, NULL when missing */
 	const char *retry_after;
 	const char *retry_after_ms;
-	int64_t date;               /* now, wall milliseconds */
+	int64_t date; /* now, wall milliseconds */
 };
 
 bool

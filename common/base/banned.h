@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * banned: calls that write without knowing how much room there is, or that
  * keep state behind the caller's back. Included before everything else.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * Room is doubled, so that adding is constant time on average. The NUL behind
  * the bytes is counted in capacity, never in length or maximum.

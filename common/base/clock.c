@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * The calendar is computed here and not by the C library, whose functions
  * read the environment (TZ). Days are counted in a year that begins in March,
@@ -75,7 +76,8 @@ date_from_days(int64_t days, unsigned *ret_year, unsigned *ret_month,
 	unsigned count = (unsigned)(days + 719468);
 	unsigned era = count / 146097, in_era = count % 146097;
 	unsigned year = (in_era - in_era / 1460 + in_era / 36524 -
-	    in_era / 146096) / 365;
+			    in_era / 146096) /
+	    365;
 	unsigned in_year = in_era - (365 * year + year / 4 - year / 100);
 	unsigned month = (5 * in_year + 2) / 153;
 
@@ -128,7 +130,7 @@ static bool
 parse_date(const char **text, int64_t *ret_days)
 {
 	static const int length[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31,
-	    30, 31 };
+		30, 31 };
 	int year, month, day, last;
 
 	if (!digits(text, 4, &year) || !literal(text, "-") ||
@@ -195,8 +197,7 @@ clock_parse(const char *text, int64_t *ret_wall, struct fail *fail)
 	const char *at = text;
 
 	if (!parse_date(&at, &days) || !literal(&at, "Tt ") ||
-	    !parse_time(&at, &ms) || !parse_offset(&at, &offset) ||
-	    *at != '\0')
+	    !parse_time(&at, &ms) || !parse_offset(&at, &offset) || *at != '\0')
 		return fail_set(fail, FAIL_NEVER, "invalid_time",
 		    "\"%.64s\" is not a time: write it as "
 		    "2026-11-23T20:01:02Z or with an offset such as +02:00",

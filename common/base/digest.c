@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * Nothing is done here but to call nettle and to write bytes as digits.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * digest: SHA-256, and a comparison that takes as long whatever it finds.
  * The only module that sees nettle, which is linked statically: loading

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * A message is first printed to a buffer of its own, so that an argument may
  * be a part of the fail that it goes to, and then cleaned on the way over.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * fail: what went wrong, in a form that a program can print and a caller can
  * act on.
@@ -16,8 +17,8 @@
 
 /* The kind is the exit status of a program that ends because of it. */
 enum fail_kind {
-	FAIL_NO = 1,        /* the answer is no: refused, not found */
-	FAIL_NEVER = 100,   /* bad usage, input or configuration: do not retry */
+	FAIL_NO = 1,      /* the answer is no: refused, not found */
+	FAIL_NEVER = 100, /* bad usage, input or configuration: do not retry */
 	FAIL_NOT_NOW = 111, /* network, lock, disk, upstream: try again */
 };
 

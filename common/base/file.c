@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * What must last is synced twice: the file, and the folder that names it.
  */
@@ -50,7 +51,8 @@ file_read_open(int fd, const char *name, struct buf *buf, struct fail *fail)
 		if (buf->overflow) {
 			fail_set(fail, FAIL_NEVER, "too_large",
 			    "%s is larger than %zu bytes, which is the most "
-			    "that is read here", name, buf->maximum);
+			    "that is read here",
+			    name, buf->maximum);
 			goto out;
 		}
 	}
@@ -111,8 +113,9 @@ sync_folder(const char *path, struct fail *fail)
 	char *folder = NULL;
 	int fd, result = -1;
 
-	folder = !slash ? mem_string(".") : slash == path ? mem_string("/") :
-	    mem_copy(path, (size_t)(slash - path));
+	folder = !slash     ? mem_string(".")
+	    : slash == path ? mem_string("/")
+			    : mem_copy(path, (size_t)(slash - path));
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0) {
 		fail_errno(fail, "unable to open the folder %s", folder);
@@ -231,13 +234,15 @@ check_secret(const char *secret, size_t length, const char *where,
 	    memcmp(secret, placeholder, sizeof(placeholder) - 1) == 0)
 		return fail_set(fail, FAIL_NEVER, "bad_secret",
 		    "the secret in %s is still the example's %s: put the real "
-		    "one in its place", where, placeholder);
+		    "one in its place",
+		    where, placeholder);
 	for (i = 0; i < length; i++)
 		if ((unsigned char)secret[i] < 0x20 || secret[i] == 0x7f)
 			return fail_set(fail, FAIL_NEVER, "bad_secret",
 			    "the secret in %s has a line break or another "
 			    "control character in it: put the secret alone "
-			    "there, in one line", where);
+			    "there, in one line",
+			    where);
 	return 0;
 }
 

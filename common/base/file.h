@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * file: whole files and descriptors.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * The 74 bits behind the time are random for the first id of a millisecond.
  * For the next ones, and while the clock is behind the last id, they are
@@ -17,9 +18,9 @@
 
 static struct {
 	pid_t process;
-	int64_t time;    /* milliseconds of the last id */
-	uint16_t high;   /* its 12 random bits behind the version */
-	uint64_t low;    /* its 62 random bits behind the variant */
+	int64_t time;  /* milliseconds of the last id */
+	uint16_t high; /* its 12 random bits behind the version */
+	uint64_t low;  /* its 62 random bits behind the variant */
 } last;
 
 #define LOW_MAX ((UINT64_C(1) << 62) - 1)

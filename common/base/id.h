@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * id: names for tasks and workers. A UUID of version 7 (RFC 9562): the first
  * 48 bits are the time in milliseconds, so that ids sort by age; the rest is

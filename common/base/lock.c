@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * A lock that is free is one fcntl. When it is not, F_OFD_SETLKW waits in the
  * kernel, in line, and a repeating timer interrupts it so that the time can be
@@ -35,7 +36,7 @@
 struct holder {
 	char pid[16];
 	char command[32];
-	char state;  /* as in /proc/PID/stat */
+	char state; /* as in /proc/PID/stat */
 };
 
 static struct flock
@@ -213,7 +214,8 @@ fail_locked(int fd, int64_t milliseconds, const char *path, struct fail *fail)
 		return fail_set(fail, FAIL_NOT_NOW, "store_locked",
 		    "unable to lock %s within %lld s: it is held by a process "
 		    "that cannot be seen from here (another user's, or in "
-		    "another container)", path, seconds);
+		    "another container)",
+		    path, seconds);
 	if (holder.state == 'T' || holder.state == 't')
 		return fail_set(fail, FAIL_NOT_NOW, "store_locked",
 		    "unable to lock %s within %lld s: process %s (%s) holds it "
@@ -221,8 +223,8 @@ fail_locked(int fd, int64_t milliseconds, const char *path, struct fail *fail)
 		    path, seconds, holder.pid, holder.command, holder.pid);
 	return fail_set(fail, FAIL_NOT_NOW, "store_locked",
 	    "unable to lock %s within %lld s: process %s (%s) holds it; try "
-	    "again, and end that process if it hangs", path, seconds,
-	    holder.pid, holder.command);
+	    "again, and end that process if it hangs",
+	    path, seconds, holder.pid, holder.command);
 }
 
 int

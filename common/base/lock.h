@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * lock: OFD locks on whole files, with a limit to the wait.
  *

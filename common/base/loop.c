@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * Watches stand in a table; the kernel is given a watch's place and the
  * place's generation, which changes whenever a watch leaves it. An event that
@@ -32,7 +33,7 @@
 struct place {
 	struct watch *watch; /* NULL: free */
 	uint32_t generation;
-	size_t next_free;    /* its number, from 1; 0: the last one */
+	size_t next_free; /* its number, from 1; 0: the last one */
 };
 
 struct heap_entry {
@@ -47,14 +48,14 @@ struct loop {
 	size_t place_count, free_place;
 	struct heap_entry *heap; /* timer->slot is the index plus one */
 	size_t heap_count, heap_room;
-	uint64_t order;      /* of the next timer that is set */
-	int64_t floor;       /* time of the turn while it calls, else 0 */
-	struct watch alarm;  /* the timerfd */
-	int64_t armed;       /* what it is set to, NEVER when not */
+	uint64_t order;     /* of the next timer that is set */
+	int64_t floor;      /* time of the turn while it calls, else 0 */
+	struct watch alarm; /* the timerfd */
+	int64_t armed;      /* what it is set to, NEVER when not */
 	struct watch signals;
 	void (*handle)(void *context, int signal);
 	void *handle_context;
-	int made;            /* callbacks of this turn */
+	int made; /* callbacks of this turn */
 };
 
 static void
@@ -135,7 +136,8 @@ take_place(struct loop *loop, struct watch *watch)
 		    sizeof *loop->places);
 		for (i = room; i > loop->place_count; i--) {
 			loop->places[i - 1] = (struct place){
-			    .next_free = loop->free_place };
+				.next_free = loop->free_place
+			};
 			loop->free_place = i;
 		}
 		loop->place_count = room;
@@ -167,7 +169,7 @@ loop_watch(struct loop *loop, struct watch *watch, struct fail *fail)
 	event.data.u64 = (uint64_t)loop->places[slot - 1].generation << 32 |
 	    slot;
 	if (epoll_ctl(loop->epoll, fresh ? EPOLL_CTL_ADD : EPOLL_CTL_MOD,
-	    watch->fd, &event) < 0) {
+		watch->fd, &event) < 0) {
 		if (fresh)
 			leave_place(loop, slot);
 		return fail_errno(fail, "unable to watch descriptor %d",
@@ -241,8 +243,9 @@ loop_timer(struct loop *loop, struct timer *timer, int64_t at)
 		index = timer->slot - 1;
 	else {
 		if (loop->heap_count == loop->heap_room) {
-			loop->heap_room = loop->heap_room > 0 ?
-			    loop->heap_room * 2 : 16;
+			loop->heap_room = loop->heap_room > 0
+			    ? loop->heap_room * 2
+			    : 16;
 			loop->heap = mem_grow(loop->heap, loop->heap_room,
 			    sizeof *loop->heap);
 		}
@@ -282,8 +285,7 @@ signals_ready(void *context, uint32_t events)
 
 int
 loop_signals(struct loop *loop, const int *signals,
-    void (*handle)(void *context, int signal), void *context,
-    struct fail *fail)
+    void (*handle)(void *context, int signal), void *context, struct fail *fail)
 {
 	sigset_t set;
 
@@ -315,8 +317,7 @@ set_alarm(struct loop *loop, int64_t at, struct fail *fail)
 		time.it_value.tv_sec = at / 1000;
 		time.it_value.tv_nsec = at % 1000 * 1000000;
 	}
-	if (timerfd_settime(loop->alarm.fd, TFD_TIMER_ABSTIME, &time,
-	    NULL) < 0)
+	if (timerfd_settime(loop->alarm.fd, TFD_TIMER_ABSTIME, &time, NULL) < 0)
 		return fail_errno(fail, "unable to set a timer");
 	loop->armed = at;
 	return 0;

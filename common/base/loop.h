@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * loop: one epoll loop with timers and signals. Not thread-safe: a loop
  * belongs to the thread that runs it.
@@ -23,7 +24,7 @@ struct watch {
 	uint32_t events; /* EPOLLIN, EPOLLOUT */
 	void (*ready)(void *context, uint32_t events);
 	void *context;
-	size_t slot;     /* the loop's; zero when not added */
+	size_t slot; /* the loop's; zero when not added */
 };
 
 struct timer {

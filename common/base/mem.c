@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * The last words are written with write(2): stdio might want memory, and what
  * is buffered on stdout is half a result that nobody should see.
@@ -12,8 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static void __attribute__((noreturn))
-out_of_memory(void)
+static void __attribute__((noreturn)) out_of_memory(void)
 {
 	char line[128];
 	int length = snprintf(line, sizeof line,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * mem: memory that is there, or the process ends with 111.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * The second byte's range depends on the first one: that is where overlong
  * forms, surrogates and what is beyond U+10FFFF are kept out. Every further

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * utf8: one step through UTF-8 as RFC 3629 has it. Pure.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * Settings are put together weakest first: built-in values, the file, the
  * environment, options. Nothing of the environment is needed: with none of it
@@ -8,9 +9,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -208,8 +209,8 @@ usual_config(void)
 	if (path != NULL && access(path, F_OK) == 0)
 		return path;
 	free(path);
-	return access(SYSTEM_CONFIG, F_OK) == 0 ? mem_string(SYSTEM_CONFIG) :
-	    NULL;
+	return access(SYSTEM_CONFIG, F_OK) == 0 ? mem_string(SYSTEM_CONFIG)
+						: NULL;
 }
 
 static int
@@ -219,8 +220,9 @@ read_config(struct cli *cli, struct fail *fail)
 	char *path;
 	int result = -1;
 
-	path = mem_string(cli->config_path != NULL ? cli->config_path :
-	    environment("AGENT_CONFIG"));
+	path = mem_string(cli->config_path != NULL
+		? cli->config_path
+		: environment("AGENT_CONFIG"));
 	if (path == NULL)
 		path = usual_config();
 	if (path == NULL) {
@@ -234,7 +236,7 @@ read_config(struct cli *cli, struct fail *fail)
 		goto out;
 	}
 	if (config_parse(text.data != NULL ? text.data : "", text.length,
-	    &cli->config, fail) < 0) {
+		&cli->config, fail) < 0) {
 		fail_prefix(fail, "%s", path);
 		goto out;
 	}
@@ -270,12 +272,14 @@ cli_settings(struct cli *cli, struct fail *fail)
 	override(&config->engine, cli->engine, "AGENT_ENGINE");
 	cli->engine = config->engine;
 	url = environment("ANTHROPIC_BASE_URL");
-	if (url != NULL && config_url("ANTHROPIC_BASE_URL", url,
-	    &config->anthropic_url, fail) < 0)
+	if (url != NULL &&
+	    config_url("ANTHROPIC_BASE_URL", url, &config->anthropic_url,
+		fail) < 0)
 		goto failed;
 	url = environment("COMPOSIO_BASE_URL");
-	if (url != NULL && config_url("COMPOSIO_BASE_URL", url,
-	    &config->composio_url, fail) < 0)
+	if (url != NULL &&
+	    config_url("COMPOSIO_BASE_URL", url, &config->composio_url, fail) <
+		0)
 		goto failed;
 	return 0;
 failed:
@@ -305,7 +309,8 @@ cli_store(struct cli *cli)
 		folder = user != NULL ? user->pw_dir : NULL;
 	}
 	if (folder == NULL || folder[0] == '\0')
-		cli_usage(cli, "no place for the store is known: give --store "
+		cli_usage(cli,
+		    "no place for the store is known: give --store "
 		    "DIR or set AGENT_STORE");
 	return *store = mem_print("%s/.local/state/agent-utils", folder);
 }
@@ -347,9 +352,8 @@ cli_passed_on(const struct cli *cli, const cJSON *value)
 		return 0;
 	if (!json_integer(error, "exit", &status) ||
 	    (status != FAIL_NO && status != FAIL_NEVER &&
-	    status != FAIL_NOT_NOW))
-		status = json_true(error, "retryable") ? FAIL_NOT_NOW :
-		    FAIL_NO;
+		status != FAIL_NOT_NOW))
+		status = json_true(error, "retryable") ? FAIL_NOT_NOW : FAIL_NO;
 	if (cli->human) /* the program before told it on stderr */
 		return (int)status;
 	text = json_text(value);
@@ -370,8 +374,10 @@ cli_number(const struct cli *cli, const char *option, const char *text,
 	number = strtoll(text, &end, 10);
 	if (errno != 0 || end == text || *end != '\0' || text[0] == ' ' ||
 	    text[0] == '+' || number < least || number > most)
-		cli_usage(cli, "%s must be a whole number from %lld to %lld, "
-		    "not \"%.60s\"", option, least, most, text);
+		cli_usage(cli,
+		    "%s must be a whole number from %lld to %lld, "
+		    "not \"%.60s\"",
+		    option, least, most, text);
 	return number;
 }
 

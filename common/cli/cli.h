@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * cli: what every program does alike: the shared options, the settings, how
  * an error is told. The only module of common/ that prints; main() uses it.
@@ -14,29 +15,36 @@
 #include "common/base/fail.h"
 
 struct cli {
-	const char *program;   /* "agent-submit" */
-	const char *usage;     /* the SYNOPSIS line(s), without "usage: " */
-	const char *help;      /* text of --help after the usage */
+	const char *program; /* "agent-submit" */
+	const char *usage;   /* the SYNOPSIS line(s), without "usage: " */
+	const char *help;    /* text of --help after the usage */
 	const char *store, *engine, *config_path; /* options, or NULL */
 	struct config config;
-	bool human;            /* stdout is a terminal and no --json */
-	bool acknowledges;     /* what it prints is an acknowledgement: a reader
+	bool human;        /* stdout is a terminal and no --json */
+	bool acknowledges; /* what it prints is an acknowledgement: a reader
 	                        * that goes away early is a failure */
 };
 
 /* Values of getopt_long for options that every program takes:
  * --help, --version, --config FILE, --store DIR, --engine NAME, --json. */
 enum {
-	CLI_HELP = 1000, CLI_VERSION, CLI_CONFIG, CLI_STORE, CLI_ENGINE, CLI_JSON,
+	CLI_HELP = 1000,
+	CLI_VERSION,
+	CLI_CONFIG,
+	CLI_STORE,
+	CLI_ENGINE,
+	CLI_JSON,
 	CLI_OWN = 2000, /* a program's own long options start here */
 };
 #define CLI_OPTIONS \
 	{ "help", no_argument, NULL, CLI_HELP }, \
-	{ "version", no_argument, NULL, CLI_VERSION }, \
-	{ "config", required_argument, NULL, CLI_CONFIG }, \
-	{ "store", required_argument, NULL, CLI_STORE }, \
-	{ "engine", required_argument, NULL, CLI_ENGINE }, \
-	{ "json", no_argument, NULL, CLI_JSON }
+	    { "version", no_argument, NULL, CLI_VERSION }, \
+	    { "config", required_argument, NULL, CLI_CONFIG }, \
+	    { "store", required_argument, NULL, CLI_STORE }, \
+	    { "engine", required_argument, NULL, CLI_ENGINE }, \
+	{ \
+		"json", no_argument, NULL, CLI_JSON \
+	}
 
 /* First call: descriptors 0 to 2 exist, SIGPIPE is ignored, and signals end
  * process 1 of a container as they end others. */

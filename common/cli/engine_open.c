@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * engine_open: which engine a name means.
  *
@@ -11,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/cli/engine_open.h"
 #include "common/base/mem.h"
+#include "common/cli/engine_open.h"
 #include "common/store/engine.h"
 #include "common/temporal/engine.h"
 
@@ -23,7 +24,7 @@ static void *
 load(void)
 {
 	static const char *const places[] = { "/" OBJECT,
-	    "/../lib/agent-utils/" OBJECT };
+		"/../lib/agent-utils/" OBJECT };
 	char program[4096], *path;
 	ssize_t length = readlink("/proc/self/exe", program, sizeof(program));
 	void *object = NULL;
@@ -32,8 +33,7 @@ load(void)
 	while (length > 0 && program[length - 1] != '/')
 		length--;
 	for (i = 0; length > 0 && object == NULL && i < 2; i++) {
-		path = mem_print("%.*s%s", (int)length - 1, program,
-		    places[i]);
+		path = mem_print("%.*s%s", (int)length - 1, program, places[i]);
 		object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 		free(path);
 	}
@@ -53,14 +53,16 @@ load_temporal(struct fail *fail)
 	if (!module) {
 		fail_set(fail, FAIL_NEVER, "unknown_engine",
 		    "the Temporal engine cannot be loaded (is it installed "
-		    "with the programs?): %s", dlerror());
+		    "with the programs?): %s",
+		    dlerror());
 		return NULL;
 	}
 	if (memcmp(&module->abi, &abi, sizeof(abi)) != 0) {
 		fail_set(fail, FAIL_NEVER, "unknown_engine",
 		    "the Temporal engine is of another version (%.15s) than "
 		    "this program (%s): install both anew and start the "
-		    "program again", module->abi.version, AGENT_VERSION);
+		    "program again",
+		    module->abi.version, AGENT_VERSION);
 		return NULL;
 	}
 	return module;
@@ -79,26 +81,27 @@ engine_work_temporal(const char *target, const char *folder,
 {
 	const struct engine_module *module = load_temporal(fail);
 
-	return module ? module->work(target, folder, config, options,
-	    ret_state, fail) : -1;
+	return module
+	    ? module->work(target, folder, config, options, ret_state, fail)
+	    : -1;
 }
 
 int
 engine_open(const char *name, const char *folder, enum engine_mode mode,
-    const struct config *config, struct engine **ret_engine,
-    struct fail *fail)
+    const struct config *config, struct engine **ret_engine, struct fail *fail)
 {
 	const struct engine_module *module;
 
 	if (!name || strcmp(name, "lmdb") == 0)
-		return engine_lmdb_open(folder, mode, config, ret_engine,
-		    fail);
+		return engine_lmdb_open(folder, mode, config, ret_engine, fail);
 	if (engine_is_temporal(name)) {
 		module = load_temporal(fail);
-		return module ? module->open(name, mode, config, ret_engine,
-		    fail) : -1;
+		return module
+		    ? module->open(name, mode, config, ret_engine, fail)
+		    : -1;
 	}
 	return fail_set(fail, FAIL_NEVER, "unknown_engine",
 	    "there is no engine \"%s\": use lmdb or "
-	    "temporal://HOST:PORT/NAMESPACE", name);
+	    "temporal://HOST:PORT/NAMESPACE",
+	    name);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * engine_open: what the programs need of engines besides agent/engine.h, which
  * declares engine_open itself.

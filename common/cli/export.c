@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * Tasks come in pages. The events of a task are read after its object, so
  * there may be newer ones by then; they are left out, and a line is the task
@@ -14,12 +15,13 @@
 
 #define PAGE 100
 
-struct export {
+struct export
+{
 	struct engine *engine;
 	void (*line)(void *context, struct span line);
 	void *context;
 	struct buf text;
-	char last[ID_TEXT];  /* the oldest task so far */
+	char last[ID_TEXT]; /* the oldest task so far */
 	size_t on_page;
 	int64_t seq, events; /* of the task at hand */
 	struct fail *fail;
@@ -56,7 +58,7 @@ add_task(void *context, struct span text)
 	buf_add(&export->text, text.at, text.length - 1);
 	buf_add_string(&export->text, ",\"events\":[");
 	if (engine_events(export->engine, export->last, 0, add_event, export,
-	    export->fail) < 0)
+		export->fail) < 0)
 		return export->fail->kind == FAIL_NO ? 0 : -1;
 	buf_add_string(&export->text, "]}\n");
 	export->line(export->context,
@@ -69,8 +71,10 @@ export_tasks(struct engine *engine,
     void (*line)(void *context, struct span line), void *context,
     struct fail *fail)
 {
-	struct export export = { .engine = engine, .line = line,
-		.context = context, .text = BUF_INIT(SIZE_MAX / 2),
+	struct export export = { .engine = engine,
+		.line = line,
+		.context = context,
+		.text = BUF_INIT(SIZE_MAX / 2),
 		.fail = fail };
 	struct engine_filter filter = { .state = -1, .limit = PAGE };
 	int result = 0;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * export: every task of an engine with its whole journal, as lines of JSON.
  */

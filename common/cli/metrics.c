@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * Families come in an order of their own, each with its samples behind it, as
  * the format wants it. Names of queues, states and outcomes have no character
@@ -48,11 +49,9 @@ sample_by(struct buf *out, const char *name, const char *label,
 }
 
 static void
-family(struct buf *out, const char *name, const char *type,
-    const char *words)
+family(struct buf *out, const char *name, const char *type, const char *words)
 {
-	buf_print(out, "# TYPE %s %s\n# HELP %s %s\n", name, type, name,
-	    words);
+	buf_print(out, "# TYPE %s %s\n# HELP %s %s\n", name, type, name, words);
 }
 
 static int
@@ -66,20 +65,22 @@ print_queue(struct buf *out, struct buf *ages, const char *queue,
 	    metrics_get(numbers, "queued", &queued, fail) < 0 ||
 	    metrics_get(numbers, "oldest_ready_ms", &oldest, fail) < 0)
 		return -1;
-	buf_print(out, "agent_tasks{queue=\"%s\",state=\"pending\"} %" PRId64
+	buf_print(out,
+	    "agent_tasks{queue=\"%s\",state=\"pending\"} %" PRId64
 	    "\nagent_tasks{queue=\"%s\",state=\"scheduled\"} %" PRId64 "\n",
 	    queue, ready, queue, queued - ready);
 	for (size_t i = 0; states[i]; i++) {
 		char labels[200];
 
-		snprintf(labels, sizeof(labels),
-		    "{queue=\"%s\",state=\"%s\"}", queue, states[i]);
+		snprintf(labels, sizeof(labels), "{queue=\"%s\",state=\"%s\"}",
+		    queue, states[i]);
 		if (sample(out, "agent_tasks", labels, numbers, states[i],
 			fail) < 0)
 			return -1;
 	}
-	buf_print(ages, "agent_oldest_pending_seconds{queue=\"%s\"} %" PRId64
-	    ".%03d\n", queue, oldest / 1000, (int)(oldest % 1000));
+	buf_print(ages,
+	    "agent_oldest_pending_seconds{queue=\"%s\"} %" PRId64 ".%03d\n",
+	    queue, oldest / 1000, (int)(oldest % 1000));
 	return 0;
 }
 
@@ -92,15 +93,16 @@ print_queues(struct buf *out, struct engine *engine, const cJSON *all,
 	int done = -1;
 
 	family(out, "agent_tasks", "gauge", "Tasks that have not ended.");
-	cJSON_ArrayForEach(queue,
+	cJSON_ArrayForEach (queue,
 	    cJSON_GetObjectItemCaseSensitive(all, "queues")) {
 		cJSON *numbers = NULL;
 		int printed = -1;
 
 		buf_reset(&text);
-		if (engine_depth(engine, queue->valuestring, &text,
-			fail) == 0 && (numbers = json_parse(text.data,
-			text.length, &json_limits_task, fail)) != NULL)
+		if (engine_depth(engine, queue->valuestring, &text, fail) ==
+			0 &&
+		    (numbers = json_parse(text.data, text.length,
+			 &json_limits_task, fail)) != NULL)
 			printed = print_queue(out, &ages, queue->valuestring,
 			    numbers, fail);
 		cJSON_Delete(numbers);
@@ -130,8 +132,10 @@ print_sums(struct buf *out, const cJSON *sums, struct fail *fail)
 		{ "agent_tasks_submitted", "submitted", "Tasks taken." },
 		{ "agent_turns", "turns", "Replies of the model." },
 		{ "agent_calls", "calls", "Tool calls." },
-		{ "agent_calls_in_doubt", "calls_unknown", "Tool calls of "
-		    "which nobody knows whether they took effect." } };
+		{ "agent_calls_in_doubt", "calls_unknown",
+		    "Tool calls of "
+		    "which nobody knows whether they took effect." }
+	};
 	char name[64];
 	int64_t nano;
 	size_t i;
@@ -154,16 +158,19 @@ print_sums(struct buf *out, const cJSON *sums, struct fail *fail)
 			return -1;
 	if (metrics_get(sums, "nano_usd", &nano, fail) < 0)
 		return -1;
-	family(out, "agent_cost_usd", "counter", "Dollars, by the prices "
+	family(out, "agent_cost_usd", "counter",
+	    "Dollars, by the prices "
 	    "that were set.");
-	buf_print(out, "# UNIT agent_cost_usd usd\nagent_cost_usd_total %"
-	    PRId64 ".%09" PRId64 "\n", nano / 1000000000, nano % 1000000000);
+	buf_print(out,
+	    "# UNIT agent_cost_usd usd\nagent_cost_usd_total %" PRId64
+	    ".%09" PRId64 "\n",
+	    nano / 1000000000, nano % 1000000000);
 	return 0;
 }
 
 int
-metrics_write(struct buf *out, struct engine *engine,
-    const struct buf *text, struct fail *fail)
+metrics_write(struct buf *out, struct engine *engine, const struct buf *text,
+    struct fail *fail)
 {
 	const cJSON *waits, *sums, *item;
 	cJSON *all;
@@ -178,19 +185,21 @@ metrics_write(struct buf *out, struct engine *engine,
 	family(out, "agent_leases", "gauge", "Tasks that a worker has.");
 	if (sample(out, "agent_leases", "", all, "running", fail) < 0)
 		goto out;
-	family(out, "agent_tasks_kept", "gauge", "Tasks that have ended and "
+	family(out, "agent_tasks_kept", "gauge",
+	    "Tasks that have ended and "
 	    "are still kept.");
 	for (size_t i = 0; ended[i]; i++)
-		if (sample_by(out, "agent_tasks_kept", "outcome", ended[i],
-			all, ended[i], fail) < 0)
+		if (sample_by(out, "agent_tasks_kept", "outcome", ended[i], all,
+			ended[i], fail) < 0)
 			goto out;
 	waits = cJSON_GetObjectItemCaseSensitive(all, "waits");
 	if (waits)
-		family(out, "agent_tasks_waiting", "gauge", "Tasks that wait, "
+		family(out, "agent_tasks_waiting", "gauge",
+		    "Tasks that wait, "
 		    "by what for.");
-	cJSON_ArrayForEach(item, waits)
-		if (sample_by(out, "agent_tasks_waiting", "for",
-			item->string, waits, item->string, fail) < 0)
+	cJSON_ArrayForEach (item, waits)
+		if (sample_by(out, "agent_tasks_waiting", "for", item->string,
+			waits, item->string, fail) < 0)
 			goto out;
 	sums = cJSON_GetObjectItemCaseSensitive(all, "sums");
 	if (sums && print_sums(out, sums, fail) < 0)
@@ -201,4 +210,3 @@ out:
 	cJSON_Delete(all);
 	return done;
 }
-

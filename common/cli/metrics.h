@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * metrics: the numbers of an engine as OpenMetrics text.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * One buffer, filled by read(2) in large pieces. A line is handed out as a
  * piece of that buffer, and only the next call moves on, so that a line which
@@ -39,7 +40,7 @@ struct intake {
 	bool ended, skipping;
 	enum form form;
 	unsigned long long line;
-	char *json;    /* text of a YAML document */
+	char *json; /* text of a YAML document */
 };
 
 int
@@ -358,8 +359,8 @@ intake_pins(struct span text, const char *request, char **ret_pins,
 		    "the task has not passed agent-preflight: pipe it through "
 		    "agent-preflight, or use --no-preflight");
 	if (!json_member(preflight, "accounts", &accounts) ||
-	    !json_member(preflight, "pins", &pins) ||
-	    accounts.at[0] != '{' || pins.at[0] != '{' || pins.length < 3)
+	    !json_member(preflight, "pins", &pins) || accounts.at[0] != '{' ||
+	    pins.at[0] != '{' || pins.length < 3)
 		return fail_set(fail, FAIL_NEVER, "not_checked",
 		    "the member \"preflight\" is not what agent-preflight "
 		    "writes: pipe the task through agent-preflight again");

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * intake: tasks as they come in: one document of JSON or YAML, or lines of
  * JSON, each an object. Which of them it is shows in the first line.
@@ -29,14 +30,13 @@ enum intake_result {
 	INTAKE_FAILED = -1, /* cannot be read: fail says why */
 	INTAKE_END,         /* nothing more; nothing at all is INTAKE_FAULT */
 	INTAKE_VALUE,
-	INTAKE_FAULT,       /* this one is broken, fail says how; go on */
-	INTAKE_NONE,        /* none complete yet, and WAIT is false */
+	INTAKE_FAULT, /* this one is broken, fail says how; go on */
+	INTAKE_NONE,  /* none complete yet, and WAIT is false */
 };
 
 /* The file PATH, or standard input for "-". */
 int
-intake_open(const char *path, struct intake **ret_intake,
-    struct fail *fail);
+intake_open(const char *path, struct intake **ret_intake, struct fail *fail);
 
 void
 intake_close(struct intake *intake); /* NULL is fine */

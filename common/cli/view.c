@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * Everything is read from the JSON that programs get too, so a person never
  * sees what a program cannot. Members that are missing are left out.
@@ -57,8 +58,7 @@ number(const cJSON *object, const char *name)
 static double
 dollars(const cJSON *task)
 {
-	const cJSON *usd = cJSON_GetObjectItemCaseSensitive(task,
-	    "cost_usd");
+	const cJSON *usd = cJSON_GetObjectItemCaseSensitive(task, "cost_usd");
 
 	return cJSON_IsNumber(usd) ? usd->valuedouble : 0;
 }
@@ -127,9 +127,14 @@ void
 view_card(struct buf *buf, const cJSON *task, int64_t now)
 {
 	static const char *const lines[][2] = {
-		{ "id", "task" }, { "title", "goal" }, { "state", "state" },
-		{ "reason", "because" }, { "due", "until" },
-		{ "user", "user" }, { "queue", "queue" }, { "key", "key" },
+		{ "id", "task" },
+		{ "title", "goal" },
+		{ "state", "state" },
+		{ "reason", "because" },
+		{ "due", "until" },
+		{ "user", "user" },
+		{ "queue", "queue" },
+		{ "key", "key" },
 		{ "worker", "worker" },
 	};
 
@@ -140,15 +145,16 @@ view_card(struct buf *buf, const cJSON *task, int64_t now)
 	buf_add_string(buf, ", last change ");
 	add_age(buf, task, "updated_at", now, 1);
 	buf_add_string(buf, " ago\n");
-	buf_print(buf, "%-10s%" PRId64 " turns, %" PRId64 " tool calls",
-	    "work", number(task, "turns"), number(task, "calls"));
+	buf_print(buf, "%-10s%" PRId64 " turns, %" PRId64 " tool calls", "work",
+	    number(task, "turns"), number(task, "calls"));
 	if (number(task, "calls_unknown"))
 		buf_print(buf, " (%" PRId64 " in doubt)",
 		    number(task, "calls_unknown"));
-	buf_print(buf, "\n%-10s$%.4f; tokens: %" PRId64 " in, %" PRId64
-	    " out, %" PRId64 " from cache\n", "cost", dollars(task),
-	    number(task, "input_tokens"), number(task, "output_tokens"),
-	    number(task, "cache_read_tokens"));
+	buf_print(buf,
+	    "\n%-10s$%.4f; tokens: %" PRId64 " in, %" PRId64 " out, %" PRId64
+	    " from cache\n",
+	    "cost", dollars(task), number(task, "input_tokens"),
+	    number(task, "output_tokens"), number(task, "cache_read_tokens"));
 	add_line(buf, task, "progress", "progress");
 	add_line(buf, task, "result", "result");
 }
@@ -163,8 +169,8 @@ add_members(struct buf *buf, const cJSON *event)
 	const cJSON *error;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		const cJSON *member =
-		    cJSON_GetObjectItemCaseSensitive(event, names[i]);
+		const cJSON *member = cJSON_GetObjectItemCaseSensitive(event,
+		    names[i]);
 
 		if (cJSON_IsString(member) && *member->valuestring) {
 			buf_print(buf, "  %s=", names[i]);
@@ -196,8 +202,8 @@ view_event(struct buf *buf, const cJSON *event, int64_t now)
 	const char *clock = at && strlen(at) > 11 ? at + 11 : "-";
 
 	(void)now;
-	buf_print(buf, "%4" PRId64 "  %-13s %-15s", number(event, "seq"),
-	    clock, type ? type : "-");
+	buf_print(buf, "%4" PRId64 "  %-13s %-15s", number(event, "seq"), clock,
+	    type ? type : "-");
 	add_members(buf, event);
 	while (buf->length && buf->data[buf->length - 1] == ' ')
 		buf->data[--buf->length] = '\0';

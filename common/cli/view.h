@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * view: tasks and events as a person at a terminal reads them. Pure. Control
  * characters in what users and models wrote are not passed on: they could

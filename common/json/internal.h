@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * json_internal: the check of a text before cJSON sees it. Only for json.c.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * A text is checked (json_scan.c), then given to cJSON, then the tree is gone
  * through for what only a tree shows: duplicate names and numbers too large
@@ -85,7 +86,8 @@ check_tree(const cJSON *value, struct fail *fail)
 		if (duplicate)
 			return fail_set(fail, FAIL_NEVER, "invalid_json",
 			    "invalid JSON: the member \"%.200s\" is there "
-			    "twice in one object: remove one", duplicate);
+			    "twice in one object: remove one",
+			    duplicate);
 	}
 	for (item = value->child; item; item = item->next)
 		if (check_tree(item, fail) < 0)
@@ -195,8 +197,7 @@ print_number(struct buf *buf, double number)
 		buf_add_string(buf, "null");
 		return;
 	}
-	if (fabs(number) <= INTEGER_MAX &&
-	    number == (double)(int64_t)number) {
+	if (fabs(number) <= INTEGER_MAX && number == (double)(int64_t)number) {
 		buf_print(buf, "%lld", (long long)number);
 		return;
 	}
@@ -228,15 +229,16 @@ print_value(struct buf *buf, const cJSON *value)
 		}
 		buf_add(buf, object ? "}" : "]", 1);
 	} else if (cJSON_IsString(value))
-		json_quote(buf, value->valuestring,
-		    strlen(value->valuestring));
+		json_quote(buf, value->valuestring, strlen(value->valuestring));
 	else if (cJSON_IsNumber(value))
 		print_number(buf, value->valuedouble);
 	else if (cJSON_IsRaw(value))
 		buf_add_string(buf, value->valuestring);
 	else
-		buf_add_string(buf, cJSON_IsTrue(value) ? "true" :
-		    cJSON_IsFalse(value) ? "false" : "null");
+		buf_add_string(buf,
+		    cJSON_IsTrue(value)        ? "true"
+			: cJSON_IsFalse(value) ? "false"
+					       : "null");
 }
 
 char *
@@ -278,8 +280,8 @@ json_quote(struct buf *buf, const char *string, size_t length)
 			continue;
 		}
 		step = utf8_step(string + run, length - run);
-		if (step > 1 || (step == 1 && c >= 0x20 && c != '"' &&
-		    c != '\\')) {
+		if (step > 1 ||
+		    (step == 1 && c >= 0x20 && c != '"' && c != '\\')) {
 			run += step;
 			continue;
 		}

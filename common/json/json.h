@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * json: the one gate through which JSON enters, and raw JSON as bytes.
  *

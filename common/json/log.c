@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * A line is kept within PIPE_BUF bytes, so that lines of several processes
  * that share a stderr never mix: when it is longer, it is put together again

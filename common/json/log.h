@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * log: one JSON object a line on stderr, one write(2) each. For the worker,
  * the responder and the stand-in only; the rest of the library does not log.
@@ -16,8 +17,7 @@
 #include <stdbool.h>
 
 void
-log_line(const char *level, const char *event, ...)
-    __attribute__((sentinel));
+log_line(const char *level, const char *event, ...) __attribute__((sentinel));
 
 /* Drops lines of level "debug" (the default) or shows them. */
 void

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How mend works: one walk over the bytes. In JSON a backslash can stand
  * within strings only, and a line break only between tokens, so neither needs

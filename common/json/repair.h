@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * mend: JSON text of a service, made fit for json_parse. Pure.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * cJSON is lenient: it takes any control character for white space and lets it
  * stand in strings, reads 01 and 1. as numbers, ends a string at \u0000 and
@@ -116,8 +117,10 @@ scan_string(struct scan *scan)
 			if (!scan_escape(scan))
 				return false;
 		} else if (c < 0x20)
-			return refuse(scan, c == 0 ? "a NUL byte in a string" :
-			    "a control character in a string: escape it");
+			return refuse(scan,
+			    c == 0
+				? "a NUL byte in a string"
+				: "a control character in a string: escape it");
 		else if (c < 0x80)
 			scan->at++;
 		else {
@@ -237,7 +240,8 @@ scan_all(struct scan *scan, const struct json_limits *limits, size_t *commas)
 			if (depth == 0)
 				return refuse(scan, "a comma too many");
 			if (++commas[depth - 1] >= limits->members)
-				return refuse(scan, "an array or object of too "
+				return refuse(scan,
+				    "an array or object of too "
 				    "many members");
 			scan->at++;
 			break;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * One function a kind of value. Each builds the same kind of sentence, so
  * that every fault of a task or a configuration reads alike: where, what it
@@ -93,7 +94,7 @@ shape_object(const cJSON *value, const char *path, const char *const *known,
 		    "an object (names and values)");
 	if (known == NULL)
 		return 0;
-	cJSON_ArrayForEach(member, value) {
+	cJSON_ArrayForEach (member, value) {
 		for (i = 0; known[i] != NULL; i++)
 			if (strcmp(known[i], member->string) == 0)
 				break;
@@ -105,8 +106,8 @@ shape_object(const cJSON *value, const char *path, const char *const *known,
 }
 
 int
-shape_integer(const cJSON *value, const char *path, int64_t least,
-    int64_t most, int64_t *ret_number, struct fail *fail)
+shape_integer(const cJSON *value, const char *path, int64_t least, int64_t most,
+    int64_t *ret_number, struct fail *fail)
 {
 	double number;
 
@@ -167,8 +168,8 @@ shape_boolean(const cJSON *value, const char *path, bool *ret_value,
 
 int
 shape_string(const cJSON *value, const char *path, size_t least, size_t most,
-    bool (*fine)(const char *text), const char *must,
-    const char **ret_string, struct fail *fail)
+    bool (*fine)(const char *text), const char *must, const char **ret_string,
+    struct fail *fail)
 {
 	size_t length;
 
@@ -204,7 +205,9 @@ shape_choice(const cJSON *value, const char *path, const char *const *choices,
 	}
 	for (i = 0; choices[i] != NULL && used < sizeof(list); i++) {
 		snprintf(list + used, sizeof(list) - used, "%s%s",
-		    i == 0 ? "" : choices[i + 1] == NULL ? " or " : ", ",
+		    i == 0                       ? ""
+			: choices[i + 1] == NULL ? " or "
+						 : ", ",
 		    choices[i]);
 		used = strlen(list);
 	}

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * shape: whether a value that a person wrote is of the shape it should be,
  * told by the member's path. Pure.
@@ -31,8 +32,8 @@ shape_object(const cJSON *value, const char *path, const char *const *known,
     struct fail *fail);
 
 int
-shape_integer(const cJSON *value, const char *path, int64_t least,
-    int64_t most, int64_t *ret_number, struct fail *fail);
+shape_integer(const cJSON *value, const char *path, int64_t least, int64_t most,
+    int64_t *ret_number, struct fail *fail);
 
 /* A number from LEAST to MOST that is a whole number of SCALEths, given back
  * as that whole number: 0.25 with scale 1000 gives 250. */
@@ -48,8 +49,8 @@ shape_boolean(const cJSON *value, const char *path, bool *ret_value,
  * in words what FINE wants. */
 int
 shape_string(const cJSON *value, const char *path, size_t least, size_t most,
-    bool (*fine)(const char *text), const char *must,
-    const char **ret_string, struct fail *fail);
+    bool (*fine)(const char *text), const char *must, const char **ret_string,
+    struct fail *fail);
 
 /* One of CHOICES (ends with NULL); gives its index. */
 int

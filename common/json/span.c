@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * Raw text is cut where cJSON says that a value ends: each value is parsed
  * and thrown away, so a walk costs time in proportion to the text and what
@@ -17,8 +18,9 @@ advance(struct span text, size_t size)
 static struct span
 skip_space(struct span text)
 {
-	while (text.length > 0 && (*text.at == ' ' || *text.at == '\t' ||
-	    *text.at == '\n' || *text.at == '\r'))
+	while (text.length > 0 &&
+	    (*text.at == ' ' || *text.at == '\t' || *text.at == '\n' ||
+		*text.at == '\r'))
 		text = advance(text, 1);
 	return text;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * The tree is built from libyaml's events, so that every limit holds while
  * the text is read and each refusal can name its line. The open containers
@@ -21,7 +22,7 @@ struct key {
 
 struct frame {
 	cJSON *node;
-	char *name;       /* the key whose value comes next, or NULL */
+	char *name; /* the key whose value comes next, or NULL */
 	size_t name_line;
 	struct key *keys; /* of a mapping, to find duplicates */
 	size_t count, room;
@@ -33,7 +34,7 @@ struct builder {
 	struct frame *stack;
 	size_t depth;
 	cJSON *root;
-	bool done;        /* the document has ended */
+	bool done; /* the document has ended */
 	struct fail *fail;
 };
 
@@ -98,12 +99,12 @@ static cJSON *
 resolve(struct builder *builder, const char *text, size_t line)
 {
 	static const char *const nulls[] = { "", "~", "null", "Null", "NULL",
-	    NULL };
+		NULL };
 	static const char *const trues[] = { "true", "True", "TRUE", NULL };
 	static const char *const falses[] = { "false", "False", "FALSE", NULL };
 	static const char *const endless[] = { ".inf", ".Inf", ".INF", "-.inf",
-	    "-.Inf", "-.INF", "+.inf", "+.Inf", "+.INF", ".nan", ".NaN",
-	    ".NAN", NULL };
+		"-.Inf", "-.INF", "+.inf", "+.Inf", "+.INF", ".nan", ".NaN",
+		".NAN", NULL };
 	double number;
 
 	if (one_of(text, nulls))
@@ -120,7 +121,8 @@ resolve(struct builder *builder, const char *text, size_t line)
 		return cJSON_CreateString(text);
 	number = strtod(text, NULL);
 	if (!isfinite(number)) {
-		refuse(builder, line, "a number is too large to be "
+		refuse(builder, line,
+		    "a number is too large to be "
 		    "represented");
 		return NULL;
 	}
@@ -230,7 +232,8 @@ take_key(struct builder *builder, const char *text, bool plain, size_t line)
 	bool string = true;
 
 	if (plain && strcmp(text, "<<") == 0)
-		return refuse(builder, line, "a merge key is not allowed: "
+		return refuse(builder, line,
+		    "a merge key is not allowed: "
 		    "write the members out");
 	if (plain) {
 		value = resolve(builder, text, line);
@@ -240,8 +243,10 @@ take_key(struct builder *builder, const char *text, bool plain, size_t line)
 		cJSON_Delete(value);
 	}
 	if (!string)
-		return refuse(builder, line, "a key must be a string: put "
-		    "\"%.100s\" in quotes", text);
+		return refuse(builder, line,
+		    "a key must be a string: put "
+		    "\"%.100s\" in quotes",
+		    text);
 	frame->name = mem_string(text);
 	frame->name_line = line;
 	return 0;
@@ -271,8 +276,10 @@ check_properties(struct builder *builder, const yaml_char_t *anchor,
     const yaml_char_t *tag, size_t line)
 {
 	if (anchor)
-		return refuse(builder, line, "an anchor (&%s) is not allowed: "
-		    "write the value out", (const char *)anchor);
+		return refuse(builder, line,
+		    "an anchor (&%s) is not allowed: "
+		    "write the value out",
+		    (const char *)anchor);
 	if (tag)
 		return refuse(builder, line, "a tag (%s) is not allowed",
 		    (const char *)tag);
@@ -282,8 +289,8 @@ check_properties(struct builder *builder, const yaml_char_t *anchor,
 static int
 start_document(struct builder *builder, const yaml_event_t *event)
 {
-	const yaml_version_directive_t *version =
-	    event->data.document_start.version_directive;
+	const yaml_version_directive_t *version = event->data.document_start
+						      .version_directive;
 
 	if (builder->done)
 		return refuse(builder, event->start_mark.line,
@@ -308,23 +315,23 @@ take_event(struct builder *builder, const yaml_event_t *event)
 		builder->done = true;
 		return 0;
 	case YAML_ALIAS_EVENT:
-		return refuse(builder, line, "an alias (*%s) is not allowed: "
+		return refuse(builder, line,
+		    "an alias (*%s) is not allowed: "
 		    "write the value out",
 		    (const char *)event->data.alias.anchor);
 	case YAML_SCALAR_EVENT:
 		if (check_properties(builder, event->data.scalar.anchor,
-		    event->data.scalar.tag, line) < 0)
+			event->data.scalar.tag, line) < 0)
 			return -1;
 		return take_scalar(builder, event);
 	case YAML_SEQUENCE_START_EVENT:
-		if (check_properties(builder,
-		    event->data.sequence_start.anchor,
-		    event->data.sequence_start.tag, line) < 0)
+		if (check_properties(builder, event->data.sequence_start.anchor,
+			event->data.sequence_start.tag, line) < 0)
 			return -1;
 		return open_container(builder, cJSON_CreateArray(), line);
 	case YAML_MAPPING_START_EVENT:
 		if (check_properties(builder, event->data.mapping_start.anchor,
-		    event->data.mapping_start.tag, line) < 0)
+			event->data.mapping_start.tag, line) < 0)
 			return -1;
 		return open_container(builder, cJSON_CreateObject(), line);
 	case YAML_SEQUENCE_END_EVENT:
@@ -444,8 +451,9 @@ yaml_or_json(const char *text, size_t length, const struct json_limits *limits,
 	size_t at = 0;
 
 	skip_byte_order_mark(&text, &length);
-	while (at < length && (text[at] == ' ' || text[at] == '\t' ||
-	    text[at] == '\n' || text[at] == '\r'))
+	while (at < length &&
+	    (text[at] == ' ' || text[at] == '\t' || text[at] == '\n' ||
+		text[at] == '\r'))
 		at++;
 	if (at < length && (text[at] == '{' || text[at] == '['))
 		return json_parse(text, length, limits, fail);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * yaml: YAML by libyaml, as a cJSON value. The JSON schema of YAML 1.2: plain
  * scalars are null, true, false, numbers or strings ("no" and "on" are

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How grpc works: calls wait in the channel until it has a connection that is
  * up, fly on it, and after a failure that is worth it wait again.
@@ -32,7 +33,7 @@
 #define HELLO_MS 5000
 #define MESSAGE_MAX ((size_t)4 << 20)
 #define REPLY_MAX ((size_t)128 << 20)
-#define REFUSED_MAX 5  /* connections that would not take a call */
+#define REFUSED_MAX 5 /* connections that would not take a call */
 
 /* No connection could be made: what waits for it fails. */
 static void
@@ -97,8 +98,8 @@ generation_ended(void *context, CURL *easy, CURLcode code)
 		generation->broken = true;
 	if (call->hello) {
 		hello_ended(call, status, message);
-	} else if (code == CURLE_COULDNT_CONNECT && !call->sent &&
-	    !grpc->tls && ++call->refused < REFUSED_MAX) {
+	} else if (code == CURLE_COULDNT_CONNECT && !call->sent && !grpc->tls &&
+	    ++call->refused < REFUSED_MAX) {
 		call_land(call);
 		call->state = CALL_WAITING;
 		grpc_pump(grpc);
@@ -151,8 +152,8 @@ static bool
 generation_stale(const struct generation *generation, int64_t now)
 {
 	return generation->broken ||
-	    (generation->up && now - generation->born >
-	    generation->grpc->age_ms) ||
+	    (generation->up &&
+		now - generation->born > generation->grpc->age_ms) ||
 	    (generation->flying == 0 && now - generation->used > IDLE_MS);
 }
 
@@ -162,7 +163,8 @@ generation_new(struct grpc *grpc, struct fail *fail)
 {
 	struct generation *generation = mem_alloc(sizeof(*generation));
 	struct grpc_link_owner owner = { .ended = generation_ended,
-	    .settled = generation_settled, .context = generation };
+		.settled = generation_settled,
+		.context = generation };
 	struct grpc_call *hello;
 	uint8_t *message;
 
@@ -219,7 +221,7 @@ grpc_pump(struct grpc *grpc)
 	if (!waiting)
 		return;
 	if ((grpc->generations == NULL ||
-	    generation_stale(grpc->generations, clock_boot())) &&
+		generation_stale(grpc->generations, clock_boot())) &&
 	    generation_new(grpc, &fail) < 0) {
 		put_off(grpc);
 		return;
@@ -246,8 +248,8 @@ host_is_local(const char *host)
 	struct in_addr four;
 
 	return (inet_pton(AF_INET, host, &four) == 1 &&
-	    ntohl(four.s_addr) >> 24 == 127) || strcmp(host, "[::1]") == 0 ||
-	    strcasecmp(host, "localhost") == 0;
+		   ntohl(four.s_addr) >> 24 == 127) ||
+	    strcmp(host, "[::1]") == 0 || strcasecmp(host, "localhost") == 0;
 }
 
 /* Splits "HOST:PORT"; *RET_HOST is the caller's. */
@@ -324,9 +326,11 @@ copy_options(struct grpc *grpc, const struct grpc_options *options,
 	grpc->key_file = mem_string(options->key_file);
 	grpc->age_ms = options->age_ms > 0 ? options->age_ms : AGE_MS;
 	grpc->message_maximum = options->message_maximum > 0
-	    ? options->message_maximum : MESSAGE_MAX;
+	    ? options->message_maximum
+	    : MESSAGE_MAX;
 	grpc->reply_maximum = options->reply_maximum > 0
-	    ? options->reply_maximum : REPLY_MAX;
+	    ? options->reply_maximum
+	    : REPLY_MAX;
 	return copy_metadata(grpc, options, fail);
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * grpc: unary gRPC calls, long polls among them, over libcurl's HTTP/2 in a
  * struct loop. Beside http, the only module that knows libcurl.
@@ -48,20 +49,20 @@ enum grpc_status {
 
 /* What is NULL or 0 is not used, or as said. Everything is copied. */
 struct grpc_options {
-	const char *address;          /* "HOST:PORT", "[::1]:PORT" */
+	const char *address; /* "HOST:PORT", "[::1]:PORT" */
 	bool tls;
-	const char *server_name;      /* in its certificate; NULL: HOST */
-	const char *authority_file;   /* PEM files: who signs servers, and our */
+	const char *server_name;    /* in its certificate; NULL: HOST */
+	const char *authority_file; /* PEM files: who signs servers, and our */
 	const char *certificate_file; /* own certificate and key */
 	const char *key_file;
-	const char *bearer;           /* a secret token; needs TLS off loopback */
-	const char *const *metadata;  /* "name: value", ends with NULL */
-	const char *hello;            /* path of a harmless method that takes an
+	const char *bearer; /* a secret token; needs TLS off loopback */
+	const char *const *metadata; /* "name: value", ends with NULL */
+	const char *hello;           /* path of a harmless method that takes an
 	                               * empty message; opens each connection */
-	int64_t age_ms;               /* no new call on an older connection;
+	int64_t age_ms;              /* no new call on an older connection;
 	                               * 0: 4 minutes */
-	size_t message_maximum;       /* of a request; 0: 4 MiB */
-	size_t reply_maximum;         /* 0: 128 MiB */
+	size_t message_maximum;      /* of a request; 0: 4 MiB */
+	size_t reply_maximum;        /* 0: 128 MiB */
 };
 
 /* Connects to nothing yet. FAIL_NEVER for options that cannot work. */
@@ -92,13 +93,13 @@ struct grpc_request {
 
 struct grpc_reply {
 	enum grpc_status status;
-	const char *message;      /* for people, "" when GRPC_OK; not clean */
-	const uint8_t *body;      /* the reply's message, when GRPC_OK */
+	const char *message; /* for people, "" when GRPC_OK; not clean */
+	const uint8_t *body; /* the reply's message, when GRPC_OK */
 	size_t size;
-	const uint8_t *details;   /* a google.rpc.Status, when there is one */
+	const uint8_t *details; /* a google.rpc.Status, when there is one */
 	size_t details_size;
-	bool unsent;              /* certainly never reached the server */
-};                                /* all borrowed until done returns */
+	bool unsent; /* certainly never reached the server */
+};                   /* all borrowed until done returns */
 
 /* FAIL_NEVER, type "too_large", for a message over the limit. The returned call
  * is valid until done is called or it is cancelled. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: libcurl's handle of a call is set up once and lives as long as
  * the call's struct, which is reused; only what differs from call to call is
@@ -17,12 +18,12 @@
 #include "common/base/mem.h"
 
 #define CONNECT_MS 5000
-#define STUCK_MS 1000  /* that nothing of a request goes out */
-#define GRACE_MS 2000          /* the server's deadline comes before ours */
+#define STUCK_MS 1000 /* that nothing of a request goes out */
+#define GRACE_MS 2000 /* the server's deadline comes before ours */
 #define TRAILER_MAX (64u << 10)
-#define TIMEOUT_MAX 99999999   /* eight digits */
+#define TIMEOUT_MAX 99999999 /* eight digits */
 #define SPARE_MAX 64
-#define RESETS_MAX 4   /* streams reset in a row: an unknown method */
+#define RESETS_MAX 4 /* streams reset in a row: an unknown method */
 
 static curl_socket_t
 on_open_socket(void *context, curlsocktype purpose,
@@ -70,8 +71,8 @@ on_body(char *bytes, size_t size, size_t count, void *context)
 
 	buf_add(&call->body, bytes, size * count);
 	if (call->body.overflow ||
-	    (call->trailer.grpc && grpc_announced(&call->body) >
-	    call->grpc->reply_maximum)) {
+	    (call->trailer.grpc &&
+		grpc_announced(&call->body) > call->grpc->reply_maximum)) {
 		call->too_large = true;
 		return 0;
 	}
@@ -117,8 +118,7 @@ easy_setup(struct grpc_call *call)
 	if (grpc->authority_file != NULL)
 		curl_easy_setopt(easy, CURLOPT_CAINFO, grpc->authority_file);
 	if (grpc->certificate_file != NULL)
-		curl_easy_setopt(easy, CURLOPT_SSLCERT,
-		    grpc->certificate_file);
+		curl_easy_setopt(easy, CURLOPT_SSLCERT, grpc->certificate_file);
 	if (grpc->key_file != NULL)
 		curl_easy_setopt(easy, CURLOPT_SSLKEY, grpc->key_file);
 }
@@ -129,7 +129,7 @@ header_list(const struct grpc *grpc, int64_t timeout_ms)
 	char *timeout = mem_print("grpc-timeout: %lldm",
 	    (long long)(timeout_ms < TIMEOUT_MAX ? timeout_ms : TIMEOUT_MAX));
 	const char *const fixed[] = { "content-type: application/grpc",
-	    "te: trailers", "accept:", "expect:", timeout };
+		"te: trailers", "accept:", "expect:", timeout };
 	struct curl_slist *list = NULL, *item;
 	size_t i;
 
@@ -186,9 +186,10 @@ call_launch(struct grpc_call *call, struct generation *generation)
 	    (long)(call->size + GRPC_HEAD));
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
 	    (long)(call->timeout_ms + GRACE_MS));
-	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)(grpc->tls
-	    ? CURL_HTTP_VERSION_2TLS : call->hello
-	    ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : CURL_HTTP_VERSION_2_0));
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
+	    (long)(grpc->tls      ? CURL_HTTP_VERSION_2TLS
+		    : call->hello ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
+				  : CURL_HTTP_VERSION_2_0));
 	free(url);
 	if (!link_add(generation->link, easy))
 		return false;
@@ -376,11 +377,11 @@ grpc_delay(enum grpc_status status, unsigned attempt)
 }
 
 void
-call_done(struct grpc_call *call, enum grpc_status status,
-    const char *message)
+call_done(struct grpc_call *call, enum grpc_status status, const char *message)
 {
-	struct grpc_reply reply = { .status = status, .message = message,
-	    .unsent = !call->sent };
+	struct grpc_reply reply = { .status = status,
+		.message = message,
+		.unsent = !call->sent };
 
 	if (status == GRPC_OK) {
 		reply.message = "";
@@ -436,7 +437,8 @@ call_outcome(struct grpc_call *call, CURLcode code, const char **ret_message)
 	if (call->trailer.status >= 0 &&
 	    (code == CURLE_OK || call->trailer.status != GRPC_OK)) {
 		*ret_message = call->trailer.message.length > 0
-		    ? call->trailer.message.data : "";
+		    ? call->trailer.message.data
+		    : "";
 		if (call->trailer.status != GRPC_OK ||
 		    grpc_body(&call->body, ret_message))
 			return call->trailer.status;
@@ -455,7 +457,8 @@ call_outcome(struct grpc_call *call, CURLcode code, const char **ret_message)
 	if (status != 200 || !call->trailer.grpc) {
 		snprintf(call->error, sizeof(call->error),
 		    "an answer of HTTP (%ld) that is not gRPC: is this the "
-		    "address of a gRPC server, and of its gRPC port?", status);
+		    "address of a gRPC server, and of its gRPC port?",
+		    status);
 		*ret_message = call->error;
 		return grpc_http_status((int)status);
 	}

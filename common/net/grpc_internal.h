@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * grpc_internal: the parts of grpc. For grpc*.c and their test only.
  */
@@ -18,8 +19,8 @@
 
 /* What the header lines of an answer told so far. */
 struct grpc_trailer {
-	int status;         /* -1: none yet; the last one counts */
-	bool grpc;          /* the content is gRPC */
+	int status; /* -1: none yet; the last one counts */
+	bool grpc;  /* the content is gRPC */
 	struct buf message;
 	struct buf details;
 };
@@ -88,7 +89,7 @@ struct grpc_call {
 	struct curl_slist *own_headers;
 	char *path, *frame;
 	size_t size;
-	curl_off_t uploaded;            /* as the timer saw it last */
+	curl_off_t uploaded; /* as the timer saw it last */
 	int64_t timeout_ms, repeat_until;
 	unsigned attempt, refused, resets;
 	bool hello, sent, too_large;
@@ -131,12 +132,10 @@ call_land(struct grpc_call *call);
 
 /* Status and text of a try that libcurl is done with. */
 enum grpc_status
-call_outcome(struct grpc_call *call, CURLcode code,
-    const char **ret_message);
+call_outcome(struct grpc_call *call, CURLcode code, const char **ret_message);
 
 void
-call_done(struct grpc_call *call, enum grpc_status status,
-    const char *message);
+call_done(struct grpc_call *call, enum grpc_status status, const char *message);
 
 /* Ends a try: repeats it later, or ends the call. */
 void

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: libcurl says which sockets and which time it waits for, and
  * both live in the loop.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * grpc_link: one multi handle of libcurl in a struct loop. For grpc.c only.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: an answer is a block of headers, a body and a block of
  * trailers; a failure often has one block only. Which block a line stands in
@@ -46,7 +47,7 @@ static void
 base64_decode(struct buf *buf, const char *text, size_t length)
 {
 	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	    "abcdefghijklmnopqrstuvwxyz0123456789+/";
+				       "abcdefghijklmnopqrstuvwxyz0123456789+/";
 	unsigned bits = 0, count = 0;
 	const char *at;
 	char c;
@@ -96,7 +97,7 @@ status_number(const char *text, size_t length)
 		number = number * 10 + (text[i] - '0');
 	}
 	return length == 0 || number > GRPC_UNAUTHENTICATED ? GRPC_UNKNOWN
-	    : number;
+							    : number;
 }
 
 void
@@ -156,7 +157,8 @@ grpc_body(const struct buf *body, const char **ret_fault)
 	if (body->length < GRPC_HEAD)
 		*ret_fault = "the answer holds no whole message";
 	else if (body->data[0] != 0)
-		*ret_fault = "the answer is compressed, which was not asked for";
+		*ret_fault =
+		    "the answer is compressed, which was not asked for";
 	else if (grpc_announced(body) != body->length - GRPC_HEAD)
 		*ret_fault = "the answer is not exactly one message";
 	else
@@ -168,11 +170,13 @@ const char *
 grpc_status_name(enum grpc_status status)
 {
 	static const char *const names[] = { "OK", "CANCELLED", "UNKNOWN",
-	    "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND",
-	    "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED",
-	    "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
-	    "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED" };
+		"INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND",
+		"ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED",
+		"FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE",
+		"UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS",
+		"UNAUTHENTICATED" };
 
 	return names[(unsigned)status < sizeof(names) / sizeof(names[0])
-	    ? status : GRPC_UNKNOWN];
+		? status
+		: GRPC_UNKNOWN];
 }

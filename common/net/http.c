@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How http works: libcurl's multi interface says which sockets and which time
  * it waits for, and both live in the caller's loop. Handles are reused, since
@@ -26,13 +27,13 @@
 #include "common/base/mem.h"
 #include "common/net/http_internal.h"
 
-#define SPARE_MAX 256         /* handles kept for reuse */
-#define CONNECTIONS_MAX 256L  /* idle connections kept */
-#define CONNECTION_AGE 50L    /* seconds idle; common servers hang up at 60 */
+#define SPARE_MAX 256          /* handles kept for reuse */
+#define CONNECTIONS_MAX 256L   /* idle connections kept */
+#define CONNECTION_AGE 50L     /* seconds idle; common servers hang up at 60 */
 #define CONNECTION_AGE_ONCE 4L /* the shortest common limit is 5 */
 #define CONNECT_MS 5000
 #define IDLE_MS 60000
-#define STOPPED_MS 1000       /* a timer so late: the process was stopped */
+#define STOPPED_MS 1000 /* a timer so late: the process was stopped */
 #define BODY_MAX (64u << 20)
 
 struct http {
@@ -45,8 +46,8 @@ struct http {
 	size_t spare_count;
 	char *ca_file; /* of SSL_CERT_FILE, else NULL: libcurl's own */
 	char *plain;   /* the host for which http: will do, or NULL */
-	bool inside;  /* libcurl is on the stack */
-	bool put_off; /* calls to be added or removed when it is not */
+	bool inside;   /* libcurl is on the stack */
+	bool put_off;  /* calls to be added or removed when it is not */
 };
 
 struct http_call {
@@ -63,7 +64,7 @@ struct http_call {
 	void (*done)(void *context, const struct http_answer *answer);
 	void *context;
 	bool added, cancelled, sent, repeated, aborted;
-	bool head_whole;     /* libcurl is content with half a head */
+	bool head_whole; /* libcurl is content with half a head */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -126,8 +127,9 @@ call_finish(struct http_call *call, const char *error)
 	}
 	if (error != NULL) {
 		answer.error = error;
-		answer.outcome = call->aborted ? HTTP_ABORTED :
-		    call->sent ? HTTP_CUT : HTTP_NOT_SENT;
+		answer.outcome = call->aborted ? HTTP_ABORTED
+		    : call->sent               ? HTTP_CUT
+					       : HTTP_NOT_SENT;
 	}
 	answer.status = call_status(call);
 	answer.body = call->answer.data != NULL ? call->answer.data : "";
@@ -143,8 +145,7 @@ call_result(struct http_call *call, CURLcode code)
 	char message[80];
 	const char *error = NULL;
 
-	if (code == CURLE_OK &&
-	    (!call->head_whole || call_status(call) < 200))
+	if (code == CURLE_OK && (!call->head_whole || call_status(call) < 200))
 		error = "the answer ended before its body";
 	else if (code == CURLE_OK)
 		error = NULL;
@@ -154,7 +155,8 @@ call_result(struct http_call *call, CURLcode code)
 		error = "the connection ended before an answer came";
 	else if (call->answer.overflow) {
 		snprintf(message, sizeof(message),
-		    "the answer is longer than %zu bytes", call->answer.maximum);
+		    "the answer is longer than %zu bytes",
+		    call->answer.maximum);
 		error = message;
 	} else if (call->error[0] != '\0')
 		error = call->error;
@@ -204,7 +206,8 @@ http_settle(struct http *http)
 	while ((message = curl_multi_info_read(http->multi, &left)) != NULL) {
 		if (message->msg != CURLMSG_DONE)
 			continue;
-		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call);
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE,
+		    &call);
 		call_result(call, message->data.result);
 	}
 }
@@ -446,7 +449,8 @@ headers_copy(const char *const *headers, struct curl_slist **ret_list,
 			curl_slist_free_all(list);
 			return fail_set(fail, FAIL_NEVER, "invalid_header",
 			    "a line break in the header %.*s: is there one in "
-			    "the key?", (int)strcspn(one, ":"), one);
+			    "the key?",
+			    (int)strcspn(one, ":"), one);
 		}
 		longer = curl_slist_append(list, one);
 		if (longer == NULL) {
@@ -473,8 +477,7 @@ easy_setup(struct http_call *call, const struct http_request *request,
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_URL, request->url);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
-	curl_easy_setopt(easy, CURLOPT_USERAGENT,
-	    "agent-utils/" AGENT_VERSION);
+	curl_easy_setopt(easy, CURLOPT_USERAGENT, "agent-utils/" AGENT_VERSION);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
 	    secure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1);
 	if (call->http->ca_file != NULL)
@@ -488,8 +491,8 @@ easy_setup(struct http_call *call, const struct http_request *request,
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 15L);
 	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN,
 	    request->once ? CONNECTION_AGE_ONCE : CONNECTION_AGE);
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)
-	    (request->connect_ms > 0 ? request->connect_ms : CONNECT_MS));
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+	    (long)(request->connect_ms > 0 ? request->connect_ms : CONNECT_MS));
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->total_ms);
 	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_request);
 	curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
@@ -522,8 +525,8 @@ http_start(struct http *http, const struct http_request *request,
 		free(request->body);
 		return -1;
 	}
-	easy = http->spare_count > 0 ? http->spare[--http->spare_count] :
-	    curl_easy_init();
+	easy = http->spare_count > 0 ? http->spare[--http->spare_count]
+				     : curl_easy_init();
 	if (easy == NULL) {
 		curl_slist_free_all(headers);
 		free(request->body);
@@ -535,8 +538,8 @@ http_start(struct http *http, const struct http_request *request,
 	call->easy = easy;
 	call->headers = headers;
 	call->body = request->body;
-	call->answer = BUF_INIT(request->body_maximum > 0 ?
-	    request->body_maximum : BODY_MAX);
+	call->answer = BUF_INIT(
+	    request->body_maximum > 0 ? request->body_maximum : BODY_MAX);
 	call->idle_ms = request->idle_ms > 0 ? request->idle_ms : IDLE_MS;
 	call->piece = request->piece;
 	call->done = request->done;
@@ -580,12 +583,13 @@ http_header(struct http_call *call, const char *name)
 	struct curl_header *header;
 	size_t amount;
 
-	if (curl_easy_header(call->easy, name, 0, CURLH_HEADER, -1,
-	    &header) != CURLHE_OK)
+	if (curl_easy_header(call->easy, name, 0, CURLH_HEADER, -1, &header) !=
+	    CURLHE_OK)
 		return NULL;
 	amount = header->amount;
-	if (amount > 1 && curl_easy_header(call->easy, name, amount - 1,
-	    CURLH_HEADER, -1, &header) != CURLHE_OK)
+	if (amount > 1 &&
+	    curl_easy_header(call->easy, name, amount - 1, CURLH_HEADER, -1,
+		&header) != CURLHE_OK)
 		return NULL;
 	return header->value;
 }

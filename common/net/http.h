@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * http: HTTP requests by libcurl's multi interface in a struct loop. It and
  * grpc are the modules that know libcurl, linked by what speaks HTTP only.
@@ -29,11 +30,11 @@ struct http_request {
 	const char *const *headers; /* "name: value", ends with NULL */
 	char *body;                 /* NULL: none; taken over and freed */
 	size_t body_length;
-	int64_t connect_ms;         /* 0: 5000 */
-	int64_t idle_ms;            /* no byte for so long ends it; 0: 60000 */
-	int64_t total_ms;           /* 0: no limit */
-	size_t body_maximum;        /* of the answer; 0: 64 MiB */
-	bool once;                  /* has an effect: not over a connection that
+	int64_t connect_ms;  /* 0: 5000 */
+	int64_t idle_ms;     /* no byte for so long ends it; 0: 60000 */
+	int64_t total_ms;    /* 0: no limit */
+	size_t body_maximum; /* of the answer; 0: 64 MiB */
+	bool once;           /* has an effect: not over a connection that
 	                             * the server may be about to close */
 
 	/* For a streamed answer (status 2xx): called with each piece as it
@@ -46,20 +47,20 @@ struct http_request {
 };
 
 enum http_outcome {
-	HTTP_ANSWERED,  /* a status and the whole body came */
-	HTTP_NOT_SENT,  /* certainly never reached the server: no address, no
+	HTTP_ANSWERED, /* a status and the whole body came */
+	HTTP_NOT_SENT, /* certainly never reached the server: no address, no
 	                 * connection, refused TLS */
-	HTTP_CUT,       /* ended after the request may have been read: reset,
+	HTTP_CUT,      /* ended after the request may have been read: reset,
 	                 * time-out, body too large, cut short */
-	HTTP_ABORTED,   /* piece returned false */
+	HTTP_ABORTED,  /* piece returned false */
 };
 
 struct http_answer {
 	enum http_outcome outcome;
-	int status;          /* 0 when none came; may be there when cut */
-	const char *body;    /* NUL-terminated; borrowed until done returns */
+	int status;       /* 0 when none came; may be there when cut */
+	const char *body; /* NUL-terminated; borrowed until done returns */
 	size_t body_length;
-	const char *error;   /* for people, "" when HTTP_ANSWERED */
+	const char *error;      /* for people, "" when HTTP_ANSWERED */
 	struct http_call *call; /* for http_header */
 };
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* What the files of http share. */
 #ifndef COMMON_NET_HTTP_INTERNAL_H
 #define COMMON_NET_HTTP_INTERNAL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * The rules about URLs, and the text that goes into and comes out of them.
  * What is wrong with a URL is told without its text, which may hold a secret.
@@ -27,8 +28,8 @@ host_is_loopback(const char *host)
 		return inet_pton(AF_INET6, bare, &six) == 1 &&
 		    IN6_IS_ADDR_LOOPBACK(&six);
 	}
-	return strcasecmp(host, "localhost") == 0 || (length > 10 &&
-	    strcasecmp(host + length - 10, ".localhost") == 0);
+	return strcasecmp(host, "localhost") == 0 ||
+	    (length > 10 && strcasecmp(host + length - 10, ".localhost") == 0);
 }
 
 int
@@ -55,12 +56,14 @@ http_check_url(const char *text, const char *plain, bool *ret_loopback,
 	}
 	loopback = host_is_loopback(host);
 	if (strcmp(scheme, "https") != 0 &&
-	    (strcmp(scheme, "http") != 0 || !(loopback ||
-	    (plain != NULL && strcasecmp(host, plain) == 0)))) {
+	    (strcmp(scheme, "http") != 0 ||
+		!(loopback ||
+		    (plain != NULL && strcasecmp(host, plain) == 0)))) {
 		fail_set(fail, FAIL_NEVER, "insecure_url",
 		    "%s://%s would carry the key in the clear: use https "
 		    "(http is for this machine only, and for the host that "
-		    "plain_http in agent.yaml names)", scheme, host);
+		    "plain_http in agent.yaml names)",
+		    scheme, host);
 		goto out;
 	}
 	*ret_loopback = loopback;
@@ -78,7 +81,7 @@ void
 http_escape(struct buf *buf, const char *text)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	    "abcdefghijklmnopqrstuvwxyz0123456789-._~";
+				    "abcdefghijklmnopqrstuvwxyz0123456789-._~";
 
 	for (; *text != '\0'; text++) {
 		if (strchr(plain, *text) != NULL)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How sse works: bytes are gathered up to the end of a line, which may be
  * "\n", "\r\n" or "\r". A "\r" ends its line at once, and a "\n" that follows
@@ -51,8 +52,10 @@ take_field(struct sse *sse)
 }
 
 static bool
-end_line(struct sse *sse, bool (*event)(void *context, const char *name,
-    const char *data, size_t length), void *context)
+end_line(struct sse *sse,
+    bool (*event)(void *context, const char *name, const char *data,
+	size_t length),
+    void *context)
 {
 	bool go_on = true;
 
@@ -76,7 +79,8 @@ end_line(struct sse *sse, bool (*event)(void *context, const char *name,
 bool
 sse_feed(struct sse *sse, const char *bytes, size_t length,
     bool (*event)(void *context, const char *name, const char *data,
-    size_t length), void *context)
+	size_t length),
+    void *context)
 {
 	const char *end = bytes + length, *stop;
 

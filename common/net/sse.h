@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * sse: a reader of server-sent events (the event-stream format of the HTML
  * standard) that takes bytes as they come, cut anywhere.
@@ -12,9 +13,9 @@
 
 struct sse {
 	struct buf line, data;
-	char name[64];     /* a longer one is cut: no known event has one */
-	bool carriage;     /* the last byte was a carriage return */
-	bool begun;        /* past the place of a byte order mark */
+	char name[64]; /* a longer one is cut: no known event has one */
+	bool carriage; /* the last byte was a carriage return */
+	bool begun;    /* past the place of a byte order mark */
 };
 
 /* No line and no event may be longer than MAXIMUM bytes. */
@@ -31,6 +32,7 @@ sse_release(struct sse *sse);
 bool
 sse_feed(struct sse *sse, const char *bytes, size_t length,
     bool (*event)(void *context, const char *name, const char *data,
-    size_t length), void *context);
+	size_t length),
+    void *context);
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How claude works: one streamed POST an attempt. The stream module puts the
  * reply together; this one says what became of the attempt, and whether and
@@ -143,8 +144,8 @@ plan_retry(const struct claude_call *call, const struct http_answer *answer,
 	if (headers_count) {
 		back.should_retry = http_header(answer->call, "x-should-retry");
 		back.retry_after = http_header(answer->call, "retry-after");
-		back.retry_after_ms =
-		    http_header(answer->call, "retry-after-ms");
+		back.retry_after_ms = http_header(answer->call,
+		    "retry-after-ms");
 	}
 	reply->retryable = !spend_limit(reply->error_code) &&
 	    backoff_retryable(&back);
@@ -204,9 +205,15 @@ on_done(void *context, const struct http_answer *answer)
 {
 	struct claude_call *call = context;
 	struct claude_reply reply = {
-		.content = "", .stop_reason = "", .stop_details = "",
-		.message_id = "", .model = "", .request_id = "",
-		.error_type = "", .error_message = "", .error_code = "",
+		.content = "",
+		.stop_reason = "",
+		.stop_details = "",
+		.message_id = "",
+		.model = "",
+		.request_id = "",
+		.error_type = "",
+		.error_message = "",
+		.error_code = "",
 	};
 	struct claude_turn turn;
 	const char *id;
@@ -251,8 +258,7 @@ on_done(void *context, const struct http_answer *answer)
 }
 
 int
-claude_start(struct claude *claude, char *body, size_t length,
-    unsigned attempt,
+claude_start(struct claude *claude, char *body, size_t length, unsigned attempt,
     void (*text)(void *context, const char *bytes, size_t length),
     void (*done)(void *context, const struct claude_reply *reply),
     void *context, struct claude_call **ret_call, struct fail *fail)
@@ -262,11 +268,16 @@ claude_start(struct claude *claude, char *body, size_t length,
 		NULL };
 	struct claude_call *call = mem_alloc(sizeof(*call));
 	struct http_request request = {
-		.method = "POST", .url = claude->url, .headers = headers,
+		.method = "POST",
+		.url = claude->url,
+		.headers = headers,
 		.body_length = length,
-		.idle_ms = claude->idle_ms, .total_ms = claude->turn_ms,
+		.idle_ms = claude->idle_ms,
+		.total_ms = claude->turn_ms,
 		.body_maximum = 1u << 20,
-		.piece = on_piece, .done = on_done, .context = call,
+		.piece = on_piece,
+		.done = on_done,
+		.context = call,
 	};
 
 	request.body = body;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * claude: one attempt at one turn of the Messages API, streamed.
  *
@@ -22,26 +23,25 @@ struct claude_call;
 struct claude_reply {
 	bool ok;
 	/* when ok; borrowed until done returns */
-	const char *content;      /* raw JSON array, block for block as it came */
+	const char *content; /* raw JSON array, block for block as it came */
 	size_t content_length;
 	const char *stop_reason;  /* "" when null */
 	const char *stop_details; /* raw JSON, or "" */
 	const char *message_id, *model;
 	struct claude_usage usage; /* what is known, when not ok too */
 	/* always */
-	const char *request_id;   /* "" when none came */
+	const char *request_id; /* "" when none came */
 	/* when not ok */
-	int status;               /* 0: no answer */
+	int status;                                          /* 0: no answer */
 	const char *error_type, *error_message, *error_code; /* "" when none */
 	bool retryable;
-	int64_t delay_ms;         /* when retryable: how long to wait first */
+	int64_t delay_ms; /* when retryable: how long to wait first */
 };
 
 /* KEY is copied, NULL is refused (FAIL_NEVER, type "missing_key"). */
 int
 claude_open(struct http *http, const char *url, const char *key,
-    const struct config *config, struct claude **ret_claude,
-    struct fail *fail);
+    const struct config *config, struct claude **ret_claude, struct fail *fail);
 
 void
 claude_close(struct claude *claude);
@@ -49,8 +49,7 @@ claude_close(struct claude *claude);
 /* BODY is the whole request, taken over. text is called with the text so far
  * added to (decoded), for progress; may be NULL. */
 int
-claude_start(struct claude *claude, char *body, size_t length,
-    unsigned attempt,
+claude_start(struct claude *claude, char *body, size_t length, unsigned attempt,
     void (*text)(void *context, const char *bytes, size_t length),
     void (*done)(void *context, const struct claude_reply *reply),
     void *context, struct claude_call **ret_call, struct fail *fail);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How claude_stream works: a block that the model wrote goes back to it with
  * every later request, and must then be what it was: signatures and the
@@ -43,7 +44,7 @@ static const struct delta {
 };
 
 struct block {
-	struct buf json;         /* as it started; when closed, as it is sent */
+	struct buf json; /* as it started; when closed, as it is sent */
 	struct buf parts[PARTS];
 	bool seen[PARTS];
 	bool open;
@@ -55,12 +56,12 @@ struct claude_stream {
 	void *context;
 	struct block *blocks;
 	size_t block_count;
-	size_t held;             /* bytes in all blocks */
+	size_t held; /* bytes in all blocks */
 	struct buf content;
 	char *message_id, *model, *stop_reason, *stop_details;
 	char *error_type, *error_message, *error_code;
 	struct claude_usage usage;
-	int64_t cache_write;     /* the sum of the two, or -1 */
+	int64_t cache_write; /* the sum of the two, or -1 */
 	bool started, stopped, error_sent, broken_input;
 };
 
@@ -68,8 +69,8 @@ static bool
 on_event(void *context, const char *name, const char *data, size_t length);
 
 struct claude_stream *
-claude_stream_new(void (*text)(void *context, const char *bytes,
-    size_t length), void *context)
+claude_stream_new(void (*text)(void *context, const char *bytes, size_t length),
+    void *context)
 {
 	struct claude_stream *stream = mem_alloc(sizeof(*stream));
 
@@ -150,8 +151,7 @@ take_usage_of(struct claude_stream *stream, const cJSON *usage)
 	take_number(usage, "output_tokens", &stream->usage.output);
 	take_number(usage, "cache_read_input_tokens",
 	    &stream->usage.cache_read);
-	take_number(usage, "cache_creation_input_tokens",
-	    &stream->cache_write);
+	take_number(usage, "cache_creation_input_tokens", &stream->cache_write);
 	writes = cJSON_GetObjectItemCaseSensitive(usage, "cache_creation");
 	take_number(writes, "ephemeral_5m_input_tokens",
 	    &stream->usage.cache_write_5m);
@@ -187,7 +187,7 @@ take_usage(struct claude_stream *stream, const cJSON *usage)
 		settle_writes(stream);
 		return;
 	}
-	cJSON_ArrayForEach(one, rounds) {
+	cJSON_ArrayForEach (one, rounds) {
 		stream->usage = (struct claude_usage){ 0 };
 		stream->cache_write = -1;
 		take_usage_of(stream, one);
@@ -225,14 +225,12 @@ message_start(struct claude_stream *stream, const cJSON *event)
 	stream->started = true;
 	replace_string(&stream->message_id, json_string(message, "id"));
 	replace_string(&stream->model, json_string(message, "model"));
-	take_usage(stream,
-	    cJSON_GetObjectItemCaseSensitive(message, "usage"));
+	take_usage(stream, cJSON_GetObjectItemCaseSensitive(message, "usage"));
 	return true;
 }
 
 static bool
-block_start(struct claude_stream *stream, const cJSON *event,
-    struct span text)
+block_start(struct claude_stream *stream, const cJSON *event, struct span text)
 {
 	const char *written;
 	struct block *block;
@@ -277,8 +275,8 @@ open_block(struct claude_stream *stream, const cJSON *event)
 
 /* TEXT is the event as it was mended, RAW the same as it came. */
 static bool
-block_delta(struct claude_stream *stream, const cJSON *event,
-    struct span text, const char *raw)
+block_delta(struct claude_stream *stream, const cJSON *event, struct span text,
+    const char *raw)
 {
 	struct block *block = open_block(stream, event);
 	const char *type, *decoded;
@@ -304,8 +302,7 @@ block_delta(struct claude_stream *stream, const cJSON *event,
 	switch ((enum part)part) {
 	case PART_TEXT:
 		if (stream->text != NULL && *decoded != '\0')
-			stream->text(stream->context, decoded,
-			    strlen(decoded));
+			stream->text(stream->context, decoded, strlen(decoded));
 		/* fall through */
 	case PART_THINKING:
 		return hold(stream, &block->parts[part],
@@ -404,10 +401,12 @@ block_valid(struct block *block)
 		    &json_limits_upstream, &fail);
 	}
 	type = json_string(json, "type");
-	valid = type != NULL && (strcmp(type, "tool_use") != 0 ||
-	    (json_string(json, "id") != NULL &&
-	    json_string(json, "name") != NULL &&
-	    cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(json, "input"))));
+	valid = type != NULL &&
+	    (strcmp(type, "tool_use") != 0 ||
+		(json_string(json, "id") != NULL &&
+		    json_string(json, "name") != NULL &&
+		    cJSON_IsObject(
+			cJSON_GetObjectItemCaseSensitive(json, "input"))));
 	cJSON_Delete(json);
 	return valid;
 }
@@ -430,15 +429,17 @@ block_stop(struct claude_stream *stream, const cJSON *event)
 		buf_reset(&value);
 		part_value(stream, block, (enum part)part, &value);
 		buf_reset(&whole);
-		json_splice(&whole, (struct span){ block->json.data,
-		    block->json.length }, deltas[part].target,
+		json_splice(&whole,
+		    (struct span){ block->json.data, block->json.length },
+		    deltas[part].target,
 		    (struct span){ value.data, value.length });
 		buf_reset(&block->json);
 		buf_add(&block->json, whole.data, whole.length);
 		buf_release(&block->parts[part]);
 	}
 	if (!block_valid(block))
-		fine = nonsense(stream, "a block that is not valid, or a tool "
+		fine = nonsense(stream,
+		    "a block that is not valid, or a tool "
 		    "call without an id, a name or an input");
 	buf_release(&value);
 	buf_release(&whole);
@@ -515,8 +516,8 @@ static bool
 on_event(void *context, const char *name, const char *data, size_t length)
 {
 	static const char *const known[] = { "", "error", "message_start",
-	    "content_block_start", "content_block_delta", "content_block_stop",
-	    "message_delta", "message_stop" };
+		"content_block_start", "content_block_delta",
+		"content_block_stop", "message_delta", "message_stop" };
 	struct claude_stream *stream = context;
 	char *text;
 	struct fail fail;
@@ -535,8 +536,8 @@ on_event(void *context, const char *name, const char *data, size_t length)
 	if (event == NULL)
 		go_on = nonsense(stream, fail.message);
 	else
-		go_on = take_event(stream, event,
-		    (struct span){ text, length }, data);
+		go_on = take_event(stream, event, (struct span){ text, length },
+		    data);
 	free(text);
 	cJSON_Delete(event);
 	return go_on;
@@ -562,8 +563,9 @@ claude_stream_end(struct claude_stream *stream, struct claude_turn *ret)
 
 	if (!stream->stopped)
 		broken(stream, "cut_short", "the reply ended before its end");
-	if (stream->broken_input && (stream->stop_reason == NULL ||
-	    strcmp(stream->stop_reason, "max_tokens") != 0))
+	if (stream->broken_input &&
+	    (stream->stop_reason == NULL ||
+		strcmp(stream->stop_reason, "max_tokens") != 0))
 		nonsense(stream,
 		    "the input of a tool call is not a JSON object");
 	turn.complete = stream->error_type == NULL;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * claude_stream: puts the event stream of one reply together. For claude.c.
  *
@@ -17,24 +18,24 @@ struct claude_usage {
 	int64_t input, output, cache_read, cache_write_5m, cache_write_1h;
 };
 
-struct claude_turn {       /* borrowed from the stream */
+struct claude_turn { /* borrowed from the stream */
 	bool complete;
-	const char *content;      /* when complete: raw JSON array */
+	const char *content; /* when complete: raw JSON array */
 	size_t content_length;
 	const char *stop_reason, *stop_details; /* "" when null */
 	const char *message_id, *model;         /* "" when none came */
 	struct claude_usage usage;
 	/* when not complete */
 	const char *error_type, *error_message, *error_code;
-	bool error_sent;          /* the service sent it as an event */
+	bool error_sent; /* the service sent it as an event */
 };
 
 struct claude_stream;
 
 /* TEXT gets the decoded text as it comes; may be NULL. */
 struct claude_stream *
-claude_stream_new(void (*text)(void *context, const char *bytes,
-    size_t length), void *context);
+claude_stream_new(void (*text)(void *context, const char *bytes, size_t length),
+    void *context);
 
 void
 claude_stream_free(struct claude_stream *stream);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How composio works: an answer to an executed call is sorted by one question
  * first: is it certain that the tool did not run? Only then may anybody try
@@ -164,8 +165,10 @@ names_connection(const struct composio_error *error, int status)
 	for (i = 0; i < sizeof(slugs) / sizeof(slugs[0]); i++)
 		if (strcmp(error->slug, slugs[i]) == 0)
 			return true;
-	return status == 422 || (status == 400 && (error->code == 1803 ||
-	    error->code == 1810 || error->code == 1812));
+	return status == 422 ||
+	    (status == 400 &&
+		(error->code == 1803 || error->code == 1810 ||
+		    error->code == 1812));
 }
 
 static void
@@ -203,27 +206,33 @@ refused(struct execute *execute, const struct http_answer *answer,
 	} else if (status == 401) {
 		result->outcome = COMPOSIO_LATER;
 		result->delay_ms = BAD_KEY_MS;
-		buf_print(&text, "Composio does not take the key: %s: check "
-		    "COMPOSIO_API_KEY", error.text.data);
+		buf_print(&text,
+		    "Composio does not take the key: %s: check "
+		    "COMPOSIO_API_KEY",
+		    error.text.data);
 	} else if (names_connection(&error, status)) {
 		result->outcome = COMPOSIO_CONNECTION;
 		buf_print(&text, "no live account for %s: %s", execute->slug,
 		    error.text.data);
 	} else if (status == 413) {
-		buf_print(&text, "%s ran, but its result is too large for the "
+		buf_print(&text,
+		    "%s ran, but its result is too large for the "
 		    "service to hand over: %s. Ask for less at a time (a "
 		    "smaller max_results, a page, fewer fields).",
 		    execute->slug, error.text.data);
 	} else if (status == 404 || status == 410) {
-		buf_print(&text, "%s did not run: the tool is no longer there: "
-		    "%s. Use another tool.", execute->slug, error.text.data);
+		buf_print(&text,
+		    "%s did not run: the tool is no longer there: "
+		    "%s. Use another tool.",
+		    execute->slug, error.text.data);
 	} else if (status == 403) {
 		buf_print(&text, "%s did not run: it is not allowed: %s",
 		    execute->slug, error.text.data);
 	} else {
-		buf_print(&text, "%s did not run: %s. Check the arguments "
-		    "against the tool's schema.", execute->slug,
-		    error.text.data);
+		buf_print(&text,
+		    "%s did not run: %s. Check the arguments "
+		    "against the tool's schema.",
+		    execute->slug, error.text.data);
 	}
 	finish(execute, result, &text);
 	buf_release(&text);
@@ -286,8 +295,8 @@ answered(struct execute *execute, const struct http_answer *answer,
 	if (body == NULL || !cJSON_IsBool(successful)) {
 		result->outcome = COMPOSIO_UNKNOWN;
 		result->delay_ms = next_try(execute, answer);
-		buf_print(&text, "%s: an answer that is not understood: ",
-		    execute->slug);
+		buf_print(&text,
+		    "%s: an answer that is not understood: ", execute->slug);
 		http_excerpt(&text, answer->body, answer->body_length);
 		finish(execute, result, &text);
 	} else if (cJSON_IsTrue(successful)) {
@@ -310,14 +319,16 @@ static void
 on_answer(void *context, const struct http_answer *answer)
 {
 	struct execute *execute = context;
-	struct composio_result result = { .text = "", .log_id = "",
+	struct composio_result result = { .text = "",
+		.log_id = "",
 		.status = answer->status };
 	struct buf text = BUF_INIT(2048);
 
 	result.request_id = request_id(answer, NULL);
 	if (answer->outcome != HTTP_ANSWERED) {
-		result.outcome = answer->outcome == HTTP_NOT_SENT ?
-		    COMPOSIO_LATER : COMPOSIO_UNKNOWN;
+		result.outcome = answer->outcome == HTTP_NOT_SENT
+		    ? COMPOSIO_LATER
+		    : COMPOSIO_UNKNOWN;
 		result.delay_ms = next_try(execute, answer);
 		buf_print(&text, "%s: %s", execute->slug, answer->error);
 		finish(execute, &result, &text);
@@ -368,10 +379,14 @@ composio_execute(struct composio *composio, const struct agent_call *call,
 	struct execute *execute = mem_alloc(sizeof(*execute));
 	struct buf url = BUF_INIT(8192);
 	struct http_request request = {
-		.method = "POST", .headers = headers, .once = true,
-		.idle_ms = composio->call_ms, .total_ms = composio->call_ms,
+		.method = "POST",
+		.headers = headers,
+		.once = true,
+		.idle_ms = composio->call_ms,
+		.total_ms = composio->call_ms,
 		.body_maximum = RESULT_MAX,
-		.done = on_answer, .context = execute,
+		.done = on_answer,
+		.context = execute,
 	};
 	int result;
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * composio: executing a tool, and the facts for a pre-flight check. REST API
  * v3.1 with the header x-api-key and no other credential.
@@ -19,21 +20,21 @@ struct composio;
 struct composio_call;
 
 enum composio_outcome {
-	COMPOSIO_DONE,      /* executed, successful */
-	COMPOSIO_ERROR,     /* an answer for the model: failed, and why */
-	COMPOSIO_LATER,     /* certainly not executed; may be tried again */
-	COMPOSIO_CONNECTION,/* certainly not executed: no live account */
-	COMPOSIO_UNKNOWN,   /* sent, and no answer that tells */
+	COMPOSIO_DONE,       /* executed, successful */
+	COMPOSIO_ERROR,      /* an answer for the model: failed, and why */
+	COMPOSIO_LATER,      /* certainly not executed; may be tried again */
+	COMPOSIO_CONNECTION, /* certainly not executed: no live account */
+	COMPOSIO_UNKNOWN,    /* sent, and no answer that tells */
 };
 
 struct composio_result {
 	enum composio_outcome outcome;
-	const char *text;      /* DONE: the raw JSON of "data"; else an error text
+	const char *text; /* DONE: the raw JSON of "data"; else an error text
 	                        * that helps the model. Borrowed. */
 	size_t length;
 	const char *request_id, *log_id; /* "" when none */
 	int status;
-	int64_t delay_ms;      /* before another try: LATER, and UNKNOWN when the
+	int64_t delay_ms; /* before another try: LATER, and UNKNOWN when the
 	                        * tool may be run again */
 };
 
@@ -65,8 +66,8 @@ composio_facts(struct composio *composio, const struct task *task,
  * the auth config first when AUTH_CONFIG is ""). Ends with {"url",
  * "expires_at","account"} or NULL and a fail. */
 int
-composio_link(struct composio *composio, const char *user,
-    const char *toolkit, const char *auth_config,
+composio_link(struct composio *composio, const char *user, const char *toolkit,
+    const char *auth_config,
     void (*done)(void *context, cJSON *link, const struct fail *fail),
     void *context, struct composio_call **ret_call, struct fail *fail);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How the facts are gathered, in three rounds, each with all its requests at
  * once: the tools; then the accounts, for which one must know the tools'
@@ -27,8 +28,8 @@ enum subject {
 
 struct facts {
 	struct composio_call call;
-	struct list *lists;    /* under way */
-	struct timer next;     /* the next round, from the loop */
+	struct list *lists; /* under way */
+	struct timer next;  /* the next round, from the loop */
 	int round;
 	char *user;
 	cJSON *want_toolkits, *want_tools;
@@ -43,9 +44,9 @@ struct list {
 	struct list *next, *previous;
 	struct query *query;
 	enum subject subject;
-	char *path;            /* of its first page */
-	char *cursor;          /* of the page under way; NULL: the first */
-	char *toolkit;         /* NULL when it is not about one */
+	char *path;    /* of its first page */
+	char *cursor;  /* of the page under way; NULL: the first */
+	char *toolkit; /* NULL when it is not about one */
 	unsigned pages;
 };
 
@@ -137,8 +138,8 @@ static void
 look_on(struct facts *facts)
 {
 	if (facts->lists == NULL)
-		loop_timer(http_loop(facts->call.composio->http),
-		    &facts->next, clock_boot());
+		loop_timer(http_loop(facts->call.composio->http), &facts->next,
+		    clock_boot());
 }
 
 static const cJSON *
@@ -159,7 +160,7 @@ has_tool(const struct facts *facts, const char *slug)
 	const cJSON *tool;
 	const char *other;
 
-	cJSON_ArrayForEach(tool, facts->tools) {
+	cJSON_ArrayForEach (tool, facts->tools) {
 		other = json_string(tool, "slug");
 		if (other != NULL && strcmp(other, slug) == 0)
 			return true;
@@ -168,8 +169,7 @@ has_tool(const struct facts *facts, const char *slug)
 }
 
 static void
-take_auth_configs(struct facts *facts, const char *toolkit,
-    const cJSON *items)
+take_auth_configs(struct facts *facts, const char *toolkit, const cJSON *items)
 {
 	cJSON *ids = cJSON_GetObjectItemCaseSensitive(facts->auth_configs,
 	    toolkit);
@@ -180,7 +180,7 @@ take_auth_configs(struct facts *facts, const char *toolkit,
 	if (ids == NULL)
 		ids = cJSON_AddArrayToObject(facts->auth_configs, toolkit);
 	for (managed = 1; managed >= 0; managed--) {
-		cJSON_ArrayForEach(item, items) {
+		cJSON_ArrayForEach (item, items) {
 			id = json_string(item, "id");
 			status = json_string(item, "status");
 			if (id == NULL || json_true(item, "is_disabled") ||
@@ -201,7 +201,7 @@ take_toolkit(struct facts *facts, const char *toolkit, bool found,
 	cJSON *fact;
 	bool no_auth = false;
 
-	cJSON_ArrayForEach(detail, get(answer, "auth_config_details")) {
+	cJSON_ArrayForEach (detail, get(answer, "auth_config_details")) {
 		mode = json_string(detail, "mode");
 		if (mode != NULL && strcmp(mode, "NO_AUTH") == 0)
 			no_auth = true;
@@ -231,8 +231,10 @@ take_items(struct list *list, cJSON *items)
 		    has_tool(facts, slug))
 			cJSON_Delete(item);
 		else
-			cJSON_AddItemToArray(list->subject == TOOLS ?
-			    facts->tools : facts->accounts, item);
+			cJSON_AddItemToArray(list->subject == TOOLS
+				? facts->tools
+				: facts->accounts,
+			    item);
 	}
 }
 
@@ -300,8 +302,8 @@ list_ask(struct list *list, struct fail *fail)
 		buf_add_string(&path, "&cursor=");
 		http_escape(&path, list->cursor);
 	}
-	result = query_start(list->facts->call.composio, "GET", path.data,
-	    NULL, on_page, list, &list->query, fail);
+	result = query_start(list->facts->call.composio, "GET", path.data, NULL,
+	    on_page, list, &list->query, fail);
 	buf_release(&path);
 	return result;
 }
@@ -365,20 +367,20 @@ ask_tools(struct facts *facts, struct fail *fail)
 	if (facts->want_tools == NULL)
 		return 0;
 	all = facts->want_tools->child == NULL;
-	cJSON_ArrayForEach(item, facts->want_tools)
+	cJSON_ArrayForEach (item, facts->want_tools)
 		if (is_glob(item->valuestring))
 			all = true;
 	for (item = facts->want_tools->child; item != NULL;)
 		if (ask_named(facts, &item, fail) < 0)
 			return -1;
-	cJSON_ArrayForEach(item, facts->want_toolkits) {
+	cJSON_ArrayForEach (item, facts->want_toolkits) {
 		if (!all)
 			break;
 		buf_add_string(&path, "tools?toolkit_slug=");
 		http_escape(&path, item->valuestring);
 		buf_add_string(&path, TOOLS_QUERY);
-		if (list_start(facts, TOOLS, &path, item->valuestring,
-		    fail) < 0)
+		if (list_start(facts, TOOLS, &path, item->valuestring, fail) <
+		    0)
 			return -1;
 	}
 	return 0;
@@ -393,7 +395,7 @@ toolkit_from_tools(const struct facts *facts, const char *toolkit)
 	const char *slug;
 	int found = 0;
 
-	cJSON_ArrayForEach(tool, facts->tools) {
+	cJSON_ArrayForEach (tool, facts->tools) {
 		slug = toolkit_of(tool);
 		if (slug == NULL || strcmp(slug, toolkit) != 0)
 			continue;
@@ -424,8 +426,7 @@ static void
 sort_tools(struct facts *facts)
 {
 	int count = cJSON_GetArraySize(facts->tools), i;
-	struct place *places = mem_alloc(((size_t)count + 1) *
-	    sizeof(*places));
+	struct place *places = mem_alloc(((size_t)count + 1) * sizeof(*places));
 
 	for (i = 0; i < count; i++)
 		places[i].tool = cJSON_DetachItemFromArray(facts->tools, 0);
@@ -473,22 +474,24 @@ ask_accounts(struct facts *facts, struct fail *fail)
 	int result = -1;
 
 	sort_tools(facts);
-	cJSON_ArrayForEach(item, facts->want_tools)
+	cJSON_ArrayForEach (item, facts->want_tools)
 		if (!is_glob(item->valuestring) &&
 		    !has_tool(facts, item->valuestring))
 			cJSON_AddItemToArray(facts->missing,
 			    cJSON_CreateString(item->valuestring));
-	cJSON_ArrayForEach(item, facts->want_toolkits)
+	cJSON_ArrayForEach (item, facts->want_toolkits)
 		if (add_toolkit(facts, item->valuestring, seen, &toolkits,
-		    fail) < 0)
+			fail) < 0)
 			goto out;
-	cJSON_ArrayForEach(item, facts->tools)
-		if (toolkit_of(item) != NULL && add_toolkit(facts,
-		    toolkit_of(item), seen, &toolkits, fail) < 0)
+	cJSON_ArrayForEach (item, facts->tools)
+		if (toolkit_of(item) != NULL &&
+		    add_toolkit(facts, toolkit_of(item), seen, &toolkits,
+			fail) < 0)
 			goto out;
 	result = 0;
-	if (toolkits.length > 0 || (facts->want_tools == NULL &&
-	    facts->want_toolkits->child == NULL)) {
+	if (toolkits.length > 0 ||
+	    (facts->want_tools == NULL &&
+		facts->want_toolkits->child == NULL)) {
 		buf_add_string(&path, "connected_accounts?user_ids=");
 		http_escape(&path, facts->user);
 		if (toolkits.length > 0)
@@ -508,7 +511,7 @@ has_live_account(const struct facts *facts, const char *toolkit)
 	const char *slug, *status;
 	const cJSON *account;
 
-	cJSON_ArrayForEach(account, facts->accounts) {
+	cJSON_ArrayForEach (account, facts->accounts) {
 		slug = toolkit_of(account);
 		status = json_string(account, "status");
 		if (slug != NULL && strcmp(slug, toolkit) == 0 &&
@@ -527,15 +530,15 @@ ask_auth_configs(struct facts *facts, struct fail *fail)
 	struct buf path = BUF_INIT(4096);
 	const cJSON *fact;
 
-	cJSON_ArrayForEach(fact, facts->toolkits) {
+	cJSON_ArrayForEach (fact, facts->toolkits) {
 		if (!json_true(fact, "found") || json_true(fact, "no_auth") ||
 		    has_live_account(facts, fact->string))
 			continue;
 		buf_add_string(&path, "auth_configs?toolkit_slug=");
 		http_escape(&path, fact->string);
 		buf_add_string(&path, "&limit=50");
-		if (list_start(facts, AUTH_CONFIGS, &path, fact->string,
-		    fail) < 0)
+		if (list_start(facts, AUTH_CONFIGS, &path, fact->string, fail) <
+		    0)
 			return -1;
 	}
 	return 0;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* What the files of composio share. */
 #ifndef COMMON_PROVIDER_COMPOSIO_INTERNAL_H
 #define COMMON_PROVIDER_COMPOSIO_INTERNAL_H
@@ -6,8 +7,8 @@
 
 struct composio {
 	struct http *http;
-	char *base;       /* up to and with "/api/v3.1/" */
-	char *key;        /* the whole header */
+	char *base; /* up to and with "/api/v3.1/" */
+	char *key;  /* the whole header */
 	int64_t call_ms;
 };
 
@@ -38,8 +39,8 @@ int
 query_start(struct composio *composio, const char *method, const char *path,
     char *body,
     void (*done)(void *context, cJSON *answer, int status,
-    const struct fail *fail), void *context, struct query **ret_query,
-    struct fail *fail);
+	const struct fail *fail),
+    void *context, struct query **ret_query, struct fail *fail);
 
 void
 query_cancel(struct query *query);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How a link is made: one POST, with an auth config that there is, or after
  * another POST that makes one of Composio's own for the toolkit. Neither is
@@ -86,8 +87,7 @@ ask_link(struct link *link, const char *auth_config, struct fail *fail)
 }
 
 static void
-on_auth_config(void *context, cJSON *answer, int status,
-    const struct fail *why)
+on_auth_config(void *context, cJSON *answer, int status, const struct fail *why)
 {
 	struct link *link = context;
 	const char *id;
@@ -100,7 +100,8 @@ on_auth_config(void *context, cJSON *answer, int status,
 		return;
 	}
 	id = json_string(cJSON_GetObjectItemCaseSensitive(answer,
-	    "auth_config"), "id");
+			     "auth_config"),
+	    "id");
 	if (id == NULL)
 		fail_set(&fail, FAIL_NOT_NOW, "upstream",
 		    "Composio made no auth config for %s", link->toolkit);
@@ -116,15 +117,16 @@ ask_auth_config(struct link *link, struct fail *fail)
 
 	buf_add_string(&body, "{\"toolkit\":{\"slug\":");
 	json_quote(&body, link->toolkit, strlen(link->toolkit));
-	buf_add_string(&body, "},\"auth_config\":"
+	buf_add_string(&body,
+	    "},\"auth_config\":"
 	    "{\"type\":\"use_composio_managed_auth\"}}");
 	return query_start(link->call.composio, "POST", "auth_configs",
 	    buf_detach(&body, NULL), on_auth_config, link, &link->query, fail);
 }
 
 int
-composio_link(struct composio *composio, const char *user,
-    const char *toolkit, const char *auth_config,
+composio_link(struct composio *composio, const char *user, const char *toolkit,
+    const char *auth_config,
     void (*done)(void *context, cJSON *link, const struct fail *fail),
     void *context, struct composio_call **ret_call, struct fail *fail)
 {
@@ -137,8 +139,8 @@ composio_link(struct composio *composio, const char *user,
 	link->toolkit = mem_string(toolkit);
 	link->done = done;
 	link->context = context;
-	result = *auth_config != '\0' ? ask_link(link, auth_config, fail) :
-	    ask_auth_config(link, fail);
+	result = *auth_config != '\0' ? ask_link(link, auth_config, fail)
+				      : ask_auth_config(link, fail);
 	if (result < 0) {
 		link_free(&link->call);
 		return -1;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How a query works: one request at a time with a JSON object as its answer.
  * A GET that failed in a way that may pass is repeated after the delay of
@@ -43,7 +44,8 @@ query_free(struct query *query)
 }
 
 static void
-query_end(struct query *query, cJSON *answer, int status, const struct fail *fail)
+query_end(struct query *query, cJSON *answer, int status,
+    const struct fail *fail)
 {
 	void (*done)(void *, cJSON *, int, const struct fail *) = query->done;
 	void *context = query->context;
@@ -102,16 +104,18 @@ refused(struct query *query, const struct http_answer *answer)
 	if (answer->status == 401)
 		fail_set(&fail, FAIL_NEVER, "bad_key",
 		    "Composio does not take the key: %s: check "
-		    "COMPOSIO_API_KEY", text);
+		    "COMPOSIO_API_KEY",
+		    text);
 	else if (answer->status == 403)
 		fail_set(&fail, FAIL_NEVER, "forbidden",
 		    "the Composio key is not allowed to do this: %s: give it "
 		    "read access to connected accounts, tools, toolkits and "
 		    "auth configs, and write access to connected accounts and "
-		    "tool execution", text);
+		    "tool execution",
+		    text);
 	else
-		fail_set(&fail, FAIL_NOT_NOW, "upstream",
-		    "Composio: %s %s: %s", query->method, query->path, text);
+		fail_set(&fail, FAIL_NOT_NOW, "upstream", "Composio: %s %s: %s",
+		    query->method, query->path, text);
 	buf_release(&error.text);
 	query_end(query, NULL, answer->status, &fail);
 }
@@ -127,9 +131,8 @@ on_answer(void *context, const struct http_answer *answer)
 	if (try_again(query, answer))
 		return;
 	if (answer->outcome != HTTP_ANSWERED) {
-		fail_set(&fail, FAIL_NOT_NOW, "upstream",
-		    "Composio: %s %s: %s", query->method, query->path,
-		    answer->error);
+		fail_set(&fail, FAIL_NOT_NOW, "upstream", "Composio: %s %s: %s",
+		    query->method, query->path, answer->error);
 		query_end(query, NULL, 0, &fail);
 		return;
 	}
@@ -161,11 +164,13 @@ query_send(struct query *query, struct fail *fail)
 		"accept: application/json",
 		query->body ? "content-type: application/json" : NULL, NULL };
 	struct http_request request = {
-		.method = query->method, .headers = headers,
+		.method = query->method,
+		.headers = headers,
 		.idle_ms = query->composio->call_ms,
 		.total_ms = query->composio->call_ms,
 		.once = query->body != NULL,
-		.done = on_answer, .context = query,
+		.done = on_answer,
+		.context = query,
 	};
 	char *url = mem_print("%s%s", query->composio->base, query->path);
 	int result;
@@ -186,8 +191,8 @@ int
 query_start(struct composio *composio, const char *method, const char *path,
     char *body,
     void (*done)(void *context, cJSON *answer, int status,
-    const struct fail *fail), void *context, struct query **ret_query,
-    struct fail *fail)
+	const struct fail *fail),
+    void *context, struct query **ret_query, struct fail *fail)
 {
 	struct query *query = mem_alloc(sizeof(*query));
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How effect works: each action becomes one call of a provider, and what the
  * provider answers one event. Whether another try is allowed is decided here,
@@ -52,13 +53,13 @@ struct effect {
 	struct effects *effects;
 	struct claude_call *claude_call;
 	struct composio_call *composio_call;
-	struct timer now;          /* tells a failure, from the loop */
+	struct timer now; /* tells a failure, from the loop */
 	struct fail failure;
 	void (*failed)(struct effect *effect, const struct fail *fail);
 	int64_t turn, attempt, tries;
-	char *model;               /* for the price */
+	char *model; /* for the price */
 	char *call, *toolkit;
-	struct task task;          /* for the check of the facts */
+	struct task task; /* for the check of the facts */
 	bool has_task;
 	void (*text)(void *context, const char *bytes, size_t length);
 	void (*done)(void *context, enum event_type type, struct buf *members);
@@ -130,7 +131,8 @@ add_usage(const struct effect *effect, struct buf *members,
 
 	if (price == NULL)
 		price = config_price(config, effect->model);
-	buf_print(&text, "{\"input\":%lld,\"output\":%lld,\"cache_read\":%lld,"
+	buf_print(&text,
+	    "{\"input\":%lld,\"output\":%lld,\"cache_read\":%lld,"
 	    "\"cache_write_5m\":%lld,\"cache_write_1h\":%lld}",
 	    (long long)usage->input, (long long)usage->output,
 	    (long long)usage->cache_read, (long long)usage->cache_write_5m,
@@ -215,8 +217,8 @@ add_block(const struct effect *effect, struct buf *members, const char *text,
 	size_t limit = (size_t)effect->effects->config->result_bytes;
 	struct buf block = BUF_INIT(EVENT_MAX);
 
-	*ret_cut = agent_result_block(&block, effect->call, text, length,
-	    limit, is_error);
+	*ret_cut = agent_result_block(&block, effect->call, text, length, limit,
+	    is_error);
 	member_raw(members, "block", block.data, block.length);
 	member_raw(members, "is_error", is_error ? "true" : "false",
 	    is_error ? 4 : 5);
@@ -243,8 +245,8 @@ tool_finished(struct effect *effect, const struct composio_result *result)
 }
 
 static void
-add_failure(const struct effect *effect, struct buf *members,
-    const char *type, const struct composio_result *result)
+add_failure(const struct effect *effect, struct buf *members, const char *type,
+    const struct composio_result *result)
 {
 	member_string(members, "call", effect->call);
 	member_integer(members, "attempt", effect->attempt);
@@ -309,7 +311,8 @@ static void
 tool_failed(struct effect *effect, const struct fail *fail)
 {
 	struct composio_result result = { .text = fail->message,
-		.request_id = "", .log_id = "" };
+		.request_id = "",
+		.log_id = "" };
 
 	tool_given_up(effect, fail->type, &result);
 }
@@ -347,7 +350,7 @@ join_reasons(const cJSON *reasons, struct buf *text)
 	bool connections = true;
 	const cJSON *reason;
 
-	cJSON_ArrayForEach(reason, reasons) {
+	cJSON_ArrayForEach (reason, reasons) {
 		type = json_string(reason, "type");
 		message = json_string(reason, "message");
 		if (type == NULL || strncmp(type, "connection", 10) != 0)
@@ -373,7 +376,7 @@ facts_done(void *context, cJSON *facts, const struct fail *fail)
 		return;
 	}
 	if (preflight_check(&effect->task, effect->effects->config, facts,
-	    &preflight, &shape) < 0) {
+		&preflight, &shape) < 0) {
 		facts_failed(effect, &shape);
 		goto out;
 	}
@@ -386,8 +389,7 @@ facts_done(void *context, cJSON *facts, const struct fail *fail)
 			    CONNECTION_WAIT_MS);
 		} else {
 			members = BUF_INIT(2u << 20);
-			add_error(&members, "refused", reasons.data, "", 0,
-			    "");
+			add_error(&members, "refused", reasons.data, "", 0, "");
 			effect_end(effect, EVENT_FAILED, &members);
 		}
 	}
@@ -455,7 +457,7 @@ start_tool(struct effect *effect, const struct effect_request *request)
 	call.attempt = (unsigned)effect->tries;
 	if (need_composio(effect->effects, &fail) < 0 ||
 	    composio_execute(effect->effects->composio, &call, tool_done,
-	    effect, &effect->composio_call, &fail) < 0)
+		effect, &effect->composio_call, &fail) < 0)
 		return fail_later(effect, &fail, tool_failed);
 	return 0;
 }
@@ -470,8 +472,8 @@ start_pin(struct effect *effect, const struct effect_request *request,
 		return -1;
 	effect->has_task = true;
 	if (need_composio(effect->effects, &why) < 0 ||
-	    composio_facts(effect->effects->composio, &effect->task,
-	    facts_done, effect, &effect->composio_call, &why) < 0)
+	    composio_facts(effect->effects->composio, &effect->task, facts_done,
+		effect, &effect->composio_call, &why) < 0)
 		return fail_later(effect, &why, facts_failed);
 	return 0;
 }
@@ -491,7 +493,7 @@ effects_open(struct loop *loop, const struct config *config,
 	http_plain(effects->http, config->plain_http);
 	if (file_secret("ANTHROPIC_API_KEY", &key, fail) == 0 &&
 	    claude_open(effects->http, config->anthropic_url, key, config,
-	    &effects->claude, fail) == 0) {
+		&effects->claude, fail) == 0) {
 		*ret_effects = effects;
 		result = 0;
 	}

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * effect: performs one action of a plan without blocking; what came of it is
  * one event. The only caller of claude and composio, both engines use it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * Each call has an answer that its callback fills in; the loop turns until it
  * is filled or time is up. A call that is late is cancelled, so no callback
@@ -40,7 +41,8 @@ ask_open(const struct config *config, int64_t until, struct ask **ret_ask,
 	if (file_secret("COMPOSIO_API_KEY", &key, fail) < 0)
 		goto out;
 	if (key == NULL) {
-		fail_set(fail, FAIL_NEVER, "missing_key", "no key for "
+		fail_set(fail, FAIL_NEVER, "missing_key",
+		    "no key for "
 		    "Composio: set COMPOSIO_API_KEY or COMPOSIO_API_KEY_FILE");
 		goto out;
 	}
@@ -51,7 +53,7 @@ ask_open(const struct config *config, int64_t until, struct ask **ret_ask,
 		goto out;
 	http_plain(ask->http, config->plain_http);
 	if (composio_open(ask->http, config->composio_url, key, config,
-	    &ask->composio, fail) < 0)
+		&ask->composio, fail) < 0)
 		goto out;
 	*ret_ask = ask;
 	ask = NULL;
@@ -113,7 +115,8 @@ ask_facts(struct ask *ask, const struct task *task, cJSON **ret_facts,
 	struct answer answer = { .done = false };
 
 	if (composio_facts(ask->composio, task, take_answer, &answer,
-	    &answer.call, fail) < 0 || await_answer(ask, &answer, fail) < 0)
+		&answer.call, fail) < 0 ||
+	    await_answer(ask, &answer, fail) < 0)
 		return -1;
 	*ret_facts = answer.value;
 	return 0;
@@ -132,16 +135,15 @@ ask_links(struct ask *ask, const char *user, struct preflight *preflight)
 	for (i = 0; i < preflight->link_count; i++) {
 		link = &preflight->links[i];
 		if (composio_link(ask->composio, user, link->toolkit,
-		    link->auth_config, take_answer, &answers[i],
-		    &answers[i].call, &answers[i].fail) < 0)
+			link->auth_config, take_answer, &answers[i],
+			&answers[i].call, &answers[i].fail) < 0)
 			answers[i].done = true;
 	}
 	for (i = 0; i < preflight->link_count; i++) {
 		reason = cJSON_GetArrayItem(preflight->reasons,
 		    (int)preflight->links[i].reason);
 		if (await_answer(ask, &answers[i], &fail) == 0)
-			cJSON_AddItemToObject(reason, "link",
-			    answers[i].value);
+			cJSON_AddItemToObject(reason, "link", answers[i].value);
 		else
 			cJSON_AddStringToObject(reason, "link_error",
 			    fail.message);

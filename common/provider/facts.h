@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * ask: Composio asked by a program that has nothing else to do: blocking
  * calls over composio.h, with one time limit for all of them together.

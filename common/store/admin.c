@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * Backup and prune.
  *
@@ -58,8 +59,7 @@ remove_journal(struct store *store, const struct id *id, struct fail *fail)
 
 /* All of the task; returns as remove_journal. */
 static int64_t
-remove_task(struct store *store, const struct task_row *row,
-    struct fail *fail)
+remove_task(struct store *store, const struct task_row *row, struct fail *fail)
 {
 	struct key task = key_task(&row->id);
 	struct key key = key_idempotency(row->user, row->key);
@@ -77,8 +77,8 @@ remove_task(struct store *store, const struct task_row *row,
 struct prune {
 	struct store *store;
 	int64_t before, removed;
-	struct key from;     /* in by_state */
-	bool done;           /* with the state at hand */
+	struct key from; /* in by_state */
+	bool done;       /* with the state at hand */
 };
 
 static void
@@ -192,7 +192,7 @@ struct copied_event {
 
 struct copy {
 	struct store *from, *to;
-	struct key next;       /* in tasks */
+	struct key next; /* in tasks */
 	bool at_end;
 
 	/* The batch at hand. */
@@ -204,7 +204,7 @@ struct copy {
 
 	/* A journal that did not fit into the batch goes on in the next. */
 	struct task_row partial;
-	uint64_t copied;       /* its events so far */
+	uint64_t copied; /* its events so far */
 	bool is_partial;
 };
 
@@ -237,7 +237,7 @@ read_journal(struct copy *copy, struct fail *fail)
 	uint64_t before = copy->copied;
 
 	if (store_read(copy->from, &copy->partial.id, copy->copied, copy_event,
-	    copy, fail) < 0)
+		copy, fail) < 0)
 		return -1;
 	copy->is_partial = copy->copied < copy->partial.seq;
 	if (!copy->is_partial || copy->copied > before ||
@@ -274,8 +274,10 @@ read_task(struct copy *copy, struct fail *fail)
 	if (found <= 0)
 		return found;
 	id_format(&id, name);
-	return fail_damaged(fail, "the journal of the task %s is shorter than "
-	    "its row says", name);
+	return fail_damaged(fail,
+	    "the journal of the task %s is shorter than "
+	    "its row says",
+	    name);
 }
 
 /* One short read transaction. Returns 1 when the partial task is gone. */
@@ -331,8 +333,9 @@ copy_row(struct copy *copy, const struct task_row *row, struct fail *fail)
 	uint8_t bytes[WORKER_MAX];
 
 	memset(&nobody, 0, sizeof(nobody));
-	if (row->state == TASK_RUNNING && row_put(copy->to, TABLE_WORKERS,
-	    &worker, bytes, worker_pack(&nobody, bytes), fail) < 0)
+	if (row->state == TASK_RUNNING &&
+	    row_put(copy->to, TABLE_WORKERS, &worker, bytes,
+		worker_pack(&nobody, bytes), fail) < 0)
 		return -1;
 	if (row->key[0] && copy_key(copy, row, fail) < 0)
 		return -1;
@@ -349,8 +352,8 @@ write_batch(struct copy *copy, struct fail *fail)
 	struct key key;
 	size_t i;
 
-	if (store_begin(copy->to, true, copy->bytes.length +
-	    copy->row_count * ROOM_PER_ROW, fail) < 0)
+	if (store_begin(copy->to, true,
+		copy->bytes.length + copy->row_count * ROOM_PER_ROW, fail) < 0)
 		return -1;
 	for (i = 0; i < copy->row_count; i++) {
 		if (copy_row(copy, &copy->rows[i], fail) < 0)
@@ -360,8 +363,8 @@ write_batch(struct copy *copy, struct fail *fail)
 		event = &copy->events[i];
 		key = key_event(&event->id, event->seq);
 		if (row_put(copy->to, TABLE_JOURNAL, &key,
-		    copy->bytes.data ? copy->bytes.data + event->at : "",
-		    event->length, fail) < 0)
+			copy->bytes.data ? copy->bytes.data + event->at : "",
+			event->length, fail) < 0)
 			return -1;
 	}
 	return store_commit(copy->to, fail);
@@ -394,9 +397,11 @@ copy_shares(struct copy *copy, struct fail *fail)
 		for (i = 0; i < BATCH_ROWS && found; i++) {
 			found = db_seek(copy->from->db, TABLE_SHARES,
 			    next.bytes, next.length, &row, fail);
-			if (found < 0 || (found && db_put(copy->to->db,
-			    TABLE_SHARES, row.key.at, row.key.length,
-			    row.value.at, row.value.length, fail) < 0))
+			if (found < 0 ||
+			    (found &&
+				db_put(copy->to->db, TABLE_SHARES, row.key.at,
+				    row.key.length, row.value.at,
+				    row.value.length, fail) < 0))
 				return -1;
 			if (!found)
 				break;
@@ -406,11 +411,12 @@ copy_shares(struct copy *copy, struct fail *fail)
 		}
 		if (sums_copy(copy->from, copy->to, fail) < 0 ||
 		    number_read(copy->from, TABLE_META, &served, &number,
-		    fail) < 0)
+			fail) < 0)
 			return -1;
 		store_abort(copy->from);
-		if (number_write(copy->to, TABLE_META, &served, number,
-		    fail) < 0 || store_commit(copy->to, fail) < 0)
+		if (number_write(copy->to, TABLE_META, &served, number, fail) <
+			0 ||
+		    store_commit(copy->to, fail) < 0)
 			return -1;
 	}
 	return 0;
@@ -435,9 +441,8 @@ copy_all(struct copy *copy, struct fail *fail)
 static void
 remove_copy(const char *folder)
 {
-	static const char *const names[] = {
-		"data.mdb", "lock", "workers", "wake", "progress", "."
-	};
+	static const char *const names[] = { "data.mdb", "lock", "workers",
+		"wake", "progress", "." };
 	char *path;
 	size_t i;
 
@@ -462,8 +467,9 @@ publish(const char *copy, const char *folder, struct fail *fail)
 	else if (slash)
 		*slash = '\0';
 	fd = open(slash ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || renameat2(AT_FDCWD, copy, AT_FDCWD, folder,
-	    RENAME_NOREPLACE) < 0 || fsync(fd) < 0)
+	if (fd < 0 ||
+	    renameat2(AT_FDCWD, copy, AT_FDCWD, folder, RENAME_NOREPLACE) < 0 ||
+	    fsync(fd) < 0)
 		fail_errno(fail, "unable to name the backup %s", folder);
 	else
 		result = 0;
@@ -491,8 +497,10 @@ store_backup(struct store *store, const char *folder, struct fail *fail)
 	copy.bytes = BUF_INIT(SIZE_MAX / 2);
 	copy.rows = mem_grow(NULL, BATCH_ROWS, sizeof(*copy.rows));
 	if (lstat(name, &there) == 0) {
-		fail_set(fail, FAIL_NEVER, "exists", "unable to back up to %s:"
-		    " it is there already; name a folder that is not", name);
+		fail_set(fail, FAIL_NEVER, "exists",
+		    "unable to back up to %s:"
+		    " it is there already; name a folder that is not",
+		    name);
 		path[0] = '\0';
 		goto out;
 	}
@@ -501,8 +509,9 @@ store_backup(struct store *store, const char *folder, struct fail *fail)
 		path[0] = '\0';
 		goto out;
 	}
-	if (store_open_tuned(path, STORE_CREATE, 0, &tuning, &copy.to,
-	    fail) < 0 || copy_all(&copy, fail) < 0)
+	if (store_open_tuned(path, STORE_CREATE, 0, &tuning, &copy.to, fail) <
+		0 ||
+	    copy_all(&copy, fail) < 0)
 		goto out;
 	store_close(copy.to);
 	copy.to = NULL;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * store_admin: what agent-store does to a store. Each call makes its own
  * transactions.
@@ -15,7 +16,7 @@
 int
 store_verify(struct store *store,
     int (*events)(void *context, const struct task_row *row,
-        const struct span *texts, size_t count, struct fail *fail),
+	const struct span *texts, size_t count, struct fail *fail),
     void (*fault)(void *context, const char *sentence), void *context,
     struct fail *fail);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * The row of a task is what its journal folds to, written down. Only the place
  * in the queue is more than that.
@@ -11,8 +12,7 @@
 static bool
 same_state(enum task_state folded, enum task_state row)
 {
-	return folded == row ||
-	    (folded == TASK_WAITING && row == TASK_QUEUED);
+	return folded == row || (folded == TASK_WAITING && row == TASK_QUEUED);
 }
 
 static int
@@ -23,9 +23,10 @@ compare(const struct agent *agent, const struct task_row *row,
 
 	agent_summary(agent, &folded);
 	if (!same_state(folded.state, row->state))
-		return fail_set(fail, FAIL_NO, "fault", "its journal says that "
-		    "it is %s, its row %s", task_state_name(folded.state),
-		    task_state_name(row->state));
+		return fail_set(fail, FAIL_NO, "fault",
+		    "its journal says that "
+		    "it is %s, its row %s",
+		    task_state_name(folded.state), task_state_name(row->state));
 	if (folded.turns != row->turns || folded.calls != row->calls ||
 	    folded.calls_unknown != row->calls_unknown ||
 	    folded.input_tokens != row->input_tokens ||
@@ -33,7 +34,8 @@ compare(const struct agent *agent, const struct task_row *row,
 	    folded.cache_read_tokens != row->cache_read_tokens ||
 	    folded.cache_write_tokens != row->cache_write_tokens ||
 	    folded.nano_usd != row->nano_usd)
-		return fail_set(fail, FAIL_NO, "fault", "the turns, calls or "
+		return fail_set(fail, FAIL_NO, "fault",
+		    "the turns, calls or "
 		    "cost of its row are not those of its journal");
 	return 0;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * audit: whether a task's row and its journal tell the same. Pure.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * LMDB runs with MDB_NOLOCK: its own locks are keyed by pid and thread id,
  * and in containers that share a volume every process may have the same ones.
@@ -44,20 +45,23 @@ db_fail(const struct db *db, int error, const char *doing, struct fail *fail)
 			return fail_set(fail, FAIL_NOT_NOW, "store_full",
 			    "unable to %s %s: the store has reached its "
 			    "configured maximum of %llu bytes; prune it "
-			    "(agent-store prune) or raise store_bytes", doing,
-			    db->folder,
+			    "(agent-store prune) or raise store_bytes",
+			    doing, db->folder,
 			    (unsigned long long)db->options.maximum);
 		return fail_set(fail, FAIL_NOT_NOW, "store_full",
 		    "unable to %s %s: the transaction is larger than was "
-		    "foreseen; try again", doing, db->folder);
+		    "foreseen; try again",
+		    doing, db->folder);
 	case MDB_INVALID:
 		return fail_set(fail, FAIL_NEVER, "not_a_store",
 		    "unable to %s %s: data.mdb is not an LMDB file; name "
-		    "another folder or restore a backup", doing, db->folder);
+		    "another folder or restore a backup",
+		    doing, db->folder);
 	case MDB_VERSION_MISMATCH:
 		return fail_set(fail, FAIL_NEVER, "store_version",
 		    "unable to %s %s: data.mdb was written by another version "
-		    "of LMDB", doing, db->folder);
+		    "of LMDB",
+		    doing, db->folder);
 	case MDB_CORRUPTED:
 	case MDB_PAGE_NOTFOUND:
 	case MDB_PANIC:
@@ -65,7 +69,8 @@ db_fail(const struct db *db, int error, const char *doing, struct fail *fail)
 	case MDB_CURSOR_FULL:
 		return fail_set(fail, FAIL_NEVER, "store_damaged",
 		    "unable to %s %s: data.mdb is damaged (%s); restore a "
-		    "backup", doing, db->folder, mdb_strerror(error));
+		    "backup",
+		    doing, db->folder, mdb_strerror(error));
 	}
 	if (error < 0)
 		return fail_set(fail, FAIL_NOT_NOW, "system",
@@ -80,7 +85,8 @@ fail_missing(const struct db *db, struct fail *fail)
 {
 	return fail_set(fail, FAIL_NEVER, "no_store",
 	    "there is no store in %s; agent-submit makes one, or name another "
-	    "folder with --store or AGENT_STORE", db->folder);
+	    "folder with --store or AGENT_STORE",
+	    db->folder);
 }
 
 static void
@@ -159,10 +165,9 @@ static int
 put_version(struct db *db, MDB_txn *txn)
 {
 	uint32_t version = db->options.version;
-	unsigned char bytes[4] = {
-		(unsigned char)(version >> 24), (unsigned char)(version >> 16),
-		(unsigned char)(version >> 8), (unsigned char)version
-	};
+	unsigned char bytes[4] = { (unsigned char)(version >> 24),
+		(unsigned char)(version >> 16), (unsigned char)(version >> 8),
+		(unsigned char)version };
 	MDB_val key = { strlen(VERSION_KEY), NULL };
 	MDB_val value = { sizeof(bytes), bytes };
 	char name[] = VERSION_KEY;
@@ -184,19 +189,21 @@ check_version(struct db *db, MDB_txn *txn, struct fail *fail)
 	if (error == MDB_NOTFOUND || (error == 0 && value.mv_size != 4))
 		return fail_set(fail, FAIL_NEVER, "not_a_store",
 		    "%s is an LMDB environment but not a store: it has no "
-		    "version", db->folder);
+		    "version",
+		    db->folder);
 	if (error)
 		return db_fail(db, error, "read", fail);
 	bytes = value.mv_data;
 	version = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
 	    (uint32_t)bytes[2] << 8 | bytes[3];
-	if (version == db->options.version || (db->options.oldest != 0 &&
-	    version >= db->options.oldest && version < db->options.version))
+	if (version == db->options.version ||
+	    (db->options.oldest != 0 && version >= db->options.oldest &&
+		version < db->options.version))
 		return 0;
 	return fail_set(fail, FAIL_NEVER, "store_version",
 	    "the store in %s has version %u and this program knows version %u;"
-	    " use the agent-utils that wrote it", db->folder,
-	    (unsigned)version, (unsigned)db->options.version);
+	    " use the agent-utils that wrote it",
+	    db->folder, (unsigned)version, (unsigned)db->options.version);
 }
 
 /* Opens the tables, or makes them and the version in an empty environment.
@@ -230,8 +237,8 @@ open_tables(struct db *db, bool create, struct fail *fail)
 			error = 0;
 			fail_set(fail, FAIL_NEVER, "not_a_store",
 			    "%s is an LMDB environment but not a store: it "
-			    "has no table \"%s\"", db->folder,
-			    db->options.tables[i]);
+			    "has no table \"%s\"",
+			    db->folder, db->options.tables[i]);
 			goto out;
 		}
 		if (error)
@@ -306,7 +313,8 @@ look_for_data(const struct db *db, bool *ret_there, struct fail *fail)
 	if (errno == ENOTDIR)
 		return fail_set(fail, FAIL_NEVER, "not_a_store",
 		    "%s is not a folder; a store is a folder with data.mdb in "
-		    "it", db->folder);
+		    "it",
+		    db->folder);
 	if (errno != ENOENT)
 		return fail_errno(fail, "unable to open the store %s",
 		    db->folder);
@@ -317,8 +325,9 @@ look_for_data(const struct db *db, bool *ret_there, struct fail *fail)
 static int
 open_lock(struct db *db, struct fail *fail)
 {
-	db->lock = open(db->lock_path, O_CLOEXEC |
-	    (db->options.write ? O_RDWR | O_CREAT : O_RDONLY), 0600);
+	db->lock = open(db->lock_path,
+	    O_CLOEXEC | (db->options.write ? O_RDWR | O_CREAT : O_RDONLY),
+	    0600);
 	if (db->lock < 0 && errno == ENOENT && !db->options.write) {
 		db->lock = open(db->lock_path, O_RDWR | O_CREAT | O_CLOEXEC,
 		    0600);
@@ -338,8 +347,8 @@ take_lock(struct db *db, bool exclusive, struct fail *fail)
 	if (db->lock < 0)
 		return 0;
 	return lock_take(db->lock, exclusive,
-	    db->options.lock_ms ? db->options.lock_ms : LOCK_MS,
-	    db->lock_path, fail);
+	    db->options.lock_ms ? db->options.lock_ms : LOCK_MS, db->lock_path,
+	    fail);
 }
 
 static void
@@ -451,7 +460,8 @@ check_files(struct db *db, struct fail *fail)
 		return 0;
 	return fail_set(fail, FAIL_NOT_NOW, "no_store",
 	    "the store in %s was removed or replaced while it was in use; "
-	    "start again", db->folder);
+	    "start again",
+	    db->folder);
 }
 
 static int
@@ -464,8 +474,8 @@ begin(struct db *db, bool write, size_t room, struct fail *fail)
 		if (result)
 			return result < 0 ? -1 : fail_missing(db, fail);
 	}
-	if (write && (check_files(db, fail) < 0 ||
-	    make_room(db, room, fail) < 0))
+	if (write &&
+	    (check_files(db, fail) < 0 || make_room(db, room, fail) < 0))
 		return -1;
 	error = mdb_txn_begin(db->env, NULL, write ? 0 : MDB_RDONLY, &db->txn);
 	if (error == MDB_MAP_RESIZED) {
@@ -491,8 +501,9 @@ db_begin(struct db *db, bool write, size_t room, struct fail *fail)
 	if (db->txn || (write && !db->options.write))
 		return fail_set(fail, FAIL_NEVER, "internal",
 		    "a transaction in %s was begun %s", db->folder,
-		    db->txn ? "inside another one" :
-		    "for writing in a store that is open for reading");
+		    db->txn
+			? "inside another one"
+			: "for writing in a store that is open for reading");
 	if (take_lock(db, write, fail) < 0)
 		return -1;
 	if (begin(db, write, room, fail) < 0) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * db: one LMDB environment under one lock file, private to the store. The
  * only module that sees LMDB.
@@ -24,7 +25,7 @@
 #include "common/base/fail.h"
 #include "common/json/json.h"
 
-#define DB_KEY_MAX 511  /* LMDB's limit */
+#define DB_KEY_MAX 511 /* LMDB's limit */
 #define DB_TABLES_MAX 16
 
 struct db;
@@ -33,13 +34,13 @@ struct db_options {
 	const char *const *tables; /* names; the first one is db's own too: it
 	                            * keeps the version there */
 	size_t table_count;
-	uint32_t version;          /* of what the tables hold */
-	uint32_t oldest;           /* version that is taken too; 0: none */
+	uint32_t version; /* of what the tables hold */
+	uint32_t oldest;  /* version that is taken too; 0: none */
 	bool write, create;
-	uint64_t maximum;          /* bytes; 0: no limit */
-	uint64_t initial;          /* first size of the map; 0: 16 MiB */
-	int64_t lock_ms;           /* longest wait for the lock; 0: 10 s */
-	bool unsynced;             /* db_sync makes it durable, not db_commit */
+	uint64_t maximum; /* bytes; 0: no limit */
+	uint64_t initial; /* first size of the map; 0: 16 MiB */
+	int64_t lock_ms;  /* longest wait for the lock; 0: 10 s */
+	bool unsynced;    /* db_sync makes it durable, not db_commit */
 };
 
 int
@@ -83,8 +84,7 @@ db_delete(struct db *db, unsigned table, const void *key, size_t key_length,
 
 /* Rows of the table. */
 int
-db_count(struct db *db, unsigned table, int64_t *ret_count,
-    struct fail *fail);
+db_count(struct db *db, unsigned table, int64_t *ret_count, struct fail *fail);
 
 struct db_row {
 	struct span key, value;
@@ -114,9 +114,9 @@ void
 db_cursor_close(struct db_cursor *cursor); /* NULL is fine */
 
 enum db_move {
-	DB_AT,       /* the first row with at least this key */
-	DB_BEFORE,   /* the last row with less than this key */
-	DB_NEXT,     /* no key for these two */
+	DB_AT,     /* the first row with at least this key */
+	DB_BEFORE, /* the last row with less than this key */
+	DB_NEXT,   /* no key for these two */
 	DB_PREVIOUS,
 };
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * Rows and cursors: thin over LMDB, with its errors in the words of store.h.
  */
@@ -66,8 +67,8 @@ db_put(struct db *db, unsigned table, const void *key, size_t key_length,
 	MDB_val name = value_of(key, key_length);
 	MDB_val value = value_of(bytes, value_length);
 
-	return changed(db, mdb_put(db->txn, db->tables[table], &name, &value,
-	    0), fail);
+	return changed(db,
+	    mdb_put(db->txn, db->tables[table], &name, &value, 0), fail);
 }
 
 int
@@ -83,8 +84,7 @@ db_delete(struct db *db, unsigned table, const void *key, size_t key_length,
 }
 
 int
-db_count(struct db *db, unsigned table, int64_t *ret_count,
-    struct fail *fail)
+db_count(struct db *db, unsigned table, int64_t *ret_count, struct fail *fail)
 {
 	MDB_stat stat;
 	int error = mdb_stat(db->txn, db->tables[table], &stat);

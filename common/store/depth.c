@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * The store in numbers. They are counters that change with what they count,
  * except for time: nobody counts when a task becomes due. Without a worker
@@ -22,8 +23,8 @@ first_in_line(struct store *store, const struct key *from, char *ret_queue,
 	struct id id;
 	int found;
 
-	found = db_seek(store->db, TABLE_READY, from->bytes, from->length,
-	    &row, fail);
+	found = db_seek(store->db, TABLE_READY, from->bytes, from->length, &row,
+	    fail);
 	if (found <= 0)
 		return found;
 	snprintf(ret_queue, size, "%s", row.key.at);
@@ -119,7 +120,7 @@ store_depth(struct store *store, const char *queue, int64_t now,
 	if (queue && strlen(queue) > TASK_QUEUE_MAX)
 		queue = "";
 	if (counts_read(store, queue ? 'q' : 't', queue ? queue : "", &counts,
-	    fail) < 0 ||
+		fail) < 0 ||
 	    workers_alive(store, &depth.workers, fail) < 0 ||
 	    oldest_ready(store, queue, &depth.oldest_ready, fail) < 0)
 		return -1;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: each call is one short transaction of the store. Reading
  * calls copy what they need and end it before they hand anything out.
@@ -98,9 +99,8 @@ submit_again(struct store *store, const struct task_row *existing,
 }
 
 static int
-append_event(struct store *store, struct task_row *row,
-    enum event_type type, const char *name, struct span value,
-    struct fail *fail)
+append_event(struct store *store, struct task_row *row, enum event_type type,
+    const char *name, struct span value, struct fail *fail)
 {
 	struct buf members = BUF_INIT(EVENT_MAX), text = BUF_INIT(EVENT_MAX);
 	int result;
@@ -120,8 +120,8 @@ append_event(struct store *store, struct task_row *row,
 }
 
 static int
-submit_one(struct store *store, struct submission *submission,
-    const char *doc, int64_t now, struct fail *fail)
+submit_one(struct store *store, struct submission *submission, const char *doc,
+    int64_t now, struct fail *fail)
 {
 	struct span task = { doc, strlen(doc) };
 	struct task_row row, existing;
@@ -135,11 +135,11 @@ submit_one(struct store *store, struct submission *submission,
 	if (created == 1)
 		return submit_again(store, &existing, submission, task, fail);
 	id_format(&row.id, submission->id);
-	if (append_event(store, &row, EVENT_SUBMITTED, "task", task,
-		fail) < 0 ||
+	if (append_event(store, &row, EVENT_SUBMITTED, "task", task, fail) <
+		0 ||
 	    (submission->pins.length &&
-	        append_event(store, &row, EVENT_PINNED, NULL,
-		    submission->pins, fail) < 0))
+		append_event(store, &row, EVENT_PINNED, NULL, submission->pins,
+		    fail) < 0))
 		return -1;
 	return store_put(store, &row, fail);
 }
@@ -160,8 +160,8 @@ wake_queues(struct store *store, const struct submission *submissions,
 }
 
 static int
-lmdb_submit(struct engine *engine, struct submission *submissions,
-    size_t count, struct fail *fail)
+lmdb_submit(struct engine *engine, struct submission *submissions, size_t count,
+    struct fail *fail)
 {
 	struct store *store = own(engine)->store;
 	char **docs = mem_alloc(count * sizeof(*docs) + 1);
@@ -171,14 +171,13 @@ lmdb_submit(struct engine *engine, struct submission *submissions,
 
 	for (i = 0; i < count; i++) {
 		docs[i] = json_text(submissions[i].task->doc);
-		room += strlen(docs[i]) + submissions[i].pins.length +
-		    ROW_ROOM;
+		room += strlen(docs[i]) + submissions[i].pins.length + ROW_ROOM;
 	}
 	if (store_begin(store, true, room, fail) < 0)
 		goto out;
 	for (i = 0; i < count; i++)
-		if (submit_one(store, &submissions[i], docs[i], now,
-			fail) < 0) {
+		if (submit_one(store, &submissions[i], docs[i], now, fail) <
+		    0) {
 			store_abort(store);
 			goto out;
 		}
@@ -202,7 +201,8 @@ parse_id(const char *text, struct id *ret_id, struct fail *fail)
 		return 0;
 	return fail_set(fail, FAIL_NEVER, "invalid_id",
 	    "\"%.60s\" is not a task id: ids look like "
-	    "0197a3c4-52f0-7e1b-9d3a-5f6b7c8d9e0f", text);
+	    "0197a3c4-52f0-7e1b-9d3a-5f6b7c8d9e0f",
+	    text);
 }
 
 static void
@@ -250,8 +250,7 @@ keep_last(void *context, uint64_t seq, struct span text, struct fail *fail)
 }
 
 static void
-add_progress(struct engine_lmdb *lmdb, struct buf *members,
-    const struct id *id)
+add_progress(struct engine_lmdb *lmdb, struct buf *members, const struct id *id)
 {
 	struct buf text = BUF_INIT(PROGRESS_MAX);
 	char name[ID_TEXT], *path;
@@ -281,8 +280,8 @@ lmdb_get(struct engine *engine, const char *text, struct buf *buf,
 		return -1;
 	if (store_get(lmdb->store, &id, &row, fail) < 0 ||
 	    store_read(lmdb->store, &id, 0, keep_task, &ends, fail) < 0 ||
-	    store_read(lmdb->store, &id, row.seq - 1, keep_last, &ends,
-		fail) < 0)
+	    store_read(lmdb->store, &id, row.seq - 1, keep_last, &ends, fail) <
+		0)
 		goto out;
 	result = 0;
 out:
@@ -346,15 +345,17 @@ lmdb_events(struct engine *engine, const char *text, uint64_t after,
 		batch.count = 0;
 		if (store_begin(store, false, 0, fail) < 0)
 			goto out;
-		more = store_get(store, &id, &row, fail) < 0 ? -1 :
-		    store_read(store, &id, batch.seq, batch_event, &batch,
-			fail);
+		more = store_get(store, &id, &row, fail) < 0
+		    ? -1
+		    : store_read(store, &id, batch.seq, batch_event, &batch,
+			  fail);
 		store_abort(store);
 		if (more < 0)
 			goto out;
 		for (i = 0, at = 0; i < batch.count; i++) {
-			result = event(context, (struct span){
-			    batch.bytes.data + at, batch.lengths[i] });
+			result = event(context,
+			    (struct span){ batch.bytes.data + at,
+				batch.lengths[i] });
 			if (result)
 				goto out;
 			at += batch.lengths[i];
@@ -392,7 +393,8 @@ lmdb_list(struct engine *engine, const struct engine_filter *filter,
 {
 	struct store *store = own(engine)->store;
 	struct store_filter own_filter = { .user = filter->user,
-		.queue = filter->queue, .state = filter->state,
+		.queue = filter->queue,
+		.state = filter->state,
 		.limit = filter->limit };
 	struct buf text = BUF_INIT(OBJECT_MAX), members = BUF_INIT(OBJECT_MAX);
 	struct rows rows = { .rows = NULL };
@@ -413,8 +415,7 @@ lmdb_list(struct engine *engine, const struct engine_filter *filter,
 		buf_add_string(&text, "{");
 		buf_add(&text, members.data, members.length);
 		buf_add_string(&text, "}");
-		result = task(context,
-		    (struct span){ text.data, text.length });
+		result = task(context, (struct span){ text.data, text.length });
 	}
 	free(rows.rows);
 	buf_release(&text);
@@ -463,8 +464,7 @@ lmdb_signal(struct engine *engine, const char *text, const char *signal,
 	if (parse_id(text, &id, fail) < 0)
 		return -1;
 	call = row_call(members);
-	if (store_begin(store, true, ROW_ROOM * 4 + members.length,
-		fail) < 0)
+	if (store_begin(store, true, ROW_ROOM * 4 + members.length, fail) < 0)
 		goto out;
 	if (store_get(store, &id, &row, fail) < 0 ||
 	    drive_open(&drive, store, &row, fail) < 0 ||
@@ -489,14 +489,19 @@ static void
 add_numbers(struct buf *members, const struct store_numbers *numbers)
 {
 	static const char *const names[STORE_SUMS] = {
-		[SUM_TURNS] = "turns", [SUM_CALLS] = "calls",
+		[SUM_TURNS] = "turns",
+		[SUM_CALLS] = "calls",
 		[SUM_CALLS_UNKNOWN] = "calls_unknown",
-		[SUM_INPUT] = "input_tokens", [SUM_OUTPUT] = "output_tokens",
+		[SUM_INPUT] = "input_tokens",
+		[SUM_OUTPUT] = "output_tokens",
 		[SUM_CACHE_READ] = "cache_read_tokens",
 		[SUM_CACHE_WRITE] = "cache_write_tokens",
-		[SUM_NANO_USD] = "nano_usd", [SUM_SUBMITTED] = "submitted",
-		[SUM_COMPLETED] = "completed", [SUM_BLOCKED] = "blocked",
-		[SUM_FAILED] = "failed", [SUM_CANCELLED] = "cancelled",
+		[SUM_NANO_USD] = "nano_usd",
+		[SUM_SUBMITTED] = "submitted",
+		[SUM_COMPLETED] = "completed",
+		[SUM_BLOCKED] = "blocked",
+		[SUM_FAILED] = "failed",
+		[SUM_CANCELLED] = "cancelled",
 	};
 	struct buf list = BUF_INIT(64u << 10);
 	size_t i;
@@ -583,8 +588,8 @@ watch_store(struct engine_lmdb *lmdb, struct fail *fail)
 	for (size_t i = 0; result == 0 && i < 2; i++) {
 		path = mem_print("%s/%s", store_folder(lmdb->store),
 		    watched[i].name);
-		if (inotify_add_watch(lmdb->notify, path,
-			watched[i].events) < 0)
+		if (inotify_add_watch(lmdb->notify, path, watched[i].events) <
+		    0)
 			result = fail_errno(fail, "unable to watch %s", path);
 		free(path);
 	}
@@ -621,12 +626,13 @@ fill_look(struct engine_lmdb *lmdb, struct engine_look *look,
 	look->found = true;
 	look->state = row->state;
 	memcpy(look->user, row->user, sizeof(look->user));
-	look->version = mix(mix(mix(mix(14695981039346656037u,
-	    (int64_t)row->seq), row->state), row->due), row->updated_at);
+	look->version = mix(
+	    mix(mix(mix(14695981039346656037u, (int64_t)row->seq), row->state),
+		row->due),
+	    row->updated_at);
 	if (row->state != TASK_RUNNING)
 		return;
-	path = mem_print("%s/progress/%s", store_folder(lmdb->store),
-	    look->id);
+	path = mem_print("%s/progress/%s", store_folder(lmdb->store), look->id);
 	if (stat(path, &progress) == 0)
 		look->version = mix(mix(look->version, progress.st_size),
 		    (int64_t)progress.st_ino);
@@ -690,14 +696,15 @@ static const struct engine_operations operations = {
 
 int
 engine_lmdb_open(const char *folder, enum engine_mode mode,
-    const struct config *config, struct engine **ret_engine,
-    struct fail *fail)
+    const struct config *config, struct engine **ret_engine, struct fail *fail)
 {
 	struct engine_lmdb *lmdb;
 	struct store *store;
 
-	if (store_open(folder, mode == ENGINE_READ ? STORE_READ :
-		mode == ENGINE_WRITE ? STORE_WRITE : STORE_CREATE,
+	if (store_open(folder,
+		mode == ENGINE_READ        ? STORE_READ
+		    : mode == ENGINE_WRITE ? STORE_WRITE
+					   : STORE_CREATE,
 		(uint64_t)config->store_bytes, &store, fail) < 0)
 		return -1;
 	lmdb = mem_alloc(sizeof(*lmdb));

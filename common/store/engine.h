@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * engine_lmdb: the embedded engine. One directory is everything: no server,
  * no daemon; any program of the toolkit opens it and is done in a
@@ -11,8 +12,7 @@
 
 int
 engine_lmdb_open(const char *folder, enum engine_mode mode,
-    const struct config *config, struct engine **ret_engine,
-    struct fail *fail);
+    const struct config *config, struct engine **ret_engine, struct fail *fail);
 
 /* The store of an engine that engine_lmdb_open made, for the worker. */
 struct store *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * Where a task stands: the tables and counters that follow from its row.
  *
@@ -85,7 +86,8 @@ put_ready(struct store *store, const struct key *key, const char *user,
 	uint8_t value[1 + TASK_USER_MAX];
 
 	if (length > TASK_USER_MAX)
-		return fail_damaged(fail, "a user's name in the table ready "
+		return fail_damaged(fail,
+		    "a user's name in the table ready "
 		    "is too long");
 	value[0] = FORMAT;
 	memcpy(value + 1, user, length);
@@ -93,8 +95,7 @@ put_ready(struct store *store, const struct key *key, const char *user,
 }
 
 int
-place_park(struct store *store, const struct task_row *row,
-    struct fail *fail)
+place_park(struct store *store, const struct task_row *row, struct fail *fail)
 {
 	struct key ready = key_ready(row), parked = key_parked(row);
 
@@ -152,8 +153,7 @@ unpark_user(struct store *store, const char *user, struct fail *fail)
 }
 
 static int
-leave_line(struct store *store, const struct task_row *row,
-    struct fail *fail)
+leave_line(struct store *store, const struct task_row *row, struct fail *fail)
 {
 	struct key key = key_ready(row);
 	int found;
@@ -175,8 +175,8 @@ struct share {
 };
 
 static int
-read_share(struct store *store, const struct key *key,
-    struct share *ret_share, struct fail *fail)
+read_share(struct store *store, const struct key *key, struct share *ret_share,
+    struct fail *fail)
 {
 	struct span value;
 	int found = row_get(store, TABLE_SHARES, key, &value, fail);
@@ -208,8 +208,7 @@ place_order(struct store *store, struct task_row *row, struct fail *fail)
 	*lane = found && *lane >= clock ? *lane + 1 : clock;
 	put64(bytes + 1, share.fresh);
 	put64(bytes + 9, share.begun);
-	if (row_put(store, TABLE_SHARES, &key, bytes, sizeof(bytes),
-	    fail) < 0)
+	if (row_put(store, TABLE_SHARES, &key, bytes, sizeof(bytes), fail) < 0)
 		return -1;
 	row->order = *lane;
 	return 0;
@@ -235,8 +234,8 @@ sweep_share(struct store *store, struct key key, const struct key *first,
 	if (found == 0) {
 		key = *first;
 		key_next(&key);
-		found = db_seek(store->db, TABLE_SHARES, key.bytes,
-		    key.length, &row, fail);
+		found = db_seek(store->db, TABLE_SHARES, key.bytes, key.length,
+		    &row, fail);
 	}
 	if (found <= 0)
 		return found;
@@ -253,8 +252,7 @@ sweep_share(struct store *store, struct key key, const struct key *first,
 }
 
 int
-place_served(struct store *store, const struct task_row *row,
-    struct fail *fail)
+place_served(struct store *store, const struct task_row *row, struct fail *fail)
 {
 	struct key clock_key = key_share(row->queue, row->priority, "");
 	struct key key = key_share(row->queue, row->priority, row->user);
@@ -290,28 +288,28 @@ place_add(struct store *store, const struct task_row *row, struct fail *fail)
 	struct key key;
 
 	if (put_empty(store, TABLE_BY_STATE, key_state(row->state, &row->id),
-	    fail) < 0 ||
+		fail) < 0 ||
 	    put_empty(store, TABLE_BY_USER,
-	    key_user(row->user, row->state, &row->id), fail) < 0)
+		key_user(row->user, row->state, &row->id), fail) < 0)
 		return -1;
 	if (row_ready(row)) {
 		key = key_ready(row);
-		if (put_ready(store, &key, row->user, strlen(row->user),
-		    fail) < 0)
+		if (put_ready(store, &key, row->user, strlen(row->user), fail) <
+		    0)
 			return -1;
 	}
-	if (row->due && put_empty(store, TABLE_DUE,
-	    key_due(row->due, &row->id), fail) < 0)
+	if (row->due &&
+	    put_empty(store, TABLE_DUE, key_due(row->due, &row->id), fail) < 0)
 		return -1;
-	if (row->state == TASK_RUNNING && put_empty(store, TABLE_LEASES,
-	    key_lease(&row->worker, &row->id), fail) < 0)
+	if (row->state == TASK_RUNNING &&
+	    put_empty(store, TABLE_LEASES, key_lease(&row->worker, &row->id),
+		fail) < 0)
 		return -1;
 	return count(store, row, 1, fail);
 }
 
 int
-place_remove(struct store *store, const struct task_row *row,
-    struct fail *fail)
+place_remove(struct store *store, const struct task_row *row, struct fail *fail)
 {
 	struct key key = key_state(row->state, &row->id);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * store_internal: what the parts of the store share. For store*.c and the
  * tests of the store only.
@@ -40,9 +41,19 @@
 #include "common/store/store.h"
 
 enum table {
-	TABLE_META, TABLE_TASKS, TABLE_JOURNAL, TABLE_READY, TABLE_PARKED,
-	TABLE_DUE, TABLE_LEASES, TABLE_WORKERS, TABLE_KEYS, TABLE_BY_USER,
-	TABLE_BY_STATE, TABLE_COUNTERS, TABLE_SHARES,
+	TABLE_META,
+	TABLE_TASKS,
+	TABLE_JOURNAL,
+	TABLE_READY,
+	TABLE_PARKED,
+	TABLE_DUE,
+	TABLE_LEASES,
+	TABLE_WORKERS,
+	TABLE_KEYS,
+	TABLE_BY_USER,
+	TABLE_BY_STATE,
+	TABLE_COUNTERS,
+	TABLE_SHARES,
 };
 #define TABLES 13
 
@@ -62,9 +73,9 @@ struct store {
 
 /* What only tests and the backup choose; the rest as store_open. */
 struct store_tuning {
-	uint64_t initial;  /* size of a new map; 0: the default */
-	int64_t lock_ms;   /* longest wait for the lock; 0: the default */
-	bool unsynced;     /* durable by db_sync only */
+	uint64_t initial; /* size of a new map; 0: the default */
+	int64_t lock_ms;  /* longest wait for the lock; 0: the default */
+	bool unsynced;    /* durable by db_sync only */
 };
 
 int
@@ -183,8 +194,7 @@ void
 counts_pack(const struct counts *counts, uint8_t bytes[COUNTS_SIZE]);
 
 int
-counts_unpack(struct span value, struct counts *ret_counts,
-    struct fail *fail);
+counts_unpack(struct span value, struct counts *ret_counts, struct fail *fail);
 
 /* A number behind a version byte. */
 int
@@ -234,8 +244,7 @@ task_load(struct store *store, const struct id *id, struct task_row *ret_row,
 
 /* Packs and writes the row of a task, nothing else. */
 int
-task_write(struct store *store, const struct task_row *row,
-    struct fail *fail);
+task_write(struct store *store, const struct task_row *row, struct fail *fail);
 
 /* ---- places (store_place.c) ---- */
 
@@ -246,8 +255,7 @@ row_ready(const struct task_row *row);
 /* Adds all that the row's state and due call for, but not the row itself; a
  * row in line needs its order first. */
 int
-place_add(struct store *store, const struct task_row *row,
-    struct fail *fail);
+place_add(struct store *store, const struct task_row *row, struct fail *fail);
 
 /* Takes all of it out again. */
 int
@@ -266,8 +274,7 @@ place_served(struct store *store, const struct task_row *row,
 
 /* Moves a row in ready to parked. */
 int
-place_park(struct store *store, const struct task_row *row,
-    struct fail *fail);
+place_park(struct store *store, const struct task_row *row, struct fail *fail);
 
 /* Moves the first parked row of the user in the queue to ready. Returns 1, or
  * 0 when there is none. */
@@ -299,13 +306,11 @@ int64_t
 sums_plus(int64_t sum, int64_t more);
 
 int
-sums_unpack(struct span value, int64_t ret_sums[STORE_SUMS],
-    struct fail *fail);
+sums_unpack(struct span value, int64_t ret_sums[STORE_SUMS], struct fail *fail);
 
 /* A row that is new, has changed, is removed. */
 int
-sums_begin(struct store *store, const struct task_row *row,
-    struct fail *fail);
+sums_begin(struct store *store, const struct task_row *row, struct fail *fail);
 
 int
 sums_follow(struct store *store, const struct task_row *old,

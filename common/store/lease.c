@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * Leasing. Each queue that is asked for has a line, of which only the first
  * row matters: it is leased, or parked when its user runs as many tasks as he
@@ -18,17 +19,17 @@
 #include "common/store/internal.h"
 
 #define FORMAT 1
-#define PARKED_MOST 2048   /* rows that one call parks */
-#define RETURNED_MOST 256  /* parked rows that one call brings back */
+#define PARKED_MOST 2048  /* rows that one call parks */
+#define RETURNED_MOST 256 /* parked rows that one call brings back */
 #define PROMOTED_MOST 256
 #define LIMITS_SIZE (1 + 8 + 8)
 
 struct line {
 	char queue[TASK_QUEUE_MAX + 1];
-	bool open;          /* has a first row that may be leased */
+	bool open; /* has a first row that may be leased */
 	uint64_t served;
 	uint8_t rank;
-	struct id id;       /* of the first row */
+	struct id id; /* of the first row */
 	char user[TASK_USER_MAX + 1];
 };
 
@@ -58,8 +59,8 @@ lines_of_all(struct store *store, struct lines *lines, struct fail *fail)
 	int found;
 
 	for (;;) {
-		found = db_seek(store->db, TABLE_READY, from.bytes,
-		    from.length, &row, fail);
+		found = db_seek(store->db, TABLE_READY, from.bytes, from.length,
+		    &row, fail);
 		if (found <= 0)
 			return found;
 		line_add(lines, row.key.at);
@@ -94,7 +95,8 @@ line_look(struct store *store, struct line *line,
 	if (row.key.length != prefix.length + 1 + 8 + ID_SIZE ||
 	    row.value.length < 2 || row.value.at[0] != FORMAT ||
 	    row.value.length - 1 >= sizeof(line->user))
-		return fail_damaged(fail, "a row of the table ready cannot be "
+		return fail_damaged(fail,
+		    "a row of the table ready cannot be "
 		    "read");
 	line->rank = (uint8_t)row.key.at[prefix.length];
 	line->id = key_id(row.key);
@@ -112,8 +114,10 @@ line_choose(struct lines *lines)
 
 	for (i = 0; i < lines->count; i++) {
 		line = &lines->line[i];
-		if (line->open && (!best || line->rank < best->rank ||
-		    (line->rank == best->rank && line->served < best->served)))
+		if (line->open &&
+		    (!best || line->rank < best->rank ||
+			(line->rank == best->rank &&
+			    line->served < best->served)))
 			best = line;
 	}
 	return best;
@@ -126,8 +130,8 @@ user_full(struct store *store, const char *user,
 	struct key key = key_counter('u', user);
 	uint64_t running = 0;
 
-	if (limits && limits->running_per_user && number_read(store,
-	    TABLE_COUNTERS, &key, &running, fail) < 0)
+	if (limits && limits->running_per_user &&
+	    number_read(store, TABLE_COUNTERS, &key, &running, fail) < 0)
 		return -1;
 	*ret_full = limits && limits->running_per_user &&
 	    running >= (uint64_t)limits->running_per_user;
@@ -138,8 +142,7 @@ user_full(struct store *store, const char *user,
  * Leaving the line brings back the user's next parked row, if there is one. */
 static int
 lease(struct store *store, const struct id *worker,
-    const struct task_row *ready, struct task_row *ret_row,
-    struct fail *fail)
+    const struct task_row *ready, struct task_row *ret_row, struct fail *fail)
 {
 	struct task_row row = *ready;
 
@@ -208,7 +211,9 @@ bring_back(struct store *store, bool again, struct fail *fail)
 			return -1;
 		if (found == 0)
 			return db_delete(store->db, TABLE_META, name.bytes,
-			    name.length, fail) < 0 ? -1 : 0;
+				   name.length, fail) < 0
+			    ? -1
+			    : 0;
 		snprintf(user, sizeof(user), "%s", row.key.at);
 		snprintf(queue, sizeof(queue), "%s",
 		    row.key.at + strlen(user) + 1);
@@ -217,16 +222,15 @@ bring_back(struct store *store, bool again, struct fail *fail)
 		from = key_text2(user, queue);
 		key_after(&from);
 	}
-	return row_put(store, TABLE_META, &name, from.bytes, from.length,
-	    fail);
+	return row_put(store, TABLE_META, &name, from.bytes, from.length, fail);
 }
 
 /* ---- the calls ---- */
 
 static int
 lease_all(struct store *store, const struct id *worker, struct lines *lines,
-    const struct store_limits *limits, struct task_row *ret_rows,
-    size_t count, struct fail *fail)
+    const struct store_limits *limits, struct task_row *ret_rows, size_t count,
+    struct fail *fail)
 {
 	struct task_row ready;
 	struct line *line;
@@ -244,8 +248,8 @@ lease_all(struct store *store, const struct id *worker, struct lines *lines,
 			parked++;
 			if (place_park(store, &ready, fail) < 0)
 				return -1;
-		} else if (lease(store, worker, &ready,
-		    &ret_rows[leased++], fail) < 0) {
+		} else if (lease(store, worker, &ready, &ret_rows[leased++],
+			       fail) < 0) {
 			return -1;
 		}
 		if (line_look(store, line, limits, fail) < 0)
@@ -257,8 +261,8 @@ lease_all(struct store *store, const struct id *worker, struct lines *lines,
 int
 store_lease(struct store *store, const struct id *worker,
     const char *const *queues, size_t queue_count,
-    const struct store_limits *limits, struct task_row *ret_rows,
-    size_t count, struct fail *fail)
+    const struct store_limits *limits, struct task_row *ret_rows, size_t count,
+    struct fail *fail)
 {
 	struct key key = key_task(worker);
 	struct lines lines = { NULL, 0 };
@@ -269,7 +273,8 @@ store_lease(struct store *store, const struct id *worker,
 
 	found = row_get(store, TABLE_WORKERS, &key, &value, fail);
 	if (found == 0)
-		fail_set(fail, FAIL_NOT_NOW, "no_worker", "the worker is not "
+		fail_set(fail, FAIL_NOT_NOW, "no_worker",
+		    "the worker is not "
 		    "in the store (it was taken for dead); it has to renew "
 		    "before it leases");
 	if (found <= 0 || limits_changed(store, limits, &changed, fail) < 0 ||

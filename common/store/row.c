@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * The formats of the store: keys and values, packed field by field. Nothing
  * here depends on how a compiler lays out a struct.
@@ -15,8 +16,19 @@
 #define FORMAT 1 /* the version byte of every value so far */
 
 const char *const store_tables[TABLES] = {
-	"meta", "tasks", "journal", "ready", "parked", "due", "leases",
-	"workers", "keys", "by_user", "by_state", "counters", "shares",
+	"meta",
+	"tasks",
+	"journal",
+	"ready",
+	"parked",
+	"due",
+	"leases",
+	"workers",
+	"keys",
+	"by_user",
+	"by_state",
+	"counters",
+	"shares",
 };
 
 int
@@ -30,7 +42,8 @@ fail_damaged(struct fail *fail, const char *format, ...)
 	va_end(list);
 	return fail_set(fail, FAIL_NEVER, "store_damaged",
 	    "the store is damaged: %s; run agent-store check, and restore a "
-	    "backup", what);
+	    "backup",
+	    what);
 }
 
 /* ---- numbers ---- */
@@ -364,8 +377,7 @@ unpack_text(struct unpacker *unpacker, char *text, size_t size)
 	size_t length = unpack_byte(unpacker);
 
 	text[0] = '\0';
-	if ((size_t)(unpacker->end - unpacker->at) < length ||
-	    length >= size) {
+	if ((size_t)(unpacker->end - unpacker->at) < length || length >= size) {
 		unpacker->bad = true;
 		return;
 	}
@@ -425,8 +437,10 @@ row_unpack(struct span value, const struct id *id, struct task_row *ret_row,
 	row.id = *id;
 	id_format(id, name);
 	if (unpack_byte(&unpacker) != FORMAT)
-		return fail_damaged(fail, "task %s has a row of an unknown "
-		    "format", name);
+		return fail_damaged(fail,
+		    "task %s has a row of an unknown "
+		    "format",
+		    name);
 	row.state = unpack_byte(&unpacker);
 	row.priority = unpack_byte(&unpacker);
 	row.created_at = (int64_t)unpack_number(&unpacker);
@@ -452,8 +466,10 @@ row_unpack(struct span value, const struct id *id, struct task_row *ret_row,
 	unpack_text(&unpacker, row.title, sizeof(row.title));
 	if (!unpack_whole(&unpacker) || row.state >= TASK_STATES ||
 	    row.priority > 9)
-		return fail_damaged(fail, "task %s has a row that cannot be "
-		    "read", name);
+		return fail_damaged(fail,
+		    "task %s has a row that cannot be "
+		    "read",
+		    name);
 	*ret_row = row;
 	return 0;
 }
@@ -505,8 +521,7 @@ counts_pack(const struct counts *counts, uint8_t bytes[COUNTS_SIZE])
 }
 
 int
-counts_unpack(struct span value, struct counts *ret_counts,
-    struct fail *fail)
+counts_unpack(struct span value, struct counts *ret_counts, struct fail *fail)
 {
 	struct unpacker unpacker = unpack_start(value);
 	struct counts counts;
@@ -559,12 +574,13 @@ int
 row_drop(struct store *store, enum table table, const struct key *key,
     struct fail *fail)
 {
-	int result = db_delete(store->db, table, key->bytes, key->length,
-	    fail);
+	int result = db_delete(store->db, table, key->bytes, key->length, fail);
 
 	if (result == 0)
-		return fail_damaged(fail, "the table %s has no row where there "
-		    "must be one", store_tables[table]);
+		return fail_damaged(fail,
+		    "the table %s has no row where there "
+		    "must be one",
+		    store_tables[table]);
 	return result < 0 ? -1 : 0;
 }
 
@@ -638,13 +654,14 @@ task_load(struct store *store, const struct id *id, struct task_row *ret_row,
 	if (found)
 		return row_unpack(value, id, ret_row, fail);
 	id_format(id, name);
-	return fail_damaged(fail, "an index names the task %s, which is not "
-	    "there", name);
+	return fail_damaged(fail,
+	    "an index names the task %s, which is not "
+	    "there",
+	    name);
 }
 
 int
-task_write(struct store *store, const struct task_row *row,
-    struct fail *fail)
+task_write(struct store *store, const struct task_row *row, struct fail *fail)
 {
 	uint8_t bytes[ROW_MAX];
 	struct key key = key_task(&row->id);

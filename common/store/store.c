@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * The store's calls on tasks and their journals. The tables are described in
  * store_internal.h, formats are in store_row.c, what follows from a row's
@@ -33,8 +34,10 @@ make_folders(const char *folder, struct fail *fail)
 	for (i = 0; i < 3 && result == 0; i++) {
 		path = mem_print("%s/%s", folder, names[i]);
 		if (mkdir(path, 0700) < 0 && errno != EEXIST)
-			result = fail_errno(fail, "unable to make the folder "
-			    "%s", path);
+			result = fail_errno(fail,
+			    "unable to make the folder "
+			    "%s",
+			    path);
 		free(path);
 	}
 	return result;
@@ -192,8 +195,9 @@ store_create(struct store *store, struct task_row *row,
 	}
 	found = row_get(store, TABLE_TASKS, &key, &value, fail);
 	if (found)
-		return found < 0 ? -1 : fail_misuse(fail, &row->id,
-		    "it is there already");
+		return found < 0
+		    ? -1
+		    : fail_misuse(fail, &row->id, "it is there already");
 	new_row.state = TASK_QUEUED;
 	new_row.fence = 0;
 	tidy(&new_row);
@@ -223,8 +227,10 @@ store_get(struct store *store, const struct id *id, struct task_row *ret_row,
 	if (found)
 		return row_unpack(value, id, ret_row, fail);
 	id_format(id, name);
-	return fail_set(fail, FAIL_NO, "no_task", "there is no task %s in the "
-	    "store %s", name, store->folder);
+	return fail_set(fail, FAIL_NO, "no_task",
+	    "there is no task %s in the "
+	    "store %s",
+	    name, store->folder);
 }
 
 static bool
@@ -267,7 +273,7 @@ store_put(struct store *store, struct task_row *row, struct fail *fail)
 	if (new_row.state != old.state || new_row.due != old.due) {
 		if (place_remove(store, &old, fail) < 0 ||
 		    (row_ready(&new_row) &&
-		    place_order(store, &new_row, fail) < 0) ||
+			place_order(store, &new_row, fail) < 0) ||
 		    place_add(store, &new_row, fail) < 0)
 			return -1;
 	}
@@ -294,8 +300,9 @@ last_seq(struct store *store, const struct id *id, uint64_t *ret_seq,
 	    &row, fail);
 	if (found < 0)
 		return -1;
-	*ret_seq = found && key_starts(row.key, &prefix) ?
-	    get64(row.key.at + ID_SIZE) : 0;
+	*ret_seq = found && key_starts(row.key, &prefix)
+	    ? get64(row.key.at + ID_SIZE)
+	    : 0;
 	return 0;
 }
 
@@ -320,7 +327,7 @@ store_append(struct store *store, const struct id *id, uint64_t seq,
 int
 store_read(struct store *store, const struct id *id, uint64_t after,
     int (*event)(void *context, uint64_t seq, struct span text,
-        struct fail *fail),
+	struct fail *fail),
     void *context, struct fail *fail)
 {
 	struct key prefix = key_task(id), from = key_event(id, after + 1);
@@ -426,7 +433,7 @@ walks_start(struct store *store, const struct store_filter *filter,
 		prefix = key_user(filter->user, state, &none);
 		prefix.length -= ID_SIZE;
 		if (walk_start(store, &walks[(*ret_count)++], TABLE_BY_USER,
-		    &prefix, &filter->before, fail) < 0)
+			&prefix, &filter->before, fail) < 0)
 			return -1;
 	}
 	return 0;
@@ -439,8 +446,9 @@ newest_walk(struct walk *walks, size_t count)
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		if (walks[i].more && (!best || memcmp(walks[i].id.bytes,
-		    best->id.bytes, ID_SIZE) > 0))
+		if (walks[i].more &&
+		    (!best ||
+			memcmp(walks[i].id.bytes, best->id.bytes, ID_SIZE) > 0))
 			best = &walks[i];
 	}
 	return best;
@@ -448,8 +456,8 @@ newest_walk(struct walk *walks, size_t count)
 
 int
 store_list(struct store *store, const struct store_filter *filter,
-    int (*row)(void *context, const struct task_row *row),
-    void *context, struct fail *fail)
+    int (*row)(void *context, const struct task_row *row), void *context,
+    struct fail *fail)
 {
 	struct walk walks[TASK_STATES], *walk;
 	struct task_row task;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * store: tasks, their journals, the queue and the leases in one LMDB
  * environment. It knows rows and bytes of events, not what an event means.
@@ -32,7 +33,8 @@
 #include "common/base/fail.h"
 #include "common/base/id.h"
 
-#define STORE_VERSION 2 /* 1 is read too, and upgraded by who opens it to write */
+#define STORE_VERSION \
+	2 /* 1 is read too, and upgraded by who opens it to write */
 
 struct store;
 
@@ -97,13 +99,13 @@ store_append(struct store *store, const struct id *id, uint64_t seq,
 int
 store_read(struct store *store, const struct id *id, uint64_t after,
     int (*event)(void *context, uint64_t seq, struct span text,
-        struct fail *fail),
+	struct fail *fail),
     void *context, struct fail *fail);
 
 struct store_filter {
-	const char *user, *queue;  /* NULL: any */
-	int state;                 /* an enum task_state, or -1: any */
-	struct id before;          /* older than this one; all zero: from the
+	const char *user, *queue; /* NULL: any */
+	int state;                /* an enum task_state, or -1: any */
+	struct id before;         /* older than this one; all zero: from the
 	                            * newest */
 	size_t limit;
 };
@@ -111,8 +113,8 @@ struct store_filter {
 /* Rows, newest first, until ROW returns non-zero. */
 int
 store_list(struct store *store, const struct store_filter *filter,
-    int (*row)(void *context, const struct task_row *row),
-    void *context, struct fail *fail);
+    int (*row)(void *context, const struct task_row *row), void *context,
+    struct fail *fail);
 
 /* ---- the queue and its workers ---- */
 
@@ -155,8 +157,8 @@ store_promote(struct store *store, int64_t now, int64_t *ret_next,
 int
 store_lease(struct store *store, const struct id *worker,
     const char *const *queues, size_t queue_count,
-    const struct store_limits *limits, struct task_row *ret_rows,
-    size_t count, struct fail *fail);
+    const struct store_limits *limits, struct task_row *ret_rows, size_t count,
+    struct fail *fail);
 
 /* Touches wake/QUEUE; after the commit, never fails loudly. */
 void
@@ -170,18 +172,28 @@ store_wake(struct store *store, const char *queue);
  * too low, but never 0 while one of the queue may be among them. */
 
 struct store_depth {
-	int64_t state[TASK_STATES];  /* tasks by state */
-	int64_t ready;               /* QUEUED and due */
-	int64_t workers;             /* neither dead nor past their time */
-	int64_t oldest_ready;        /* wall time of creation of the next one in
+	int64_t state[TASK_STATES]; /* tasks by state */
+	int64_t ready;              /* QUEUED and due */
+	int64_t workers;            /* neither dead nor past their time */
+	int64_t oldest_ready;       /* wall time of creation of the next one in
 	                              * line, 0 for none */
 };
 
 #define STORE_SUMS 13
 enum store_sum { /* of all tasks that ever were, pruned ones too */
-	SUM_TURNS, SUM_CALLS, SUM_CALLS_UNKNOWN, SUM_INPUT, SUM_OUTPUT,
-	SUM_CACHE_READ, SUM_CACHE_WRITE, SUM_NANO_USD, SUM_SUBMITTED,
-	SUM_COMPLETED, SUM_BLOCKED, SUM_FAILED, SUM_CANCELLED,
+	SUM_TURNS,
+	SUM_CALLS,
+	SUM_CALLS_UNKNOWN,
+	SUM_INPUT,
+	SUM_OUTPUT,
+	SUM_CACHE_READ,
+	SUM_CACHE_WRITE,
+	SUM_NANO_USD,
+	SUM_SUBMITTED,
+	SUM_COMPLETED,
+	SUM_BLOCKED,
+	SUM_FAILED,
+	SUM_CANCELLED,
 };
 
 #define STORE_WAITS_MOST 16
@@ -189,10 +201,10 @@ enum store_sum { /* of all tasks that ever were, pruned ones too */
 #define STORE_QUEUES_MOST 64
 
 struct store_numbers {
-	bool counted;                /* sums and waits are known: not in a store
+	bool counted; /* sums and waits are known: not in a store
 	                              * of version 1 that was never written to */
 	int64_t sums[STORE_SUMS];
-	struct store_waits {         /* tasks that wait, by the first word of */
+	struct store_waits { /* tasks that wait, by the first word of */
 		char name[STORE_WAITS_NAME]; /* their reason */
 		int64_t count;
 	} waits[STORE_WAITS_MOST];

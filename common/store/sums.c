@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * What a row's states and tables do not tell by themselves: how many tasks
  * wait for what, and what all tasks together have used and come to. The sums
@@ -59,8 +60,7 @@ count_waits(struct store *store, const struct task_row *row, int step,
 }
 
 int
-sums_unpack(struct span value, int64_t ret_sums[STORE_SUMS],
-    struct fail *fail)
+sums_unpack(struct span value, int64_t ret_sums[STORE_SUMS], struct fail *fail)
 {
 	size_t i;
 
@@ -124,20 +124,20 @@ add_sums(struct store *store, const int64_t old[STORE_SUMS],
 			sums[i] = sums_plus(sums[i], new[i] - old[i]);
 		put64(bytes + 1 + 8 * i, (uint64_t)sums[i]);
 	}
-	return row_put(store, TABLE_COUNTERS, &key, bytes, sizeof(bytes),
-	    fail);
+	return row_put(store, TABLE_COUNTERS, &key, bytes, sizeof(bytes), fail);
 }
 
 int
-sums_begin(struct store *store, const struct task_row *row,
-    struct fail *fail)
+sums_begin(struct store *store, const struct task_row *row, struct fail *fail)
 {
 	const int64_t none[STORE_SUMS] = { 0 };
 	int64_t sums[STORE_SUMS];
 
 	sums_of(row, sums);
 	return count_waits(store, row, 1, fail) < 0 ||
-	    add_sums(store, none, sums, fail) < 0 ? -1 : 0;
+		add_sums(store, none, sums, fail) < 0
+	    ? -1
+	    : 0;
 }
 
 int
@@ -153,7 +153,9 @@ sums_follow(struct store *store, const struct task_row *old,
 	if (old->state == row->state && strcmp(old->reason, row->reason) == 0)
 		return 0;
 	return count_waits(store, old, -1, fail) < 0 ||
-	    count_waits(store, row, 1, fail) < 0 ? -1 : 0;
+		count_waits(store, row, 1, fail) < 0
+	    ? -1
+	    : 0;
 }
 
 int
@@ -171,8 +173,7 @@ sums_copy(struct store *from, struct store *to, struct fail *fail)
 
 	if (found <= 0)
 		return found;
-	return row_put(to, TABLE_COUNTERS, &key, value.at, value.length,
-	    fail);
+	return row_put(to, TABLE_COUNTERS, &key, value.at, value.length, fail);
 }
 
 /* ---- the version ---- */
@@ -214,8 +215,8 @@ count_all(struct store *store, struct fail *fail)
 	int found;
 
 	for (;;) {
-		found = db_seek(store->db, TABLE_TASKS, next.bytes,
-		    next.length, &row, fail);
+		found = db_seek(store->db, TABLE_TASKS, next.bytes, next.length,
+		    &row, fail);
 		if (found < 0)
 			return -1;
 		if (found == 0)
@@ -316,10 +317,11 @@ store_numbers(struct store *store, struct store_numbers *ret_numbers,
 
 	memset(ret_numbers, 0, sizeof(*ret_numbers));
 	found = row_get(store, TABLE_COUNTERS, &key, &value, fail);
-	if (found < 0 ||
-	    sums_counted(store, &ret_numbers->counted, fail) < 0 ||
+	if (found < 0 || sums_counted(store, &ret_numbers->counted, fail) < 0 ||
 	    (found && sums_unpack(value, ret_numbers->sums, fail) < 0))
 		return -1;
 	return read_waits(store, ret_numbers, fail) < 0 ||
-	    read_queues(store, ret_numbers, fail) < 0 ? -1 : 0;
+		read_queues(store, ret_numbers, fail) < 0
+	    ? -1
+	    : 0;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: the agent is folded once, when a worker takes the task, and
  * from then on event by event as they are appended; the journal is never read
@@ -44,8 +45,8 @@ fold_after(struct drive *drive, struct store *store, uint64_t after,
 }
 
 int
-drive_open(struct drive *drive, struct store *store,
-    const struct task_row *row, struct fail *fail)
+drive_open(struct drive *drive, struct store *store, const struct task_row *row,
+    struct fail *fail)
 {
 	drive->row = *row;
 	drive->agent = agent_new();
@@ -78,8 +79,7 @@ drive_catch_up(struct drive *drive, struct store *store, struct fail *fail)
 
 int
 drive_record(struct drive *drive, struct store *store, int64_t now,
-    enum event_type type, const char *members, size_t length,
-    struct fail *fail)
+    enum event_type type, const char *members, size_t length, struct fail *fail)
 {
 	struct buf text = BUF_INIT(EVENT_MAX);
 	struct event event = { .data = NULL };
@@ -92,11 +92,11 @@ drive_record(struct drive *drive, struct store *store, int64_t now,
 		    EVENT_MAX);
 		goto out;
 	}
-	if (event_parse((struct span){ text.data, text.length }, &event,
-		fail) < 0 ||
+	if (event_parse((struct span){ text.data, text.length }, &event, fail) <
+		0 ||
 	    agent_apply(drive->agent, &event, fail) < 0 ||
-	    store_append(store, &drive->row.id, drive->row.seq + 1,
-		text.data, text.length, fail) < 0)
+	    store_append(store, &drive->row.id, drive->row.seq + 1, text.data,
+		text.length, fail) < 0)
 		goto out;
 	drive->row.seq++;
 	if (drive->recorded)
@@ -120,8 +120,7 @@ drive_plan(struct drive *drive, struct store *store, int64_t now,
 		if (!plan.has_record)
 			break;
 		result = drive_record(drive, store, now, plan.record,
-		    plan.record_members.data, plan.record_members.length,
-		    fail);
+		    plan.record_members.data, plan.record_members.length, fail);
 		plan_release(&plan);
 		if (result < 0)
 			return -1;

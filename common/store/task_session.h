@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * drive: one task's agent and its rows in the store, kept together. All calls
  * need the store's open write transaction (drive_open and drive_catch_up are
@@ -27,8 +28,8 @@ struct drive {
 
 /* Folds the journal of the task of ROW. Leaves recorded and context alone. */
 int
-drive_open(struct drive *drive, struct store *store,
-    const struct task_row *row, struct fail *fail);
+drive_open(struct drive *drive, struct store *store, const struct task_row *row,
+    struct fail *fail);
 
 void
 drive_close(struct drive *drive);

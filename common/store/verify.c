@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * Every invariant between the tables, in one read transaction. It goes both
  * ways: from each task to the rows that must be there, and from each row of
@@ -30,11 +31,11 @@ struct check {
 	void (*fault)(void *context, const char *sentence);
 	void *context;
 	int faults;
-	void *tallies;       /* a tree of struct tally (tsearch) */
+	void *tallies;            /* a tree of struct tally (tsearch) */
 	int64_t sums[STORE_SUMS]; /* of the tasks that are there */
-	bool summed;         /* the counter of the sums was seen */
-	bool counted;        /* it has sums, and reasons to wait */
-	struct span *texts;  /* the journal of the task at hand */
+	bool summed;              /* the counter of the sums was seen */
+	bool counted;             /* it has sums, and reasons to wait */
+	struct span *texts;       /* the journal of the task at hand */
 	size_t text_count;
 };
 
@@ -228,8 +229,10 @@ check_index_row(struct check *check, const struct index *index,
 	if (found < 0)
 		return -1;
 	if (found == 0) {
-		fault(check, "the table %s has a row for the task %s, which "
-		    "is not there", table, name);
+		fault(check,
+		    "the table %s has a row for the task %s, which "
+		    "is not there",
+		    table, name);
 		return 0;
 	}
 	if (row_unpack(value, &id, &task, &broken) < 0)
@@ -237,15 +240,15 @@ check_index_row(struct check *check, const struct index *index,
 	key = index->key(&task);
 	if (!index->has(&task) || row->key.length != key.length ||
 	    memcmp(row->key.at, key.bytes, key.length) != 0)
-		fault(check, "the table %s has a row for the task %s (%s) that "
-		    "does not fit it", table, name,
-		    task_state_name(task.state));
+		fault(check,
+		    "the table %s has a row for the task %s (%s) that "
+		    "does not fit it",
+		    table, name, task_state_name(task.state));
 	return 0;
 }
 
 static int
-check_index(struct check *check, const struct index *index,
-    struct fail *fail)
+check_index(struct check *check, const struct index *index, struct fail *fail)
 {
 	struct db_cursor *cursor = NULL;
 	enum db_move how = DB_AT;
@@ -288,11 +291,13 @@ find_in_index(struct check *check, const struct index *index,
 		if (memcmp(&id, &task->id, sizeof(id)) != 0)
 			return 0;
 	}
-	if (index->table == TABLE_READY && (value.length < 1 ||
-	    value.length - 1 != strlen(task->user) ||
-	    memcmp(value.at + 1, task->user, value.length - 1) != 0))
-		fault(check, "the row of the task %s in the table ready names "
-		    "another user", name);
+	if (index->table == TABLE_READY &&
+	    (value.length < 1 || value.length - 1 != strlen(task->user) ||
+		memcmp(value.at + 1, task->user, value.length - 1) != 0))
+		fault(check,
+		    "the row of the task %s in the table ready names "
+		    "another user",
+		    name);
 	return 1;
 }
 
@@ -310,11 +315,15 @@ check_places(struct check *check, const struct task_row *task,
 	if (found < 0)
 		return -1;
 	if (row_ready(task) && !ready && !found)
-		fault(check, "the task %s is queued and due, but is neither in "
-		    "the table ready nor in parked", name);
+		fault(check,
+		    "the task %s is queued and due, but is neither in "
+		    "the table ready nor in parked",
+		    name);
 	if (ready && found)
-		fault(check, "the task %s is both in the table ready and in "
-		    "parked", name);
+		fault(check,
+		    "the task %s is both in the table ready and in "
+		    "parked",
+		    name);
 	for (i = 2; i < INDEXES; i++) {
 		if (!indexes[i].has(task))
 			continue;
@@ -322,8 +331,10 @@ check_places(struct check *check, const struct task_row *task,
 		if (found < 0)
 			return -1;
 		if (!found)
-			fault(check, "the task %s %s, but has no row in the "
-			    "table %s", name, indexes[i].because,
+			fault(check,
+			    "the task %s %s, but has no row in the "
+			    "table %s",
+			    name, indexes[i].because,
 			    store_tables[indexes[i].table]);
 	}
 	return 0;
@@ -354,8 +365,10 @@ check_members(struct check *check, const struct task_row *task,
 		    name);
 	found = row_get(check->store, TABLE_WORKERS, &worker, &value, fail);
 	if (found == 0)
-		fault(check, "the task %s is running, but its worker has no "
-		    "row in the table workers", name);
+		fault(check,
+		    "the task %s is running, but its worker has no "
+		    "row in the table workers",
+		    name);
 	return found < 0 ? -1 : 0;
 }
 
@@ -393,17 +406,19 @@ check_journal(struct check *check, const struct task_row *task,
 
 	id_format(&task->id, name);
 	check->text_count = 0;
-	if (store_read(check->store, &task->id, 0, see_event, &reading,
-	    fail) < 0)
+	if (store_read(check->store, &task->id, 0, see_event, &reading, fail) <
+	    0)
 		return -1;
 	if (!reading.whole)
 		fault(check, "the journal of the task %s has a gap", name);
 	else if (reading.last != task->seq)
-		fault(check, "the journal of the task %s ends with event %"
-		    PRIu64 ", but its row says %" PRIu64, name, reading.last,
-		    task->seq);
-	else if (check->events && check->events(check->context, task,
-	    check->texts, check->text_count, &wrong) < 0)
+		fault(check,
+		    "the journal of the task %s ends with event %" PRIu64
+		    ", but its row says %" PRIu64,
+		    name, reading.last, task->seq);
+	else if (check->events &&
+	    check->events(check->context, task, check->texts, check->text_count,
+		&wrong) < 0)
 		fault(check, "the task %s: %s", name, wrong.message);
 	return 0;
 }
@@ -448,27 +463,30 @@ check_journal_tasks(struct check *check, struct fail *fail)
 		if (found <= 0)
 			return found;
 		memset(&id, 0, sizeof(id));
-		memcpy(id.bytes, row.key.at, row.key.length < ID_SIZE ?
-		    row.key.length : ID_SIZE);
+		memcpy(id.bytes, row.key.at,
+		    row.key.length < ID_SIZE ? row.key.length : ID_SIZE);
 		id_format(&id, name);
 		if (row.key.length != ID_SIZE + 8)
-			fault(check, "the table journal has a row that cannot "
-			    "be read, at the task %s", name);
+			fault(check,
+			    "the table journal has a row that cannot "
+			    "be read, at the task %s",
+			    name);
 		key = key_task(&id);
 		found = row_get(check->store, TABLE_TASKS, &key, &value, fail);
 		if (found < 0)
 			return -1;
 		if (found == 0)
-			fault(check, "the table journal has events of the task "
-			    "%s, which is not there", name);
+			fault(check,
+			    "the table journal has events of the task "
+			    "%s, which is not there",
+			    name);
 		from = key;
 		key_after(&from);
 	}
 }
 
 static int
-check_worker(struct check *check, const struct db_row *row,
-    struct fail *fail)
+check_worker(struct check *check, const struct db_row *row, struct fail *fail)
 {
 	struct worker_row worker;
 	char name[ID_TEXT];
@@ -485,9 +503,11 @@ check_worker(struct check *check, const struct db_row *row,
 static const char *
 counter_name(char kind)
 {
-	return kind == 't' ? "all tasks" : kind == 'q' ? "the queue" :
-	    kind == 'w' ? "the tasks that wait for" :
-	    kind == 's' ? "the sums" : "the running tasks of the user";
+	return kind == 't' ? "all tasks"
+	    : kind == 'q'  ? "the queue"
+	    : kind == 'w'  ? "the tasks that wait for"
+	    : kind == 's'  ? "the sums"
+			   : "the running tasks of the user";
 }
 
 /* Tasks that were pruned are in them, too. */
@@ -507,8 +527,7 @@ check_sums(struct check *check, const struct db_row *row)
 }
 
 static int
-check_counter(struct check *check, const struct db_row *row,
-    struct fail *fail)
+check_counter(struct check *check, const struct db_row *row, struct fail *fail)
 {
 	struct fail broken;
 	struct tally *tally;
@@ -536,10 +555,11 @@ check_counter(struct check *check, const struct db_row *row,
 	if (tally)
 		tally->seen = true;
 	if (!equal)
-		fault(check, "the counter of %s%s%.*s does not say what is "
-		    "there", counter_name((char)key.bytes[0]),
-		    key.length > 1 ? " " : "", (int)key.length - 1,
-		    (const char *)key.bytes + 1);
+		fault(check,
+		    "the counter of %s%s%.*s does not say what is "
+		    "there",
+		    counter_name((char)key.bytes[0]), key.length > 1 ? " " : "",
+		    (int)key.length - 1, (const char *)key.bytes + 1);
 	return 0;
 }
 
@@ -563,7 +583,9 @@ check_meta(struct check *check, const struct db_row *row, struct fail *fail)
 		const char *name;
 		size_t least, most;
 	} known[] = {
-		{ "version", 4, 4 }, { "limits", 17, 17 }, { "served", 9, 9 },
+		{ "version", 4, 4 },
+		{ "limits", 17, 17 },
+		{ "served", 9, 9 },
 		{ "returning", 1, DB_KEY_MAX },
 	};
 	size_t i;
@@ -629,8 +651,8 @@ note_ready(struct check *check, const struct db_row *row, struct fail *fail)
 
 static int
 each_row(struct check *check, enum table table,
-    int (*row)(struct check *check, const struct db_row *row,
-        struct fail *fail),
+    int (
+	*row)(struct check *check, const struct db_row *row, struct fail *fail),
     struct fail *fail)
 {
 	struct db_cursor *cursor = NULL;
@@ -665,13 +687,14 @@ tell_unseen(struct check *check)
 	while (check->tallies) {
 		tally = *(struct tally **)check->tallies;
 		if (!tally->seen && tally->key.bytes[0] == 'p')
-			fault(check, "the user %s has parked tasks in the "
+			fault(check,
+			    "the user %s has parked tasks in the "
 			    "queue %.*s, and nothing will bring them back",
 			    (const char *)tally->key.bytes + 1,
 			    (int)(tally->key.length - 2 -
-			    strlen((const char *)tally->key.bytes + 1)),
+				strlen((const char *)tally->key.bytes + 1)),
 			    (const char *)tally->key.bytes + 2 +
-			    strlen((const char *)tally->key.bytes + 1));
+				strlen((const char *)tally->key.bytes + 1));
 		else if (!tally->seen)
 			fault(check, "the counter of %s%s%.*s is missing",
 			    counter_name((char)tally->key.bytes[0]),
@@ -708,7 +731,7 @@ check_tables(struct check *check, struct fail *fail)
 int
 store_verify(struct store *store,
     int (*events)(void *context, const struct task_row *row,
-        const struct span *texts, size_t count, struct fail *fail),
+	const struct span *texts, size_t count, struct fail *fail),
     void (*say)(void *context, const char *sentence), void *context,
     struct fail *fail)
 {

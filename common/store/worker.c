@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: the loop gathers what has come in (replies, results, timers,
  * signals, new tasks); then one tick makes one write transaction of all of
@@ -47,9 +48,9 @@ struct body {
 	struct watch notify;
 	int wake_folder, workers_folder; /* inotify's numbers for them */
 	struct timer renew, poll, due, grace, probe;
-	size_t probes;       /* how many of probe_delays are done */
+	size_t probes; /* how many of probe_delays are done */
 	bool renew_due, probe_due;
-	bool took_one;       /* for --once */
+	bool took_one; /* for --once */
 	bool leave;
 	int *ret_state;
 };
@@ -159,10 +160,10 @@ on_notify(void *context, uint32_t events)
 	ssize_t size, at;
 
 	(void)events;
-	while ((size = read(body->notify.fd, room.bytes,
-		    sizeof(room.bytes))) > 0)
+	while (
+	    (size = read(body->notify.fd, room.bytes, sizeof(room.bytes))) > 0)
 		for (at = 0; at < size;
-		    at += (ssize_t)(sizeof(*event) + event->len)) {
+		     at += (ssize_t)(sizeof(*event) + event->len)) {
 			event = (const void *)(room.bytes + at);
 			if (event->wd == body->workers_folder) {
 				body->probes = 0;
@@ -267,8 +268,8 @@ lease(struct body *body, int64_t now, struct fail *fail)
 		free_places = LEASES;
 	rows = mem_alloc(free_places * sizeof(*rows));
 	count = store_lease(body->worker.store, &body->worker.id,
-	    options->queues, options->queue_count, &limits, rows,
-	    free_places, fail);
+	    options->queues, options->queue_count, &limits, rows, free_places,
+	    fail);
 	if (count < 0 && strcmp(fail->type, "no_worker") == 0) {
 		/* It hung and was taken for dead: it is alive again. */
 		body->renew_due = true;
@@ -280,8 +281,7 @@ lease(struct body *body, int64_t now, struct fail *fail)
 		tick_soon(body);
 	for (i = 0; i < count && result == 0; i++) {
 		body->took_one = true;
-		if (run_open(&body->worker, &rows[i], now, &run,
-		&why) < 0) {
+		if (run_open(&body->worker, &rows[i], now, &run, &why) < 0) {
 			if (why.kind != FAIL_NEVER) {
 				*fail = why;
 				result = -1;
@@ -300,8 +300,7 @@ lease(struct body *body, int64_t now, struct fail *fail)
 }
 
 static int
-transact(struct body *body, int64_t now, int64_t *next_due,
-    struct fail *fail)
+transact(struct body *body, int64_t now, int64_t *next_due, struct fail *fail)
 {
 	struct worker *worker = &body->worker;
 	struct store *store = worker->store;
@@ -378,8 +377,9 @@ check_idle(struct body *body, int64_t now, struct fail *fail)
 	if (store_begin(store, false, 0, fail) < 0)
 		return -1;
 	do {
-		result = store_depth(store, options->queue_count ?
-		    options->queues[i] : NULL, now, &depth, fail);
+		result = store_depth(store,
+		    options->queue_count ? options->queues[i] : NULL, now,
+		    &depth, fail);
 		ready += result == 0 ? depth.ready : 0;
 		running += result == 0 ? depth.state[TASK_RUNNING] : 0;
 	} while (result == 0 && ++i < options->queue_count);
@@ -436,8 +436,10 @@ watch_folders(struct body *body, struct fail *fail)
 	body->notify.ready = on_notify;
 	body->notify.context = body;
 	if (body->notify.fd < 0) {
-		fail_errno(fail, "unable to watch %s (raise "
-		    "fs.inotify.max_user_instances?)", folder);
+		fail_errno(fail,
+		    "unable to watch %s (raise "
+		    "fs.inotify.max_user_instances?)",
+		    folder);
 		goto out;
 	}
 	body->wake_folder = inotify_add_watch(body->notify.fd, wake,
@@ -477,8 +479,8 @@ begin(struct body *body, struct fail *fail)
 	id_format(&worker->id, worker->name);
 	if (loop_open(&worker->loop, fail) < 0 ||
 	    loop_signals(worker->loop, signals, on_signal, body, fail) < 0 ||
-	    effects_open(worker->loop, worker->config, &worker->effects,
-		fail) < 0 ||
+	    effects_open(worker->loop, worker->config, &worker->effects, fail) <
+		0 ||
 	    store_join(worker->store, &worker->id, fail) < 0 ||
 	    watch_folders(body, fail) < 0)
 		return -1;
@@ -514,7 +516,9 @@ worker_run(struct engine *engine, const struct config *config,
     const struct worker_options *options, int *ret_state, struct fail *fail)
 {
 	struct body body = { .worker = { .config = config },
-		.options = options, .notify.fd = -1, .ret_state = ret_state };
+		.options = options,
+		.notify.fd = -1,
+		.ret_state = ret_state };
 	int result = -1;
 	size_t i;
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * worker: leases tasks and drives each one's agent from one event loop.
  */
@@ -14,7 +15,6 @@
  * in order. */
 int
 worker_run(struct engine *engine, const struct config *config,
-    const struct worker_options *options, int *ret_state,
-    struct fail *fail);
+    const struct worker_options *options, int *ret_state, struct fail *fail);
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * worker_internal: one task in a worker's hands. For worker.c and
  * worker_run.c only.
@@ -30,19 +31,19 @@ struct run {
 	struct worker *worker;
 	struct drive drive;
 	char id[ID_TEXT];
-	uint64_t fence;         /* of our lease */
-	bool dirty;             /* has to be looked at in this tick */
-	bool lost;              /* the lease is somebody else's now */
+	uint64_t fence; /* of our lease */
+	bool dirty;     /* has to be looked at in this tick */
+	bool lost;      /* the lease is somebody else's now */
 	struct fact *facts;
 	size_t fact_count;
 	struct job *jobs;
-	struct plan plan;       /* of this tick; its actions start after the
+	struct plan plan;   /* of this tick; its actions start after the
 	                         * commit */
-	struct timer timer;     /* plan.wake_at */
-	int progress;           /* the progress file, -1: not open */
-	bool has_progress;      /* the file is there */
-	struct buf text;        /* of the reply, not in the file yet */
-	struct timer look;      /* when it is to be */
+	struct timer timer; /* plan.wake_at */
+	int progress;       /* the progress file, -1: not open */
+	bool has_progress;  /* the file is there */
+	struct buf text;    /* of the reply, not in the file yet */
+	struct timer look;  /* when it is to be */
 };
 
 struct worker {
@@ -52,7 +53,7 @@ struct worker {
 	struct effects *effects;
 	struct id id;
 	char name[ID_TEXT];
-	bool dirty;             /* a tick is due */
+	bool dirty; /* a tick is due */
 	bool draining;
 	bool grace_over;
 };

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * Who works on the store. Each worker has a row (its boot, until when it is
  * alive) and a file of its own that it holds a lock on: the kernel lets go of
@@ -117,8 +118,10 @@ store_join(struct store *store, const struct id *worker, struct fail *fail)
 		fd = -1;
 	}
 	if (fd < 0) {
-		fail_set(fail, FAIL_NOT_NOW, "system", "unable to keep %s: it "
-		    "is removed again and again", path);
+		fail_set(fail, FAIL_NOT_NOW, "system",
+		    "unable to keep %s: it "
+		    "is removed again and again",
+		    path);
 		goto out;
 	}
 	store->joined = mem_grow(store->joined, store->joined_count + 1,
@@ -154,8 +157,8 @@ store_renew(struct store *store, const struct id *worker, int64_t until,
 
 /* The first task that WORKER holds, in *ret_task. Returns as row_get. */
 static int
-next_lease(struct store *store, const struct id *worker,
-    const struct key *from, struct id *ret_task, struct fail *fail)
+next_lease(struct store *store, const struct id *worker, const struct key *from,
+    struct id *ret_task, struct fail *fail)
 {
 	struct key prefix = key_task(worker);
 	struct db_row row;
@@ -186,15 +189,15 @@ store_leave(struct store *store, const struct id *worker, struct fail *fail)
 	if (held)
 		return fail_set(fail, FAIL_NEVER, "internal",
 		    "a worker left while it held a task");
-	if (db_delete(store->db, TABLE_WORKERS, key.bytes, key.length,
-	    fail) < 0)
+	if (db_delete(store->db, TABLE_WORKERS, key.bytes, key.length, fail) <
+	    0)
 		return -1;
 	path = worker_path(store, worker);
 	(void)unlink(path);
 	free(path);
 	for (i = 0; i < store->joined_count; i++) {
-		if (memcmp(&store->joined[i].worker, worker,
-		    sizeof(*worker)) != 0)
+		if (memcmp(&store->joined[i].worker, worker, sizeof(*worker)) !=
+		    0)
 			continue;
 		close(store->joined[i].fd);
 		store->joined[i] = store->joined[--store->joined_count];
@@ -321,8 +324,8 @@ store_orphans(struct store *store, const struct id *self, int64_t now,
 			continue;
 		have = add_orphans(store, &worker, ret_rows, have, (int)count,
 		    fail);
-		if (have < 0 || (db_writing(store->db) &&
-		    bury(store, &worker, fail) < 0))
+		if (have < 0 ||
+		    (db_writing(store->db) && bury(store, &worker, fail) < 0))
 			return -1;
 	}
 	return found < 0 ? -1 : have;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: effects end in callbacks, which only keep what came as a fact
  * and mark the run; everything else happens in the worker's tick. A run whose
@@ -34,12 +35,11 @@ log_event(void *context, const struct event *event)
 	const char *reason = json_string(data, "reason");
 
 	log_line("info", event_type_name(event->type), "task", run->id,
-	    "worker", run->worker->name,
-	    "call", json_string(data, "call"),
-	    "tool", json_string(data, "tool"),
-	    "stop_reason", json_string(data, "stop_reason"),
-	    "request_id", json_string(data, "request_id"),
-	    "reason", reason ? reason : error_message(data), NULL);
+	    "worker", run->worker->name, "call", json_string(data, "call"),
+	    "tool", json_string(data, "tool"), "stop_reason",
+	    json_string(data, "stop_reason"), "request_id",
+	    json_string(data, "request_id"), "reason",
+	    reason ? reason : error_message(data), NULL);
 }
 
 static void
@@ -174,8 +174,9 @@ run_room(const struct run *run)
 
 	/* A reply can ask for many calls, each of which is recorded. */
 	for (i = 0; i < run->fact_count; i++)
-		room += 1024 + run->facts[i].members.length *
-		    (run->facts[i].type == EVENT_MODEL_REPLIED ? 64 : 1);
+		room += 1024 +
+		    run->facts[i].members.length *
+			(run->facts[i].type == EVENT_MODEL_REPLIED ? 64 : 1);
 	return room;
 }
 
@@ -271,21 +272,24 @@ run_advance(struct run *run, int64_t now, struct fail *fail)
 	if (!is_ours(run)) {
 		run->lost = true;
 		log_line("warning", "fenced", "task", run->id, "worker",
-		    run->worker->name, "reason", "the lease ran out and "
+		    run->worker->name, "reason",
+		    "the lease ran out and "
 		    "another worker has the task; what this one brought is "
-		    "dropped", NULL);
+		    "dropped",
+		    NULL);
 		return 0;
 	}
 	if (drive_catch_up(&run->drive, store, fail) < 0 ||
 	    record_facts(run, now, fail) < 0 ||
 	    drive_plan(&run->drive, store, now, &run->plan, fail) < 0)
 		return -1;
-	if (run->worker->draining ? give_back(run, now, fail) < 0 :
-	    record_intents(run, now, fail) < 0)
+	if (run->worker->draining ? give_back(run, now, fail) < 0
+				  : record_intents(run, now, fail) < 0)
 		return -1;
 	/* The row says what the events say: who appends saves. */
-	return run->drive.row.seq == seq ? 0 :
-	    drive_save(&run->drive, store, now, fail);
+	return run->drive.row.seq == seq
+	    ? 0
+	    : drive_save(&run->drive, store, now, fail);
 }
 
 /* ---- effects ---- */
@@ -340,8 +344,8 @@ start_effect(struct run *run, const struct action *action, struct fail *fail)
 	job->type = action->type;
 	job->next = run->jobs;
 	run->jobs = job;
-	if (effect_start(run->worker->effects, &request, &job->effect,
-		fail) < 0) {
+	if (effect_start(run->worker->effects, &request, &job->effect, fail) <
+	    0) {
 		run->jobs = job->next;
 		free(job);
 		return -1;

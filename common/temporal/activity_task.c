@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: an activity names what it is to do and finds the conversation
  * in the run's history, which this worker has mostly kept; else it is read from
@@ -28,15 +29,15 @@ struct job {
 	int64_t turn;
 	struct temporal_history *history; /* being read */
 	struct effect *effect;
-	bool cuttable;     /* it may be cut off */
+	bool cuttable; /* it may be cut off */
 	bool noted;
-	bool unwanted;     /* nobody waits for its result any more */
+	bool unwanted; /* nobody waits for its result any more */
 	struct temporal_answer page, beat, answer;
 	struct timer timer; /* the next heartbeat, or try to answer */
 	unsigned tries;
 	enum event_type type; /* the result */
 	struct buf result;
-	struct buf text;   /* the end of the reply so far */
+	struct buf text;    /* the end of the reply so far */
 	size_t text_before; /* bytes before it */
 	struct job *next;
 };
@@ -76,8 +77,7 @@ job_free(struct job *job)
 	free(job->action.call);
 	buf_release(&job->result);
 	buf_release(&job->text);
-	api__poll_activity_task_queue_response__free_unpacked(job->task,
-	    NULL);
+	api__poll_activity_task_queue_response__free_unpacked(job->task, NULL);
 	free(job);
 }
 
@@ -131,14 +131,14 @@ send_result(void *context)
 	request.identity = temporal_text(temporal_identity(temporal));
 	request.task_token = job->task->task_token;
 	request.resource_id = temporal_text(workflow_id(job));
-	request.result = temporal_json(&room, (struct span){ job->result.data,
-		job->result.length });
+	request.result = temporal_json(&room,
+	    (struct span){ job->result.data, job->result.length });
 	job->answer.then = answered;
 	job->answer.context = job;
-	if (temporal_send(temporal, TEMPORAL_ACTIVITY_COMPLETED,
-	    &request.base, &job->answer, &fail) < 0) {
-		log_line("error", "activity.refused", "task",
-		    workflow_id(job), "reason", fail.message, NULL);
+	if (temporal_send(temporal, TEMPORAL_ACTIVITY_COMPLETED, &request.base,
+		&job->answer, &fail) < 0) {
+		log_line("error", "activity.refused", "task", workflow_id(job),
+		    "reason", fail.message, NULL);
 		job_end(job);
 	}
 }
@@ -171,7 +171,7 @@ send_failure(void *context)
 	job->answer.then = answered;
 	job->answer.context = job;
 	if (temporal_send(temporal, TEMPORAL_ACTIVITY_FAILED, &request.base,
-	    &job->answer, &fail) < 0)
+		&job->answer, &fail) < 0)
 		job_end(job);
 }
 
@@ -275,9 +275,11 @@ put_not_done(struct job *job, const char *message)
 		add_error(job, &members, "not_run", message);
 		member_integer(&members, "delay_ms", AGAIN_MS);
 	}
-	put_result(job, job->action.type == ACTION_PIN ? EVENT_WAITING
-	    : job->action.type == ACTION_MODEL ? EVENT_MODEL_FAILED
-	    : EVENT_TOOL_FAILED, members.data, members.length);
+	put_result(job,
+	    job->action.type == ACTION_PIN         ? EVENT_WAITING
+		: job->action.type == ACTION_MODEL ? EVENT_MODEL_FAILED
+						   : EVENT_TOOL_FAILED,
+	    members.data, members.length);
 	buf_release(&members);
 }
 
@@ -286,8 +288,8 @@ put_not_done(struct job *job, const char *message)
 static void
 shrink_tool_result(struct job *job, size_t size)
 {
-	struct buf members = BUF_INIT((size_t)EVENT_MAX), block =
-	    BUF_INIT(1u << 20);
+	struct buf members = BUF_INIT((size_t)EVENT_MAX),
+		   block = BUF_INIT(1u << 20);
 	struct span all = { job->result.data, job->result.length }, value;
 	char *words;
 
@@ -300,9 +302,11 @@ shrink_tool_result(struct job *job, size_t size)
 			member_raw(&members, "is_error", value.at,
 			    value.length);
 	} else {
-		words = mem_print("The call was made, but its result has %zu "
+		words = mem_print(
+		    "The call was made, but its result has %zu "
 		    "bytes, which is too much to keep. Ask for less at a "
-		    "time.", size);
+		    "time.",
+		    size);
 		(void)agent_result_block(&block, job->action.call, words,
 		    strlen(words), 0, true);
 		member_raw(&members, "block", block.data, block.length);
@@ -333,9 +337,11 @@ fit_result(struct job *job)
 	    job->action.type == ACTION_PIN ? "task's tools" : "answer", size,
 	    TEMPORAL_BLOB_MAX);
 	add_error(job, &members, "too_large", words);
-	put_result(job, job->action.type == ACTION_PIN ? EVENT_FAILED
-	    : job->action.type == ACTION_MODEL ? EVENT_MODEL_FAILED
-	    : EVENT_TOOL_UNKNOWN, members.data, members.length);
+	put_result(job,
+	    job->action.type == ACTION_PIN         ? EVENT_FAILED
+		: job->action.type == ACTION_MODEL ? EVENT_MODEL_FAILED
+						   : EVENT_TOOL_UNKNOWN,
+	    members.data, members.length);
 	free(words);
 	buf_release(&members);
 }
@@ -348,8 +354,8 @@ job_done(void *context, enum event_type type, struct buf *members)
 	job->effect = NULL;
 	put_result(job, type, members->data, members->length);
 	log_line("info", event_type_name(type), "task", workflow_id(job),
-	    "worker", job->worker->name, "activity",
-	    job->task->activity_id, NULL);
+	    "worker", job->worker->name, "activity", job->task->activity_id,
+	    NULL);
 	if (job->unwanted) {
 		log_line("warning", "activity.refused", "task",
 		    workflow_id(job), "activity", job->task->activity_id,
@@ -373,7 +379,8 @@ job_text(void *context, const char *bytes, size_t length)
 	if (job->text.length < 2 * TEXT_SHOWN)
 		return;
 	for (drop = job->text.length - TEXT_SHOWN; drop < job->text.length &&
-	    ((unsigned char)job->text.data[drop] & 0xc0) == 0x80; drop++)
+	     ((unsigned char)job->text.data[drop] & 0xc0) == 0x80;
+	     drop++)
 		;
 	buf_consume(&job->text, drop);
 	job->text_before += drop;
@@ -398,7 +405,7 @@ send_cancelled(struct job *job)
 	job->answer.then = answered;
 	job->answer.context = job;
 	if (temporal_send(temporal, TEMPORAL_ACTIVITY_CANCELED, &request.base,
-	    &job->answer, &fail) < 0)
+		&job->answer, &fail) < 0)
 		job_end(job);
 }
 
@@ -412,7 +419,7 @@ beat_came(void *context, struct temporal_answer *answer)
 		return;
 	if (answer->status == GRPC_OK) {
 		beat = (const Api__RecordActivityTaskHeartbeatResponse *)
-		    answer->message;
+			   answer->message;
 		if (beat->cancel_requested && job->cuttable)
 			send_cancelled(job);
 	} else if (answer->status == GRPC_NOT_FOUND) {
@@ -450,8 +457,8 @@ send_beat(void *context)
 		buf_add_string(&members, ",\"text\":");
 		json_quote(&members, job->text.data, job->text.length);
 		buf_print(&details, "{%s}", members.data);
-		request.details = temporal_json(&room, (struct span){
-			details.data, details.length });
+		request.details = temporal_json(&room,
+		    (struct span){ details.data, details.length });
 	}
 	job->beat.then = beat_came;
 	job->beat.context = job;
@@ -468,7 +475,9 @@ start_effect(struct job *job, const struct agent *agent)
 {
 	struct worker_temporal *worker = job->worker;
 	struct effect_request request = { .agent = agent,
-		.action = &job->action, .text = job_text, .done = job_done,
+		.action = &job->action,
+		.text = job_text,
+		.done = job_done,
 		.context = job };
 	struct agent_call call;
 	struct fail fail;
@@ -478,15 +487,13 @@ start_effect(struct job *job, const struct agent *agent)
 	notes_add(worker->notes, workflow_id(job), run_id(job),
 	    job->task->activity_id);
 	job->noted = true;
-	if (effect_start(worker->effects, &request, &job->effect,
-	    &fail) < 0) {
+	if (effect_start(worker->effects, &request, &job->effect, &fail) < 0) {
 		worker_give_up(worker, &fail);
 		job_end(job);
 		return;
 	}
-	log_line("info", "activity.started", "task", workflow_id(job),
-	    "worker", worker->name, "activity", job->task->activity_id,
-	    NULL);
+	log_line("info", "activity.started", "task", workflow_id(job), "worker",
+	    worker->name, "activity", job->task->activity_id, NULL);
 	job->timer.fire = send_beat;
 	job->timer.context = job;
 	loop_timer(worker->loop, &job->timer, clock_boot() + BEAT_MS);
@@ -527,10 +534,9 @@ page_came(void *context, struct temporal_answer *answer)
 	}
 	page = (Api__GetWorkflowExecutionHistoryResponse *)answer->message;
 	answer->message = NULL;
-	for (i = 0; page->history != NULL && i < page->history->n_events;
-	    i++)
+	for (i = 0; page->history != NULL && i < page->history->n_events; i++)
 		if (temporal_history_take(job->history,
-		    page->history->events[i], &fail) < 0)
+			page->history->events[i], &fail) < 0)
 			break;
 	if (page->history != NULL && i < page->history->n_events) {
 		put_not_done(job, fail.message);
@@ -540,21 +546,21 @@ page_came(void *context, struct temporal_answer *answer)
 	} else {
 		history_read(job);
 	}
-	api__get_workflow_execution_history_response__free_unpacked(page,
-	    NULL);
+	api__get_workflow_execution_history_response__free_unpacked(page, NULL);
 }
 
 static void
 read_page(struct job *job, const ProtobufCBinaryData *token)
 {
 	struct temporal_page page = { .id = workflow_id(job),
-		.run = run_id(job), .token = token };
+		.run = run_id(job),
+		.token = token };
 	struct fail fail;
 
 	job->page.then = page_came;
 	job->page.context = job;
-	if (temporal_history(job->worker->temporal, &page, &job->page,
-	    &fail) < 0) {
+	if (temporal_history(job->worker->temporal, &page, &job->page, &fail) <
+	    0) {
 		put_not_done(job, fail.message);
 		begin_answer(job, send_result);
 	}
@@ -565,7 +571,8 @@ static bool
 read_action(struct job *job)
 {
 	const char *type = job->task->activity_type != NULL
-	    ? job->task->activity_type->name : "";
+	    ? job->task->activity_type->name
+	    : "";
 	struct span json = { "", 0 };
 	int64_t attempt = 0, tries = 0;
 	struct fail why;
@@ -614,8 +621,8 @@ job_begin(struct worker_temporal *worker,
 		return;
 	}
 	kept = worker_kept(worker, run_id(job));
-	if (kept != NULL && temporal_history_activity(kept,
-	    response->activity_id)) {
+	if (kept != NULL &&
+	    temporal_history_activity(kept, response->activity_id)) {
 		start_effect(job, temporal_history_agent(kept));
 		return;
 	}

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: a table says for each method its path, its reply's type and
  * its time limits; everything else is the same for all of them.
@@ -30,7 +31,9 @@ struct method {
 };
 
 #define METHOD(service, name, type, pace) \
-	{ service, name, &api__##type##__descriptor, pace }
+	{ \
+		service, name, &api__##type##__descriptor, pace \
+	}
 
 static const struct method methods[] = {
 	[TEMPORAL_START] = METHOD(SERVICE, "StartWorkflowExecution",
@@ -86,11 +89,11 @@ static const struct method methods[] = {
 	    "RespondWorkflowTaskCompleted",
 	    respond_workflow_task_completed_response, PLAIN),
 	[TEMPORAL_WORKFLOW_FAILED] = METHOD(SERVICE,
-	    "RespondWorkflowTaskFailed",
-	    respond_workflow_task_failed_response, PLAIN),
+	    "RespondWorkflowTaskFailed", respond_workflow_task_failed_response,
+	    PLAIN),
 	[TEMPORAL_QUERY_COMPLETED] = METHOD(SERVICE,
-	    "RespondQueryTaskCompleted",
-	    respond_query_task_completed_response, PLAIN),
+	    "RespondQueryTaskCompleted", respond_query_task_completed_response,
+	    PLAIN),
 	[TEMPORAL_POLL_ACTIVITY] = METHOD(SERVICE, "PollActivityTaskQueue",
 	    poll_activity_task_queue_response, POLL),
 	[TEMPORAL_HEARTBEAT] = METHOD(SERVICE, "RecordActivityTaskHeartbeat",
@@ -99,8 +102,8 @@ static const struct method methods[] = {
 	    "RespondActivityTaskCompleted",
 	    respond_activity_task_completed_response, PLAIN),
 	[TEMPORAL_ACTIVITY_FAILED] = METHOD(SERVICE,
-	    "RespondActivityTaskFailed",
-	    respond_activity_task_failed_response, PLAIN),
+	    "RespondActivityTaskFailed", respond_activity_task_failed_response,
+	    PLAIN),
 	[TEMPORAL_ACTIVITY_FAILED_BY_ID] = METHOD(SERVICE,
 	    "RespondActivityTaskFailedById",
 	    respond_activity_task_failed_by_id_response, PLAIN),
@@ -123,12 +126,11 @@ struct temporal {
 
 /* Splits TARGET into address and namespace. */
 static int
-split_target(struct temporal *temporal, const char *target,
-    struct fail *fail)
+split_target(struct temporal *temporal, const char *target, struct fail *fail)
 {
 	static const char scheme[] = "temporal://";
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	    "abcdefghijklmnopqrstuvwxyz0123456789._-";
+				    "abcdefghijklmnopqrstuvwxyz0123456789._-";
 	const char *host = target + sizeof(scheme) - 1, *name;
 	size_t length;
 	const char *port;
@@ -149,7 +151,8 @@ split_target(struct temporal *temporal, const char *target,
 wrong:
 	return fail_set(fail, FAIL_NEVER, "unknown_engine",
 	    "\"%.200s\" is not the address of a Temporal server: use "
-	    "temporal://HOST:PORT/NAMESPACE", target);
+	    "temporal://HOST:PORT/NAMESPACE",
+	    target);
 }
 
 static const char *
@@ -163,8 +166,8 @@ environment(const char *name)
 static bool
 is_true(const char *value)
 {
-	return value != NULL && (strcasecmp(value, "true") == 0 ||
-	    strcmp(value, "1") == 0);
+	return value != NULL &&
+	    (strcasecmp(value, "true") == 0 || strcmp(value, "1") == 0);
 }
 
 /* A file that libcurl would miss only when it connects. */
@@ -179,22 +182,21 @@ check_file(const char *name, const char *path, struct fail *fail)
 }
 
 static int
-open_channel(struct temporal *temporal,
-    const struct temporal_options *options, struct fail *fail)
+open_channel(struct temporal *temporal, const struct temporal_options *options,
+    struct fail *fail)
 {
 	static const char version[] = "client-version: " AGENT_VERSION;
-	char *space = mem_print("temporal-namespace: %s",
-	    temporal->namespace);
+	char *space = mem_print("temporal-namespace: %s", temporal->namespace);
 	const char *const metadata[] = { "client-name: agent-utils", version,
-	    "supported-server-versions: >=1.0.0 <2.0.0",
-	    "supported-features: follows-next-run-id", space, NULL };
+		"supported-server-versions: >=1.0.0 <2.0.0",
+		"supported-features: follows-next-run-id", space, NULL };
 	struct grpc_options grpc = {
 		.address = temporal->address,
 		.server_name = environment("TEMPORAL_TLS_SERVER_NAME"),
-		.authority_file =
-		    environment("TEMPORAL_TLS_SERVER_CA_CERT_PATH"),
-		.certificate_file =
-		    environment("TEMPORAL_TLS_CLIENT_CERT_PATH"),
+		.authority_file = environment(
+		    "TEMPORAL_TLS_SERVER_CA_CERT_PATH"),
+		.certificate_file = environment(
+		    "TEMPORAL_TLS_CLIENT_CERT_PATH"),
 		.key_file = environment("TEMPORAL_TLS_CLIENT_KEY_PATH"),
 		.metadata = metadata,
 		.hello = SERVICE "GetSystemInfo",
@@ -205,17 +207,16 @@ open_channel(struct temporal *temporal,
 	int result = -1;
 
 	if (file_secret("TEMPORAL_API_KEY", &key, fail) < 0 ||
-	    check_file("TEMPORAL_TLS_SERVER_CA_CERT_PATH",
-	        grpc.authority_file, fail) < 0 ||
-	    check_file("TEMPORAL_TLS_CLIENT_CERT_PATH",
-	        grpc.certificate_file, fail) < 0 ||
-	    check_file("TEMPORAL_TLS_CLIENT_KEY_PATH", grpc.key_file,
-	        fail) < 0)
+	    check_file("TEMPORAL_TLS_SERVER_CA_CERT_PATH", grpc.authority_file,
+		fail) < 0 ||
+	    check_file("TEMPORAL_TLS_CLIENT_CERT_PATH", grpc.certificate_file,
+		fail) < 0 ||
+	    check_file("TEMPORAL_TLS_CLIENT_KEY_PATH", grpc.key_file, fail) < 0)
 		goto out;
 	grpc.bearer = key;
 	grpc.tls = tls != NULL ? is_true(tls)
-	    : key != NULL || grpc.authority_file != NULL ||
-	    grpc.certificate_file != NULL || grpc.server_name != NULL;
+			       : key != NULL || grpc.authority_file != NULL ||
+		grpc.certificate_file != NULL || grpc.server_name != NULL;
 	if (!grpc.tls)
 		grpc.server_name = NULL;
 	result = grpc_open(temporal->loop, &grpc, &temporal->grpc, fail);
@@ -237,11 +238,10 @@ temporal_open(struct loop *loop, const struct temporal_options *options,
 	    ? mem_print("%.*s", IDENTITY_MAX, options->identity)
 	    : mem_print("%ld@%s", (long)getpid(), host);
 	temporal->timeout_ms = options->timeout_ms > 0 ? options->timeout_ms
-	    : PLAIN_MS;
-	temporal->patience_ms = options->patience_ms > 0
-	    ? options->patience_ms : PATIENCE_MS;
-	temporal->poll_ms = options->poll_ms > 0 ? options->poll_ms
-	    : POLL_MS;
+						       : PLAIN_MS;
+	temporal->patience_ms = options->patience_ms > 0 ? options->patience_ms
+							 : PATIENCE_MS;
+	temporal->poll_ms = options->poll_ms > 0 ? options->poll_ms : POLL_MS;
 	temporal->loop = loop;
 	if (loop == NULL && loop_open(&temporal->loop, fail) < 0)
 		goto out;
@@ -312,15 +312,15 @@ note_run(struct temporal_answer *answer, const Api__Any *detail)
 {
 	Api__WorkflowExecutionAlreadyStartedFailure *failure;
 
-	failure = detail == NULL ? NULL :
-	    api__workflow_execution_already_started_failure__unpack(NULL,
-	    detail->value.len, detail->value.data);
+	failure = detail == NULL
+	    ? NULL
+	    : api__workflow_execution_already_started_failure__unpack(NULL,
+		  detail->value.len, detail->value.data);
 	if (failure == NULL)
 		return;
-	snprintf(answer->run_id, sizeof(answer->run_id), "%s",
-	    failure->run_id);
-	api__workflow_execution_already_started_failure__free_unpacked(
-	    failure, NULL);
+	snprintf(answer->run_id, sizeof(answer->run_id), "%s", failure->run_id);
+	api__workflow_execution_already_started_failure__free_unpacked(failure,
+	    NULL);
 }
 
 static const struct {
@@ -352,7 +352,7 @@ say_failure(struct temporal_answer *answer, const struct grpc_reply *reply,
 	const struct temporal *temporal = answer->temporal;
 	const char *name = methods[answer->method].name;
 	const char *text = reply->message[0] != '\0' ? reply->message
-	    : "no reason given";
+						     : "no reason given";
 	enum fail_kind kind = kinds[reply->status].kind;
 	const char *type = kinds[reply->status].type;
 
@@ -365,8 +365,7 @@ say_failure(struct temporal_answer *answer, const struct grpc_reply *reply,
 	}
 	if (reply->unsent && kind == FAIL_NOT_NOW) {
 		fail_set(&answer->fail, kind, type,
-		    "cannot reach Temporal at %s: %s", temporal->address,
-		    text);
+		    "cannot reach Temporal at %s: %s", temporal->address, text);
 		return;
 	}
 	if (find_detail(details, ".QueryFailedFailure") != NULL) {
@@ -380,7 +379,8 @@ say_failure(struct temporal_answer *answer, const struct grpc_reply *reply,
 	fail_set(&answer->fail, kind, type, "%s at Temporal (%s): %s (%s)%s",
 	    name, temporal->address, text, grpc_status_name(reply->status),
 	    strcmp(type, "permission") == 0
-	    ? ": check TEMPORAL_API_KEY or the client's certificate" : "");
+		? ": check TEMPORAL_API_KEY or the client's certificate"
+		: "");
 }
 
 static void
@@ -407,11 +407,12 @@ take_reply(void *context, const struct grpc_reply *reply)
 		}
 	} else {
 		if (reply->details_size > 0)
-			details = api__status__unpack(NULL,
-			    reply->details_size, reply->details);
+			details = api__status__unpack(NULL, reply->details_size,
+			    reply->details);
 		say_failure(answer, reply, details);
-		note_run(answer, find_detail(details,
-		    ".WorkflowExecutionAlreadyStartedFailure"));
+		note_run(answer,
+		    find_detail(details,
+			".WorkflowExecutionAlreadyStartedFailure"));
 		if (details != NULL)
 			api__status__free_unpacked(details, NULL);
 	}
@@ -430,7 +431,8 @@ temporal_send(struct temporal *temporal, enum temporal_method method,
 		.path = path,
 		.size = protobuf_c_message_get_packed_size(request),
 		.timeout_ms = row->pace == PLAIN ? temporal->timeout_ms
-		    : row->pace == POLL ? temporal->poll_ms : POLL_MS,
+		    : row->pace == POLL          ? temporal->poll_ms
+						 : POLL_MS,
 		.repeat_ms = row->pace == POLL ? 0 : temporal->patience_ms,
 		.done = take_reply,
 		.context = answer,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * temporal: a Temporal server's API, one typed message in and one out. The
  * messages are those of common/temporal/temporal.proto; temporal_client.h
@@ -41,10 +42,10 @@ struct temporal_options {
 	const char *target;   /* "temporal://HOST:PORT/NAMESPACE"; the port and
 	                       * the namespace may be left out */
 	const char *identity; /* shown in histories; NULL: "PID@HOST" */
-	int64_t timeout_ms;   /* of a call that is no long poll; 0: 10 seconds */
-	int64_t patience_ms;  /* to repeat what is worth it; 0: 10 seconds */
-	int64_t age_ms;       /* of a connection; 0: as grpc has it */
-	int64_t poll_ms;      /* of a poll for tasks, which comes back empty
+	int64_t timeout_ms;  /* of a call that is no long poll; 0: 10 seconds */
+	int64_t patience_ms; /* to repeat what is worth it; 0: 10 seconds */
+	int64_t age_ms;      /* of a connection; 0: as grpc has it */
+	int64_t poll_ms;     /* of a poll for tasks, which comes back empty
 	                       * two seconds before; 0: 70 seconds */
 };
 
@@ -71,19 +72,39 @@ struct loop *
 temporal_loop(struct temporal *temporal);
 
 enum temporal_method {
-	TEMPORAL_START, TEMPORAL_SIGNAL, TEMPORAL_CANCEL, TEMPORAL_TERMINATE,
-	TEMPORAL_DELETE, TEMPORAL_QUERY, TEMPORAL_DESCRIBE, TEMPORAL_HISTORY,
+	TEMPORAL_START,
+	TEMPORAL_SIGNAL,
+	TEMPORAL_CANCEL,
+	TEMPORAL_TERMINATE,
+	TEMPORAL_DELETE,
+	TEMPORAL_QUERY,
+	TEMPORAL_DESCRIBE,
+	TEMPORAL_HISTORY,
 	TEMPORAL_HISTORY_WAIT, /* GetWorkflowExecutionHistory as a long poll */
-	TEMPORAL_HISTORY_REVERSE, TEMPORAL_LIST, TEMPORAL_COUNT,
-	TEMPORAL_SCHEDULE_CREATE, TEMPORAL_SCHEDULE_DESCRIBE,
-	TEMPORAL_SCHEDULE_PATCH, TEMPORAL_SCHEDULE_DELETE,
-	TEMPORAL_SCHEDULE_LIST, TEMPORAL_SYSTEM_INFO, TEMPORAL_HEALTH,
-	TEMPORAL_NAMESPACE, TEMPORAL_NAMESPACE_REGISTER,
-	TEMPORAL_ATTRIBUTES_ADD, TEMPORAL_QUEUE, TEMPORAL_POLL_WORKFLOW,
-	TEMPORAL_WORKFLOW_COMPLETED, TEMPORAL_WORKFLOW_FAILED,
-	TEMPORAL_QUERY_COMPLETED, TEMPORAL_POLL_ACTIVITY, TEMPORAL_HEARTBEAT,
-	TEMPORAL_ACTIVITY_COMPLETED, TEMPORAL_ACTIVITY_FAILED,
-	TEMPORAL_ACTIVITY_FAILED_BY_ID, TEMPORAL_ACTIVITY_CANCELED,
+	TEMPORAL_HISTORY_REVERSE,
+	TEMPORAL_LIST,
+	TEMPORAL_COUNT,
+	TEMPORAL_SCHEDULE_CREATE,
+	TEMPORAL_SCHEDULE_DESCRIBE,
+	TEMPORAL_SCHEDULE_PATCH,
+	TEMPORAL_SCHEDULE_DELETE,
+	TEMPORAL_SCHEDULE_LIST,
+	TEMPORAL_SYSTEM_INFO,
+	TEMPORAL_HEALTH,
+	TEMPORAL_NAMESPACE,
+	TEMPORAL_NAMESPACE_REGISTER,
+	TEMPORAL_ATTRIBUTES_ADD,
+	TEMPORAL_QUEUE,
+	TEMPORAL_POLL_WORKFLOW,
+	TEMPORAL_WORKFLOW_COMPLETED,
+	TEMPORAL_WORKFLOW_FAILED,
+	TEMPORAL_QUERY_COMPLETED,
+	TEMPORAL_POLL_ACTIVITY,
+	TEMPORAL_HEARTBEAT,
+	TEMPORAL_ACTIVITY_COMPLETED,
+	TEMPORAL_ACTIVITY_FAILED,
+	TEMPORAL_ACTIVITY_FAILED_BY_ID,
+	TEMPORAL_ACTIVITY_CANCELED,
 	TEMPORAL_SHUTDOWN_WORKER,
 };
 
@@ -151,12 +172,11 @@ temporal_value(const Api__Payloads *payloads, size_t index,
 
 /* The JSON value under NAME in a memo or in search attributes; likewise. */
 bool
-temporal_memo(const Api__Memo *memo, const char *name,
-    struct span *ret_json);
+temporal_memo(const Api__Memo *memo, const char *name, struct span *ret_json);
 
 bool
-temporal_attribute(const Api__SearchAttributes *attributes,
-    const char *name, struct span *ret_json);
+temporal_attribute(const Api__SearchAttributes *attributes, const char *name,
+    struct span *ret_json);
 
 /* Wall milliseconds; 0 for NULL. */
 int64_t

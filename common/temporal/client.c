@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: each call fills the request's struct on the stack, with
  * pointers to what it was given, and sends it.
@@ -70,8 +71,8 @@ add_memo(struct start_parts *parts, const struct temporal_start *start)
 	size_t i, count = start->memo_count;
 
 	api__memo__init(&parts->memo);
-	parts->memo_entries = mem_alloc(count * sizeof(*parts->memo_entries) +
-	    1);
+	parts->memo_entries = mem_alloc(
+	    count * sizeof(*parts->memo_entries) + 1);
 	parts->memo_list = mem_alloc(count * sizeof(*parts->memo_list) + 1);
 	for (i = 0; i < count; i++) {
 		api__memo__fields_entry__init(&parts->memo_entries[i]);
@@ -96,7 +97,8 @@ add_attributes(struct start_parts *parts, const struct temporal_start *start)
 	for (i = 0; i < count; i++) {
 		api__search_attributes__indexed_fields_entry__init(
 		    &parts->entries[i]);
-		parts->entries[i].key = temporal_text(start->attributes[i].name);
+		parts->entries[i].key = temporal_text(
+		    start->attributes[i].name);
 		temporal_json(&room[i], start->attributes[i].json);
 		parts->entries[i].value = &room[i].payload;
 		parts->list[i] = &parts->entries[i];
@@ -113,7 +115,8 @@ cut(char target[FAIRNESS_MAX + 1], const char *string)
 
 	if (length > FAIRNESS_MAX)
 		for (length = FAIRNESS_MAX; length > 0 &&
-		    ((unsigned char)string[length] & 0xc0) == 0x80; length--)
+		     ((unsigned char)string[length] & 0xc0) == 0x80;
+		     length--)
 			;
 	memcpy(target, string, length);
 	target[length] = '\0';
@@ -144,12 +147,14 @@ parts_fill(struct start_parts *parts, const struct temporal_start *start)
 	}
 	api__user_metadata__init(&parts->metadata);
 	if (start->summary != NULL) {
-		temporal_json(&parts->summary, quoted(&parts->words,
-		    start->summary));
+		temporal_json(&parts->summary,
+		    quoted(&parts->words, start->summary));
 		parts->metadata.summary = &parts->summary.payload;
 	}
-	parts->payloads = mem_alloc((start->memo_count +
-	    start->attribute_count) * sizeof(*parts->payloads) + 1);
+	parts->payloads = mem_alloc(
+	    (start->memo_count + start->attribute_count) *
+		sizeof(*parts->payloads) +
+	    1);
 	add_memo(parts, start);
 	add_attributes(parts, start);
 }
@@ -172,8 +177,9 @@ check_start(const struct temporal_start *start, struct fail *fail)
 
 	for (i = 0; i < start->memo_count; i++)
 		memo += start->memo[i].json.length;
-	if (check_size((struct span){ NULL, start->input.length +
-		start->more.length }, "input", fail) < 0)
+	if (check_size((struct span){ NULL,
+			   start->input.length + start->more.length },
+		"input", fail) < 0)
 		return -1;
 	return check_size((struct span){ NULL, memo }, "memo", fail);
 }
@@ -200,20 +206,21 @@ temporal_start(struct temporal *temporal, const struct temporal_start *start,
 	request.task_queue = &parts.queue;
 	request.input = start->input.length > 0 ? &parts.input.payloads : NULL;
 	request.workflow_execution_timeout = start->execution_ms > 0
-	    ? &parts.execution : NULL;
-	request.workflow_task_timeout = start->task_ms > 0 ? &parts.task
+	    ? &parts.execution
 	    : NULL;
+	request.workflow_task_timeout = start->task_ms > 0 ? &parts.task : NULL;
 	request.workflow_start_delay = start->delay_ms > 0 ? &parts.delay
-	    : NULL;
+							   : NULL;
 	request.request_id = start->request_id != NULL
-	    ? temporal_text(start->request_id) : request_id;
+	    ? temporal_text(start->request_id)
+	    : request_id;
 	request.workflow_id_reuse_policy = (int32_t)start->reuse;
 	request.workflow_id_conflict_policy = (int32_t)start->conflict;
 	request.memo = start->memo_count > 0 ? &parts.memo : NULL;
 	request.search_attributes = start->attribute_count > 0
-	    ? &parts.attributes : NULL;
-	request.user_metadata = start->summary != NULL ? &parts.metadata
+	    ? &parts.attributes
 	    : NULL;
+	request.user_metadata = start->summary != NULL ? &parts.metadata : NULL;
 	request.priority = start->priority > 0 ? &parts.priority : NULL;
 	result = temporal_send(temporal, TEMPORAL_START, &request.base, answer,
 	    fail);
@@ -276,8 +283,9 @@ temporal_history(struct temporal *temporal, const struct temporal_page *page,
 	request.skip_archival = true;
 	if (page->token != NULL)
 		request.next_page_token = *page->token;
-	return temporal_send(temporal, page->wait ? TEMPORAL_HISTORY_WAIT
-	    : TEMPORAL_HISTORY, &request.base, answer, fail);
+	return temporal_send(temporal,
+	    page->wait ? TEMPORAL_HISTORY_WAIT : TEMPORAL_HISTORY,
+	    &request.base, answer, fail);
 }
 
 int
@@ -326,9 +334,8 @@ temporal_cancel(struct temporal *temporal, const char *id, const char *run,
 }
 
 int
-temporal_terminate(struct temporal *temporal, const char *id,
-    const char *run, const char *reason, struct temporal_answer *answer,
-    struct fail *fail)
+temporal_terminate(struct temporal *temporal, const char *id, const char *run,
+    const char *reason, struct temporal_answer *answer, struct fail *fail)
 {
 	Api__WorkflowExecution both = execution(id, run);
 	Api__TerminateWorkflowExecutionRequest request;
@@ -410,11 +417,12 @@ schedule_action(const struct temporal_start *start, struct start_parts *parts)
 	info.task_queue = &parts->queue;
 	info.input = start->input.length > 0 ? &parts->input.payloads : NULL;
 	info.workflow_execution_timeout = start->execution_ms > 0
-	    ? &parts->execution : NULL;
+	    ? &parts->execution
+	    : NULL;
 	info.workflow_task_timeout = start->task_ms > 0 ? &parts->task : NULL;
 	info.memo = start->memo_count > 0 ? &parts->memo : NULL;
-	info.search_attributes = start->attribute_count > 0
-	    ? &parts->attributes : NULL;
+	info.search_attributes = start->attribute_count > 0 ? &parts->attributes
+							    : NULL;
 	info.user_metadata = start->summary != NULL ? &parts->metadata : NULL;
 	info.priority = start->priority > 0 ? &parts->priority : NULL;
 	return info;
@@ -487,8 +495,8 @@ temporal_schedule_describe(struct temporal *temporal, const char *id,
 
 int
 temporal_schedule_patch(struct temporal *temporal, const char *id,
-    enum temporal_patch what, const char *notes,
-    struct temporal_answer *answer, struct fail *fail)
+    enum temporal_patch what, const char *notes, struct temporal_answer *answer,
+    struct fail *fail)
 {
 	Api__TriggerImmediatelyRequest trigger;
 	Api__PatchScheduleRequest request;
@@ -570,8 +578,8 @@ temporal_queue(struct temporal *temporal, const char *queue, bool activities,
 }
 
 int
-temporal_system_info(struct temporal *temporal,
-    struct temporal_answer *answer, struct fail *fail)
+temporal_system_info(struct temporal *temporal, struct temporal_answer *answer,
+    struct fail *fail)
 {
 	Api__GetSystemInfoRequest request;
 
@@ -599,7 +607,8 @@ temporal_health(struct temporal *temporal, struct temporal_answer *answer,
 	Api__HealthCheckRequest request;
 
 	api__health_check_request__init(&request);
-	request.service = temporal_text("temporal.api.workflowservice.v1.WorkflowService");
+	request.service = temporal_text(
+	    "temporal.api.workflowservice.v1.WorkflowService");
 	return temporal_send(temporal, TEMPORAL_HEALTH, &request.base, answer,
 	    fail);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * temporal_client: the calls of Temporal's client side, from plain values. Each
  * sends (temporal_send) into an answer, which temporal_wait waits for or whose
@@ -15,11 +16,14 @@ struct temporal_field { /* of a memo or of search attributes */
 };
 
 enum temporal_reuse { /* the id of a run that is closed */
-	TEMPORAL_REUSE = 1, TEMPORAL_REUSE_FAILED, TEMPORAL_REUSE_NEVER,
+	TEMPORAL_REUSE = 1,
+	TEMPORAL_REUSE_FAILED,
+	TEMPORAL_REUSE_NEVER,
 };
 
 enum temporal_conflict { /* the id of a run that is open */
-	TEMPORAL_CONFLICT_FAIL = 1, TEMPORAL_CONFLICT_USE,
+	TEMPORAL_CONFLICT_FAIL = 1,
+	TEMPORAL_CONFLICT_USE,
 	TEMPORAL_CONFLICT_END,
 };
 
@@ -30,13 +34,13 @@ struct temporal_start {
 	struct span more;              /* the second */
 	const struct temporal_field *memo, *attributes;
 	size_t memo_count, attribute_count;
-	const char *summary;           /* words for the web page */
-	int priority;                  /* 1 high to 5 low */
-	const char *fairness;          /* those who share have each their turn */
+	const char *summary;  /* words for the web page */
+	int priority;         /* 1 high to 5 low */
+	const char *fairness; /* those who share have each their turn */
 	int64_t execution_ms, task_ms; /* time limits */
 
 	/* not for schedules: */
-	const char *request_id;        /* the same again is the same run; NULL:
+	const char *request_id; /* the same again is the same run; NULL:
 	                                * a new one, for this call only */
 	enum temporal_reuse reuse;
 	enum temporal_conflict conflict;
@@ -59,11 +63,11 @@ temporal_describe(struct temporal *temporal, const char *id, const char *run,
 struct temporal_page {
 	const char *id, *run;
 	const ProtobufCBinaryData *token;
-	int32_t size;      /* 0: the server's */
-	bool wait;         /* until there is a new event; about 20 seconds, then
+	int32_t size;    /* 0: the server's */
+	bool wait;       /* until there is a new event; about 20 seconds, then
 	                    * a page without events but with a token */
-	bool close_only;   /* only the event that closes the run */
-	bool reverse;      /* newest first; neither wait nor close_only */
+	bool close_only; /* only the event that closes the run */
+	bool reverse;    /* newest first; neither wait nor close_only */
 };
 
 /* GetWorkflowExecutionHistoryResponse or ...ReverseResponse, which are alike. */
@@ -94,9 +98,8 @@ temporal_cancel(struct temporal *temporal, const char *id, const char *run,
     const char *reason, struct temporal_answer *answer, struct fail *fail);
 
 int
-temporal_terminate(struct temporal *temporal, const char *id,
-    const char *run, const char *reason, struct temporal_answer *answer,
-    struct fail *fail);
+temporal_terminate(struct temporal *temporal, const char *id, const char *run,
+    const char *reason, struct temporal_answer *answer, struct fail *fail);
 
 /* QueryWorkflowResponse; needs a worker. */
 int
@@ -106,10 +109,10 @@ temporal_query(struct temporal *temporal, const char *id, const char *run,
 
 struct temporal_schedule {
 	const char *id;
-	const char *cron;       /* five fields, or "@every 1h" and such */
-	const char *zone;       /* "Europe/Berlin"; NULL: UTC */
+	const char *cron;             /* five fields, or "@every 1h" and such */
+	const char *zone;             /* "Europe/Berlin"; NULL: UTC */
 	struct temporal_start action; /* its id gets the time behind it */
-	int overlap;            /* 1 skip 2 one waits 3 all wait 6 all run */
+	int overlap; /* 1 skip 2 one waits 3 all wait 6 all run */
 	bool paused;
 	const char *notes;
 };
@@ -129,8 +132,8 @@ enum temporal_patch { TEMPORAL_PAUSE, TEMPORAL_RESUME, TEMPORAL_TRIGGER };
 
 int
 temporal_schedule_patch(struct temporal *temporal, const char *id,
-    enum temporal_patch what, const char *notes,
-    struct temporal_answer *answer, struct fail *fail);
+    enum temporal_patch what, const char *notes, struct temporal_answer *answer,
+    struct fail *fail);
 
 int
 temporal_schedule_delete(struct temporal *temporal, const char *id,
@@ -149,8 +152,8 @@ temporal_queue(struct temporal *temporal, const char *queue, bool activities,
 
 /* GetSystemInfoResponse, DescribeNamespaceResponse, HealthCheckResponse. */
 int
-temporal_system_info(struct temporal *temporal,
-    struct temporal_answer *answer, struct fail *fail);
+temporal_system_info(struct temporal *temporal, struct temporal_answer *answer,
+    struct fail *fail);
 
 int
 temporal_describe_namespace(struct temporal *temporal,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: commands are built on the heap piece by piece and freed as
  * messages are. Every payload is JSON, and what a person looks at in a history
@@ -11,22 +12,21 @@
 
 #include "common/base/mem.h"
 
-#define HEARTBEAT_MS 3000     /* a lost worker is noticed so soon */
+#define HEARTBEAT_MS 3000        /* a lost worker is noticed so soon */
 #define HEARTBEAT_DOUBT_MS 10000 /* a wrong alarm makes a call doubtful */
 #define DAY_MS ((int64_t)24 * 3600 * 1000)
 #define PIN_MS 120000
-#define SPARE_MS 60000        /* more than the effect's own limit */
-#define SHOWN_INPUT 2048      /* the whole is in the reply */
-#define SUMMARY_MAX 300       /* as JSON, in quotes: the server takes 400 */
-#define MESSAGE_MAX 4096      /* the whole is in the details */
+#define SPARE_MS 60000   /* more than the effect's own limit */
+#define SHOWN_INPUT 2048 /* the whole is in the reply */
+#define SUMMARY_MAX 300  /* as JSON, in quotes: the server takes 400 */
+#define MESSAGE_MAX 4096 /* the whole is in the details */
 #define MODEL_LOST_MAX 50
 #define CALL_LOST_MAX 10
 
-#define ATTRIBUTES(name) API__COMMAND__ATTRIBUTES_ ## name ## \
-	_COMMAND_ATTRIBUTES
+#define ATTRIBUTES(name) API__COMMAND__ATTRIBUTES_##name##_COMMAND_ATTRIBUTES
 
 /* An empty message on the heap. */
-#define NEW(type) make(&api__ ## type ## __descriptor)
+#define NEW(type) make(&api__##type##__descriptor)
 
 static void *
 make(const ProtobufCMessageDescriptor *descriptor)
@@ -123,36 +123,34 @@ commands_release(struct commands *commands)
 void
 commands_marker(struct commands *commands, struct span event)
 {
-	Api__RecordMarkerCommandAttributes__DetailsEntry *entry =
-	    NEW(record_marker_command_attributes__details_entry);
-	Api__RecordMarkerCommandAttributes *marker =
-	    NEW(record_marker_command_attributes);
+	Api__RecordMarkerCommandAttributes__DetailsEntry *entry = NEW(
+	    record_marker_command_attributes__details_entry);
+	Api__RecordMarkerCommandAttributes *marker = NEW(
+	    record_marker_command_attributes);
 
 	entry->key = mem_string("event");
 	entry->value = commands_payloads(event);
 	marker->marker_name = mem_string(TEMPORAL_MARKER);
 	marker->n_details = 1;
 	marker->details = one(entry);
-	add(commands, 9, ATTRIBUTES(
-	    RECORD_MARKER))
+	add(commands, 9, ATTRIBUTES(RECORD_MARKER))
 	    ->record_marker_command_attributes = marker;
 }
 
 static Api__Payloads *
 add_carried(struct commands *commands, const char *key, Api__Payloads *value)
 {
-	Api__RecordMarkerCommandAttributes__DetailsEntry *entry =
-	    NEW(record_marker_command_attributes__details_entry);
-	Api__RecordMarkerCommandAttributes *marker =
-	    NEW(record_marker_command_attributes);
+	Api__RecordMarkerCommandAttributes__DetailsEntry *entry = NEW(
+	    record_marker_command_attributes__details_entry);
+	Api__RecordMarkerCommandAttributes *marker = NEW(
+	    record_marker_command_attributes);
 
 	entry->key = mem_string(key);
 	entry->value = value;
 	marker->marker_name = mem_string(TEMPORAL_CARRIED);
 	marker->n_details = 1;
 	marker->details = one(entry);
-	add(commands, 9, ATTRIBUTES(
-	    RECORD_MARKER))
+	add(commands, 9, ATTRIBUTES(RECORD_MARKER))
 	    ->record_marker_command_attributes = marker;
 	return value;
 }
@@ -173,8 +171,8 @@ commands_carried_all(struct commands *commands)
 void
 commands_carry(Api__Payloads *carried, struct span event)
 {
-	carried->payloads = mem_grow(carried->payloads,
-	    carried->n_payloads + 1, sizeof(*carried->payloads));
+	carried->payloads = mem_grow(carried->payloads, carried->n_payloads + 1,
+	    sizeof(*carried->payloads));
 	carried->payloads[carried->n_payloads++] = payload(event);
 }
 
@@ -236,8 +234,8 @@ fill_model(Api__ScheduleActivityTaskCommandAttributes *activity,
 
 	activity->activity_id = id;
 	activity->activity_type->name = mem_string(TEMPORAL_MODEL_TURN);
-	activity->start_to_close_timeout =
-	    duration(limit(worker->config->turn_ms));
+	activity->start_to_close_timeout = duration(
+	    limit(worker->config->turn_ms));
 	activity->heartbeat_timeout = duration(HEARTBEAT_MS);
 	activity->retry_policy = retries(MODEL_LOST_MAX);
 	member_integer(input, "turn", turn);
@@ -256,10 +254,10 @@ fill_tool(Api__ScheduleActivityTaskCommandAttributes *activity,
 	activity->activity_id = mem_print("tool-%s-%u", action->call,
 	    action->attempt);
 	activity->activity_type->name = mem_string(TEMPORAL_TOOL_CALL);
-	activity->start_to_close_timeout =
-	    duration(limit(worker->config->call_ms));
-	activity->heartbeat_timeout = duration(repeatable ? HEARTBEAT_MS
-	    : HEARTBEAT_DOUBT_MS);
+	activity->start_to_close_timeout = duration(
+	    limit(worker->config->call_ms));
+	activity->heartbeat_timeout = duration(
+	    repeatable ? HEARTBEAT_MS : HEARTBEAT_DOUBT_MS);
 	activity->retry_policy = retries(repeatable ? CALL_LOST_MAX : 1);
 	member_string(input, "call", action->call);
 	member_string(input, "tool", call.name);
@@ -274,13 +272,13 @@ commands_activity(struct commands *commands,
     const struct worker_temporal *worker, const struct agent *agent,
     const struct action *action, int64_t pin, const char **ret_id)
 {
-	Api__ScheduleActivityTaskCommandAttributes *activity =
-	    NEW(schedule_activity_task_command_attributes);
+	Api__ScheduleActivityTaskCommandAttributes *activity = NEW(
+	    schedule_activity_task_command_attributes);
 	struct buf input = BUF_INIT(1u << 20), text = BUF_INIT(1u << 20);
 	struct buf words = BUF_INIT(1u << 16);
 	struct agent_summary summary;
-	Api__Command *command = add(commands, 1, ATTRIBUTES(
-	    SCHEDULE_ACTIVITY_TASK));
+	Api__Command *command = add(commands, 1,
+	    ATTRIBUTES(SCHEDULE_ACTIVITY_TASK));
 
 	agent_summary(agent, &summary);
 	activity->activity_type = NEW(activity_type);
@@ -298,8 +296,8 @@ commands_activity(struct commands *commands,
 		buf_add_string(&words, "accounts and tools");
 		break;
 	case ACTION_MODEL:
-		fill_model(activity, worker, action, summary.turns + 1,
-		    &input, &words);
+		fill_model(activity, worker, action, summary.turns + 1, &input,
+		    &words);
 		break;
 	case ACTION_TOOL:
 		fill_tool(activity, worker, agent, action, &input, &words);
@@ -308,8 +306,8 @@ commands_activity(struct commands *commands,
 	member_integer(&input, "attempt", action->attempt);
 	member_integer(&input, "tries", action->tries);
 	buf_print(&text, "{%s}", input.data);
-	activity->input = commands_payloads((struct span){ text.data,
-		text.length });
+	activity->input = commands_payloads(
+	    (struct span){ text.data, text.length });
 	command->user_metadata = NEW(user_metadata);
 	command->user_metadata->summary = summary_payload(words.data,
 	    words.length);
@@ -324,13 +322,12 @@ void
 commands_timer(struct commands *commands, int64_t at, int64_t now,
     const char **ret_id)
 {
-	Api__StartTimerCommandAttributes *timer =
-	    NEW(start_timer_command_attributes);
+	Api__StartTimerCommandAttributes *timer = NEW(
+	    start_timer_command_attributes);
 
 	timer->timer_id = mem_print(TEMPORAL_TIMER "%" PRId64, at);
 	timer->start_to_fire_timeout = duration(at > now ? at - now : 1);
-	add(commands, 3, ATTRIBUTES(
-	    START_TIMER))
+	add(commands, 3, ATTRIBUTES(START_TIMER))
 	    ->start_timer_command_attributes = timer;
 	*ret_id = timer->timer_id;
 }
@@ -354,8 +351,7 @@ commands_show(struct commands *commands, bool attribute, const char *state)
 		upsert->search_attributes = NEW(search_attributes);
 		upsert->search_attributes->n_indexed_fields = 1;
 		upsert->search_attributes->indexed_fields = one(indexed);
-		add(commands, 13, ATTRIBUTES(
-	    UPSERT_WORKFLOW_SEARCH_ATTRIBUTES))
+		add(commands, 13, ATTRIBUTES(UPSERT_WORKFLOW_SEARCH_ATTRIBUTES))
 		    ->upsert_workflow_search_attributes_command_attributes =
 		    upsert;
 		return;
@@ -367,8 +363,7 @@ commands_show(struct commands *commands, bool attribute, const char *state)
 	modify->upserted_memo = NEW(memo);
 	modify->upserted_memo->n_fields = 1;
 	modify->upserted_memo->fields = one(field);
-	add(commands, 16, ATTRIBUTES(
-	    MODIFY_WORKFLOW_PROPERTIES))
+	add(commands, 16, ATTRIBUTES(MODIFY_WORKFLOW_PROPERTIES))
 	    ->modify_workflow_properties_command_attributes = modify;
 }
 
@@ -378,23 +373,22 @@ static void
 add_failure(struct commands *commands, const char *type, struct span event,
     const char *message)
 {
-	Api__FailWorkflowExecutionCommandAttributes *fail =
-	    NEW(fail_workflow_execution_command_attributes);
+	Api__FailWorkflowExecutionCommandAttributes *fail = NEW(
+	    fail_workflow_execution_command_attributes);
 	Api__ApplicationFailureInfo *info = NEW(application_failure_info);
 	Api__Failure *failure = NEW(failure);
 
 	info->type = mem_string(type);
 	info->non_retryable = true;
 	info->details = commands_payloads(event);
-	failure->message = mem_copy(message, cut(message, strlen(message),
-	    MESSAGE_MAX));
+	failure->message = mem_copy(message,
+	    cut(message, strlen(message), MESSAGE_MAX));
 	failure->source = mem_string("agent-utils");
 	failure->failure_info_case =
 	    API__FAILURE__FAILURE_INFO_APPLICATION_FAILURE_INFO;
 	failure->application_failure_info = info;
 	fail->failure = failure;
-	add(commands, 5, ATTRIBUTES(
-	    FAIL_WORKFLOW_EXECUTION))
+	add(commands, 5, ATTRIBUTES(FAIL_WORKFLOW_EXECUTION))
 	    ->fail_workflow_execution_command_attributes = fail;
 }
 
@@ -403,8 +397,9 @@ static char *
 error_type(struct span event)
 {
 	cJSON *data = cJSON_ParseWithLength(event.at, event.length);
-	const char *type = json_string(
-	    cJSON_GetObjectItemCaseSensitive(data, "error"), "type");
+	const char *type = json_string(cJSON_GetObjectItemCaseSensitive(data,
+					   "error"),
+	    "type");
 	char *result = mem_string(type != NULL ? type : "failed");
 
 	cJSON_Delete(data);
@@ -412,8 +407,8 @@ error_type(struct span event)
 }
 
 int
-commands_end(struct commands *commands, enum event_type type,
-    struct span event, const char *message)
+commands_end(struct commands *commands, enum event_type type, struct span event,
+    const char *message)
 {
 	Api__CompleteWorkflowExecutionCommandAttributes *complete;
 	Api__CancelWorkflowExecutionCommandAttributes *cancel;
@@ -421,24 +416,20 @@ commands_end(struct commands *commands, enum event_type type,
 
 	switch (type) {
 	case EVENT_COMPLETED:
-		complete =
-		    NEW(complete_workflow_execution_command_attributes);
+		complete = NEW(complete_workflow_execution_command_attributes);
 		complete->result = commands_payloads(event);
-		add(commands, 4, ATTRIBUTES(
-	    COMPLETE_WORKFLOW_EXECUTION))
-		    ->complete_workflow_execution_command_attributes =
-		    complete;
+		add(commands, 4, ATTRIBUTES(COMPLETE_WORKFLOW_EXECUTION))
+		    ->complete_workflow_execution_command_attributes = complete;
 		return TEMPORAL_EVENT_COMPLETED;
 	case EVENT_CANCELLED:
 		cancel = NEW(cancel_workflow_execution_command_attributes);
 		cancel->details = commands_payloads(event);
-		add(commands, 7, ATTRIBUTES(
-	    CANCEL_WORKFLOW_EXECUTION))
+		add(commands, 7, ATTRIBUTES(CANCEL_WORKFLOW_EXECUTION))
 		    ->cancel_workflow_execution_command_attributes = cancel;
 		return TEMPORAL_EVENT_CANCELED;
 	default:
 		word = type == EVENT_BLOCKED ? mem_string("blocked")
-		    : error_type(event);
+					     : error_type(event);
 		add_failure(commands, word, event, message);
 		free(word);
 		return TEMPORAL_EVENT_FAILED;
@@ -453,8 +444,8 @@ copy(const ProtobufCMessage *message)
 	uint8_t *bytes = mem_alloc(
 	    protobuf_c_message_get_packed_size(message) + 1);
 	size_t size = protobuf_c_message_pack(message, bytes);
-	void *made = protobuf_c_message_unpack(message->descriptor, NULL,
-	    size, bytes);
+	void *made = protobuf_c_message_unpack(message->descriptor, NULL, size,
+	    bytes);
 
 	free(bytes);
 	return made;
@@ -494,16 +485,16 @@ add_shown(Api__ContinueAsNewWorkflowExecutionCommandAttributes *next,
 	bool known = facts->shown == NULL;
 	size_t i;
 
-	next->memo = facts->memo != NULL ? copy(&facts->memo->base)
-	    : NEW(memo);
+	next->memo = facts->memo != NULL ? copy(&facts->memo->base) : NEW(memo);
 	if (facts->attributes != NULL)
 		next->search_attributes = copy(&facts->attributes->base);
 	for (i = 0; !known && next->search_attributes != NULL &&
-	    i < next->search_attributes->n_indexed_fields; i++)
+	     i < next->search_attributes->n_indexed_fields;
+	     i++)
 		if (strcmp(next->search_attributes->indexed_fields[i]->key,
-		    TEMPORAL_STATE) == 0) {
-			show(&next->search_attributes->indexed_fields[i]
-			    ->value, facts->shown);
+			TEMPORAL_STATE) == 0) {
+			show(&next->search_attributes->indexed_fields[i]->value,
+			    facts->shown);
 			known = true;
 		}
 	if (!known)
@@ -517,7 +508,7 @@ continued_input(const struct temporal_history *history, const char *run)
 	const struct agent *agent = temporal_history_agent(history);
 	struct temporal_facts facts = temporal_history_facts(history);
 	cJSON *runs = facts.runs != NULL ? cJSON_Parse(facts.runs)
-	    : cJSON_CreateArray();
+					 : cJSON_CreateArray();
 	struct agent_summary summary;
 	char *doc, *list, *input;
 
@@ -526,8 +517,8 @@ continued_input(const struct temporal_history *history, const char *run)
 	doc = json_text(agent_task(agent)->doc);
 	list = json_text(runs);
 	input = mem_print("{\"task\":%s,\"continued\":{\"events\":%" PRIu64
-	    ",\"steps\":%" PRId64 ",\"runs\":%s}}", doc, summary.seq,
-	    facts.steps, list);
+			  ",\"steps\":%" PRId64 ",\"runs\":%s}}",
+	    doc, summary.seq, facts.steps, list);
 	free(doc);
 	free(list);
 	cJSON_Delete(runs);
@@ -538,8 +529,8 @@ void
 commands_continue(struct commands *commands,
     const struct temporal_history *history, const char *run)
 {
-	Api__ContinueAsNewWorkflowExecutionCommandAttributes *next =
-	    NEW(continue_as_new_workflow_execution_command_attributes);
+	Api__ContinueAsNewWorkflowExecutionCommandAttributes *next = NEW(
+	    continue_as_new_workflow_execution_command_attributes);
 	struct temporal_facts facts = temporal_history_facts(history);
 	char *input = continued_input(history, run);
 
@@ -549,8 +540,7 @@ commands_continue(struct commands *commands,
 	next->task_queue->name = mem_print("agent-%s",
 	    agent_task(temporal_history_agent(history))->queue);
 	next->task_queue->kind = 1;
-	next->input = commands_payloads((struct span){ input,
-		strlen(input) });
+	next->input = commands_payloads((struct span){ input, strlen(input) });
 	next->initiator = 1;
 	add_shown(next, &facts);
 	add(commands, 10, ATTRIBUTES(CONTINUE_AS_NEW_WORKFLOW_EXECUTION))
@@ -571,14 +561,16 @@ commands_fit_result(struct span members)
 
 	do {
 		length = length * 3 / 4;
-		while (length > 0 && ((unsigned char)text[length] & 0xc0) ==
-		    0x80)
+		while (
+		    length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
 			length--;
 		buf_reset(&words);
 		buf_reset(&fitted);
 		buf_add(&words, text, length);
-		buf_print(&words, "\n[cut: it has %zu bytes, and the "
-		    "journal has all of them]", whole);
+		buf_print(&words,
+		    "\n[cut: it has %zu bytes, and the "
+		    "journal has all of them]",
+		    whole);
 		json_quote(&fitted, words.data, words.length);
 	} while (fitted.length > RESULT_MAX && length > 0);
 	made = mem_print("\"result\":%s", fitted.data);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: how many tasks of a user, or of a queue, run is asked of the
  * server's visibility, which may be a moment behind. What this worker has let
@@ -34,7 +35,7 @@ static int64_t
 limit(const struct worker_temporal *worker, size_t which)
 {
 	return which == 0 ? worker->config->running_per_user
-	    : worker->config->running_per_queue;
+			  : worker->config->running_per_queue;
 }
 
 static void
@@ -95,14 +96,14 @@ is_free(const struct place *place, size_t which)
 		return true;
 	if (answer->status != GRPC_OK) {
 		log_line("warning", "limit", which == 0 ? "user" : "queue",
-		    place->names[which], "reason", answer->fail.message,
-		    NULL);
+		    place->names[which], "reason", answer->fail.message, NULL);
 		return answer->fail.kind != FAIL_NOT_NOW;
 	}
-	response = (const Api__CountWorkflowExecutionsResponse *)
-	    (const void *)answer->message;
-	return response->count + count_admitted(worker, which,
-	    place->names[which]) < limit(worker, which);
+	response = (const Api__CountWorkflowExecutionsResponse *)(const void *)
+		       answer->message;
+	return response->count +
+	    count_admitted(worker, which, place->names[which]) <
+	    limit(worker, which);
 }
 
 static void
@@ -128,11 +129,12 @@ ask(struct place *place, size_t which, struct fail *fail)
 	struct buf query = BUF_INIT(64u << 10);
 	int result;
 
-	buf_add_string(&query, "WorkflowType = '" TEMPORAL_WORKFLOW
+	buf_add_string(&query,
+	    "WorkflowType = '" TEMPORAL_WORKFLOW
 	    "' AND ExecutionStatus = 'Running' AND " TEMPORAL_STATE
 	    " = 'running' AND ");
-	buf_add_string(&query, which == 0 ? TEMPORAL_USER " = "
-	    : "TaskQueue = ");
+	buf_add_string(&query,
+	    which == 0 ? TEMPORAL_USER " = " : "TaskQueue = ");
 	temporal_quote(&query, place->names[which]);
 	place->answers[which].then = counted;
 	place->answers[which].context = place;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: a server ends a workflow whose history is too long, so a task
  * goes on in a new run before that, at a moment when nothing is under way. The
@@ -22,7 +23,7 @@
 /* The server ends a run at 51,200 events or 50 MiB. */
 #define EVENTS_MOST 50000
 #define SIZE_MOST (48 << 20)
-#define OWN_EVENTS 20000     /* of a run, whatever the server says */
+#define OWN_EVENTS 20000 /* of a run, whatever the server says */
 #define OWN_SIZE (16 << 20)
 #define MARKER_SIZE (1u << 20)
 #define REQUEST_SIZE (2u << 20) /* the server takes 4 MiB */
@@ -33,7 +34,7 @@ struct carry {
 	uint64_t after;             /* events of the journal that are there */
 	uint64_t taken;             /* the last one in markers */
 	struct temporal_history *history;
-	struct buf journal;         /* a line each; the first of them */
+	struct buf journal; /* a line each; the first of them */
 	struct commands *commands;
 	struct temporal_answer page;
 	struct timer done;
@@ -52,9 +53,9 @@ carry_due(const struct worker_temporal *worker,
 
 	return facts->activities == 0 &&
 	    (facts->own_events >= (events > 0 ? events : OWN_EVENTS) ||
-	        facts->own_size >= (size > 0 ? size : OWN_SIZE) ||
-	        (facts->suggest_new &&
-	            facts->own_size >= facts->size - facts->own_size));
+		facts->own_size >= (size > 0 ? size : OWN_SIZE) ||
+		(facts->suggest_new &&
+		    facts->own_size >= facts->size - facts->own_size));
 }
 
 bool
@@ -131,8 +132,7 @@ take_journal_event(void *context, const struct event *event)
 {
 	struct carry *carry = context;
 
-	if (event->seq <= carry->after ||
-	    carry->journal.length > REQUEST_SIZE)
+	if (event->seq <= carry->after || carry->journal.length > REQUEST_SIZE)
 		return;
 	add_event(&carry->journal, event->text);
 	buf_add(&carry->journal, "\n", 1);
@@ -143,8 +143,8 @@ add_markers(struct carry *carry)
 {
 	Api__Payloads *marker = NULL;
 	size_t marked = 0, total = 0;
-	const char *at = carry->journal.data, *end, *last =
-	    carry->journal.data + carry->journal.length;
+	const char *at = carry->journal.data, *end,
+		   *last = carry->journal.data + carry->journal.length;
 	struct span event;
 
 	for (; at < last; at = end + 1) {
@@ -172,8 +172,7 @@ read_to_end(struct carry *carry)
 	struct fail fail;
 
 	agent_summary(temporal_history_agent(carry->history), &summary);
-	if (facts.next_run == NULL ||
-	    strcmp(facts.next_run, carry->own) != 0) {
+	if (facts.next_run == NULL || strcmp(facts.next_run, carry->own) != 0) {
 		fail_set(&fail, FAIL_NEVER, "invalid_journal",
 		    "it is not the one that goes on as %s", carry->own);
 		fail_reading(carry, &fail);
@@ -203,10 +202,9 @@ page_came(void *context, struct temporal_answer *answer)
 	}
 	page = (Api__GetWorkflowExecutionHistoryResponse *)answer->message;
 	answer->message = NULL;
-	for (i = 0; page->history != NULL && i < page->history->n_events;
-	    i++)
+	for (i = 0; page->history != NULL && i < page->history->n_events; i++)
 		if (temporal_history_take(carry->history,
-		    page->history->events[i], &fail) < 0)
+			page->history->events[i], &fail) < 0)
 			break;
 	if (page->history != NULL && i < page->history->n_events)
 		fail_reading(carry, &fail);
@@ -214,21 +212,21 @@ page_came(void *context, struct temporal_answer *answer)
 		read_page(carry, &page->next_page_token);
 	else
 		read_to_end(carry);
-	api__get_workflow_execution_history_response__free_unpacked(page,
-	    NULL);
+	api__get_workflow_execution_history_response__free_unpacked(page, NULL);
 }
 
 static void
 read_page(struct carry *carry, const ProtobufCBinaryData *token)
 {
 	struct temporal_page page = { .id = carry->workflow,
-		.run = carry->run, .token = token };
+		.run = carry->run,
+		.token = token };
 	struct fail fail;
 
 	carry->page.then = page_came;
 	carry->page.context = carry;
 	if (temporal_history(carry->worker->temporal, &page, &carry->page,
-	    &fail) < 0)
+		&fail) < 0)
 		fail_reading(carry, &fail);
 }
 
@@ -246,8 +244,7 @@ carry_begin(struct worker_temporal *worker, const char *workflow,
 
 	carry->worker = worker;
 	carry->workflow = mem_string(workflow);
-	carry->run = mem_string(cJSON_IsString(last) ? last->valuestring
-	    : "");
+	carry->run = mem_string(cJSON_IsString(last) ? last->valuestring : "");
 	carry->own = mem_string(run);
 	carry->after = facts.carried;
 	carry->commands = commands;

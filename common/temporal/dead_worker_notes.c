@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: each worker has a file in a folder that the workers of this
  * machine share. It holds its lock for as long as it lives, whatever happens:
@@ -51,7 +52,7 @@ struct notes {
 	struct worker_temporal *worker;
 	char *folder, *path;
 	int fd;
-	size_t open;          /* activities in the file */
+	size_t open; /* activities in the file */
 	int64_t touched;
 	struct watch watch;
 	struct timer probe;
@@ -135,7 +136,7 @@ static void
 report_lost(struct notes *notes, char *line)
 {
 	static char words[] = "the worker ended while it was under way",
-	    type[] = TEMPORAL_WORKER_LOST, source[] = "agent-utils";
+		    type[] = TEMPORAL_WORKER_LOST, source[] = "agent-utils";
 	struct temporal *temporal = notes->worker->temporal;
 	Api__RespondActivityTaskFailedByIdRequest request;
 	struct report *report;
@@ -150,8 +151,8 @@ report_lost(struct notes *notes, char *line)
 	if (activity == NULL)
 		goto out;
 	*run++ = *activity++ = '\0';
-	log_line("warning", "activity.lost", "task", line, "activity",
-	    activity, "reason", words, NULL);
+	log_line("warning", "activity.lost", "task", line, "activity", activity,
+	    "reason", words, NULL);
 	api__application_failure_info__init(&info);
 	info.type = type;
 	info.non_retryable = true;
@@ -175,7 +176,7 @@ report_lost(struct notes *notes, char *line)
 	report->answer.then = reported;
 	report->answer.context = report;
 	if (temporal_send(temporal, TEMPORAL_ACTIVITY_FAILED_BY_ID,
-	    &request.base, &report->answer, &fail) < 0)
+		&request.base, &report->answer, &fail) < 0)
 		reported(report, &report->answer);
 out:
 	free(space);
@@ -321,8 +322,9 @@ watch(struct notes *notes, struct fail *fail)
 	notes->watch.events = EPOLLIN;
 	notes->watch.ready = on_notify;
 	notes->watch.context = notes;
-	if (notes->watch.fd < 0 || inotify_add_watch(notes->watch.fd,
-	    notes->folder, IN_CLOSE_WRITE | IN_DELETE) < 0)
+	if (notes->watch.fd < 0 ||
+	    inotify_add_watch(notes->watch.fd, notes->folder,
+		IN_CLOSE_WRITE | IN_DELETE) < 0)
 		return fail_errno(fail, "unable to watch %s", notes->folder);
 	return loop_watch(notes->worker->loop, &notes->watch, fail);
 }
@@ -343,11 +345,11 @@ notes_open(struct worker_temporal *worker, const char *folder,
 	if (file_make_folder(notes->folder, fail) < 0)
 		goto out;
 	/* Made under a name that nobody looks at, until its lock is held. */
-	notes->fd = open(notes->folder, O_TMPFILE | O_RDWR | O_CLOEXEC |
-	    O_APPEND, 0600);
+	notes->fd = open(notes->folder,
+	    O_TMPFILE | O_RDWR | O_CLOEXEC | O_APPEND, 0600);
 	if (notes->fd < 0)
-		notes->fd = open(notes->path, O_CREAT | O_EXCL | O_RDWR |
-		    O_CLOEXEC | O_APPEND, 0600);
+		notes->fd = open(notes->path,
+		    O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_APPEND, 0600);
 	if (notes->fd < 0) {
 		fail_errno(fail, "unable to make %s", notes->path);
 		goto out;
@@ -355,8 +357,9 @@ notes_open(struct worker_temporal *worker, const char *folder,
 	if (lock_take(notes->fd, true, 0, notes->path, fail) < 0)
 		goto out;
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", notes->fd);
-	if (access(notes->path, F_OK) < 0 && linkat(AT_FDCWD, self, AT_FDCWD,
-	    notes->path, AT_SYMLINK_FOLLOW) < 0) {
+	if (access(notes->path, F_OK) < 0 &&
+	    linkat(AT_FDCWD, self, AT_FDCWD, notes->path, AT_SYMLINK_FOLLOW) <
+		0) {
 		fail_errno(fail, "unable to make %s", notes->path);
 		goto out;
 	}

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: a task is a workflow. Its history is what a worker folds, and
  * whoever asks for the task folds it too (engine_temporal_tale.c), so that both
@@ -28,7 +29,7 @@ engine_temporal_no_attribute(const struct fail *fail)
 {
 	return strcmp(fail->type, "invalid_argument") == 0 &&
 	    (strstr(fail->message, TEMPORAL_USER) != NULL ||
-	        strstr(fail->message, TEMPORAL_STATE) != NULL);
+		strstr(fail->message, TEMPORAL_STATE) != NULL);
 }
 
 int
@@ -47,14 +48,15 @@ int
 engine_temporal_check_id(const char *id, struct fail *fail)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	    "abcdefghijklmnopqrstuvwxyz0123456789._:-";
+				    "abcdefghijklmnopqrstuvwxyz0123456789._:-";
 	size_t length = strlen(id);
 
 	if (length >= 8 && length <= 255 && strspn(id, plain) == length)
 		return 0;
 	return fail_set(fail, FAIL_NEVER, "invalid_id",
 	    "\"%.60s\" is not a task id: ids look like "
-	    "0197a3c4-52f0-7e1b-9d3a-5f6b7c8d9e0f", id);
+	    "0197a3c4-52f0-7e1b-9d3a-5f6b7c8d9e0f",
+	    id);
 }
 
 static void
@@ -175,8 +177,7 @@ static const struct engine_operations operations = {
 
 static int
 open_engine(const char *target, enum engine_mode mode,
-    const struct config *config, struct engine **ret_engine,
-    struct fail *fail)
+    const struct config *config, struct engine **ret_engine, struct fail *fail)
 {
 	struct temporal_options options = { .target = target };
 	struct engine_temporal *own = mem_alloc(sizeof(*own));

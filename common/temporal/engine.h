@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * The distributed engine, a Temporal cluster, is no part of the programs but a
  * shared object, engine_temporal.so, whose one symbol is engine_temporal.
@@ -16,9 +17,12 @@ struct engine_abi {
 	size_t config, operations, submission, options;
 };
 
-#define ENGINE_ABI { AGENT_VERSION, sizeof(struct config), \
-	sizeof(struct engine_operations), sizeof(struct submission), \
-	sizeof(struct worker_options) }
+#define ENGINE_ABI \
+	{ \
+		AGENT_VERSION, sizeof(struct config), \
+		    sizeof(struct engine_operations), \
+		    sizeof(struct submission), sizeof(struct worker_options) \
+	}
 
 struct engine_module {
 	struct engine_abi abi; /* the first member, whatever else changes */
@@ -34,7 +38,7 @@ struct engine_module {
 	    int *ret_state, struct fail *fail);
 };
 
-__attribute__((visibility("default"))) extern const struct engine_module
-    engine_temporal;
+__attribute__((
+    visibility("default"))) extern const struct engine_module engine_temporal;
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: every number is a count of the server's visibility, all asked
  * for at once; workers are those who polled the queue lately. Tasks that are
@@ -22,8 +23,15 @@
 #define POLL_MS 75000 /* a worker polls anew after a minute */
 #define DEFAULT_QUEUE TEMPORAL_QUEUE_PREFIX "default"
 
-enum number { OPEN, WAITING, SCHEDULED, COMPLETED, CANCELLED, NOT_DONE,
-	BLOCKED };
+enum number {
+	OPEN,
+	WAITING,
+	SCHEDULED,
+	COMPLETED,
+	CANCELLED,
+	NOT_DONE,
+	BLOCKED
+};
 #define NUMBERS 7
 
 static const struct {
@@ -32,30 +40,30 @@ static const struct {
 } counts[NUMBERS] = {
 	[OPEN] = { "ExecutionStatus = 'Running'", false },
 	[WAITING] = { "ExecutionStatus = 'Running' AND " TEMPORAL_STATE
-	    " = 'waiting'", true },
+		      " = 'waiting'",
+	    true },
 	[SCHEDULED] = { "ExecutionStatus = 'Running' AND ExecutionTime > ",
 	    false },
 	[COMPLETED] = { "ExecutionStatus = 'Completed'", false },
-	[CANCELLED] = { "ExecutionStatus IN ('Canceled','Terminated')",
-	    false },
+	[CANCELLED] = { "ExecutionStatus IN ('Canceled','Terminated')", false },
 	[NOT_DONE] = { "ExecutionStatus IN ('Failed','TimedOut')", false },
 	[BLOCKED] = { "ExecutionStatus = 'Failed' AND " TEMPORAL_STATE
-	    " = 'blocked'", true },
+		      " = 'blocked'",
+	    true },
 };
 
 struct depth {
 	struct engine_temporal *own;
-	const char *queue;     /* NULL: all */
+	const char *queue; /* NULL: all */
 	int64_t now, numbers[NUMBERS];
-	char **queues;         /* the server's names */
+	char **queues; /* the server's names */
 	size_t queue_count;
 	int64_t oldest, workers;
-	int64_t backlog[2];    /* of workflow tasks, of activities */
+	int64_t backlog[2]; /* of workflow tasks, of activities */
 };
 
 static void
-add_query(const struct depth *depth, const char *condition,
-    struct buf *query)
+add_query(const struct depth *depth, const char *condition, struct buf *query)
 {
 	char *name = mem_print(TEMPORAL_QUEUE_PREFIX "%s",
 	    depth->queue != NULL ? depth->queue : "");
@@ -99,7 +107,9 @@ count_all(struct depth *depth, struct fail *fail)
 		if (result == 0)
 			depth->numbers[i] =
 			    ((Api__CountWorkflowExecutionsResponse *)(void *)
-			    answers[i].message)->count;
+				    answers[i]
+					.message)
+				->count;
 	}
 	for (i = 0; i < NUMBERS; i++)
 		temporal_answer_release(&answers[i]);
@@ -143,10 +153,10 @@ look_at_open(struct depth *depth, struct fail *fail)
 
 		add_queue(depth, info->task_queue);
 		at = temporal_time(info->start_time);
-		if (temporal_attribute(info->search_attributes,
-			TEMPORAL_STATE, &state) &&
+		if (temporal_attribute(info->search_attributes, TEMPORAL_STATE,
+			&state) &&
 		    (state.length != 8 ||
-		        memcmp(state.at, "\"queued\"", 8) != 0))
+			memcmp(state.at, "\"queued\"", 8) != 0))
 			continue;
 		if (temporal_time(info->execution_time) <= depth->now &&
 		    (depth->oldest == 0 || at < depth->oldest))
@@ -167,17 +177,19 @@ look_at_queue(struct depth *depth, const char *name, bool activities,
 	int result;
 	size_t i;
 
-	result = temporal_queue(depth->own->temporal, name, activities,
-	    &answer, fail);
+	result = temporal_queue(depth->own->temporal, name, activities, &answer,
+	    fail);
 	if (result == 0)
 		result = temporal_wait(depth->own->temporal, &answer, fail);
 	queue = (Api__DescribeTaskQueueResponse *)(void *)answer.message;
 	for (i = 0; result == 0 && !activities && i < queue->n_pollers; i++)
-		if (depth->now - temporal_time(
-		    queue->pollers[i]->last_access_time) < POLL_MS)
+		if (depth->now -
+			temporal_time(queue->pollers[i]->last_access_time) <
+		    POLL_MS)
 			depth->workers++;
 	if (result == 0 && queue->stats != NULL)
-		depth->backlog[activities] += queue->stats->approximate_backlog_count;
+		depth->backlog[activities] += queue->stats
+						  ->approximate_backlog_count;
 	temporal_answer_release(&answer);
 	return result;
 }
@@ -198,8 +210,7 @@ add_queues(const struct depth *depth, struct buf *members)
 		buf_add_string(&list, list.length > 0 ? "," : "");
 		json_quote(&list, name + prefix, strlen(name + prefix));
 	}
-	buf_print(members, "\"queues\":[%s]",
-	    list.length > 0 ? list.data : "");
+	buf_print(members, "\"queues\":[%s]", list.length > 0 ? list.data : "");
 	buf_release(&list);
 }
 
@@ -231,13 +242,13 @@ print_depth(const struct depth *depth, struct buf *buf)
 	member_integer(&members, "waiting", waiting - woken);
 	member_integer(&members, "completed", number[COMPLETED]);
 	member_integer(&members, "blocked", number[BLOCKED]);
-	member_integer(&members, "failed", number[NOT_DONE] -
-	    number[BLOCKED]);
+	member_integer(&members, "failed", number[NOT_DONE] - number[BLOCKED]);
 	member_integer(&members, "cancelled", number[CANCELLED]);
 	member_integer(&members, "workers", depth->workers);
 	member_integer(&members, "oldest_ready_ms",
 	    ready > 0 && depth->oldest > 0 && depth->oldest < depth->now
-	    ? depth->now - depth->oldest : 0);
+		? depth->now - depth->oldest
+		: 0);
 	buf_print(buf, "{%s}", members.data);
 	buf_release(&members);
 }
@@ -255,13 +266,15 @@ engine_temporal_polled(struct engine_temporal *own, const char *queue,
 }
 
 int
-engine_temporal_depth(struct engine *engine, const char *queue,
-    struct buf *buf, struct fail *fail)
+engine_temporal_depth(struct engine *engine, const char *queue, struct buf *buf,
+    struct fail *fail)
 {
 	struct depth depth = { .own = engine_temporal_own(engine),
-		.queue = queue, .now = clock_wall() };
-	char *name = queue != NULL ? mem_print(TEMPORAL_QUEUE_PREFIX "%s",
-	    queue) : mem_string(DEFAULT_QUEUE);
+		.queue = queue,
+		.now = clock_wall() };
+	char *name = queue != NULL
+	    ? mem_print(TEMPORAL_QUEUE_PREFIX "%s", queue)
+	    : mem_string(DEFAULT_QUEUE);
 	int result;
 	size_t i;
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * The parts of engine_temporal among themselves.
  */
@@ -43,11 +44,11 @@ engine_temporal_polled(struct engine_temporal *own, const char *queue,
 struct tale {
 	struct engine_temporal *own;
 	char *id;
-	char *run;             /* that is read; NULL or "": the latest */
-	char *runs;            /* JSON: those before it, when it is not the
+	char *run;    /* that is read; NULL or "": the latest */
+	char *runs;   /* JSON: those before it, when it is not the
 	                        * first, oldest first */
-	int next_run;          /* of them: to be tried when this one is gone */
-	bool alone;            /* all of them are gone */
+	int next_run; /* of them: to be tried when this one is gone */
+	bool alone;   /* all of them are gone */
 	struct temporal_history *history;
 	struct temporal_answer answer;
 
@@ -59,10 +60,10 @@ struct tale {
 	/* events for whoever follows: given to EVENT, kept while there is none */
 	int (*event)(void *context, struct span text);
 	void *context;
-	int stopped;           /* what EVENT returned */
-	uint64_t seen;         /* of events given out */
+	int stopped;   /* what EVENT returned */
+	uint64_t seen; /* of events given out */
 	bool following, waiting, ended;
-	struct buf kept;       /* texts, each with a NUL behind it */
+	struct buf kept; /* texts, each with a NUL behind it */
 	ProtobufCBinaryData token;
 	Api__HistoryEvent **held; /* at the end; may still be replaced */
 	size_t held_count;
@@ -114,23 +115,21 @@ engine_temporal_wait(struct engine *engine, int64_t milliseconds,
     struct fail *fail);
 
 int
-engine_temporal_list(struct engine *engine,
-    const struct engine_filter *filter,
+engine_temporal_list(struct engine *engine, const struct engine_filter *filter,
     int (*task)(void *context, struct span text), void *context,
     struct fail *fail);
 
 int
-engine_temporal_depth(struct engine *engine, const char *queue,
-    struct buf *buf, struct fail *fail);
+engine_temporal_depth(struct engine *engine, const char *queue, struct buf *buf,
+    struct fail *fail);
 
 int
 engine_temporal_submit(struct engine *engine, struct submission *submissions,
     size_t count, struct fail *fail);
 
 int
-engine_temporal_schedule(struct engine *engine,
-    struct submission *submissions, size_t count, const char *cron,
-    struct fail *fail);
+engine_temporal_schedule(struct engine *engine, struct submission *submissions,
+    size_t count, const char *cron, struct fail *fail);
 
 int
 engine_temporal_schedules(struct engine *engine,
@@ -171,7 +170,6 @@ opening_again(struct opening *opening, const Api__Payloads *input);
 
 /* Makes the search attributes known to the server. */
 int
-engine_temporal_add_attributes(struct engine_temporal *own,
-    struct fail *fail);
+engine_temporal_add_attributes(struct engine_temporal *own, struct fail *fail);
 
 #endif

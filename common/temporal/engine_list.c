@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: the server's visibility says which tasks there are, and when
  * each began and ended; what is shown of a task is folded from its history.
@@ -98,7 +99,8 @@ add_candidates(struct listing *listing,
 			    listing->room, sizeof(*listing->candidates));
 		}
 		listing->candidates[listing->count++] = (struct candidate){
-			mem_string(info->execution->workflow_id), at };
+			mem_string(info->execution->workflow_id), at
+		};
 	}
 	if (listing->count)
 		qsort(listing->candidates, listing->count,
@@ -122,7 +124,8 @@ is_enough(const struct listing *listing,
 		return false;
 	last = page->executions[page->n_executions - 1];
 	return temporal_time(last->close_time != NULL ? last->close_time
-	    : last->start_time) + SKEW_MS <
+						      : last->start_time) +
+	    SKEW_MS <
 	    listing->candidates[listing->count - 1].at;
 }
 
@@ -163,9 +166,11 @@ add_query(const struct listing *listing, bool open, struct buf *query)
 		clock_format(listing->before_at + SKEW_MS, at);
 		buf_print(query, " AND StartTime <= '%s'", at);
 	}
-	buf_print(query, " AND ExecutionStatus %s", open ? "= 'Running'" :
-	    filter->state >= 0 ? ends[filter->state] :
-	    "IN ('Completed','Failed','TimedOut','Canceled','Terminated')");
+	buf_print(query, " AND ExecutionStatus %s",
+	    open ? "= 'Running'"
+		: filter->state >= 0
+		? ends[filter->state]
+		: "IN ('Completed','Failed','TimedOut','Canceled','Terminated')");
 }
 
 /* A page's token is needed to ask for the next, so there are two. */
@@ -184,8 +189,8 @@ collect(struct listing *listing, const char *query, struct fail *fail)
 		    fail);
 		if (result == 0)
 			result = temporal_wait(temporal, &pages[i], fail);
-		page = (Api__ListWorkflowExecutionsResponse *)(void *)
-		    pages[i].message;
+		page = (Api__ListWorkflowExecutionsResponse *)(void *)pages[i]
+			   .message;
 		i = !i;
 		if (result < 0)
 			break;
@@ -249,10 +254,10 @@ find_before(struct listing *listing, struct fail *fail)
 	if (result == 0)
 		result = temporal_wait(listing->own->temporal, &answer, fail);
 	if (result == 0) {
-		description = (Api__DescribeWorkflowExecutionResponse *)
-		    (void *)answer.message;
-		listing->before_at = temporal_time(description
-		    ->workflow_execution_info->start_time);
+		description = (Api__DescribeWorkflowExecutionResponse *)(void *)
+				  answer.message;
+		listing->before_at = temporal_time(
+		    description->workflow_execution_info->start_time);
 	}
 	temporal_answer_release(&answer);
 	return result;
@@ -267,10 +272,10 @@ is_wanted(const struct listing *listing, const struct tale *tale)
 	struct task_row row;
 
 	if (!tale_row(tale, &row))
-		return (filter->state < 0 ||
-		    filter->state == TASK_QUEUED) && filter->user == NULL;
+		return (filter->state < 0 || filter->state == TASK_QUEUED) &&
+		    filter->user == NULL;
 	return (filter->state < 0 ||
-	    row.state == (enum task_state)filter->state) &&
+		   row.state == (enum task_state)filter->state) &&
 	    (filter->user == NULL || strcmp(row.user, filter->user) == 0);
 }
 
@@ -306,18 +311,19 @@ tell_one(struct listing *listing, struct tale *tale, size_t *told,
 }
 
 static int
-tell_all(struct listing *listing,
-    int (*task)(void *context, struct span text), void *context,
-    struct fail *fail)
+tell_all(struct listing *listing, int (*task)(void *context, struct span text),
+    void *context, struct fail *fail)
 {
 	struct tale *tales[WINDOW] = { NULL };
 	size_t i, sent = 0, told = 0;
 	int result = 0;
 
-	for (i = 0; i < listing->count && result == 0 &&
-	    told < listing->filter->limit; i++) {
-		for (; result == 0 && sent < listing->count &&
-		    sent < i + WINDOW; sent++) {
+	for (i = 0;
+	     i < listing->count && result == 0 && told < listing->filter->limit;
+	     i++) {
+		for (;
+		     result == 0 && sent < listing->count && sent < i + WINDOW;
+		     sent++) {
 			tales[sent % WINDOW] = tale_new(listing->own,
 			    listing->candidates[sent].id);
 			result = tale_begin(tales[sent % WINDOW], fail);
@@ -334,8 +340,7 @@ tell_all(struct listing *listing,
 }
 
 int
-engine_temporal_list(struct engine *engine,
-    const struct engine_filter *filter,
+engine_temporal_list(struct engine *engine, const struct engine_filter *filter,
     int (*task)(void *context, struct span text), void *context,
     struct fail *fail)
 {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: a schedule of the server starts the workflow; nothing of ours
  * has to run for it. A run that is still going when the next is due is not
@@ -25,8 +26,8 @@ missing(const char *id, struct fail *fail)
 
 /* The key was used before: for the same task at the same times? */
 static int
-compare(struct engine_temporal *own, struct opening *opening,
-    const char *cron, struct fail *fail)
+compare(struct engine_temporal *own, struct opening *opening, const char *cron,
+    struct fail *fail)
 {
 	const Api__DescribeScheduleResponse *response;
 	const Api__ScheduleAction *action;
@@ -38,16 +39,18 @@ compare(struct engine_temporal *own, struct opening *opening,
 	    temporal_wait(own->temporal, &opening->answer, fail) < 0)
 		return -1;
 	response = (Api__DescribeScheduleResponse *)(void *)
-	    opening->answer.message;
-	action = response->schedule != NULL ? response->schedule->action
-	    : NULL;
+		       opening->answer.message;
+	action = response->schedule != NULL ? response->schedule->action : NULL;
 	json_quote(&quoted, cron, strlen(cron));
 	(void)temporal_memo(response->memo, "cron", &was);
-	opening_again(opening, action != NULL && action->action_case ==
-	    API__SCHEDULE_ACTION__ACTION_START_WORKFLOW &&
-	    was.length == quoted.length &&
-	    memcmp(was.at, quoted.data, was.length) == 0
-	    ? action->start_workflow->input : NULL);
+	opening_again(opening,
+	    action != NULL &&
+		    action->action_case ==
+			API__SCHEDULE_ACTION__ACTION_START_WORKFLOW &&
+		    was.length == quoted.length &&
+		    memcmp(was.at, quoted.data, was.length) == 0
+		? action->start_workflow->input
+		: NULL);
 	buf_release(&quoted);
 	return 0;
 }
@@ -77,9 +80,8 @@ create(struct engine_temporal *own, struct submission *submission,
 }
 
 int
-engine_temporal_schedule(struct engine *engine,
-    struct submission *submissions, size_t count, const char *cron,
-    struct fail *fail)
+engine_temporal_schedule(struct engine *engine, struct submission *submissions,
+    size_t count, const char *cron, struct fail *fail)
 {
 	struct engine_temporal *own = engine_temporal_own(engine);
 	size_t i;
@@ -109,8 +111,7 @@ add_memo(struct buf *members, const Api__Memo *memo, const char *name)
 }
 
 static void
-add_time(struct buf *members, const char *name,
-    const Api__Timestamp *timestamp)
+add_time(struct buf *members, const char *name, const Api__Timestamp *timestamp)
 {
 	char text[CLOCK_TEXT];
 
@@ -124,8 +125,8 @@ static int
 tell(const Api__ScheduleListEntry *entry,
     int (*schedule)(void *context, struct span text), void *context)
 {
-	static const char *const names[] = { "cron", "user", "queue",
-		"title", "key" };
+	static const char *const names[] = { "cron", "user", "queue", "title",
+		"key" };
 	const Api__ScheduleListInfo *info = entry->info;
 	struct buf members = BUF_INIT(OBJECT_MAX), text = BUF_INIT(OBJECT_MAX);
 	const Api__ScheduleActionResult *last;
@@ -136,10 +137,12 @@ tell(const Api__ScheduleListEntry *entry,
 	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
 		add_memo(&members, entry->memo, names[i]);
 	if (info != NULL) {
-		member_raw(&members, "paused", info->paused ? "true"
-		    : "false", info->paused ? 4 : 5);
-		add_time(&members, "next_at", info->n_future_action_times > 0
-		    ? info->future_action_times[0] : NULL);
+		member_raw(&members, "paused", info->paused ? "true" : "false",
+		    info->paused ? 4 : 5);
+		add_time(&members, "next_at",
+		    info->n_future_action_times > 0
+			? info->future_action_times[0]
+			: NULL);
 	}
 	if (info != NULL && info->n_recent_actions > 0) {
 		last = info->recent_actions[info->n_recent_actions - 1];
@@ -190,8 +193,7 @@ engine_temporal_schedules(struct engine *engine,
 			result = temporal_wait(temporal, &pages[i], fail);
 		if (result < 0)
 			break;
-		page = (Api__ListSchedulesResponse *)(void *)
-		    pages[i].message;
+		page = (Api__ListSchedulesResponse *)(void *)pages[i].message;
 		i = !i;
 		result = tell_page(page, schedule, context);
 		if (page->next_page_token.len == 0)
@@ -213,13 +215,13 @@ engine_temporal_schedule_signal(struct engine *engine, const char *id,
 	if (engine_temporal_check_id(id, fail) < 0)
 		return -1;
 	if (strcmp(signal, "delete") == 0)
-		result = temporal_schedule_delete(temporal, id, &answer,
-		    fail);
+		result = temporal_schedule_delete(temporal, id, &answer, fail);
 	else
 		result = temporal_schedule_patch(temporal, id,
-		    strcmp(signal, "pause") == 0 ? TEMPORAL_PAUSE :
-		    strcmp(signal, "resume") == 0 ? TEMPORAL_RESUME :
-		    TEMPORAL_TRIGGER, "agent-signal", &answer, fail);
+		    strcmp(signal, "pause") == 0        ? TEMPORAL_PAUSE
+			: strcmp(signal, "resume") == 0 ? TEMPORAL_RESUME
+							: TEMPORAL_TRIGGER,
+		    "agent-signal", &answer, fail);
 	if (result == 0)
 		result = temporal_wait(temporal, &answer, fail);
 	temporal_answer_release(&answer);

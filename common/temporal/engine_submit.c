@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: a task's id is its workflow's. With a key the id is made from
  * the user and the key, so that the server itself sees to it that there is one
@@ -19,7 +20,7 @@
 #define WINDOW 32
 #define MEMO_MAX (64u << 10)
 #define KEYWORD 2
-#define TASK_MS 5000 /* what a worker that died had is given out again */
+#define TASK_MS 5000        /* what a worker that died had is given out again */
 #define ATTRIBUTES_MS 15000 /* until every part of the server knows them */
 
 /* A UUID of version 8 (RFC 9562): of the user's key. */
@@ -103,8 +104,9 @@ opening_fill(struct opening *opening, struct submission *submission,
 	add_memo(opening, "title", title);
 	add_memo(opening, "queue", task->queue);
 	add_memo(opening, "priority", priority);
-	opening->fields[opening->start.memo_count - 1].json =
-	    (struct span){ opening->memo[3].data + 1, 1 };
+	opening->fields[opening->start.memo_count - 1].json = (struct span){
+		opening->memo[3].data + 1, 1
+	};
 	add_memo(opening, "key", task->key);
 	add_memo(opening, "cron", cron);
 	opening->attributes[0] = (struct temporal_field){ TEMPORAL_USER,
@@ -128,7 +130,8 @@ opening_fill(struct opening *opening, struct submission *submission,
 	opening->start.conflict = TEMPORAL_CONFLICT_FAIL;
 	opening->start.task_ms = TASK_MS;
 	opening->start.delay_ms = task->not_before > now
-	    ? task->not_before - now : 0;
+	    ? task->not_before - now
+	    : 0;
 }
 
 void
@@ -165,8 +168,7 @@ opening_again(struct opening *opening, const Api__Payloads *input)
 }
 
 int
-engine_temporal_add_attributes(struct engine_temporal *own,
-    struct fail *fail)
+engine_temporal_add_attributes(struct engine_temporal *own, struct fail *fail)
 {
 	Api__AddSearchAttributesRequest__SearchAttributesEntry entries[2];
 	Api__AddSearchAttributesRequest__SearchAttributesEntry *list[2];
@@ -203,36 +205,34 @@ engine_temporal_add_attributes(struct engine_temporal *own,
 
 /* The key was used before: looks at what it was used with. */
 static int
-compare(struct engine_temporal *own, struct opening *opening,
-    struct fail *fail)
+compare(struct engine_temporal *own, struct opening *opening, struct fail *fail)
 {
 	struct temporal_page page = { .id = opening->id, .size = 1 };
 	Api__GetWorkflowExecutionHistoryResponse *response;
 	const Api__HistoryEvent *first;
 	int result;
 
-	if (temporal_history(own->temporal, &page, &opening->answer,
-		fail) < 0)
+	if (temporal_history(own->temporal, &page, &opening->answer, fail) < 0)
 		return -1;
 	result = temporal_wait(own->temporal, &opening->answer, fail);
 	if (result < 0)
 		return -1;
 	response = (Api__GetWorkflowExecutionHistoryResponse *)(void *)
-	    opening->answer.message;
+		       opening->answer.message;
 	first = response->history != NULL && response->history->n_events > 0
-	    ? response->history->events[0] : NULL;
-	opening_again(opening, first != NULL &&
-	    first->event_type == TEMPORAL_EVENT_STARTED
-	    ? first->workflow_execution_started_event_attributes->input
-	    : NULL);
+	    ? response->history->events[0]
+	    : NULL;
+	opening_again(opening,
+	    first != NULL && first->event_type == TEMPORAL_EVENT_STARTED
+		? first->workflow_execution_started_event_attributes->input
+		: NULL);
 	return 0;
 }
 
 /* What became of one. Only what concerns all others too is a failure: that the
  * server cannot be asked. */
 static int
-finish(struct engine_temporal *own, struct opening *opening,
-    struct fail *fail)
+finish(struct engine_temporal *own, struct opening *opening, struct fail *fail)
 {
 	struct submission *submission = opening->submission;
 	struct fail why;
@@ -241,11 +241,10 @@ finish(struct engine_temporal *own, struct opening *opening,
 	if (temporal_wait(own->temporal, &opening->answer, &why) == 0)
 		return 0;
 	if (strcmp(why.type, "already_exists") == 0 &&
-	    submission->task->key != NULL &&
-	    compare(own, opening, &why) == 0)
+	    submission->task->key != NULL && compare(own, opening, &why) == 0)
 		return 0;
-	if (why.kind == FAIL_NOT_NOW || strcmp(why.type,
-	    "no_namespace") == 0 || engine_temporal_no_attribute(&why)) {
+	if (why.kind == FAIL_NOT_NOW || strcmp(why.type, "no_namespace") == 0 ||
+	    engine_temporal_no_attribute(&why)) {
 		*fail = why;
 		return -1;
 	}
@@ -255,8 +254,7 @@ finish(struct engine_temporal *own, struct opening *opening,
 }
 
 static int
-begin(struct engine_temporal *own, struct opening *opening,
-    struct fail *fail)
+begin(struct engine_temporal *own, struct opening *opening, struct fail *fail)
 {
 	struct submission *submission = opening->submission;
 	struct fail why;
@@ -267,8 +265,9 @@ begin(struct engine_temporal *own, struct opening *opening,
 		    &opening->answer, fail);
 	fail_set(&why, FAIL_NEVER, "too_large",
 	    "the task and its tools have %zu bytes, and Temporal takes %zu: "
-	    "name fewer tools in it", opening->start.input.length +
-	    opening->start.more.length, TEMPORAL_BLOB_MAX);
+	    "name fewer tools in it",
+	    opening->start.input.length + opening->start.more.length,
+	    TEMPORAL_BLOB_MAX);
 	submission->refused = true;
 	submission->fail = why;
 	return 0;
@@ -291,8 +290,8 @@ submit_first(struct engine_temporal *own, struct opening *opening,
 			return result;
 		if (until == 0) {
 			until = clock_boot() + ATTRIBUTES_MS;
-			own->plain = engine_temporal_add_attributes(own,
-			    fail) < 0;
+			own->plain = engine_temporal_add_attributes(own, fail) <
+			    0;
 		}
 		own->plain = own->plain || clock_boot() > until;
 		if (own->plain)
@@ -324,8 +323,8 @@ submit_rest(struct engine_temporal *own, struct opening *openings,
 
 	while (finished < count) {
 		while (sent < count && sent - finished < WINDOW) {
-			opening_fill(&openings[sent], &submissions[sent],
-			    NULL, !own->plain);
+			opening_fill(&openings[sent], &submissions[sent], NULL,
+			    !own->plain);
 			result = begin(own, &openings[sent++], fail);
 			if (result < 0)
 				goto out;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: what each kind of event means is in temporal_history_event.c.
  *
@@ -90,16 +91,16 @@ history_fold(struct temporal_history *history, int64_t at, enum event_type type,
 	int result = -1;
 
 	if (history->passing || task_state_final(now.state) ||
-	    (type != EVENT_SUBMITTED &&
-	        agent_task(history->agent) == NULL))
+	    (type != EVENT_SUBMITTED && agent_task(history->agent) == NULL))
 		return 0;
 	event_write(&text, now.seq + 1, at, type, members.at, members.length);
 	if (text.overflow)
 		fail_set(fail, FAIL_NEVER, "invalid_event",
-		    "event %s is larger than %zu bytes",
-		    event_type_name(type), TEXT_MAX);
+		    "event %s is larger than %zu bytes", event_type_name(type),
+		    TEXT_MAX);
 	else if (event_parse((struct span){ text.data, text.length }, &event,
-	    fail) == 0 && agent_apply(history->agent, &event, fail) == 0)
+		     fail) == 0 &&
+	    agent_apply(history->agent, &event, fail) == 0)
 		result = 0;
 	if (result == 0 && history->event != NULL)
 		history->event(history->context, &event);
@@ -109,8 +110,8 @@ history_fold(struct temporal_history *history, int64_t at, enum event_type type,
 }
 
 int
-history_fold_buf(struct temporal_history *history, int64_t at, enum event_type type,
-    struct buf *members, struct fail *fail)
+history_fold_buf(struct temporal_history *history, int64_t at,
+    enum event_type type, struct buf *members, struct fail *fail)
 {
 	int result = history_fold(history, at, type,
 	    (struct span){ members->data, members->length }, fail);
@@ -155,13 +156,12 @@ temporal_history_event(struct span text, enum event_type *ret_type,
 		length = strlen(event_type_name((enum event_type)i));
 		if (rest.length > length && rest.at[length] == '"' &&
 		    memcmp(rest.at, event_type_name((enum event_type)i),
-		    length) == 0)
+			length) == 0)
 			break;
 	}
 	if (i == EVENT_TYPES)
 		return false;
-	rest = (struct span){ rest.at + length + 1,
-		rest.length - length - 1 };
+	rest = (struct span){ rest.at + length + 1, rest.length - length - 1 };
 	if (rest.length > 0 && rest.at[0] != ',')
 		return false;
 	if (rest.length > 0)
@@ -285,7 +285,8 @@ temporal_history_facts(const struct temporal_history *history)
 		.runs = history->runs,
 		.suggest_new = history->suggest_new,
 		.size = history->size,
-		.own_size = history->base_size < 0 ? 0
+		.own_size = history->base_size < 0
+		    ? 0
 		    : history->size - history->base_size,
 		.own_events = history->last - history->base_last,
 		.memo = history->memo,
@@ -337,7 +338,9 @@ temporal_history_ahead(struct temporal_history *history, int kind,
 	history->expected = mem_grow(history->expected,
 	    history->expected_count + 1, sizeof(*history->expected));
 	history->expected[history->expected_count++] = (struct expected){
-		.kind = kind, .id = mem_string(id) };
+		.kind = kind,
+		.id = mem_string(id)
+	};
 	if (members.at == NULL)
 		return 0;
 	if (type == EVENT_SUBMITTED)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * temporal_history: a workflow's history as the journal of a task. Pure. The
  * worker decides with it, and whoever shows a task reads with it, so both see
@@ -46,23 +47,31 @@
 #define TEMPORAL_PIN "pin"
 #define TEMPORAL_MARKER "agent.event"    /* details: "event" */
 #define TEMPORAL_CARRIED "agent.carried" /* details: "events"; "last" */
-#define TEMPORAL_USER "AgentUser" /* a search attribute, like the next */
+#define TEMPORAL_USER "AgentUser"        /* a search attribute, like the next */
 #define TEMPORAL_STATE "AgentState"      /* a search attribute */
 #define TEMPORAL_STATE_MEMO "state"      /* the same where there is none */
-#define TEMPORAL_WORKER_LOST "worker_lost" /* a failure that is reported, not
+#define TEMPORAL_WORKER_LOST \
+	"worker_lost"           /* a failure that is reported, not
                                             * retried by the server: the fold
                                             * decides at once */
-#define TEMPORAL_TIMER "until-"          /* and wall milliseconds */
+#define TEMPORAL_TIMER "until-" /* and wall milliseconds */
 
 /* The kinds of events of a history that matter to more than this module. */
 enum {
-	TEMPORAL_EVENT_STARTED = 1, TEMPORAL_EVENT_COMPLETED = 2,
-	TEMPORAL_EVENT_FAILED = 3, TEMPORAL_EVENT_TIMED_OUT = 4,
-	TEMPORAL_EVENT_TASK_STARTED = 6, TEMPORAL_EVENT_TASK_COMPLETED = 7,
-	TEMPORAL_EVENT_SCHEDULED = 10, TEMPORAL_EVENT_TIMER = 17,
-	TEMPORAL_EVENT_CANCELED = 21, TEMPORAL_EVENT_MARKER = 25,
-	TEMPORAL_EVENT_TERMINATED = 27, TEMPORAL_EVENT_CONTINUED = 28,
-	TEMPORAL_EVENT_ATTRIBUTES = 40, TEMPORAL_EVENT_MEMO = 46,
+	TEMPORAL_EVENT_STARTED = 1,
+	TEMPORAL_EVENT_COMPLETED = 2,
+	TEMPORAL_EVENT_FAILED = 3,
+	TEMPORAL_EVENT_TIMED_OUT = 4,
+	TEMPORAL_EVENT_TASK_STARTED = 6,
+	TEMPORAL_EVENT_TASK_COMPLETED = 7,
+	TEMPORAL_EVENT_SCHEDULED = 10,
+	TEMPORAL_EVENT_TIMER = 17,
+	TEMPORAL_EVENT_CANCELED = 21,
+	TEMPORAL_EVENT_MARKER = 25,
+	TEMPORAL_EVENT_TERMINATED = 27,
+	TEMPORAL_EVENT_CONTINUED = 28,
+	TEMPORAL_EVENT_ATTRIBUTES = 40,
+	TEMPORAL_EVENT_MEMO = 46,
 };
 
 struct temporal_history;
@@ -93,27 +102,28 @@ const struct agent *
 temporal_history_agent(const struct temporal_history *history);
 
 struct temporal_facts {
-	int64_t last;         /* id of the last event taken */
-	int64_t now;          /* when the last workflow task was started */
-	const char *unread;   /* the task when it is not in the form that
+	int64_t last;       /* id of the last event taken */
+	int64_t now;        /* when the last workflow task was started */
+	const char *unread; /* the task when it is not in the form that
 	                       * task_check gives it: until a marker
 	                       * "submitted" brings that; else NULL */
 	bool closed;
-	const char *next_run; /* of a run that was continued as new, else NULL */
-	const char *shown;    /* the state as the lists show it, else NULL */
-	bool pinning;         /* an activity "pin" is under way */
-	int64_t pins;         /* how many there were */
-	size_t activities;    /* under way */
+	const char
+	    *next_run;     /* of a run that was continued as new, else NULL */
+	const char *shown; /* the state as the lists show it, else NULL */
+	bool pinning;      /* an activity "pin" is under way */
+	int64_t pins;      /* how many there were */
+	size_t activities; /* under way */
 
 	/* a run that goes on from another: see temporal_history_carry.c */
-	bool carrying;        /* its beginning is not whole: it cannot go on */
-	uint64_t carried;     /* events of it so far */
+	bool carrying;    /* its beginning is not whole: it cannot go on */
+	uint64_t carried; /* events of it so far */
 	int64_t steps;
-	const char *runs;     /* those before it as a JSON array, oldest first;
+	const char *runs; /* those before it as a JSON array, oldest first;
 	                       * NULL: it is the first */
 
-	bool suggest_new;     /* the server wants it to be continued as new */
-	int64_t size;         /* bytes of the run's history */
+	bool suggest_new; /* the server wants it to be continued as new */
+	int64_t size;     /* bytes of the run's history */
 	int64_t own_size, own_events; /* without what was carried */
 	const Api__Memo *memo; /* what the run was started with, or NULL */
 	const Api__SearchAttributes *attributes;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: what is intended is in an activity's input, and what came of it
  * in its result. The server tells only that a worker was lost: then a model's
@@ -48,8 +49,10 @@ intend(struct temporal_history *history, int64_t at,
 		member_string(&members, "tool", tool);
 	}
 	member_integer(&members, "attempt", activity->attempt);
-	return history_fold_buf(history, at, activity->type == ACTION_MODEL
-	    ? EVENT_MODEL_STARTED : EVENT_TOOL_STARTED, &members, fail);
+	return history_fold_buf(history, at,
+	    activity->type == ACTION_MODEL ? EVENT_MODEL_STARTED
+					   : EVENT_TOOL_STARTED,
+	    &members, fail);
 }
 
 /* What is intended is in the input. */
@@ -61,9 +64,9 @@ read_input(struct activity *activity, const cJSON *input)
 	activity->call = mem_string(json_string(input, "call"));
 	return json_integer(input, "attempt", &activity->attempt) &&
 	    (activity->type == ACTION_MODEL
-	        ? json_integer(input, "turn", &activity->turn)
-	        : activity->call != NULL &&
-	        json_string(input, "tool") != NULL);
+		    ? json_integer(input, "turn", &activity->turn)
+		    : activity->call != NULL &&
+			json_string(input, "tool") != NULL);
 }
 
 static bool
@@ -88,8 +91,8 @@ int
 history_scheduled(struct temporal_history *history,
     const Api__HistoryEvent *event, struct fail *fail)
 {
-	const Api__ActivityTaskScheduledEventAttributes *scheduled =
-	    event->activity_task_scheduled_event_attributes;
+	const Api__ActivityTaskScheduledEventAttributes
+	    *scheduled = event->activity_task_scheduled_event_attributes;
 	struct activity activity = { .scheduled = event->event_id };
 	int64_t at = temporal_time(event->event_time);
 	struct span text = { "", 0 };
@@ -147,8 +150,9 @@ history_lose(struct temporal_history *history, int64_t at,
 		member_integer(&members, "turn", activity->turn);
 	} else {
 		member_string(&members, "call", activity->call);
-		again = again && agent_call(history->agent, activity->call,
-		    &call) && call.repeatable;
+		again = again &&
+		    agent_call(history->agent, activity->call, &call) &&
+		    call.repeatable;
 	}
 	member_integer(&members, "attempt", activity->attempt);
 	history_add_error(&members, type, message);
@@ -156,8 +160,10 @@ history_lose(struct temporal_history *history, int64_t at,
 	if (again)
 		member_integer(&members, "delay_ms",
 		    retry_state == RETRY_REPORTED ? 0 : LOST_RETRY_MS);
-	return history_fold_buf(history, at, activity->type == ACTION_MODEL
-	    ? EVENT_MODEL_FAILED : EVENT_TOOL_UNKNOWN, &members, fail);
+	return history_fold_buf(history, at,
+	    activity->type == ACTION_MODEL ? EVENT_MODEL_FAILED
+					   : EVENT_TOOL_UNKNOWN,
+	    &members, fail);
 }
 
 /* Whether the event is one that can come of the activity. */
@@ -178,10 +184,10 @@ comes_of(const struct activity *activity, enum event_type type,
 	case ACTION_TOOL:
 		known = json_member(text, "call", &value) &&
 		    value.length == strlen(activity->call) + 2 &&
-		    memcmp(value.at + 1, activity->call,
-		    value.length - 2) == 0;
-		return known && (type == EVENT_TOOL_FINISHED ||
-		    type == EVENT_TOOL_FAILED || type == EVENT_TOOL_UNKNOWN);
+		    memcmp(value.at + 1, activity->call, value.length - 2) == 0;
+		return known &&
+		    (type == EVENT_TOOL_FINISHED || type == EVENT_TOOL_FAILED ||
+			type == EVENT_TOOL_UNKNOWN);
 	}
 	return false;
 }
@@ -190,8 +196,8 @@ int
 history_completed(struct temporal_history *history,
     const Api__HistoryEvent *event, struct fail *fail)
 {
-	const Api__ActivityTaskCompletedEventAttributes *completed =
-	    event->activity_task_completed_event_attributes;
+	const Api__ActivityTaskCompletedEventAttributes
+	    *completed = event->activity_task_completed_event_attributes;
 	int64_t at = temporal_time(event->event_time);
 	struct activity *activity = find_activity(history,
 	    completed->scheduled_event_id);
@@ -224,9 +230,10 @@ end_activity(struct temporal_history *history, const Api__HistoryEvent *event,
 	if (activity == NULL)
 		return 0;
 	message = failure != NULL && failure->message[0] != '\0'
-	    ? failure->message : "the worker ended while it was under way";
-	result = history_lose(history, temporal_time(event->event_time), activity,
-	    type, message, retry_state, fail);
+	    ? failure->message
+	    : "the worker ended while it was under way";
+	result = history_lose(history, temporal_time(event->event_time),
+	    activity, type, message, retry_state, fail);
 	drop_activity(history, activity);
 	return result;
 }
@@ -234,31 +241,32 @@ end_activity(struct temporal_history *history, const Api__HistoryEvent *event,
 static bool
 is_reported(const Api__Failure *failure)
 {
-	return failure != NULL && failure->failure_info_case ==
+	return failure != NULL &&
+	    failure->failure_info_case ==
 	    API__FAILURE__FAILURE_INFO_APPLICATION_FAILURE_INFO &&
 	    strcmp(failure->application_failure_info->type,
-	        TEMPORAL_WORKER_LOST) == 0;
+		TEMPORAL_WORKER_LOST) == 0;
 }
 
 int
 history_activity_failed(struct temporal_history *history,
     const Api__HistoryEvent *event, struct fail *fail)
 {
-	const Api__ActivityTaskFailedEventAttributes *failed =
-	    event->activity_task_failed_event_attributes;
+	const Api__ActivityTaskFailedEventAttributes
+	    *failed = event->activity_task_failed_event_attributes;
 
 	return end_activity(history, event, failed->scheduled_event_id,
 	    TEMPORAL_WORKER_LOST, failed->failure,
-	    is_reported(failed->failure) ? RETRY_REPORTED :
-	    failed->retry_state, fail);
+	    is_reported(failed->failure) ? RETRY_REPORTED : failed->retry_state,
+	    fail);
 }
 
 int
 history_activity_timed_out(struct temporal_history *history,
     const Api__HistoryEvent *event, struct fail *fail)
 {
-	const Api__ActivityTaskTimedOutEventAttributes *timed_out =
-	    event->activity_task_timed_out_event_attributes;
+	const Api__ActivityTaskTimedOutEventAttributes
+	    *timed_out = event->activity_task_timed_out_event_attributes;
 
 	return end_activity(history, event, timed_out->scheduled_event_id,
 	    TEMPORAL_WORKER_LOST, NULL, timed_out->retry_state, fail);
@@ -269,6 +277,6 @@ history_activity_canceled(struct temporal_history *history,
     const Api__HistoryEvent *event, struct fail *fail)
 {
 	return end_activity(history, event,
-	    event->activity_task_canceled_event_attributes
-	        ->scheduled_event_id, "cancelled", NULL, 0, fail);
+	    event->activity_task_canceled_event_attributes->scheduled_event_id,
+	    "cancelled", NULL, 0, fail);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: a run that goes on from another one says so in its first
  * argument: {"task":{...},"continued":{"events":N,"steps":S,"runs":[...]}}. It
@@ -19,8 +20,8 @@
 
 #include "common/base/mem.h"
 
-#define ATTRIBUTES(name) API__HISTORY_EVENT__ATTRIBUTES_ ## name ## \
-	_EVENT_ATTRIBUTES
+#define ATTRIBUTES(name) \
+	API__HISTORY_EVENT__ATTRIBUTES_##name##_EVENT_ATTRIBUTES
 
 struct late_signal {
 	int64_t at;
@@ -91,23 +92,22 @@ void
 history_keep_start(struct temporal_history *history,
     const Api__HistoryEvent *event)
 {
-	const Api__WorkflowExecutionStartedEventAttributes *started =
-	    event->workflow_execution_started_event_attributes;
+	const Api__WorkflowExecutionStartedEventAttributes
+	    *started = event->workflow_execution_started_event_attributes;
 
 	free_memo(history);
 	if (started->memo != NULL)
 		history->memo = copy(&started->memo->base);
 	if (started->search_attributes != NULL)
-		history->attributes =
-		    copy(&started->search_attributes->base);
+		history->attributes = copy(&started->search_attributes->base);
 }
 
 bool
 temporal_history_continued(const Api__HistoryEvent *event,
     struct span *ret_continued)
 {
-	const Api__WorkflowExecutionStartedEventAttributes *started =
-	    event->workflow_execution_started_event_attributes;
+	const Api__WorkflowExecutionStartedEventAttributes
+	    *started = event->workflow_execution_started_event_attributes;
 	struct span text;
 
 	return event->event_type == TEMPORAL_EVENT_STARTED &&
@@ -171,8 +171,8 @@ history_late_signal(struct temporal_history *history, int64_t at,
 {
 	history->late = mem_grow(history->late, history->late_count + 1,
 	    sizeof(*history->late));
-	history->late[history->late_count++] = (struct late_signal){
-		.at = at, .name = mem_string(name),
+	history->late[history->late_count++] = (struct late_signal){ .at = at,
+		.name = mem_string(name),
 		.input = cJSON_Duplicate(input, true) };
 }
 
@@ -204,7 +204,7 @@ take_late(struct temporal_history *history, struct fail *fail)
 	for (i = 0; i < history->late_count; i++) {
 		late = &history->late[i];
 		if (history_signal(history, late->at, late->name, late->input,
-		    fail) < 0)
+			fail) < 0)
 			return -1;
 	}
 	free_signals(history);
@@ -225,8 +225,8 @@ int
 history_carried(struct temporal_history *history,
     const Api__HistoryEvent *event, struct fail *fail)
 {
-	const Api__MarkerRecordedEventAttributes *marker =
-	    event->marker_recorded_event_attributes;
+	const Api__MarkerRecordedEventAttributes
+	    *marker = event->marker_recorded_event_attributes;
 	const Api__Payloads *events = NULL;
 	struct span text;
 	bool last = false;
@@ -235,7 +235,8 @@ history_carried(struct temporal_history *history,
 	if (!history_carrying(history))
 		return fail_set(fail, FAIL_NEVER, "invalid_journal",
 		    "event %" PRId64 " carries a journal into a run that has "
-		    "one", event->event_id);
+		    "one",
+		    event->event_id);
 	for (i = 0; i < marker->n_details; i++)
 		if (strcmp(marker->details[i]->key, "events") == 0)
 			events = marker->details[i]->value;

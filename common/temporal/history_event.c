@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: one function for each kind of event, found in a table, turns it
  * into none or a few events of the journal, which are folded at once. Beside
@@ -48,7 +49,7 @@ static void
 show(struct temporal_history *history, bool known, struct span json)
 {
 	cJSON *value = known ? cJSON_ParseWithLength(json.at, json.length)
-	    : NULL;
+			     : NULL;
 
 	if (cJSON_IsString(value))
 		history_set(&history->shown, value->valuestring);
@@ -59,16 +60,19 @@ static int
 take_started(struct temporal_history *history, const Api__HistoryEvent *event,
     struct fail *fail)
 {
-	const Api__WorkflowExecutionStartedEventAttributes *started =
-	    event->workflow_execution_started_event_attributes;
+	const Api__WorkflowExecutionStartedEventAttributes
+	    *started = event->workflow_execution_started_event_attributes;
 	int64_t at = temporal_time(event->event_time);
 	struct span text, task, members, pins, json = { "", 0 };
 
 	history_keep_start(history, event);
 	if (temporal_history_continued(event, &text)) {
-		show(history, temporal_attribute(started->search_attributes,
-		    TEMPORAL_STATE, &json) || temporal_memo(started->memo,
-		    TEMPORAL_STATE_MEMO, &json), json);
+		show(history,
+		    temporal_attribute(started->search_attributes,
+			TEMPORAL_STATE, &json) ||
+			temporal_memo(started->memo, TEMPORAL_STATE_MEMO,
+			    &json),
+		    json);
 		return history_continue(history, text, fail);
 	}
 	if (!temporal_value(started->input, 0, &text) ||
@@ -93,7 +97,8 @@ take_started(struct temporal_history *history, const Api__HistoryEvent *event,
 /* ---- workflow tasks ---- */
 
 int
-history_bring_started(struct temporal_history *history, int64_t at, struct fail *fail)
+history_bring_started(struct temporal_history *history, int64_t at,
+    struct fail *fail)
 {
 	struct buf members = BUF_INIT(65536);
 
@@ -116,8 +121,8 @@ history_step(struct temporal_history *history, struct fail *fail)
 	if (task == NULL)
 		return 0;
 	if (now.state == TASK_QUEUED ? task->not_before <= history->now
-	    : now.state == TASK_WAITING && now.due != 0 &&
-	    now.due <= history->now)
+				     : now.state == TASK_WAITING &&
+		    now.due != 0 && now.due <= history->now)
 		return history_bring_started(history, history->now, fail);
 	return 0;
 }
@@ -140,8 +145,8 @@ static int
 take_task_started(struct temporal_history *history,
     const Api__HistoryEvent *event, struct fail *fail)
 {
-	const Api__WorkflowTaskStartedEventAttributes *started =
-	    event->workflow_task_started_event_attributes;
+	const Api__WorkflowTaskStartedEventAttributes
+	    *started = event->workflow_task_started_event_attributes;
 
 	(void)fail;
 	history->task_started = event->event_id;
@@ -160,8 +165,9 @@ static int
 take_task_completed(struct temporal_history *history,
     const Api__HistoryEvent *event, struct fail *fail)
 {
-	if (history->passing || event->workflow_task_completed_event_attributes
-	    ->started_event_id != history->task_started)
+	if (history->passing ||
+	    event->workflow_task_completed_event_attributes->started_event_id !=
+		history->task_started)
 		return 0;
 	return history_step(history, fail);
 }
@@ -179,8 +185,8 @@ take_timer(struct temporal_history *history, const Api__HistoryEvent *event,
 	(void)fail;
 	if (strncmp(id, TEMPORAL_TIMER, length) == 0)
 		timer.at = strtoll(id + length, NULL, 10);
-	history->timers = mem_grow(history->timers,
-	    history->timer_count + 1, sizeof(timer));
+	history->timers = mem_grow(history->timers, history->timer_count + 1,
+	    sizeof(timer));
 	history->timers[history->timer_count++] = timer;
 	return 0;
 }
@@ -271,7 +277,7 @@ history_signal(struct temporal_history *history, int64_t at, const char *name,
 	}
 	if ((call != NULL && !cJSON_IsString(call)) ||
 	    agent_accepts(history->agent, name, json_string(input, "call"),
-	    &why) < 0)
+		&why) < 0)
 		return 0;
 	member_string(&members, "signal", name);
 	add_words(&members, input);
@@ -279,11 +285,11 @@ history_signal(struct temporal_history *history, int64_t at, const char *name,
 }
 
 static int
-take_signaled(struct temporal_history *history,
-    const Api__HistoryEvent *event, struct fail *fail)
+take_signaled(struct temporal_history *history, const Api__HistoryEvent *event,
+    struct fail *fail)
 {
-	const Api__WorkflowExecutionSignaledEventAttributes *signaled =
-	    event->workflow_execution_signaled_event_attributes;
+	const Api__WorkflowExecutionSignaledEventAttributes
+	    *signaled = event->workflow_execution_signaled_event_attributes;
 	struct span text = { "", 0 };
 	struct fail why;
 	cJSON *input;
@@ -301,8 +307,8 @@ static int
 take_cancel_requested(struct temporal_history *history,
     const Api__HistoryEvent *event, struct fail *fail)
 {
-	const char *cause = event
-	    ->workflow_execution_cancel_requested_event_attributes->cause;
+	const char *cause =
+	    event->workflow_execution_cancel_requested_event_attributes->cause;
 	cJSON *input = cJSON_CreateObject();
 	int result;
 
@@ -318,8 +324,8 @@ static int
 take_marker(struct temporal_history *history, const Api__HistoryEvent *event,
     struct fail *fail)
 {
-	const Api__MarkerRecordedEventAttributes *marker =
-	    event->marker_recorded_event_attributes;
+	const Api__MarkerRecordedEventAttributes
+	    *marker = event->marker_recorded_event_attributes;
 	int64_t at = temporal_time(event->event_time);
 	struct span text, members;
 	enum event_type type;
@@ -350,9 +356,12 @@ take_attributes(struct temporal_history *history,
 	struct span json = { "", 0 };
 
 	(void)fail;
-	show(history, temporal_attribute(event
-	    ->upsert_workflow_search_attributes_event_attributes
-	    ->search_attributes, TEMPORAL_STATE, &json), json);
+	show(history,
+	    temporal_attribute(
+		event->upsert_workflow_search_attributes_event_attributes
+		    ->search_attributes,
+		TEMPORAL_STATE, &json),
+	    json);
 	return 0;
 }
 
@@ -363,9 +372,11 @@ take_memo(struct temporal_history *history, const Api__HistoryEvent *event,
 	struct span json = { "", 0 };
 
 	(void)fail;
-	show(history, temporal_memo(event
-	    ->workflow_properties_modified_event_attributes->upserted_memo,
-	    TEMPORAL_STATE_MEMO, &json), json);
+	show(history,
+	    temporal_memo(event->workflow_properties_modified_event_attributes
+			      ->upserted_memo,
+		TEMPORAL_STATE_MEMO, &json),
+	    json);
 	return 0;
 }
 
@@ -390,10 +401,13 @@ end(struct temporal_history *history, const Api__HistoryEvent *event,
 	for (i = 0; i < history->activity_count && result == 0; i++)
 		if (history->activities[i].type == ACTION_TOOL &&
 		    agent_call(history->agent, history->activities[i].call,
-		    &call) && !call.repeatable)
-			result = history_lose(history, at, &history->activities[i],
-			    "closed", "the workflow was ended while the call "
-			    "was under way", 0, fail);
+			&call) &&
+		    !call.repeatable)
+			result = history_lose(history, at,
+			    &history->activities[i], "closed",
+			    "the workflow was ended while the call "
+			    "was under way",
+			    0, fail);
 	if (temporal_value(payloads, 0, &text) &&
 	    temporal_history_event(text, &read, &words) &&
 	    read >= EVENT_COMPLETED) {
@@ -427,8 +441,9 @@ take_workflow_failed(struct temporal_history *history,
 	const Api__Payloads *details = NULL;
 	struct buf members = BUF_INIT(TEXT_MAX);
 
-	if (failure != NULL && failure->failure_info_case ==
-	    API__FAILURE__FAILURE_INFO_APPLICATION_FAILURE_INFO)
+	if (failure != NULL &&
+	    failure->failure_info_case ==
+		API__FAILURE__FAILURE_INFO_APPLICATION_FAILURE_INFO)
 		details = failure->application_failure_info->details;
 	history_add_error(&members, "workflow_failed",
 	    failure != NULL ? failure->message : "");
@@ -473,14 +488,14 @@ take_terminated(struct temporal_history *history,
 }
 
 static int
-take_continued(struct temporal_history *history,
-    const Api__HistoryEvent *event, struct fail *fail)
+take_continued(struct temporal_history *history, const Api__HistoryEvent *event,
+    struct fail *fail)
 {
 	(void)fail;
 	history->closed = true;
-	history_set(&history->next_run, event
-	    ->workflow_execution_continued_as_new_event_attributes
-	    ->new_execution_run_id);
+	history_set(&history->next_run,
+	    event->workflow_execution_continued_as_new_event_attributes
+		->new_execution_run_id);
 	return 0;
 }
 
@@ -496,8 +511,8 @@ take_nothing(struct temporal_history *history, const Api__HistoryEvent *event,
 	return 0;
 }
 
-#define ATTRIBUTES(name) API__HISTORY_EVENT__ATTRIBUTES_ ## name ## \
-	_EVENT_ATTRIBUTES
+#define ATTRIBUTES(name) \
+	API__HISTORY_EVENT__ATTRIBUTES_##name##_EVENT_ATTRIBUTES
 
 static const struct {
 	int (*take)(struct temporal_history *, const Api__HistoryEvent *,
@@ -521,7 +536,8 @@ static const struct {
 	[14] = { history_activity_timed_out,
 	    ATTRIBUTES(ACTIVITY_TASK_TIMED_OUT) },
 	[15] = { take_nothing, 0 },
-	[16] = { history_activity_canceled, ATTRIBUTES(ACTIVITY_TASK_CANCELED) },
+	[16] = { history_activity_canceled,
+	    ATTRIBUTES(ACTIVITY_TASK_CANCELED) },
 	[17] = { take_timer, ATTRIBUTES(TIMER_STARTED) },
 	[18] = { take_timer_fired, ATTRIBUTES(TIMER_FIRED) },
 	[19] = { take_timer_canceled, ATTRIBUTES(TIMER_CANCELED) },
@@ -552,16 +568,15 @@ static const struct {
 bool
 history_known(size_t kind, Api__HistoryEvent__AttributesCase *ret_attributes)
 {
-	if (kind >= sizeof(kinds) / sizeof(*kinds) ||
-	    kinds[kind].take == NULL)
+	if (kind >= sizeof(kinds) / sizeof(*kinds) || kinds[kind].take == NULL)
 		return false;
 	*ret_attributes = kinds[kind].attributes;
 	return true;
 }
 
 int
-history_event(struct temporal_history *history,
-    const Api__HistoryEvent *event, struct fail *fail)
+history_event(struct temporal_history *history, const Api__HistoryEvent *event,
+    struct fail *fail)
 {
 	return kinds[event->event_type].take(history, event, fail);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * temporal_history_internal: the state that temporal_history.c keeps and
  * temporal_history_event.c folds events into. For these files only.
@@ -36,7 +37,7 @@ struct temporal_history {
 	int64_t last, steps;
 	int64_t task_started, now; /* the last WorkflowTaskStarted: id, time */
 	char *worker;
-	bool stepped;              /* it was looked at ahead */
+	bool stepped; /* it was looked at ahead */
 
 	struct activity *activities;
 	size_t activity_count;
@@ -44,24 +45,24 @@ struct temporal_history {
 	size_t timer_count;
 	struct expected *expected;
 	size_t expected_count, expected_seen;
-	bool passing;              /* the event was folded ahead */
+	bool passing; /* the event was folded ahead */
 
 	char *unread, *next_run, *shown;
-	bool cancel_early;         /* asked for before the task was read */
+	bool cancel_early; /* asked for before the task was read */
 	bool closed, suggest_new;
 	int64_t pins;
 
 	/* a run that goes on from another one */
-	struct agent *fresh;        /* folded from the journal that is carried
+	struct agent *fresh;      /* folded from the journal that is carried
 	                             * into it; NULL: that is all there */
-	uint64_t carried;           /* events of it so far */
-	char *runs;                 /* the runs before it, oldest first: JSON */
-	struct late_signal *late;   /* signals that came before all of them */
+	uint64_t carried;         /* events of it so far */
+	char *runs;               /* the runs before it, oldest first: JSON */
+	struct late_signal *late; /* signals that came before all of them */
 	size_t late_count;
-	int64_t size;               /* of the run's history, in bytes */
+	int64_t size;                 /* of the run's history, in bytes */
 	int64_t base_size, base_last; /* and the last event, without anything
 	                               * new; size -1: with the next event */
-	Api__Memo *memo;            /* as the run was started with */
+	Api__Memo *memo;              /* as the run was started with */
 	Api__SearchAttributes *attributes;
 };
 
@@ -73,8 +74,8 @@ history_summary(const struct temporal_history *history);
 
 /* Folds one event of the journal; none follows the end of the task. */
 int
-history_fold(struct temporal_history *history, int64_t at,
-    enum event_type type, struct span members, struct fail *fail);
+history_fold(struct temporal_history *history, int64_t at, enum event_type type,
+    struct span members, struct fail *fail);
 
 /* The same; MEMBERS is released. */
 int
@@ -97,8 +98,8 @@ history_bring_started(struct temporal_history *history, int64_t at,
 
 /* A signal that arrived, when it makes sense; INPUT is changed. */
 int
-history_signal(struct temporal_history *history, int64_t at,
-    const char *name, cJSON *input, struct fail *fail);
+history_signal(struct temporal_history *history, int64_t at, const char *name,
+    cJSON *input, struct fail *fail);
 
 /* ---- temporal_history_carry.c ---- */
 
@@ -135,8 +136,7 @@ history_inside(struct span text, struct span *ret);
 
 /* Adds the member "error". */
 void
-history_add_error(struct buf *members, const char *type,
-    const char *message);
+history_add_error(struct buf *members, const char *type, const char *message);
 
 /* Nobody says what came of the activity. */
 int
@@ -172,7 +172,7 @@ history_known(size_t kind, Api__HistoryEvent__AttributesCase *ret_attributes);
 
 /* An event of a known kind, with its attributes. */
 int
-history_event(struct temporal_history *history,
-    const Api__HistoryEvent *event, struct fail *fail);
+history_event(struct temporal_history *history, const Api__HistoryEvent *event,
+    struct fail *fail);
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: values travel as JSON text under the encoding "json/plain",
  * which every client of Temporal and its web page can read.
@@ -48,7 +49,7 @@ has_encoding(const Api__Payload *payload, const char *encoding)
 		if (strcmp(entry->key, encoding_name) == 0)
 			return entry->value.len == strlen(encoding) &&
 			    memcmp(entry->value.data, encoding,
-			    entry->value.len) == 0;
+				entry->value.len) == 0;
 	}
 	return false;
 }
@@ -78,8 +79,7 @@ temporal_value(const Api__Payloads *payloads, size_t index,
 }
 
 bool
-temporal_memo(const Api__Memo *memo, const char *name,
-    struct span *ret_json)
+temporal_memo(const Api__Memo *memo, const char *name, struct span *ret_json)
 {
 	size_t i;
 
@@ -90,13 +90,12 @@ temporal_memo(const Api__Memo *memo, const char *name,
 }
 
 bool
-temporal_attribute(const Api__SearchAttributes *attributes,
-    const char *name, struct span *ret_json)
+temporal_attribute(const Api__SearchAttributes *attributes, const char *name,
+    struct span *ret_json)
 {
 	size_t i;
 
-	for (i = 0; attributes != NULL &&
-	    i < attributes->n_indexed_fields; i++)
+	for (i = 0; attributes != NULL && i < attributes->n_indexed_fields; i++)
 		if (strcmp(attributes->indexed_fields[i]->key, name) == 0)
 			return payload_value(
 			    attributes->indexed_fields[i]->value, ret_json);
@@ -106,7 +105,8 @@ temporal_attribute(const Api__SearchAttributes *attributes,
 int64_t
 temporal_time(const Api__Timestamp *timestamp)
 {
-	return timestamp == NULL ? 0
+	return timestamp == NULL
+	    ? 0
 	    : timestamp->seconds * 1000 + timestamp->nanos / 1000000;
 }
 

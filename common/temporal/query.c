@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: what is known of a task at a glance is folded from its history,
  * so a query is answered with the fold's summary.
@@ -44,8 +45,8 @@ query_add_results(const Api__PollWorkflowTaskQueueResponse *task,
 
 	if (count == 0)
 		return;
-	request->query_results = mem_alloc(count *
-	    sizeof(*request->query_results));
+	request->query_results = mem_alloc(
+	    count * sizeof(*request->query_results));
 	for (i = 0; i < count; i++) {
 		entry = mem_alloc(sizeof(*entry));
 		api__respond_workflow_task_completed_request__query_results_entry__init(
@@ -56,7 +57,7 @@ query_add_results(const Api__PollWorkflowTaskQueueResponse *task,
 		json = query_answer(history,
 		    task->queries[i]->value->query_type);
 		entry->value->result_type = json != NULL ? QUERY_ANSWERED
-		    : QUERY_FAILED;
+							 : QUERY_FAILED;
 		if (json != NULL)
 			entry->value->answer = commands_payloads(
 			    (struct span){ json, strlen(json) });

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: the pages of a history go through temporal_history, whose
  * journal events are looked at as they come: a row needs some of them, and a
@@ -41,8 +42,8 @@ take_journal_event(void *context, const struct event *event)
 	struct span task;
 	const char *worker;
 
-	tale->updated_at = event->at > tale->updated_at ? event->at :
-	    tale->updated_at;
+	tale->updated_at = event->at > tale->updated_at ? event->at
+							: tale->updated_at;
 	tale->last_type = event->type;
 	if (event->type == EVENT_SUBMITTED) {
 		tale->created_at = event->at;
@@ -50,7 +51,8 @@ take_journal_event(void *context, const struct event *event)
 			set(&tale->task, task.at, task.length);
 	}
 	worker = event->type == EVENT_STARTED
-	    ? json_string(event->data, "worker") : NULL;
+	    ? json_string(event->data, "worker")
+	    : NULL;
 	if (worker != NULL)
 		set(&tale->worker, worker, strlen(worker));
 	if (event->type >= EVENT_COMPLETED)
@@ -111,16 +113,15 @@ tale_free(struct tale *tale)
 /* ---- pages ---- */
 
 static int
-take_event(struct tale *tale, const Api__HistoryEvent *event,
-    struct fail *fail)
+take_event(struct tale *tale, const Api__HistoryEvent *event, struct fail *fail)
 {
 	const Api__WorkflowExecutionStartedEventAttributes *started;
 
 	if (event->event_type == TEMPORAL_EVENT_STARTED) {
 		started = event->workflow_execution_started_event_attributes;
 		if (started == NULL || started->workflow_type == NULL ||
-		    strcmp(started->workflow_type->name,
-		    TEMPORAL_WORKFLOW) != 0)
+		    strcmp(started->workflow_type->name, TEMPORAL_WORKFLOW) !=
+			0)
 			return fail_set(fail, FAIL_NO, "no_task",
 			    "workflow %s is not a task", tale->id);
 	}
@@ -183,7 +184,8 @@ keep_token(struct tale *tale, const ProtobufCBinaryData *token)
 static int
 send_page(struct tale *tale, bool wait, struct fail *fail)
 {
-	struct temporal_page page = { .id = tale->id, .run = tale->run,
+	struct temporal_page page = { .id = tale->id,
+		.run = tale->run,
 		.wait = wait,
 		.token = tale->token.len > 0 ? &tale->token : NULL };
 
@@ -248,7 +250,7 @@ is_ahead(struct tale *tale, const Api__History *page)
 	set(&tale->runs, runs.at, runs.length);
 	tale->next_run = facts.last > 0 ? count_runs(facts.runs) : 0;
 	return facts.last > 0 ? count_runs(tale->runs) > tale->next_run
-	    : !tale->alone;
+			      : !tale->alone;
 }
 
 /* What the answer brought. Whether there is more to be read, now or later: the
@@ -265,11 +267,12 @@ take_answer(struct tale *tale, bool *ret_more, struct fail *fail)
 		if (strcmp(fail->type, "not_found") != 0)
 			return -1;
 		*ret_more = turn_to_oldest(tale);
-		return *ret_more ? 0 : fail_set(fail, FAIL_NO, "no_task",
-		    "there is no task %s", tale->id);
+		return *ret_more ? 0
+				 : fail_set(fail, FAIL_NO, "no_task",
+				       "there is no task %s", tale->id);
 	}
 	response = (Api__GetWorkflowExecutionHistoryResponse *)(void *)
-	    tale->answer.message;
+		       tale->answer.message;
 	if (is_ahead(tale, response->history)) {
 		*ret_more = turn_to_oldest(tale);
 	} else {
@@ -326,7 +329,8 @@ tale_settle(struct tale *tale, struct fail *fail)
 			result = temporal_history_ahead(tale->history,
 			    TEMPORAL_EVENT_MARKER, NULL, plan.record,
 			    (struct span){ plan.record_members.data,
-			        plan.record_members.length }, fail);
+				plan.record_members.length },
+			    fail);
 		plan_release(&plan);
 	}
 	return result;
@@ -353,8 +357,8 @@ tale_members(const struct tale *tale, struct buf *buf)
 	struct task_row row;
 
 	if (tale_row(tale, &row)) {
-		row_members(buf, &row, tale->id, row.state == TASK_RUNNING
-		    ? tale->worker : NULL);
+		row_members(buf, &row, tale->id,
+		    row.state == TASK_RUNNING ? tale->worker : NULL);
 		return;
 	}
 	member_string(buf, "id", tale->id);
@@ -377,10 +381,11 @@ add_progress(struct tale *tale, struct buf *members, struct fail *fail)
 	    temporal_wait(tale->own->temporal, &tale->answer, fail) < 0)
 		goto out;
 	description = (Api__DescribeWorkflowExecutionResponse *)(void *)
-	    tale->answer.message;
+			  tale->answer.message;
 	for (i = 0; i < description->n_pending_activities; i++)
-		if (temporal_value(description->pending_activities[i]
-			->heartbeat_details, 0, &details) &&
+		if (temporal_value(
+			description->pending_activities[i]->heartbeat_details,
+			0, &details) &&
 		    json_member(details, "text", &text)) {
 			member_raw(members, "progress", text.at, text.length);
 			break;
@@ -444,11 +449,10 @@ give_kept(struct tale *tale, int (*event)(void *context, struct span text),
 	size_t at, length;
 	int result = 0;
 
-	for (at = 0; at < tale->kept.length && result == 0;
-	    at += length + 1) {
+	for (at = 0; at < tale->kept.length && result == 0; at += length + 1) {
 		length = strlen(tale->kept.data + at);
-		result = event(context, (struct span){ tale->kept.data + at,
-		    length });
+		result = event(context,
+		    (struct span){ tale->kept.data + at, length });
 	}
 	buf_reset(&tale->kept);
 	return result;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: a few long polls wait for workflow tasks and for activities of
  * each queue; each that comes back is answered from the loop and sent out
@@ -30,7 +31,7 @@
 #define POLL_SHORT_MS 2500 /* and after half a second; under 2 s it refuses */
 #define NEVER_MS 5000      /* between polls that are refused for good */
 #define IDLE_MS 300
-#define IDLE_LOOKS 3       /* lists may be a moment old */
+#define IDLE_LOOKS 3 /* lists may be a moment old */
 #define LIST_SIZE 100
 
 /* The polls of one kind for one queue. */
@@ -122,8 +123,9 @@ worker_keep(struct worker_temporal *worker, const char *run,
 				oldest = i;
 		drop_kept(worker, &worker->kept[oldest]);
 	}
-	worker->kept[worker->kept_count++] = (struct kept){
-		.run = mem_string(run), .history = history,
+	worker->kept[worker->kept_count++] = (struct kept){ .run = mem_string(
+								run),
+		.history = history,
 		.used = ++worker->clock };
 }
 
@@ -168,10 +170,11 @@ note_failure(struct poll *poll)
 		return;
 	delay = grpc_delay(answer->status, ++poll->failures);
 	if (poll->failures == 1 || delay < 0)
-		log_line("warning", "poll", "queue", poll->line->queue, "reason",
-		    answer->fail.message, NULL);
-	if (delay < 0 && (answer->status == GRPC_PERMISSION_DENIED ||
-	    answer->status == GRPC_UNAUTHENTICATED))
+		log_line("warning", "poll", "queue", poll->line->queue,
+		    "reason", answer->fail.message, NULL);
+	if (delay < 0 &&
+	    (answer->status == GRPC_PERMISSION_DENIED ||
+		answer->status == GRPC_UNAUTHENTICATED))
 		worker_give_up(poll->worker, &answer->fail);
 	poll->not_before = clock_boot() + (delay < 0 ? NEVER_MS : delay);
 }
@@ -210,7 +213,8 @@ send_poll(struct poll *poll, struct fail *fail)
 	poll->answer.context = poll;
 	if (poll->line->activity) {
 		api__poll_activity_task_queue_request__init(&activity);
-		activity.namespace_ = temporal_text(temporal_namespace(temporal));
+		activity.namespace_ = temporal_text(
+		    temporal_namespace(temporal));
 		activity.identity = temporal_text(temporal_identity(temporal));
 		activity.task_queue = &queue;
 		activity.worker_instance_key = poll->worker->name;
@@ -222,8 +226,8 @@ send_poll(struct poll *poll, struct fail *fail)
 	workflow.identity = temporal_text(temporal_identity(temporal));
 	workflow.task_queue = &queue;
 	workflow.worker_instance_key = poll->worker->name;
-	return temporal_send(temporal, TEMPORAL_POLL_WORKFLOW,
-	    &workflow.base, &poll->answer, fail);
+	return temporal_send(temporal, TEMPORAL_POLL_WORKFLOW, &workflow.base,
+	    &poll->answer, fail);
 }
 
 /* Whether it may be sent out; RET_NEXT is when it has to be asked again. */
@@ -232,8 +236,9 @@ may_poll(const struct poll *poll, size_t busy, int64_t now, int64_t *ret_next)
 {
 	const struct line *line = poll->line;
 
-	if (poll->open || line->open >= line->wanted || (line->activity &&
-	    busy >= (size_t)poll->worker->config->concurrency))
+	if (poll->open || line->open >= line->wanted ||
+	    (line->activity &&
+		busy >= (size_t)poll->worker->config->concurrency))
 		return false;
 	if (poll->not_before <= now)
 		return true;
@@ -337,9 +342,10 @@ on_signal(void *context, int signal)
 static bool
 is_done(const struct worker_temporal *worker)
 {
-	return worker->failed || (worker->draining && worker->jobs == NULL &&
-	    worker->turns == NULL &&
-	    (worker->open_polls == 0 || worker->grace_over));
+	return worker->failed ||
+	    (worker->draining && worker->jobs == NULL &&
+		worker->turns == NULL &&
+		(worker->open_polls == 0 || worker->grace_over));
 }
 
 /* ---- ending when idle ---- */
@@ -357,8 +363,8 @@ static bool
 is_waiting(const Api__WorkflowExecutionInfo *info)
 {
 	struct span json = { "", 0 };
-	bool known = temporal_attribute(info->search_attributes,
-	    TEMPORAL_STATE, &json);
+	bool known = temporal_attribute(info->search_attributes, TEMPORAL_STATE,
+	    &json);
 
 	if (temporal_time(info->execution_time) > clock_wall() ||
 	    says_waiting(known, json))
@@ -416,8 +422,8 @@ ask_queues(struct worker_temporal *worker)
 	}
 	worker->listing.then = queue_came;
 	if (temporal_queue(worker->temporal,
-	    worker->lines[worker->queues_asked * 2].queue, false,
-	    &worker->listing, &fail) < 0)
+		worker->lines[worker->queues_asked * 2].queue, false,
+		&worker->listing, &fail) < 0)
 		worker_give_up(worker, &fail);
 }
 
@@ -460,11 +466,11 @@ on_idle(void *context)
 	}
 	if (worker->jobs != NULL || worker->turns != NULL) {
 		worker->idle_looks = 0;
-		loop_timer(worker->loop, &worker->idle,
-		    clock_boot() + IDLE_MS);
+		loop_timer(worker->loop, &worker->idle, clock_boot() + IDLE_MS);
 		return;
 	}
-	buf_add_string(&query, "WorkflowType = '" TEMPORAL_WORKFLOW
+	buf_add_string(&query,
+	    "WorkflowType = '" TEMPORAL_WORKFLOW
 	    "' AND ExecutionStatus = 'Running' AND TaskQueue IN (");
 	for (i = 0; i < worker->line_count; i += 2) {
 		if (i > 0)
@@ -475,7 +481,7 @@ on_idle(void *context)
 	worker->listing.then = listing_came;
 	worker->listing.context = worker;
 	if (temporal_list(worker->temporal, query.data, LIST_SIZE, NULL,
-	    &worker->listing, &fail) < 0)
+		&worker->listing, &fail) < 0)
 		worker_give_up(worker, &fail);
 	buf_release(&query);
 }
@@ -490,8 +496,8 @@ attributes_came(void *context, struct temporal_answer *answer)
 	worker->attributes = answer->status == GRPC_OK ||
 	    answer->status == GRPC_ALREADY_EXISTS;
 	if (!worker->attributes)
-		log_line("debug", "attributes", "reason",
-		    answer->fail.message, NULL);
+		log_line("debug", "attributes", "reason", answer->fail.message,
+		    NULL);
 }
 
 /* Lists by state need a search attribute; without it tasks are worked all the
@@ -508,7 +514,8 @@ add_attributes(struct worker_temporal *worker, struct fail *fail)
 	entry.value = 2;
 	list = &entry;
 	api__add_search_attributes_request__init(&request);
-	request.namespace_ = temporal_text(temporal_namespace(worker->temporal));
+	request.namespace_ = temporal_text(
+	    temporal_namespace(worker->temporal));
 	request.n_search_attributes = 1;
 	request.search_attributes = &list;
 	worker->attributes_answer.then = attributes_came;
@@ -522,20 +529,18 @@ make_polls(struct worker_temporal *worker)
 {
 	const struct worker_options *options = worker->options;
 	size_t count = options->queue_count > 0 ? options->queue_count : 1;
-	const char *const *names = options->queue_count > 0
-	    ? options->queues : default_queue;
+	const char *const *names = options->queue_count > 0 ? options->queues
+							    : default_queue;
 	size_t i;
 
 	worker->line_count = count * 2;
-	worker->lines = mem_alloc(worker->line_count *
-	    sizeof(*worker->lines));
+	worker->lines = mem_alloc(worker->line_count * sizeof(*worker->lines));
 	for (i = 0; i < worker->line_count; i++)
 		worker->lines[i] = (struct line){ .activity = i % 2 == 1,
-			.queue = mem_print("agent-%s",
-			    names[i / 2]), .wanted = 1 };
+			.queue = mem_print("agent-%s", names[i / 2]),
+			.wanted = 1 };
 	worker->poll_count = worker->line_count * POLLS;
-	worker->polls = mem_alloc(worker->poll_count *
-	    sizeof(*worker->polls));
+	worker->polls = mem_alloc(worker->poll_count * sizeof(*worker->polls));
 	for (i = 0; i < worker->poll_count; i++)
 		worker->polls[i] = (struct poll){ .worker = worker,
 			.line = &worker->lines[i / POLLS] };
@@ -548,8 +553,7 @@ check_server(struct worker_temporal *worker, struct fail *fail)
 	struct temporal_answer answer = { 0 };
 	int result = -1;
 
-	if (temporal_describe_namespace(worker->temporal, &answer,
-	    fail) == 0)
+	if (temporal_describe_namespace(worker->temporal, &answer, fail) == 0)
 		result = temporal_wait(worker->temporal, &answer, fail);
 	temporal_answer_release(&answer);
 	return result;
@@ -568,18 +572,15 @@ begin(struct worker_temporal *worker, const char *folder, struct fail *fail)
 
 	id_format(&id, worker->name);
 	if (loop_open(&worker->loop, fail) < 0 ||
-	    loop_signals(worker->loop, signals, on_signal, worker,
-	        fail) < 0 ||
-	    effects_open(worker->loop, worker->config, &worker->effects,
-	        fail) < 0 ||
-	    temporal_open(worker->loop, &options, &worker->temporal,
-	        fail) < 0 ||
-	    add_attributes(worker, fail) < 0 ||
-	    check_server(worker, fail) < 0)
+	    loop_signals(worker->loop, signals, on_signal, worker, fail) < 0 ||
+	    effects_open(worker->loop, worker->config, &worker->effects, fail) <
+		0 ||
+	    temporal_open(worker->loop, &options, &worker->temporal, fail) <
+		0 ||
+	    add_attributes(worker, fail) < 0 || check_server(worker, fail) < 0)
 		return -1;
 	/* before a task has to be shown in lists; a refusal is no failure */
-	(void)temporal_wait(worker->temporal, &worker->attributes_answer,
-	    &why);
+	(void)temporal_wait(worker->temporal, &worker->attributes_answer, &why);
 	if (notes_open(worker, folder, &worker->notes, &why) < 0)
 		log_line("warning", "notes", "reason", why.message, NULL);
 	worker->again = (struct timer){ .fire = on_again, .context = worker };
@@ -588,8 +589,7 @@ begin(struct worker_temporal *worker, const char *folder, struct fail *fail)
 	make_polls(worker);
 	worker_poll_more(worker);
 	if (until_idle)
-		loop_timer(worker->loop, &worker->idle,
-		    clock_boot() + IDLE_MS);
+		loop_timer(worker->loop, &worker->idle, clock_boot() + IDLE_MS);
 	log_line("info", "ready", "worker", worker->name, NULL);
 	return 0;
 }
@@ -603,8 +603,7 @@ release(struct worker_temporal *worker)
 	turn_end_all(worker);
 	for (i = 0; i < worker->poll_count; i++)
 		temporal_answer_release(&worker->polls[i].answer);
-	for (i = 0; worker->goodbyes != NULL && i < worker->line_count / 2;
-	    i++)
+	for (i = 0; worker->goodbyes != NULL && i < worker->line_count / 2; i++)
 		temporal_answer_release(&worker->goodbyes[i]);
 	for (i = 0; i < worker->line_count; i++)
 		free(worker->lines[i].queue);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * worker_temporal: works tasks off that a Temporal cluster keeps: answers the
  * workflow tasks of its queues, and performs their activities, from one event

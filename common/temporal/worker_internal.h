@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * worker_temporal_internal: what the files of worker_temporal share.
  *
@@ -52,8 +53,8 @@ struct worker_temporal {
 	size_t idle_looks, queues_asked;
 	struct temporal_answer listing, attributes_answer;
 	struct temporal_answer *goodbyes;
-	bool attributes;     /* the search attribute is known to the server */
-	bool no_attributes;  /* which refuses it all the same */
+	bool attributes;    /* the search attribute is known to the server */
+	bool no_attributes; /* which refuses it all the same */
 
 	struct kept kept[KEPT_MAX];
 	size_t kept_count;
@@ -67,8 +68,8 @@ struct worker_temporal {
 	size_t job_count;
 
 	bool draining, grace_over;
-	bool took_one;       /* for --once: a task ended or waits */
-	bool failed;         /* it cannot go on: why */
+	bool took_one; /* for --once: a task ended or waits */
+	bool failed;   /* it cannot go on: why */
 	struct fail why;
 	int *ret_state;
 };
@@ -150,8 +151,8 @@ commands_show(struct commands *commands, bool attribute, const char *state);
 /* The event that ends the task: completed, blocked, failed, cancelled. Returns
  * the kind of event that it makes. */
 int
-commands_end(struct commands *commands, enum event_type type,
-    struct span event, const char *message);
+commands_end(struct commands *commands, enum event_type type, struct span event,
+    const char *message);
 
 /* The run ends, and goes on in a new one. */
 void
@@ -204,7 +205,8 @@ struct carry;
 
 struct carry *
 carry_begin(struct worker_temporal *worker, const char *workflow,
-    const char *run, const struct temporal_history *history, struct commands *commands,
+    const char *run, const struct temporal_history *history,
+    struct commands *commands,
     void (*then)(void *context, const struct fail *fail), void *context);
 
 void

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * How it works: a workflow task brings the history; it is folded, as far as it
  * is not known yet, and what the fold wants next goes back as commands. What
@@ -32,14 +33,14 @@ struct turn {
 	                                   * being read */
 	bool anew;                        /* it is folded from its start */
 	struct temporal_answer page, answer;
-	Api__HistoryEvent **back;         /* read backwards, newest first */
+	Api__HistoryEvent **back; /* read backwards, newest first */
 	size_t back_count;
-	struct carry *carry;              /* reads the run before */
+	struct carry *carry; /* reads the run before */
 	struct commands carried;
-	bool continues;                   /* in a new run */
-	struct place *place;              /* whether the limits let it begin */
+	bool continues;      /* in a new run */
+	struct place *place; /* whether the limits let it begin */
 	bool asked, full;
-	int state;                        /* of the task, after this */
+	int state; /* of the task, after this */
 	struct turn *next;
 };
 
@@ -81,8 +82,7 @@ turn_end(struct turn *turn)
 	temporal_answer_release(&turn->page);
 	temporal_answer_release(&turn->answer);
 	temporal_history_free(turn->history);
-	api__poll_workflow_task_queue_response__free_unpacked(turn->task,
-	    NULL);
+	api__poll_workflow_task_queue_response__free_unpacked(turn->task, NULL);
 	free(turn);
 }
 
@@ -102,9 +102,9 @@ ended(void *context, struct temporal_answer *answer)
 	if (answer->status != GRPC_OK) {
 		/* Events came meanwhile, or it took too long: the next task
 		 * tells. */
-		log_line(answer->status == GRPC_NOT_FOUND ? "info"
-		    : "warning", "task.refused", "task", workflow_id(turn),
-		    "reason", answer->fail.message, NULL);
+		log_line(answer->status == GRPC_NOT_FOUND ? "info" : "warning",
+		    "task.refused", "task", workflow_id(turn), "reason",
+		    answer->fail.message, NULL);
 		worker_keep(worker, run_id(turn), NULL);
 		if (strstr(answer->fail.message, "earch attribute") != NULL)
 			worker->no_attributes = true;
@@ -141,7 +141,8 @@ refuse(struct turn *turn, const struct fail *why)
 	failure.message = temporal_text(why->message);
 	failure.source = temporal_text("agent-utils");
 	api__respond_workflow_task_failed_request__init(&request);
-	request.namespace_ = temporal_text(temporal_namespace(worker->temporal));
+	request.namespace_ = temporal_text(
+	    temporal_namespace(worker->temporal));
 	request.identity = temporal_text(temporal_identity(worker->temporal));
 	request.task_token = turn->task->task_token;
 	request.cause = CAUSE_NON_DETERMINISTIC;
@@ -150,7 +151,7 @@ refuse(struct turn *turn, const struct fail *why)
 	turn->answer.then = ended;
 	turn->answer.context = turn;
 	if (temporal_send(worker->temporal, TEMPORAL_WORKFLOW_FAILED,
-	    &request.base, &turn->answer, &fail) < 0)
+		&request.base, &turn->answer, &fail) < 0)
 		turn_end(turn);
 }
 
@@ -160,14 +161,14 @@ static void
 send_query_answer(struct turn *turn)
 {
 	struct worker_temporal *worker = turn->worker;
-	char *json = query_answer(turn->history,
-	    turn->task->query->query_type);
+	char *json = query_answer(turn->history, turn->task->query->query_type);
 	Api__RespondQueryTaskCompletedRequest request;
 	struct temporal_payload room;
 	struct fail fail;
 
 	api__respond_query_task_completed_request__init(&request);
-	request.namespace_ = temporal_text(temporal_namespace(worker->temporal));
+	request.namespace_ = temporal_text(
+	    temporal_namespace(worker->temporal));
 	request.task_token = turn->task->task_token;
 	request.completed_type = json != NULL ? QUERY_ANSWERED : QUERY_FAILED;
 	if (json != NULL)
@@ -183,7 +184,7 @@ send_query_answer(struct turn *turn)
 		turn->history = NULL;
 	}
 	if (temporal_send(worker->temporal, TEMPORAL_QUERY_COMPLETED,
-	    &request.base, &turn->answer, &fail) < 0)
+		&request.base, &turn->answer, &fail) < 0)
 		turn_end(turn);
 	free(json);
 }
@@ -198,8 +199,11 @@ log_record(const struct turn *turn, enum event_type type, struct span event)
 
 	log_line("info", event_type_name(type), "task", workflow_id(turn),
 	    "worker", turn->worker->name, "call", json_string(data, "call"),
-	    "reason", reason != NULL ? reason : json_string(
-	    cJSON_GetObjectItemCaseSensitive(data, "error"), "message"),
+	    "reason",
+	    reason != NULL
+		? reason
+		: json_string(cJSON_GetObjectItemCaseSensitive(data, "error"),
+		      "message"),
 	    NULL);
 	cJSON_Delete(data);
 }
@@ -232,8 +236,9 @@ decide(struct turn *turn, struct commands *commands, enum event_type type,
 		data = cJSON_ParseWithLength(span.at, span.length);
 		message = json_string(data, "reason");
 		if (message == NULL)
-			message = json_string(cJSON_GetObjectItemCaseSensitive(
-			    data, "error"), "message");
+			message = json_string(
+			    cJSON_GetObjectItemCaseSensitive(data, "error"),
+			    "message");
 		if (type == EVENT_BLOCKED && turn->worker->attributes)
 			commands_show(commands, true, "blocked");
 		kind = commands_end(commands, type, span,
@@ -292,8 +297,8 @@ check_task(struct turn *turn, struct commands *commands, struct fail *fail)
 }
 
 static int
-schedule(struct turn *turn, struct commands *commands,
-    const struct plan *plan, struct fail *fail)
+schedule(struct turn *turn, struct commands *commands, const struct plan *plan,
+    struct fail *fail)
 {
 	const struct agent *agent = temporal_history_agent(turn->history);
 	struct temporal_facts facts = temporal_history_facts(turn->history);
@@ -313,8 +318,8 @@ schedule(struct turn *turn, struct commands *commands,
 		if (action->type == ACTION_PIN)
 			members = (struct span){ NULL, 0 };
 		if (temporal_history_ahead(turn->history,
-		    TEMPORAL_EVENT_SCHEDULED, id, action->intent, members,
-		    fail) < 0)
+			TEMPORAL_EVENT_SCHEDULED, id, action->intent, members,
+			fail) < 0)
 			return -1;
 	}
 	return 0;
@@ -348,14 +353,17 @@ plan(struct turn *turn, struct commands *commands, bool running,
 			break;
 		result = decide(turn, commands, next.record,
 		    (struct span){ next.record_members.data,
-			next.record_members.length }, fail);
+			next.record_members.length },
+		    fail);
 		plan_release(&next);
 		if (result < 0)
 			return -1;
 	}
 	*ret_wake_at = next.wake_at;
 	turn->continues = is_to_continue(turn);
-	result = running && !turn->continues ? schedule(turn, commands, &next, fail) : 0;
+	result = running && !turn->continues
+	    ? schedule(turn, commands, &next, fail)
+	    : 0;
 	plan_release(&next);
 	return result;
 }
@@ -376,24 +384,24 @@ set_timer(struct turn *turn, struct commands *commands, int64_t at,
 
 /* What lists show is brought up to date where it would be wrong. */
 static int
-show_state(struct turn *turn, struct commands *commands,
-    enum task_state state, struct fail *fail)
+show_state(struct turn *turn, struct commands *commands, enum task_state state,
+    struct fail *fail)
 {
-	const struct temporal_facts facts =
-	    temporal_history_facts(turn->history);
+	const struct temporal_facts facts = temporal_history_facts(
+	    turn->history);
 	const char *shown = facts.shown, *wanted = task_state_name(state);
 	struct span begun;
 	/* What it was begun with is known to the server, even if we may not
 	 * ask for that. */
 	bool attribute = !turn->worker->no_attributes &&
-	    (turn->worker->attributes || temporal_attribute(facts.attributes,
-	    TEMPORAL_STATE, &begun));
+	    (turn->worker->attributes ||
+		temporal_attribute(facts.attributes, TEMPORAL_STATE, &begun));
 
 	if (strcmp(shown != NULL ? shown : "queued", wanted) == 0)
 		return 0;
 	commands_show(commands, attribute, wanted);
-	return temporal_history_ahead(turn->history, attribute
-	    ? TEMPORAL_EVENT_ATTRIBUTES : TEMPORAL_EVENT_MEMO, NULL,
+	return temporal_history_ahead(turn->history,
+	    attribute ? TEMPORAL_EVENT_ATTRIBUTES : TEMPORAL_EVENT_MEMO, NULL,
 	    EVENT_WAITING, (struct span){ NULL, 0 }, fail);
 }
 
@@ -412,8 +420,7 @@ ask_later(struct turn *turn, struct commands *commands, struct fail *fail)
 }
 
 static int
-fill_commands(struct turn *turn, struct commands *commands,
-    struct fail *fail)
+fill_commands(struct turn *turn, struct commands *commands, struct fail *fail)
 {
 	const struct agent *agent = temporal_history_agent(turn->history);
 	struct agent_summary summary;
@@ -437,8 +444,7 @@ fill_commands(struct turn *turn, struct commands *commands,
 	if (task_state_final(summary.state)) {
 		turn->state = (int)summary.state;
 		return decide_error(turn, commands, "refused",
-		    summary.reason != NULL ? summary.reason : "refused",
-		    fail);
+		    summary.reason != NULL ? summary.reason : "refused", fail);
 	}
 	if (plan(turn, commands, running && !turn->full, &wake_at, fail) < 0)
 		return -1;
@@ -457,7 +463,8 @@ fill_commands(struct turn *turn, struct commands *commands,
 	if (carry_too_late(&facts))
 		return decide_error(turn, commands, "history_full",
 		    "the task has more events, or bytes, than Temporal keeps "
-		    "of one workflow", fail);
+		    "of one workflow",
+		    fail);
 	if (summary.state == TASK_WAITING)
 		wake_at = summary.due;
 	else if (summary.state == TASK_QUEUED)
@@ -477,7 +484,8 @@ respond(struct turn *turn, const struct commands *commands, bool keep)
 	struct fail fail;
 
 	api__respond_workflow_task_completed_request__init(&request);
-	request.namespace_ = temporal_text(temporal_namespace(worker->temporal));
+	request.namespace_ = temporal_text(
+	    temporal_namespace(worker->temporal));
 	request.identity = temporal_text(temporal_identity(worker->temporal));
 	request.task_token = turn->task->task_token;
 	request.resource_id = temporal_text(workflow_id(turn));
@@ -492,7 +500,7 @@ respond(struct turn *turn, const struct commands *commands, bool keep)
 		turn->history = NULL;
 	}
 	if (temporal_send(worker->temporal, TEMPORAL_WORKFLOW_COMPLETED,
-	    &request.base, &turn->answer, &fail) < 0) {
+		&request.base, &turn->answer, &fail) < 0) {
 		worker_keep(worker, run_id(turn), NULL);
 		log_line("error", "task.refused", "task", workflow_id(turn),
 		    "reason", fail.message, NULL);
@@ -511,10 +519,11 @@ end_forgotten(struct turn *turn)
 	struct fail fail;
 
 	turn->state = TASK_FAILED;
-	if (decide_error(turn, &commands, "history_lost", "the server has "
-	    "forgotten the run that the task was to go on from: its "
-	    "namespace's retention was over before a worker came",
-	    &fail) == 0)
+	if (decide_error(turn, &commands, "history_lost",
+		"the server has "
+		"forgotten the run that the task was to go on from: its "
+		"namespace's retention was over before a worker came",
+		&fail) == 0)
 		respond(turn, &commands, false);
 	else
 		refuse(turn, &fail);
@@ -529,8 +538,8 @@ carry_came(void *context, const struct fail *fail)
 	struct worker_temporal *worker = turn->worker;
 
 	if (fail == NULL) {
-		log_line("info", "carried", "task", workflow_id(turn),
-		    "worker", worker->name, NULL);
+		log_line("info", "carried", "task", workflow_id(turn), "worker",
+		    worker->name, NULL);
 		respond(turn, &turn->carried, false);
 	} else if (strcmp(fail->type, "not_found") == 0) {
 		end_forgotten(turn);
@@ -566,8 +575,8 @@ asks_first(struct turn *turn, const struct temporal_facts *facts)
 	const struct task *task = agent_task(
 	    temporal_history_agent(turn->history));
 
-	if (turn->asked || task == NULL || (facts->shown != NULL &&
-	    strcmp(facts->shown, "queued") != 0))
+	if (turn->asked || task == NULL ||
+	    (facts->shown != NULL && strcmp(facts->shown, "queued") != 0))
 		return false;
 	turn->asked = true;
 	turn->place = place_ask(turn->worker, task, place_came, turn);
@@ -628,8 +637,7 @@ page_came(void *context, struct temporal_answer *answer)
 	page = (Api__GetWorkflowExecutionHistoryResponse *)answer->message;
 	answer->message = NULL;
 	take_events(turn, page->history, &page->next_page_token);
-	api__get_workflow_execution_history_response__free_unpacked(page,
-	    NULL);
+	api__get_workflow_execution_history_response__free_unpacked(page, NULL);
 }
 
 static void
@@ -649,14 +657,14 @@ take_back(struct turn *turn)
 	struct fail fail;
 	size_t i;
 
-	if (turn->back_count == 0 || turn->back[0]->event_id !=
-	    turn->task->started_event_id) {
+	if (turn->back_count == 0 ||
+	    turn->back[0]->event_id != turn->task->started_event_id) {
 		start_anew(turn);
 		return;
 	}
 	for (i = turn->back_count; i > 0; i--)
 		if (temporal_history_take(turn->history, turn->back[i - 1],
-		    &fail) < 0) {
+			&fail) < 0) {
 			start_anew(turn);
 			return;
 		}
@@ -680,7 +688,7 @@ back_came(void *context, struct temporal_answer *answer)
 		return;
 	}
 	page = (Api__GetWorkflowExecutionHistoryReverseResponse *)
-	    answer->message;
+		   answer->message;
 	answer->message = NULL;
 	count = page->history != NULL ? page->history->n_events : 0;
 	turn->back = mem_grow(turn->back, turn->back_count + count + 1,
@@ -704,14 +712,16 @@ static void
 read_back(struct turn *turn, const ProtobufCBinaryData *token)
 {
 	struct temporal_page page = { .id = workflow_id(turn),
-		.run = run_id(turn), .token = token, .size = BACK_SIZE,
+		.run = run_id(turn),
+		.token = token,
+		.size = BACK_SIZE,
 		.reverse = true };
 	struct fail fail;
 
 	turn->page.then = back_came;
 	turn->page.context = turn;
 	if (temporal_history(turn->worker->temporal, &page, &turn->page,
-	    &fail) < 0)
+		&fail) < 0)
 		turn_end(turn);
 }
 
@@ -734,13 +744,14 @@ take_events(struct turn *turn, const Api__History *history,
     const ProtobufCBinaryData *token)
 {
 	struct temporal_page page = { .id = workflow_id(turn),
-		.run = run_id(turn), .token = token };
+		.run = run_id(turn),
+		.token = token };
 	struct fail fail;
 	size_t i;
 
 	for (i = 0; history != NULL && i < history->n_events; i++) {
 		if (temporal_history_take(turn->history, history->events[i],
-		    &fail) == 0)
+			&fail) == 0)
 			continue;
 		if (!turn->anew)
 			start_anew(turn);
@@ -755,7 +766,7 @@ take_events(struct turn *turn, const Api__History *history,
 	turn->page.then = page_came;
 	turn->page.context = turn;
 	if (temporal_history(turn->worker->temporal, &page, &turn->page,
-	    &fail) < 0)
+		&fail) < 0)
 		turn_end(turn);
 }
 
@@ -773,8 +784,7 @@ turn_begin(struct worker_temporal *worker,
 	worker->turns = turn;
 	kept = worker_take(worker, run_id(turn));
 	turn->anew = kept == NULL;
-	turn->history = kept != NULL ? kept
-	    : temporal_history_new(NULL, NULL);
+	turn->history = kept != NULL ? kept : temporal_history_new(NULL, NULL);
 	if (is_known(turn))
 		read_back(turn, NULL);
 	else

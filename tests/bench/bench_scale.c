@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * bench scale FOLDER TASKS: whether anything grows with the queue. Three
  * stores stand side by side, an empty one, one of a thousand tasks and one of
@@ -46,7 +47,8 @@ fill(const char *store, int count, int users)
 	if (!lines)
 		die("cannot write to a pipe");
 	for (i = 0; i < count; i++, number++)
-		fprintf(lines, "{\"user\":\"user-%d\",\"goal\":\"Write the "
+		fprintf(lines,
+		    "{\"user\":\"user-%d\",\"goal\":\"Write the "
 		    "report number %07d and file it where it belongs.\"}\n",
 		    number % users, number);
 	if (fclose(lines) != 0 || waitpid(pid, &status, 0) < 0 || status != 0)
@@ -71,7 +73,7 @@ probe(const struct scale *scale)
 	const char *const large[] = { "agent-scale-probe", "--store",
 		scale->large, NULL };
 	struct samples larges = { .count = 0 }, empties = { .count = 0 },
-		ratios = { .count = 0 };
+		       ratios = { .count = 0 };
 	double first, second;
 	int i;
 
@@ -85,20 +87,20 @@ probe(const struct scale *scale)
 		add(&ratios, second / first);
 	}
 	report(&(struct figure){ "agent-scale-probe, full over empty", " ms",
-		1e3, 2, &larges, &empties, &ratios, 1.5, false });
+	    1e3, 2, &larges, &empties, &ratios, 1.5, false });
 }
 
 static void
 submit(const struct scale *scale)
 {
 	static const char task[] = "{\"user\":\"user-1\",\"goal\":\"Write the "
-	    "report and file it where it belongs.\"}";
+				   "report and file it where it belongs.\"}";
 	const char *const small[] = { "agent-submit", "--no-preflight",
 		"--store", scale->small, NULL };
 	const char *const large[] = { "agent-submit", "--no-preflight",
 		"--store", scale->large, NULL };
 	struct samples larges = { .count = 0 }, smalls = { .count = 0 },
-		ratios = { .count = 0 };
+		       ratios = { .count = 0 };
 	double first, second;
 	int i;
 
@@ -112,14 +114,14 @@ submit(const struct scale *scale)
 		add(&ratios, second / first);
 	}
 	report(&(struct figure){ "agent-submit, full over a thousand", " ms",
-		1e3, 2, &larges, &smalls, &ratios, 1.5, false });
+	    1e3, 2, &larges, &smalls, &ratios, 1.5, false });
 }
 
 static void
 submit_lines(const struct scale *scale, int users, const char *name)
 {
 	struct samples larges = { .count = 0 }, smalls = { .count = 0 },
-		ratios = { .count = 0 };
+		       ratios = { .count = 0 };
 	double first, second;
 	int i;
 
@@ -130,19 +132,19 @@ submit_lines(const struct scale *scale, int users, const char *name)
 		add(&larges, second);
 		add(&ratios, second / first);
 	}
-	report(&(struct figure){ name, " us", 1e6, 1, &larges, &smalls,
-		&ratios, 1.5, false });
+	report(&(struct figure){ name, " us", 1e6, 1, &larges, &smalls, &ratios,
+	    1.5, false });
 }
 
 int
 main(int argc, char **argv)
 {
 	static struct scale scale;
-	const char *check[] = { "agent-store", "check", "--store",
-		scale.large, NULL };
+	const char *check[] = { "agent-store", "check", "--store", scale.large,
+		NULL };
 	struct samples small = { .count = 0 }, large = { .count = 0 },
-		ratio = { .count = 0 }, filled = { .count = 0 },
-		checked = { .count = 0 };
+		       ratio = { .count = 0 }, filled = { .count = 0 },
+		       checked = { .count = 0 };
 	double before;
 	int tasks;
 
@@ -154,25 +156,26 @@ main(int argc, char **argv)
 	snprintf(scale.large, sizeof(scale.large), "%s/large", argv[1]);
 	make_empty(scale.empty);
 	fill(scale.small, SMALL, USERS);
-	add(&small, (store_bytes(scale.small) - store_bytes(scale.empty)) /
-	    SMALL);
+	add(&small,
+	    (store_bytes(scale.small) - store_bytes(scale.empty)) / SMALL);
 	fill(scale.large, tasks / 2, USERS);
 	before = store_bytes(scale.large);
-	add(&filled, (tasks - tasks / 2) / fill(scale.large,
-	    tasks - tasks / 2, USERS));
-	add(&large, (store_bytes(scale.large) - before) /
-	    (tasks - tasks / 2));
+	add(&filled,
+	    (tasks - tasks / 2) / fill(scale.large, tasks - tasks / 2, USERS));
+	add(&large, (store_bytes(scale.large) - before) / (tasks - tasks / 2));
 	add(&ratio, large.at[0] / small.at[0]);
 	probe(&scale);
 	submit(&scale);
 	submit_lines(&scale, 1, "  by lines, a task, all of one user");
-	submit_lines(&scale, USERS, "  by lines, a task, of 1000 users in turns");
+	submit_lines(&scale, USERS,
+	    "  by lines, a task, of 1000 users in turns");
 	report(&(struct figure){ "bytes a task, the last half over the first "
-		"1000", "", 1, 0, &large, &small, &ratio, 1.1, false });
+				 "1000",
+	    "", 1, 0, &large, &small, &ratio, 1.1, false });
 	report(&(struct figure){ "  filling the last half", " tasks/s", 1, 0,
-		&filled, NULL, NULL, 0, false });
+	    &filled, NULL, NULL, 0, false });
 	add(&checked, run(check, "", 0));
 	report(&(struct figure){ "  agent-store check of all of them", " s", 1,
-		1, &checked, NULL, NULL, 0, false });
+	    1, &checked, NULL, NULL, 0, false });
 	return 0;
 }

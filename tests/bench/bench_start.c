@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * bench start TASK FOLDER FLOOR: how soon a worker works.
  *
@@ -84,7 +85,7 @@ first_request(struct start *start)
 {
 	const char *const floor[] = { start->floor, start->url, NULL };
 	struct samples workers = { .count = 0 }, floors = { .count = 0 },
-		ratios = { .count = 0 };
+		       ratios = { .count = 0 };
 	double begin, end, time;
 	pid_t pid;
 	int i, fd;
@@ -108,10 +109,10 @@ first_request(struct start *start)
 		add(&workers, end - begin);
 		add(&ratios, (end - begin) / time);
 	}
-	report(&(struct figure){ "worker, exec to first request", " ms", 1e3,
-		1, &workers, NULL, NULL, 15, false });
-	report(&(struct figure){ "  against a bare program with libcurl",
-		" ms", 1e3, 1, &workers, &floors, &ratios, 0, false });
+	report(&(struct figure){ "worker, exec to first request", " ms", 1e3, 1,
+	    &workers, NULL, NULL, 15, false });
+	report(&(struct figure){ "  against a bare program with libcurl", " ms",
+	    1e3, 1, &workers, &floors, &ratios, 0, false });
 }
 
 /* From kill -9 until inotify tells that the dead one's file is closed. */
@@ -176,7 +177,7 @@ takeover(struct start *start)
 		add(&times, end - begin);
 	}
 	report(&(struct figure){ "kill -9 to the next worker's request", " ms",
-		1e3, 1, &times, &floors, NULL, 300, false });
+	    1e3, 1, &times, &floors, NULL, 300, false });
 }
 
 /* A number of /proc/PID/status. */
@@ -215,7 +216,7 @@ static void
 memory(struct start *start)
 {
 	struct samples idle = { .count = 0 }, loaded = { .count = 0 },
-		each = { .count = 0 };
+		       each = { .count = 0 };
 	static int fds[MANY];
 	double end;
 	pid_t pid;
@@ -237,9 +238,9 @@ memory(struct start *start)
 		close(fds[i]);
 	add(&each, (loaded.at[0] - idle.at[0]) / (MANY - 1));
 	report(&(struct figure){ "worker's memory, 1000 tasks wait (one task)",
-		" MB", 1 / 1024.0, 1, &loaded, &idle, NULL, 0, false });
+	    " MB", 1 / 1024.0, 1, &loaded, &idle, NULL, 0, false });
 	report(&(struct figure){ "  a task more", " KB", 1, 1, &each, NULL,
-		NULL, 0, false });
+	    NULL, 0, false });
 }
 
 static void
@@ -260,7 +261,7 @@ idle(struct start *start)
 	add(&used, (processor_time(pid) - before) / IDLE_SECONDS);
 	finish(pid);
 	report(&(struct figure){ "idle worker, processor time a second", " us",
-		1e6, 0, &used, NULL, NULL, 1000, false });
+	    1e6, 0, &used, NULL, NULL, 1000, false });
 }
 
 int

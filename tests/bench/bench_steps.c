@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * bench steps TASK FOLDER COUNTER NAME ROUNDS: what a step costs, a model turn
  * and its calls. The services are those of the environment; NAME says in the
@@ -117,18 +118,18 @@ commits(struct steps *steps, const char *counter, int rounds)
 	snprintf(steps->label, sizeof(steps->label),
 	    "synced commits a step, one task, %s", steps->name);
 	report(&(struct figure){ steps->label, "", 1, 2, &one, NULL, NULL, 2,
-		false });
-	snprintf(steps->label, sizeof(steps->label),
-	    "  256 tasks, %s", steps->name);
+	    false });
+	snprintf(steps->label, sizeof(steps->label), "  256 tasks, %s",
+	    steps->name);
 	report(&(struct figure){ steps->label, "", 1, 3, &many, NULL, NULL, 0,
-		false });
+	    false });
 }
 
 static void
 rates(struct steps *steps, int rounds)
 {
 	struct samples one = { .count = 0 }, many = { .count = 0 },
-		ratios = { .count = 0 }, cost = { .count = 0 };
+		       ratios = { .count = 0 }, cost = { .count = 0 };
 	double rate_one, rate_many;
 	int i;
 
@@ -141,14 +142,13 @@ rates(struct steps *steps, int rounds)
 		add(&many, rate_many);
 		add(&ratios, rate_many / rate_one);
 	}
-	add(&cost, end_worker(steps) / STEPS /
-	    (1 + rounds * (1.0 + MANY)));
+	add(&cost, end_worker(steps) / STEPS / (1 + rounds * (1.0 + MANY)));
 	snprintf(steps->label, sizeof(steps->label),
 	    "steps, 256 tasks over one, %s", steps->name);
-	report(&(struct figure){ steps->label, "/s", 1, 0, &many, &one,
-		&ratios, 10, true });
-	report(&(struct figure){ "  worker's processor time a step", " us",
-		1e6, 0, &cost, NULL, NULL, 0, false });
+	report(&(struct figure){ steps->label, "/s", 1, 0, &many, &one, &ratios,
+	    10, true });
+	report(&(struct figure){ "  worker's processor time a step", " us", 1e6,
+	    0, &cost, NULL, NULL, 0, false });
 }
 
 int

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * bench submit TASK STORE FLOOR: agent-submit against the cost of a process
  * that does nothing and of a commit of the same bytes, and lines on its
@@ -60,8 +61,7 @@ floor_commit(struct floor *floor, char *text, size_t length)
 	name[0] = 't';
 	value.mv_data = row;
 	value.mv_size = sizeof(row);
-	if (mdb_put(txn, floor->table, &key, &value, 0) ||
-	    mdb_txn_commit(txn))
+	if (mdb_put(txn, floor->table, &key, &value, 0) || mdb_txn_commit(txn))
 		die("cannot commit to the floor");
 	return seconds() - start;
 }
@@ -72,8 +72,8 @@ single(const char *const *submit, char *task, size_t length,
 {
 	static const char *const nothing[] = { "/bin/true", NULL };
 	struct samples submits = { .count = 0 }, floors = { .count = 0 },
-		ratios = { .count = 0 }, trues = { .count = 0 },
-		commits = { .count = 0 };
+		       ratios = { .count = 0 }, trues = { .count = 0 },
+		       commits = { .count = 0 };
 	double one, process, commit;
 	int i;
 
@@ -90,18 +90,18 @@ single(const char *const *submit, char *task, size_t length,
 		add(&ratios, one / (process + commit));
 	}
 	report(&(struct figure){ "a process that does nothing", " ms", 1e3, 2,
-		&trues, NULL, NULL, 0, false });
+	    &trues, NULL, NULL, 0, false });
 	report(&(struct figure){ "a synced commit of the task's bytes", " ms",
-		1e3, 2, &commits, NULL, NULL, 0, false });
+	    1e3, 2, &commits, NULL, NULL, 0, false });
 	report(&(struct figure){ "agent-submit, a process each", " ms", 1e3, 2,
-		&submits, &floors, &ratios, 3, false });
+	    &submits, &floors, &ratios, 3, false });
 }
 
 static void
 rate(const char *const *submit, const char *task, size_t length)
 {
 	struct samples lines = { .count = 0 }, singles = { .count = 0 },
-		ratios = { .count = 0 };
+		       ratios = { .count = 0 };
 	char *many = malloc(length * LINES);
 	double rate_single, rate_lines, time;
 	int i, j;
@@ -121,7 +121,7 @@ rate(const char *const *submit, const char *task, size_t length)
 	}
 	free(many);
 	report(&(struct figure){ "agent-submit, lines, over a process each",
-		"/s", 1, 0, &lines, &singles, &ratios, 20, true });
+	    "/s", 1, 0, &lines, &singles, &ratios, 20, true });
 }
 
 int

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * The floor for a GET by CGI: what dash executes is the least program that
  * reads a task's row from LMDB and answers.
@@ -21,8 +22,8 @@ main(void)
 
 	for (path = path ? path : ""; *path && digits < 32; path++)
 		if (sscanf(path, "%1x", &digit) == 1) {
-			id[digits / 2] = (unsigned char)(
-			    id[digits / 2] << 4 | digit);
+			id[digits / 2] = (unsigned char)(id[digits / 2] << 4 |
+			    digit);
 			digits++;
 		}
 	if (!store || mdb_env_create(&env) || mdb_env_set_maxdbs(env, 16) ||

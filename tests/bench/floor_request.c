@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * floor-request URL: the least that a program with libcurl does before its
  * first request is out. A program of its own, because loading libcurl is what

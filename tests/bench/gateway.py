@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
 """The gateway beside workers that run 64 tasks, hang, or are not there.
 
 gateway.py FOLDER: two gateways under the real web server, one whose store has no

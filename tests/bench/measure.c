@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * The table's columns are as wide as scripts/bench's heading. Every number is
  * a median, with the least and the greatest sample behind it.
@@ -112,13 +113,16 @@ report(const struct figure *figure)
 	if (figure->ratio)
 		describe(figure->ratio, 1, 2, "", ratio, sizeof(ratio));
 	if (figure->target > 0) {
-		judged = figure->ratio ? median(figure->ratio) :
-		    median(figure->measured) * figure->scale;
+		judged = figure->ratio
+		    ? median(figure->ratio)
+		    : median(figure->measured) * figure->scale;
 		snprintf(target, sizeof(target), "%s %g%s",
 		    figure->at_least ? ">=" : "<=", figure->target,
 		    figure->ratio ? "" : figure->unit);
-		verdict = (figure->at_least ? judged >= figure->target :
-		    judged <= figure->target) ? "met" : "missed";
+		verdict = (figure->at_least ? judged >= figure->target
+					    : judged <= figure->target)
+		    ? "met"
+		    : "missed";
 	}
 	printf("%-48s %-26s %-26s %-20s %-10s %s\n", figure->name, measured,
 	    floor, ratio, target, verdict);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * measure: what the programs of scripts/bench share: a clock, samples,
  * processes, and the lines of the table. They are measuring tools and no part
@@ -15,8 +16,7 @@ double
 seconds(void);
 
 void
-die(const char *format, ...)
-    __attribute__((noreturn, format(printf, 1, 2)));
+die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 struct samples {
 	double at[512];
@@ -73,13 +73,14 @@ double
 file_bytes(const char *path);
 
 struct figure {
-	const char *name, *unit; /* of measured and floor */
-	double scale;            /* from a sample to the unit */
-	int decimals;            /* of measured and floor */
+	const char *name, *unit;                /* of measured and floor */
+	double scale;                           /* from a sample to the unit */
+	int decimals;                           /* of measured and floor */
 	const struct samples *measured, *floor; /* floor: NULL for none */
-	const struct samples *ratio; /* judged when there is one, else measured */
-	double target;           /* in the unit; 0: told and not judged */
-	bool at_least;           /* the target is the least, not the most */
+	const struct samples
+	    *ratio;    /* judged when there is one, else measured */
+	double target; /* in the unit; 0: told and not judged */
+	bool at_least; /* the target is the least, not the most */
 };
 
 /* Prints the line of a figure. */

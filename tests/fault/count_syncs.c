@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * Counts the calls that put data on the disk: fdatasync, fsync and msync add
  * one each to the first eight bytes of the file COUNT_FILE, which the reader
@@ -33,8 +34,8 @@ start(void)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0 || ftruncate(fd, sizeof(*count)) < 0)
 		_exit(111);
-	map = mmap(NULL, sizeof(*count), PROT_READ | PROT_WRITE, MAP_SHARED,
-	    fd, 0);
+	map = mmap(NULL, sizeof(*count), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+	    0);
 	if (map == MAP_FAILED)
 		_exit(111);
 	close(fd);

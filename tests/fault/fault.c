@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * Lets the process die, or one call fail, at a chosen call of a function:
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * Any bytes as a journal: what is refused is refused with a reason, what is
  * taken can be planned, looked at and gone on with. tests/data/journals is
@@ -29,8 +30,8 @@ is_refusal(const struct fail *fail)
 {
 	return fail->kind == FAIL_NEVER &&
 	    (strcmp(fail->type, "invalid_journal") == 0 ||
-	    strcmp(fail->type, "invalid_event") == 0 ||
-	    strcmp(fail->type, "unknown_event") == 0);
+		strcmp(fail->type, "invalid_event") == 0 ||
+		strcmp(fail->type, "unknown_event") == 0);
 }
 
 static void

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Lets a loopback server be reached from elsewhere.
 
 usage: forward.py HOST:PORT TARGET-HOST:PORT

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # The gateway as clients see it that people write: Python's httpx and node's fetch,
 # each from a task to its end, streams and long polls included; and its metrics as
 # the official parser reads them. httpx and prometheus-client come from PyPI:

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # Schemathesis, with all its checks, over every route of the gateway under its real
 # web server: what openapi.json says is what the gateway does, for requests that fit
 # and requests that do not. It comes from PyPI: SCHEMATHESIS_VENV, or a virtual

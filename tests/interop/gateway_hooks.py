@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """What gateway-openapi.t tells schemathesis that a schema cannot say."""
 import schemathesis
 

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # The images are built once more, with nothing kept of the build before: not a byte
 # differs. Takes minutes, so only with LONG=1.
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # The images in containers, as a careful cluster starts them: what is in them,
 # what a process in them may do, how they end, and that a task is worked off in
 # them whatever happens to a container. The images are built beforehand by

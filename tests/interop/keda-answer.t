@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # The exporter's answers, read as KEDA's metrics-api scaler reads them: with Go's
 # client, its parser and its rules (keda-answer). What KEDA takes for a number must
 # be one, and what is not known must not be taken for one.

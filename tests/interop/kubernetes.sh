@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # The whole system in pods: a real control plane, kubelet, containerd and runc,
 # KEDA's operator, the images of scripts/images and the manifests of
 # k8s-manifests. Minutes, root, by hand or nightly: make interop-k8s.

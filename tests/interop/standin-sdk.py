@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The official SDKs of both services against agent-standin.
 
 Prints TAP. Needs ANTHROPIC_BASE_URL, ANTHROPIC_API_KEY, COMPOSIO_BASE_URL and

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # agent-standin as the official Python SDKs see it. They come from PyPI, into a
 # virtual environment: SDK_VENV, or one that is made in the build folder.
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Compares temporal.proto, field by field, with the official descriptors.
 
 usage: temporal-fields.py temporal.proto     (needs PyPI temporalio and protoc)

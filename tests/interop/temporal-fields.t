@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # The numbers and types in temporal.proto are those of Temporal's own
 # descriptors, which come with PyPI's temporalio, into a virtual environment:
 # TEMPORAL_VENV, or one that is made in the build folder.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """What Temporal's Python SDK makes of tasks: TEMPORAL is the server's address,
 ID a task that was submitted. Prints TAP."""
 import asyncio

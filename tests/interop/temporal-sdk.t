@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # A task as Temporal's official Python SDK sees it: it starts one, signals it,
 # awaits it, has one as the child of a workflow of its own, and reads what is in
 # the histories. The SDK comes from PyPI, into a virtual environment:

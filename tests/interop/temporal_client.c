@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * temporal_client: against a real server, whose HOST:PORT is AGENT_TEMPORAL.
  *
@@ -44,7 +45,8 @@ open_temporal(const char *namespace, int64_t age_ms, int64_t patience_ms)
 	char *target = mem_print("temporal://%s/%s", getenv("AGENT_TEMPORAL"),
 	    namespace);
 	struct temporal_options options = { .target = target,
-		.timeout_ms = 4000, .age_ms = age_ms,
+		.timeout_ms = 4000,
+		.age_ms = age_ms,
 		.patience_ms = patience_ms };
 	struct temporal *opened = NULL;
 
@@ -113,8 +115,7 @@ test_server(void **state)
 	temporal_answer_release(&answer);
 
 	other = open_temporal("no-such", 0, 0);
-	assert_int_equal(temporal_describe_namespace(other, &answer, &fail),
-	    0);
+	assert_int_equal(temporal_describe_namespace(other, &answer, &fail), 0);
 	assert_int_equal(temporal_wait(other, &answer, &fail), -1);
 	print_message("# %s\n", fail.message);
 	assert_string_equal(fail.type, "no_namespace");
@@ -127,13 +128,19 @@ test_server(void **state)
 static void
 test_start(void **state)
 {
-	const struct temporal_field memo[] = {
-		{ "title", { "\"one\"", 5 } }, { "n", { "7", 1 } } };
-	struct temporal_start start = { .id = "start-1", .type = "agent.task",
-		.queue = queue, .input = span("{\"a\":1}"), .memo = memo,
-		.memo_count = 2, .summary = "a \"task\"",
-		.request_id = "first", .reuse = TEMPORAL_REUSE_NEVER,
-		.conflict = TEMPORAL_CONFLICT_FAIL, .priority = 2 };
+	const struct temporal_field memo[] = { { "title", { "\"one\"", 5 } },
+		{ "n", { "7", 1 } } };
+	struct temporal_start start = { .id = "start-1",
+		.type = "agent.task",
+		.queue = queue,
+		.input = span("{\"a\":1}"),
+		.memo = memo,
+		.memo_count = 2,
+		.summary = "a \"task\"",
+		.request_id = "first",
+		.reuse = TEMPORAL_REUSE_NEVER,
+		.conflict = TEMPORAL_CONFLICT_FAIL,
+		.priority = 2 };
 	struct temporal_answer answer = { 0 };
 	Api__StartWorkflowExecutionResponse *started;
 	Api__DescribeWorkflowExecutionResponse *described;
@@ -164,7 +171,8 @@ test_start(void **state)
 	assert_string_equal(started->run_id, run);
 
 	described = good(temporal_describe(temporal, "start-1", NULL, &answer,
-	    &fail), &answer);
+			     &fail),
+	    &answer);
 	assert_int_equal(described->workflow_execution_info->status, 1);
 	assert_true(temporal_memo(described->workflow_execution_info->memo,
 	    "title", &json));
@@ -172,17 +180,20 @@ test_start(void **state)
 	assert_false(temporal_memo(described->workflow_execution_info->memo,
 	    "none", &json));
 	assert_true(llabs(temporal_time(
-	    described->workflow_execution_info->start_time) -
-	    clock_wall()) < 60000);
+			      described->workflow_execution_info->start_time) -
+			clock_wall()) < 60000);
 	good(temporal_cancel(temporal, "start-1", NULL, "enough", &answer,
-	    &fail), &answer);
+		 &fail),
+	    &answer);
 	good(temporal_terminate(temporal, "start-1", run, "enough", &answer,
-	    &fail), &answer);
+		 &fail),
+	    &answer);
 	bad(temporal_signal(temporal, "start-1", NULL, "s", span("1"), &answer,
-	    &fail), &answer, FAIL_NO, "not_found");
+		&fail),
+	    &answer, FAIL_NO, "not_found");
 	start.conflict = TEMPORAL_CONFLICT_FAIL;
-	bad(temporal_start(temporal, &start, &answer, &fail), &answer,
-	    FAIL_NO, "already_exists");
+	bad(temporal_start(temporal, &start, &answer, &fail), &answer, FAIL_NO,
+	    "already_exists");
 	bad(temporal_describe(temporal, "no-such", NULL, &answer, &fail),
 	    &answer, FAIL_NO, "not_found");
 }
@@ -192,7 +203,8 @@ static void
 test_too_large(void **state)
 {
 	char *text = mem_alloc(5u << 20);
-	struct temporal_start start = { .id = "large", .type = "agent.task",
+	struct temporal_start start = { .id = "large",
+		.type = "agent.task",
 		.queue = queue };
 	struct temporal_answer answer = { 0 };
 
@@ -204,10 +216,10 @@ test_too_large(void **state)
 	start.input = (struct span){ text, TEMPORAL_BLOB_MAX };
 	good(temporal_start(temporal, &start, &answer, &fail), &answer);
 	bad(temporal_signal(temporal, "large", NULL, "s",
-	    (struct span){ text, 5u << 20 }, &answer, &fail), &answer,
-	    FAIL_NEVER, "too_large");
+		(struct span){ text, 5u << 20 }, &answer, &fail),
+	    &answer, FAIL_NEVER, "too_large");
 	good(temporal_signal(temporal, "large", NULL, "s",
-	    (struct span){ text, TEMPORAL_BLOB_MAX }, &answer, &fail),
+		 (struct span){ text, TEMPORAL_BLOB_MAX }, &answer, &fail),
 	    &answer);
 	good(temporal_terminate(temporal, "large", NULL, "", &answer, &fail),
 	    &answer);
@@ -232,8 +244,10 @@ poll(enum temporal_method method, struct temporal_answer *answer)
 	workflow.namespace_ = activity.namespace_ = mem_string("default");
 	workflow.task_queue = activity.task_queue = &task_queue;
 	assert_int_equal(temporal_send(temporal, method,
-	    method == TEMPORAL_POLL_WORKFLOW ? &workflow.base
-	    : &activity.base, answer, &fail), 0);
+			     method == TEMPORAL_POLL_WORKFLOW ? &workflow.base
+							      : &activity.base,
+			     answer, &fail),
+	    0);
 	free(workflow.namespace_);
 }
 
@@ -247,8 +261,9 @@ complete(const ProtobufCBinaryData *token, Api__Command *command)
 	request.task_token = *token;
 	request.n_commands = command != NULL;
 	request.commands = &command;
-	good(temporal_send(temporal, TEMPORAL_WORKFLOW_COMPLETED,
-	    &request.base, &answer, &fail), &answer);
+	good(temporal_send(temporal, TEMPORAL_WORKFLOW_COMPLETED, &request.base,
+		 &answer, &fail),
+	    &answer);
 	temporal_answer_release(&answer);
 }
 
@@ -301,15 +316,18 @@ perform_activity(void)
 	beat.task_token = task->task_token;
 	beat.details = temporal_json(&room, span("{\"p\":1}"));
 	good(temporal_send(temporal, TEMPORAL_HEARTBEAT, &beat.base, &answer,
-	    &fail), &answer);
+		 &fail),
+	    &answer);
 	api__respond_activity_task_completed_request__init(&done);
 	done.task_token = task->task_token;
 	done.result = temporal_json(&room, span("\"ok\""));
 	good(temporal_send(temporal, TEMPORAL_ACTIVITY_COMPLETED, &done.base,
-	    &answer, &fail), &answer);
+		 &answer, &fail),
+	    &answer);
 	/* its answer may be lost: the second one tells that it is done */
 	bad(temporal_send(temporal, TEMPORAL_ACTIVITY_COMPLETED, &done.base,
-	    &answer, &fail), &answer, FAIL_NO, "not_found");
+		&answer, &fail),
+	    &answer, FAIL_NO, "not_found");
 	temporal_answer_release(&polled);
 }
 
@@ -341,7 +359,8 @@ read_history(const char *id)
 
 	do {
 		got = good(temporal_history(temporal, &page, &answers[pages],
-		    &fail), &answers[pages]);
+			       &fail),
+		    &answers[pages]);
 		for (i = 0; i < got->history->n_events; i++) {
 			assert_int_equal(got->history->events[i]->event_id,
 			    (int64_t)count + 1);
@@ -365,12 +384,15 @@ read_history(const char *id)
 static void
 test_steps(void **state)
 {
-	struct temporal_start start = { .id = "steps", .type = "agent.task",
-		.queue = queue, .input = span("{}") };
-	struct temporal_page page = { .id = "steps", .wait = true,
+	struct temporal_start start = { .id = "steps",
+		.type = "agent.task",
+		.queue = queue,
+		.input = span("{}") };
+	struct temporal_page page = { .id = "steps",
+		.wait = true,
 		.close_only = true };
 	struct temporal_answer answer = { 0 }, task = { 0 }, end = { 0 },
-		idle = { 0 }, previous;
+			       idle = { 0 }, previous;
 	Api__PollWorkflowTaskQueueResponse *polled;
 	Api__GetWorkflowExecutionHistoryResponse *closed;
 	Api__DescribeTaskQueueResponse *described;
@@ -399,8 +421,10 @@ test_steps(void **state)
 		temporal_answer_release(&previous);
 	}
 	assert_int_equal(closed->history->n_events, 1);
-	assert_true(temporal_value(closed->history->events[0]->
-	    workflow_execution_completed_event_attributes->result, 0, &json));
+	assert_true(temporal_value(
+	    closed->history->events[0]
+		->workflow_execution_completed_event_attributes->result,
+	    0, &json));
 	assert_memory_equal(json.at, "{\"done\":true}", 13);
 	read_history("steps");
 	/* a poll is called off by releasing its answer */
@@ -410,8 +434,8 @@ test_steps(void **state)
 	assert_non_null(described->stats);
 	assert_int_equal(described->stats->approximate_backlog_count, 0);
 	temporal_answer_release(&idle);
-	good(temporal_shutdown_worker(temporal, queue, "", "i", &answer,
-	    &fail), &answer);
+	good(temporal_shutdown_worker(temporal, queue, "", "i", &answer, &fail),
+	    &answer);
 	temporal_answer_release(&answer);
 	temporal_answer_release(&task);
 	temporal_answer_release(&end);
@@ -422,8 +446,10 @@ test_steps(void **state)
 static void
 test_list(void **state)
 {
-	struct temporal_start start = { .id = "it's odd", .queue = queue,
-		.type = "agent.list", .input = span("{}") };
+	struct temporal_start start = { .id = "it's odd",
+		.queue = queue,
+		.type = "agent.list",
+		.input = span("{}") };
 	struct temporal_answer answer = { 0 };
 	Api__CountWorkflowExecutionsResponse *counted = NULL;
 	Api__ListWorkflowExecutionsResponse *listed;
@@ -437,11 +463,13 @@ test_list(void **state)
 	do {
 		next_look();
 		counted = good(temporal_count(temporal, query.data, &answer,
-		    &fail), &answer);
+				   &fail),
+		    &answer);
 	} while (counted->count == 0 && clock_boot() < limit);
 	assert_int_equal(counted->count, 1);
 	listed = good(temporal_list(temporal, query.data, 10, NULL, &answer,
-	    &fail), &answer);
+			  &fail),
+	    &answer);
 	assert_int_equal(listed->n_executions, 1);
 	assert_string_equal(listed->executions[0]->execution->workflow_id,
 	    start.id);
@@ -457,9 +485,13 @@ static void
 test_schedules(void **state)
 {
 	struct temporal_schedule schedule = { .id = "nightly",
-		.cron = "0 3 * * *", .zone = "Europe/Berlin", .paused = true,
-		.action = { .id = "night", .type = "agent.task",
-			.queue = queue, .input = span("{}") } };
+		.cron = "0 3 * * *",
+		.zone = "Europe/Berlin",
+		.paused = true,
+		.action = { .id = "night",
+		    .type = "agent.task",
+		    .queue = queue,
+		    .input = span("{}") } };
 	struct temporal_answer answer = { 0 };
 	Api__DescribeScheduleResponse *described;
 	Api__ListSchedulesResponse *listed;
@@ -471,27 +503,34 @@ test_schedules(void **state)
 	bad(temporal_schedule_create(temporal, &schedule, &answer, &fail),
 	    &answer, FAIL_NO, "already_exists");
 	described = good(temporal_schedule_describe(temporal, "nightly",
-	    &answer, &fail), &answer);
+			     &answer, &fail),
+	    &answer);
 	assert_true(described->schedule->state->paused);
 	assert_true(described->info->n_future_action_times > 0);
-	good(temporal_schedule_patch(temporal, "nightly", TEMPORAL_RESUME,
-	    NULL, &answer, &fail), &answer);
+	good(temporal_schedule_patch(temporal, "nightly", TEMPORAL_RESUME, NULL,
+		 &answer, &fail),
+	    &answer);
 	good(temporal_schedule_patch(temporal, "nightly", TEMPORAL_TRIGGER,
-	    NULL, &answer, &fail), &answer);
+		 NULL, &answer, &fail),
+	    &answer);
 	do {
 		next_look();
-		described = good(temporal_schedule_describe(temporal,
-		    "nightly", &answer, &fail), &answer);
+		described = good(temporal_schedule_describe(temporal, "nightly",
+				     &answer, &fail),
+		    &answer);
 	} while ((described->info->action_count == 0 ||
-	    described->schedule->state->paused) && clock_boot() < limit);
+		     described->schedule->state->paused) &&
+	    clock_boot() < limit);
 	assert_int_equal(described->info->action_count, 1);
 	assert_false(described->schedule->state->paused);
 	good(temporal_schedule_patch(temporal, "nightly", TEMPORAL_PAUSE, "x",
-	    &answer, &fail), &answer);
+		 &answer, &fail),
+	    &answer);
 	do {
 		next_look();
 		listed = good(temporal_schedule_list(temporal, 10, NULL,
-		    &answer, &fail), &answer);
+				  &answer, &fail),
+		    &answer);
 	} while (listed->n_schedules == 0 && clock_boot() < limit);
 	assert_string_equal(listed->schedules[0]->schedule_id, "nightly");
 	good(temporal_schedule_delete(temporal, "nightly", &answer, &fail),
@@ -504,14 +543,16 @@ test_schedules(void **state)
 static void
 test_query_without_worker(void **state)
 {
-	struct temporal_start start = { .id = "query", .type = "agent.task",
+	struct temporal_start start = { .id = "query",
+		.type = "agent.task",
 		.queue = "nobody" };
 	struct temporal_answer answer = { 0 };
 
 	(void)state;
 	good(temporal_start(temporal, &start, &answer, &fail), &answer);
 	assert_int_equal(temporal_query(temporal, "query", NULL, "state",
-	    span("1"), &answer, &fail), 0);
+			     span("1"), &answer, &fail),
+	    0);
 	assert_int_equal(temporal_wait(temporal, &answer, &fail), -1);
 	print_message("# %s: %s\n", fail.type, fail.message);
 	assert_int_equal(fail.kind, FAIL_NOT_NOW);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * temporal_record ENGINE ID FILE [RUN]: keeps the history of a workflow as it comes
  * from the server (a GetWorkflowExecutionHistoryResponse), for

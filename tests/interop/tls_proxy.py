@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Puts TLS with HTTP/2 before a server, and asks clients for a certificate.
 
 usage: tls_proxy.py TARGET-HOST:PORT ADDRESS-FILE CERTIFICATE KEY CLIENT-CA

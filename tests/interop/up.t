@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # scripts/up: one command starts everything, the main job goes through, and one
 # Ctrl-C ends everything.
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)

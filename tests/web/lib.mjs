@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 /* What the tests of the web page share: TAP, processes, a browser, and looking
    again until something holds. tests/web.sh starts the gateway, and says in the
    environment where things are. */

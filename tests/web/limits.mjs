@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 /* What the page must bear: output that wants to be more than text, a thousand
    tasks, a phone, the dark; and what it may weigh. */
 

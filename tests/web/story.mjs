@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 /* The mail triage, from sign-in to result, while its worker is killed and none is
    there for a while; a connection that has expired; the gateway away and back;
    and two people who do not see each other. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * claude_api: the Messages API: POST /v1/messages and .../count_tokens, GET
  * /v1/models and .../{id}.
@@ -23,13 +24,11 @@ static const char *const beta_names[] = { "advanced-tool-use-2025-11-20",
 	"fine-grained-tool-streaming-2025-05-14", "inline-tools-2026-09-15",
 	"interleaved-thinking-2025-05-14", "mcp-client-2025-11-20",
 	"mcp-client-2026-09-15", "message-threads-2026-08-12",
-	"mid-conversation-tool-changes-2026-07-01",
-	"output-300k-2026-03-24", "pdfs-2024-09-25",
-	"prompt-caching-2024-07-31", "server-side-fallback-2026-07-01",
-	"structured-outputs-2025-11-13", "task-budgets-2026-03-13",
-	"thinking-binding-controls-2026-08-01",
-	"token-counting-2024-11-01", "token-efficient-tools-2025-02-19",
-	NULL };
+	"mid-conversation-tool-changes-2026-07-01", "output-300k-2026-03-24",
+	"pdfs-2024-09-25", "prompt-caching-2024-07-31",
+	"server-side-fallback-2026-07-01", "structured-outputs-2025-11-13",
+	"task-budgets-2026-03-13", "thinking-binding-controls-2026-08-01",
+	"token-counting-2024-11-01", "token-efficient-tools-2025-02-19", NULL };
 
 static const cJSON *
 member(const cJSON *object, const char *name)
@@ -84,8 +83,9 @@ put_error(struct request *request, struct reply *reply,
 	cJSON_AddStringToObject(part, "type", error->type);
 	cJSON_AddStringToObject(part, "message", error->message);
 	if (error->code != NULL)
-		cJSON_AddStringToObject(cJSON_AddObjectToObject(
-		    part, "details"), "error_code", error->code);
+		cJSON_AddStringToObject(cJSON_AddObjectToObject(part,
+					    "details"),
+		    "error_code", error->code);
 	cJSON_AddStringToObject(body, "request_id", request->id);
 	reply->status = error->status;
 	put_json(reply, body);
@@ -107,8 +107,8 @@ put_headers(struct request *request, struct reply *reply)
 {
 	static const char *const names[] = { "requests", "tokens",
 		"input-tokens", "output-tokens" };
-	static const char *const limits[]
-	    = { "4000", "4800000", "4000000", "800000" };
+	static const char *const limits[] = { "4000", "4800000", "4000000",
+		"800000" };
 	char name[80], now[CLOCK_TEXT];
 	size_t i;
 
@@ -120,8 +120,8 @@ put_headers(struct request *request, struct reply *reply)
 		snprintf(name, sizeof(name), "anthropic-ratelimit-%s-limit",
 		    names[i]);
 		reply_header(reply, name, limits[i]);
-		snprintf(name, sizeof(name),
-		    "anthropic-ratelimit-%s-remaining", names[i]);
+		snprintf(name, sizeof(name), "anthropic-ratelimit-%s-remaining",
+		    names[i]);
 		reply_header(reply, name, limits[i]);
 		snprintf(name, sizeof(name), "anthropic-ratelimit-%s-reset",
 		    names[i]);
@@ -133,12 +133,14 @@ static bool
 known_key(const struct standin *standin, const char *key)
 {
 	const cJSON *keys = member(member(standin->script, "keys"),
-	    "anthropic"), *entry;
+			"anthropic"),
+		    *entry;
 
 	if (keys == NULL)
 		return *key != '\0';
-	cJSON_ArrayForEach(entry, keys)
-		if (cJSON_IsString(entry) && strcmp(entry->valuestring, key) == 0)
+	cJSON_ArrayForEach (entry, keys)
+		if (cJSON_IsString(entry) &&
+		    strcmp(entry->valuestring, key) == 0)
 			return true;
 	return false;
 }
@@ -155,8 +157,9 @@ check_key(const struct standin *standin, struct request *request,
 		why = "x-api-key or authorization header is required";
 	else if (key != NULL && bearer != NULL)
 		why = "x-api-key and authorization headers exclude each other";
-	else if (bearer != NULL && (strncasecmp(bearer, "bearer ", 7) != 0
-	        || !known_key(standin, bearer + 7)))
+	else if (bearer != NULL &&
+	    (strncasecmp(bearer, "bearer ", 7) != 0 ||
+		!known_key(standin, bearer + 7)))
 		why = "invalid bearer token";
 	else if (key != NULL && !known_key(standin, key))
 		why = "invalid x-api-key";
@@ -180,8 +183,10 @@ check_version(struct request *request, struct claude_rules *rules,
 	if (strcmp(version, "2026-10-21") == 0)
 		rules->strict = true;
 	else if (strcmp(version, "2023-06-01") != 0)
-		return claude_refuse(error, "anthropic-version: \"%.60s\" is "
-		    "not a valid version", version);
+		return claude_refuse(error,
+		    "anthropic-version: \"%.60s\" is "
+		    "not a valid version",
+		    version);
 	return 0;
 }
 
@@ -202,12 +207,15 @@ check_beta(const struct standin *standin, struct request *request,
 		known = size == 0;
 		for (i = 0; beta_names[i] != NULL && !known; i++)
 			known = strcmp(beta_names[i], name) == 0;
-		cJSON_ArrayForEach(entry, extra)
-			known = known || (cJSON_IsString(entry)
-			    && strcmp(entry->valuestring, name) == 0);
+		cJSON_ArrayForEach (entry, extra)
+			known = known ||
+			    (cJSON_IsString(entry) &&
+				strcmp(entry->valuestring, name) == 0);
 		if (!known)
-			return claude_refuse(error, "Unexpected value(s) `%s` "
-			    "for the `anthropic-beta` header.", name);
+			return claude_refuse(error,
+			    "Unexpected value(s) `%s` "
+			    "for the `anthropic-beta` header.",
+			    name);
 		if (strcmp(name, "thinking-binding-controls-2026-08-01") == 0)
 			rules->drop_block = true;
 	}
@@ -228,8 +236,8 @@ static cJSON *
 thinking_block(const cJSON *request, const struct claude_model *model,
     const struct prefix *prefix, const char *text)
 {
-	const char *display
-	    = json_string(member(request, "thinking"), "display");
+	const char *display = json_string(member(request, "thinking"),
+	    "display");
 	cJSON *block = cJSON_CreateObject();
 	char *signature;
 
@@ -254,22 +262,22 @@ finish_content(const cJSON *request, const struct claude_model *model,
 	const char *type;
 	bool served = false;
 
-	cJSON_ArrayForEach(block, answer->content) {
+	cJSON_ArrayForEach (block, answer->content) {
 		type = json_string(block, "type");
 		if (type == NULL)
 			cJSON_AddStringToObject(block, "type", "unknown");
 		else if (strcmp(type, "server_tool_use") == 0)
 			served = true;
-		else if (strcmp(type, "tool_use") == 0
-		    && member(block, "id") == NULL) {
+		else if (strcmp(type, "tool_use") == 0 &&
+		    member(block, "id") == NULL) {
 			prefix_call_id(prefix, index++, id);
 			cJSON_AddStringToObject(block, "id", id);
 			/* The API's order of members. */
-			input = cJSON_DetachItemFromObjectCaseSensitive(
-			    block, "name");
+			input = cJSON_DetachItemFromObjectCaseSensitive(block,
+			    "name");
 			cJSON_AddItemToObject(block, "name", input);
-			input = cJSON_DetachItemFromObjectCaseSensitive(
-			    block, "input");
+			input = cJSON_DetachItemFromObjectCaseSensitive(block,
+			    "input");
 			cJSON_AddItemToObject(block, "input", input);
 		}
 	}
@@ -286,8 +294,8 @@ finish_content(const cJSON *request, const struct claude_model *model,
 		cJSON_AddItemToArray(answer->content, block);
 	}
 	if (answer->thinking != NULL && thinks(request, model))
-		cJSON_InsertItemInArray(answer->content, 0, thinking_block(
-		    request, model, prefix, answer->thinking));
+		cJSON_InsertItemInArray(answer->content, 0,
+		    thinking_block(request, model, prefix, answer->thinking));
 }
 
 static int64_t
@@ -299,7 +307,7 @@ content_tokens(const cJSON *content, int64_t *ret_thinking)
 	char *json;
 
 	*ret_thinking = 0;
-	cJSON_ArrayForEach(block, content) {
+	cJSON_ArrayForEach (block, content) {
 		text = json_string(block, "text");
 		if (text == NULL)
 			text = json_string(block, "thinking");
@@ -326,12 +334,13 @@ usage_json(const struct prefix *prefix, const struct prompt_tokens *tokens,
 	int64_t output, thinking;
 
 	output = content_tokens(answer->content, &thinking);
-	cJSON_AddNumberToObject(usage, "input_tokens", (double)(tokens->input
-	    + TURN_TOKENS * (int64_t)(prefix->count - 1)));
-	cJSON_AddNumberToObject(
-	    usage, "cache_creation_input_tokens", (double)tokens->written);
-	cJSON_AddNumberToObject(
-	    usage, "cache_read_input_tokens", (double)tokens->read);
+	cJSON_AddNumberToObject(usage, "input_tokens",
+	    (double)(tokens->input +
+		TURN_TOKENS * (int64_t)(prefix->count - 1)));
+	cJSON_AddNumberToObject(usage, "cache_creation_input_tokens",
+	    (double)tokens->written);
+	cJSON_AddNumberToObject(usage, "cache_read_input_tokens",
+	    (double)tokens->read);
 	part = cJSON_AddObjectToObject(usage, "cache_creation");
 	cJSON_AddNumberToObject(part, "ephemeral_5m_input_tokens",
 	    prefix->hour ? 0 : (double)tokens->written);
@@ -343,10 +352,10 @@ usage_json(const struct prefix *prefix, const struct prompt_tokens *tokens,
 	cJSON_AddNullToObject(usage, "server_tool_use");
 	cJSON_AddStringToObject(usage, "service_tier", "standard");
 	cJSON_AddNullToObject(usage, "inference_geo");
-	cJSON_ArrayForEach(entry, answer->usage) {
+	cJSON_ArrayForEach (entry, answer->usage) {
 		cJSON_DeleteItemFromObjectCaseSensitive(usage, entry->string);
-		cJSON_AddItemToObject(
-		    usage, entry->string, cJSON_Duplicate(entry, true));
+		cJSON_AddItemToObject(usage, entry->string,
+		    cJSON_Duplicate(entry, true));
 	}
 	return usage;
 }
@@ -375,25 +384,26 @@ message_json(const struct request *request, const struct claude_model *model,
 	cJSON_AddNullToObject(message, "stop_sequence");
 	cJSON_AddItemToObject(message, "stop_details",
 	    answer->details == NULL ? cJSON_CreateNull()
-	        : cJSON_Duplicate(answer->details, true));
+				    : cJSON_Duplicate(answer->details, true));
 	cJSON_AddNullToObject(message, "container");
 	cJSON_AddItemToObject(message, "usage", usage);
 	return message;
 }
 
 static void
-answer_turn(struct standin *standin, struct request *request,
-    const cJSON *body, const struct claude_model *model,
-    const struct prefix *prefix, struct reply *reply)
+answer_turn(struct standin *standin, struct request *request, const cJSON *body,
+    const struct claude_model *model, const struct prefix *prefix,
+    struct reply *reply)
 {
 	struct prompt_tokens tokens;
-	struct model_reply answer = { .stop = "max_tokens", .delay_ms = -1,
-		.drip_ms = -1, .rule = "pre-warm" };
+	struct model_reply answer = { .stop = "max_tokens",
+		.delay_ms = -1,
+		.drip_ms = -1,
+		.rule = "pre-warm" };
 	int64_t most, before;
 	cJSON *message;
 
-	prompt_cache_use(
-	    standin->cache, prefix, model->cache_least, &tokens);
+	prompt_cache_use(standin->cache, prefix, model->cache_least, &tokens);
 	if (json_integer(body, "max_tokens", &most) && most == 0)
 		answer.content = cJSON_CreateArray();
 	else
@@ -409,8 +419,8 @@ answer_turn(struct standin *standin, struct request *request,
 	script_latency(standin->script, NULL, &before, &reply->delay_ms);
 	if (answer.delay_ms >= 0)
 		reply->delay_ms = answer.delay_ms;
-	reply->drip_ms
-	    = answer.drip_ms >= 0 ? answer.drip_ms : standin->drip_ms;
+	reply->drip_ms = answer.drip_ms >= 0 ? answer.drip_ms
+					     : standin->drip_ms;
 	log_line("debug", "claude.turn", "request", request->id, "rule",
 	    answer.rule, "stop", answer.stop, NULL);
 	model_reply_release(&answer);
@@ -430,19 +440,23 @@ answer_messages(struct standin *standin, struct request *request,
 	body = json_parse(request->body.data ? request->body.data : "",
 	    request->body.length, &json_limits_upstream, &fail);
 	if (body == NULL) {
-		claude_refuse(&error, "The request body is not valid JSON: "
-		    "%.600s", fail.message);
+		claude_refuse(&error,
+		    "The request body is not valid JSON: "
+		    "%.600s",
+		    fail.message);
 		put_error(request, reply, &error);
 		return;
 	}
-	if (claude_check_request(body, rules, &model, &error) < 0
-	    || claude_check_messages(body, rules, model, &error) < 0)
+	if (claude_check_request(body, rules, &model, &error) < 0 ||
+	    claude_check_messages(body, rules, model, &error) < 0)
 		goto refused;
 	prefix_read(body, &prefix);
 	tokens = prefix_tokens(prefix.entries[prefix.count - 1].bytes);
 	if (tokens > model->context) {
-		claude_refuse(&error, "prompt is too long: %lld tokens > %lld "
-		    "maximum", (long long)tokens, (long long)model->context);
+		claude_refuse(&error,
+		    "prompt is too long: %lld tokens > %lld "
+		    "maximum",
+		    (long long)tokens, (long long)model->context);
 		goto refused;
 	}
 	if (claude_check_thinking(body, rules, model, &prefix, &error) < 0)
@@ -513,9 +527,9 @@ claude_answer(struct standin *standin, struct request *request,
 		    "Request exceeds the maximum size");
 		return;
 	}
-	if (check_key(standin, request, &error) < 0
-	    || check_version(request, &rules, &error) < 0
-	    || check_beta(standin, request, &rules, &error) < 0) {
+	if (check_key(standin, request, &error) < 0 ||
+	    check_version(request, &rules, &error) < 0 ||
+	    check_beta(standin, request, &rules, &error) < 0) {
 		put_error(request, reply, &error);
 		return;
 	}

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * claude_check: the members of a request, except its messages
  * (claude_messages.c). The texts of the errors are near those of the API;
@@ -55,22 +56,24 @@ check_names(const cJSON *request, const struct claude_rules *rules,
 		"metadata", "model", "output_config", "service_tier", "speed",
 		"stop_sequences", "stream", "system", "temperature", "thinking",
 		"thread", "tool_choice", "tools", "top_k", "top_p", NULL };
-	static const char *const sampling[]
-	    = { "temperature", "top_k", "top_p", NULL };
+	static const char *const sampling[] = { "temperature", "top_k", "top_p",
+		NULL };
 	const cJSON *entry;
 
-	cJSON_ArrayForEach(entry, request) {
+	cJSON_ArrayForEach (entry, request) {
 		if (!one_of(entry->string, known))
 			return claude_refuse(error,
 			    "%s: Extra inputs are not permitted",
 			    entry->string);
 		if (rules->strict && one_of(entry->string, sampling))
-			return claude_refuse(error, "%s: sampling parameters "
+			return claude_refuse(error,
+			    "%s: sampling parameters "
 			    "are not supported on this API version",
 			    entry->string);
 	}
 	if (member(request, "thread") != NULL) {
-		claude_refuse(error, "thread: message threads are not "
+		claude_refuse(error,
+		    "thread: message threads are not "
 		    "supported for this request; send the full history");
 		error->code = "thread_unsupported_request";
 		return -1;
@@ -86,18 +89,22 @@ check_limits(const cJSON *request, const struct claude_rules *rules,
 	int64_t most;
 
 	if (rules->counting)
-		return value == NULL ? 0 : claude_refuse(error,
-		    "max_tokens: Extra inputs are not permitted");
+		return value == NULL
+		    ? 0
+		    : claude_refuse(error,
+			  "max_tokens: Extra inputs are not permitted");
 	if (value == NULL)
 		return claude_refuse(error, "max_tokens: Field required");
 	if (!json_integer(request, "max_tokens", &most))
 		return claude_refuse(error,
 		    "max_tokens: Input should be a valid integer");
 	if (most < 0 || (most == 0 && json_true(request, "stream")))
-		return claude_refuse(error, "max_tokens: Input should be "
+		return claude_refuse(error,
+		    "max_tokens: Input should be "
 		    "greater than or equal to 1");
 	if (most > model->output)
-		return claude_refuse(error, "max_tokens: %lld > %lld, which is "
+		return claude_refuse(error,
+		    "max_tokens: %lld > %lld, which is "
 		    "the maximum allowed number of output tokens for %s",
 		    (long long)most, (long long)model->output, model->id);
 	value = member(request, "stream");
@@ -111,10 +118,10 @@ static int
 check_thinking(const cJSON *request, const struct claude_model *model,
     struct claude_error *error)
 {
-	static const char *const types[]
-	    = { "adaptive", "between_tools", "disabled", "enabled", NULL };
-	static const char *const displays[]
-	    = { "omitted", "summarized", "updates", NULL };
+	static const char *const types[] = { "adaptive", "between_tools",
+		"disabled", "enabled", NULL };
+	static const char *const displays[] = { "omitted", "summarized",
+		"updates", NULL };
 	const cJSON *thinking = member(request, "thinking");
 	const char *type, *display;
 	int64_t budget, most;
@@ -123,33 +130,43 @@ check_thinking(const cJSON *request, const struct claude_model *model,
 		return 0;
 	type = json_string(thinking, "type");
 	if (!one_of(type, types))
-		return claude_refuse(error, "thinking.type: Input should be "
+		return claude_refuse(error,
+		    "thinking.type: Input should be "
 		    "'adaptive', 'enabled', 'disabled' or 'between_tools'");
-	if ((strcmp(type, "enabled") == 0 && !model->enabled)
-	    || (strcmp(type, "adaptive") == 0 && !model->adaptive)
-	    || (strcmp(type, "disabled") == 0 && !model->disabled)
-	    || (strcmp(type, "between_tools") == 0 && !model->between_tools))
-		return claude_refuse(error, "\"thinking.type.%s\" is not "
-		    "supported for this model.%s", type,
-		    model->adaptive ? " Use \"thinking.type.adaptive\" and "
-		    "\"output_config.effort\" to control thinking behavior."
-		    : "");
+	if ((strcmp(type, "enabled") == 0 && !model->enabled) ||
+	    (strcmp(type, "adaptive") == 0 && !model->adaptive) ||
+	    (strcmp(type, "disabled") == 0 && !model->disabled) ||
+	    (strcmp(type, "between_tools") == 0 && !model->between_tools))
+		return claude_refuse(error,
+		    "\"thinking.type.%s\" is not "
+		    "supported for this model.%s",
+		    type,
+		    model->adaptive
+			? " Use \"thinking.type.adaptive\" and "
+			  "\"output_config.effort\" to control thinking behavior."
+			: "");
 	display = json_string(thinking, "display");
 	if (member(thinking, "display") != NULL && !one_of(display, displays))
-		return claude_refuse(error, "thinking.display: Input should "
+		return claude_refuse(error,
+		    "thinking.display: Input should "
 		    "be 'summarized' or 'omitted'");
 	if (strcmp(type, "enabled") != 0)
-		return member(thinking, "budget_tokens") == NULL ? 0
-		    : claude_refuse(error, "thinking.%s.budget_tokens: Extra "
-		      "inputs are not permitted", type);
+		return member(thinking, "budget_tokens") == NULL
+		    ? 0
+		    : claude_refuse(error,
+			  "thinking.%s.budget_tokens: Extra "
+			  "inputs are not permitted",
+			  type);
 	if (!json_integer(thinking, "budget_tokens", &budget))
 		return claude_refuse(error,
 		    "thinking.enabled.budget_tokens: Field required");
 	if (budget < 1024)
-		return claude_refuse(error, "thinking.enabled.budget_tokens: "
+		return claude_refuse(error,
+		    "thinking.enabled.budget_tokens: "
 		    "Input should be greater than or equal to 1024");
 	if (json_integer(request, "max_tokens", &most) && budget >= most)
-		return claude_refuse(error, "`max_tokens` must be greater than "
+		return claude_refuse(error,
+		    "`max_tokens` must be greater than "
 		    "`thinking.budget_tokens`");
 	return 0;
 }
@@ -158,10 +175,10 @@ static int
 check_output(const cJSON *request, const struct claude_model *model,
     struct claude_error *error)
 {
-	static const char *const levels[]
-	    = { "high", "low", "max", "medium", "xhigh", NULL };
-	static const char *const known[]
-	    = { "effort", "format", "task_budget", NULL };
+	static const char *const levels[] = { "high", "low", "max", "medium",
+		"xhigh", NULL };
+	static const char *const known[] = { "effort", "format", "task_budget",
+		NULL };
 	const cJSON *output = member(request, "output_config"), *entry;
 	const char *thinking;
 
@@ -170,26 +187,30 @@ check_output(const cJSON *request, const struct claude_model *model,
 	if (!cJSON_IsObject(output))
 		return claude_refuse(error,
 		    "output_config: Input should be a valid dictionary");
-	cJSON_ArrayForEach(entry, output)
+	cJSON_ArrayForEach (entry, output)
 		if (!one_of(entry->string, known))
-			return claude_refuse(error, "output_config.%s: Extra "
-			    "inputs are not permitted", entry->string);
+			return claude_refuse(error,
+			    "output_config.%s: Extra "
+			    "inputs are not permitted",
+			    entry->string);
 	entry = member(output, "effort");
 	if (entry == NULL)
 		return 0;
 	if (!one_of(json_string(output, "effort"), levels))
-		return claude_refuse(error, "output_config.effort: Input "
+		return claude_refuse(error,
+		    "output_config.effort: Input "
 		    "should be 'low', 'medium', 'high', 'xhigh' or 'max'");
 	if (!model->effort)
 		return claude_refuse(error,
 		    "This model does not support the effort parameter.");
 	thinking = json_string(member(request, "thinking"), "type");
-	if (thinking != NULL && model->binds
-	    && (strcmp(thinking, "disabled") == 0
-	        || strcmp(thinking, "between_tools") == 0)
-	    && (strcmp(entry->valuestring, "max") == 0
-	        || strcmp(entry->valuestring, "xhigh") == 0))
-		return claude_refuse(error, "output_config.effort: with "
+	if (thinking != NULL && model->binds &&
+	    (strcmp(thinking, "disabled") == 0 ||
+		strcmp(thinking, "between_tools") == 0) &&
+	    (strcmp(entry->valuestring, "max") == 0 ||
+		strcmp(entry->valuestring, "xhigh") == 0))
+		return claude_refuse(error,
+		    "output_config.effort: with "
 		    "thinking off, effort must be 'high' or lower");
 	return 0;
 }
@@ -202,25 +223,27 @@ check_schema_keys(const cJSON *schema, size_t tool, int depth,
 	size_t length;
 
 	if (depth > SCHEMA_DEPTH)
-		return claude_refuse(error, "tools.%zu.custom.input_schema: "
-		    "the schema is nested too deeply", tool);
+		return claude_refuse(error,
+		    "tools.%zu.custom.input_schema: "
+		    "the schema is nested too deeply",
+		    tool);
 	properties = cJSON_IsObject(schema) ? member(schema, "properties")
-	    : NULL;
+					    : NULL;
 	if (cJSON_IsObject(properties)) {
-		cJSON_ArrayForEach(child, properties) {
+		cJSON_ArrayForEach (child, properties) {
 			length = strlen(child->string);
-			if (length == 0 || length > KEY_MOST
-			    || strspn(child->string, NAME_LETTERS ".")
-			        != length)
+			if (length == 0 || length > KEY_MOST ||
+			    strspn(child->string, NAME_LETTERS ".") != length)
 				return claude_refuse(error,
 				    "tools.%zu.custom.input_schema.properties: "
 				    "Property keys should match pattern "
-				    "'^[a-zA-Z0-9_.-]{1,64}$'", tool);
+				    "'^[a-zA-Z0-9_.-]{1,64}$'",
+				    tool);
 		}
 	}
-	cJSON_ArrayForEach(child, schema)
-		if ((cJSON_IsObject(child) || cJSON_IsArray(child))
-		    && check_schema_keys(child, tool, depth + 1, error) < 0)
+	cJSON_ArrayForEach (child, schema)
+		if ((cJSON_IsObject(child) || cJSON_IsArray(child)) &&
+		    check_schema_keys(child, tool, depth + 1, error) < 0)
 			return -1;
 	return 0;
 }
@@ -239,11 +262,15 @@ check_tool(const cJSON *tool, size_t index, const cJSON *names,
 		    "tools.%zu.custom.name: Field required", index);
 	length = strlen(name);
 	if (length > NAME_MOST)
-		return claude_refuse(error, "tools.%zu.custom.name: String "
-		    "should have at most 128 characters", index);
+		return claude_refuse(error,
+		    "tools.%zu.custom.name: String "
+		    "should have at most 128 characters",
+		    index);
 	if (length == 0 || strspn(name, NAME_LETTERS) != length)
-		return claude_refuse(error, "tools.%zu.custom.name: String "
-		    "should match pattern '^[a-zA-Z0-9_-]{1,128}$'", index);
+		return claude_refuse(error,
+		    "tools.%zu.custom.name: String "
+		    "should match pattern '^[a-zA-Z0-9_-]{1,128}$'",
+		    index);
 	if (member(names, name) != NULL)
 		return claude_refuse(error,
 		    "tools: Tool names must be unique.");
@@ -251,17 +278,22 @@ check_tool(const cJSON *tool, size_t index, const cJSON *names,
 		return 0;
 	if (!cJSON_IsObject(schema))
 		return claude_refuse(error, "tools.%zu.custom.input_schema: %s",
-		    index, schema == NULL ? "Field required"
-		        : "Input should be a valid dictionary");
+		    index,
+		    schema == NULL ? "Field required"
+				   : "Input should be a valid dictionary");
 	type = json_string(schema, "type");
 	if (type == NULL || strcmp(type, "object") != 0)
-		return claude_refuse(error, "tools.%zu.custom.input_schema."
-		    "type: Input should be 'object'", index);
-	if (json_true(tool, "strict")
-	    && !cJSON_IsFalse(member(schema, "additionalProperties")))
-		return claude_refuse(error, "tools.%zu.custom: For 'object' "
+		return claude_refuse(error,
+		    "tools.%zu.custom.input_schema."
+		    "type: Input should be 'object'",
+		    index);
+	if (json_true(tool, "strict") &&
+	    !cJSON_IsFalse(member(schema, "additionalProperties")))
+		return claude_refuse(error,
+		    "tools.%zu.custom: For 'object' "
 		    "type, 'additionalProperties' must be explicitly set to "
-		    "false", index);
+		    "false",
+		    index);
 	return check_schema_keys(schema, index, 0, error);
 }
 
@@ -280,7 +312,7 @@ check_tools(const cJSON *request, struct claude_error *error)
 		return claude_refuse(error,
 		    "tools: Input should be a valid list");
 	names = cJSON_CreateObject();
-	cJSON_ArrayForEach(tool, tools) {
+	cJSON_ArrayForEach (tool, tools) {
 		snprintf(where, sizeof(where), "tools.%zu", index);
 		result = check_tool(tool, index, names, error);
 		if (result == 0)
@@ -298,8 +330,8 @@ static int
 check_tool_choice(const cJSON *request, const struct claude_model *model,
     struct claude_error *error)
 {
-	static const char *const types[]
-	    = { "any", "auto", "none", "tool", NULL };
+	static const char *const types[] = { "any", "auto", "none", "tool",
+		NULL };
 	const cJSON *choice = member(request, "tool_choice"), *tool;
 	const char *type, *name;
 
@@ -307,25 +339,31 @@ check_tool_choice(const cJSON *request, const struct claude_model *model,
 		return 0;
 	type = json_string(choice, "type");
 	if (!one_of(type, types))
-		return claude_refuse(error, "tool_choice.type: Input should "
+		return claude_refuse(error,
+		    "tool_choice.type: Input should "
 		    "be 'auto', 'any', 'tool' or 'none'");
 	if (cJSON_GetArraySize(member(request, "tools")) == 0)
-		return claude_refuse(error, "tool_choice: tool_choice may only "
+		return claude_refuse(error,
+		    "tool_choice: tool_choice may only "
 		    "be specified while providing tools");
 	if (strcmp(type, "any") != 0 && strcmp(type, "tool") != 0)
 		return 0;
 	if (!model->forced)
-		return claude_refuse(error, "tool_choice: type '%s' is not "
-		    "supported for this model; use 'auto'", type);
+		return claude_refuse(error,
+		    "tool_choice: type '%s' is not "
+		    "supported for this model; use 'auto'",
+		    type);
 	name = json_string(choice, "name");
 	if (strcmp(type, "tool") != 0)
 		return 0;
-	cJSON_ArrayForEach(tool, member(request, "tools"))
-		if (name != NULL && json_string(tool, "name") != NULL
-		    && strcmp(name, json_string(tool, "name")) == 0)
+	cJSON_ArrayForEach (tool, member(request, "tools"))
+		if (name != NULL && json_string(tool, "name") != NULL &&
+		    strcmp(name, json_string(tool, "name")) == 0)
 			return 0;
-	return claude_refuse(error, "tool_choice: Tool '%s' not found in "
-	    "provided tools", name ? name : "");
+	return claude_refuse(error,
+	    "tool_choice: Tool '%s' not found in "
+	    "provided tools",
+	    name ? name : "");
 }
 
 int
@@ -339,21 +377,29 @@ claude_check_marker(const cJSON *object, const char *where,
 		return 0;
 	type = json_string(marker, "type");
 	if (type == NULL || strcmp(type, "ephemeral") != 0)
-		return claude_refuse(error, "%s.cache_control.type: Input "
-		    "should be 'ephemeral'", where);
+		return claude_refuse(error,
+		    "%s.cache_control.type: Input "
+		    "should be 'ephemeral'",
+		    where);
 	ttl = json_string(marker, "ttl");
-	if (member(marker, "ttl") != NULL && (ttl == NULL
-	        || (strcmp(ttl, "5m") != 0 && strcmp(ttl, "1h") != 0)))
-		return claude_refuse(error, "%s.cache_control.ttl: Input "
-		    "should be '5m' or '1h'", where);
+	if (member(marker, "ttl") != NULL &&
+	    (ttl == NULL || (strcmp(ttl, "5m") != 0 && strcmp(ttl, "1h") != 0)))
+		return claude_refuse(error,
+		    "%s.cache_control.ttl: Input "
+		    "should be '5m' or '1h'",
+		    where);
 	type = json_string(object, "type");
 	text = json_string(object, "text");
 	if (type != NULL && strstr(type, "thinking") != NULL)
-		return claude_refuse(error, "%s.cache_control: Extra inputs "
-		    "are not permitted", where);
+		return claude_refuse(error,
+		    "%s.cache_control: Extra inputs "
+		    "are not permitted",
+		    where);
 	if (text != NULL && *text == '\0')
-		return claude_refuse(error, "%s: cache_control cannot be set "
-		    "for empty text blocks", where);
+		return claude_refuse(error,
+		    "%s: cache_control cannot be set "
+		    "for empty text blocks",
+		    where);
 	return 0;
 }
 
@@ -370,7 +416,7 @@ check_system(const cJSON *request, struct claude_error *error)
 	if (!cJSON_IsArray(system))
 		return claude_refuse(error,
 		    "system: Input should be a valid list");
-	cJSON_ArrayForEach(block, system) {
+	cJSON_ArrayForEach (block, system) {
 		snprintf(where, sizeof(where), "system.%zu", index++);
 		type = json_string(block, "type");
 		text = json_string(block, "text");
@@ -378,12 +424,13 @@ check_system(const cJSON *request, struct claude_error *error)
 			return claude_refuse(error,
 			    "%s.type: Input should be 'text'", where);
 		if (text == NULL)
-			return claude_refuse(error,
-			    "%s.text: Field required", where);
+			return claude_refuse(error, "%s.text: Field required",
+			    where);
 		if (claude_check_marker(block, where, error) < 0)
 			return -1;
 		if (*text == '\0')
-			return claude_refuse(error, "system: text content "
+			return claude_refuse(error,
+			    "system: text content "
 			    "blocks must be non-empty");
 	}
 	return 0;
@@ -412,10 +459,10 @@ count_markers(const cJSON *value, int depth, struct markers *markers)
 		else if (markers->short_seen)
 			markers->misplaced = true;
 	}
-	cJSON_ArrayForEach(child, value) {
+	cJSON_ArrayForEach (child, value) {
 		/* Blocks within blocks count; a tool's schema does not. */
-		if (cJSON_IsArray(child) || (cJSON_IsArray(value)
-		        && cJSON_IsObject(child)))
+		if (cJSON_IsArray(child) ||
+		    (cJSON_IsArray(value) && cJSON_IsObject(child)))
 			count_markers(child, depth + 1, markers);
 	}
 }
@@ -433,11 +480,13 @@ check_markers(const cJSON *request, struct claude_error *error)
 	if (cJSON_IsObject(member(request, "cache_control")))
 		markers.count++;
 	if (markers.count > MARKERS_MOST)
-		return claude_refuse(error, "A maximum of %d blocks with "
-		    "cache_control may be provided. Found %zu.", MARKERS_MOST,
-		    markers.count);
+		return claude_refuse(error,
+		    "A maximum of %d blocks with "
+		    "cache_control may be provided. Found %zu.",
+		    MARKERS_MOST, markers.count);
 	if (markers.misplaced)
-		return claude_refuse(error, "a ttl='1h' cache_control block "
+		return claude_refuse(error,
+		    "a ttl='1h' cache_control block "
 		    "must not come after a ttl='5m' cache_control block");
 	return 0;
 }
@@ -454,9 +503,10 @@ claude_check_request(const cJSON *request, const struct claude_rules *rules,
 		    "The request body is not a JSON object");
 	name = json_string(request, "model");
 	if (name == NULL)
-		return claude_refuse(error, member(request, "model") == NULL
-		        ? "model: Field required"
-		        : "model: Input should be a valid string");
+		return claude_refuse(error,
+		    member(request, "model") == NULL
+			? "model: Field required"
+			: "model: Input should be a valid string");
 	model = claude_model(name);
 	if (model == NULL) {
 		claude_refuse(error, "model: %.100s", name);
@@ -464,14 +514,14 @@ claude_check_request(const cJSON *request, const struct claude_rules *rules,
 		error->type = "not_found_error";
 		return -1;
 	}
-	if (check_names(request, rules, error) < 0
-	    || check_limits(request, rules, model, error) < 0
-	    || check_thinking(request, model, error) < 0
-	    || check_output(request, model, error) < 0
-	    || check_tools(request, error) < 0
-	    || check_tool_choice(request, model, error) < 0
-	    || check_system(request, error) < 0
-	    || check_markers(request, error) < 0)
+	if (check_names(request, rules, error) < 0 ||
+	    check_limits(request, rules, model, error) < 0 ||
+	    check_thinking(request, model, error) < 0 ||
+	    check_output(request, model, error) < 0 ||
+	    check_tools(request, error) < 0 ||
+	    check_tool_choice(request, model, error) < 0 ||
+	    check_system(request, error) < 0 ||
+	    check_markers(request, error) < 0)
 		return -1;
 	*ret_model = model;
 	return 0;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * claude_check: whether a Messages request is one that the real API takes.
  */
@@ -12,8 +13,8 @@
 
 struct claude_error {
 	int status;
-	const char *type;     /* a literal: "invalid_request_error" */
-	const char *code;     /* details.error_code, or NULL */
+	const char *type; /* a literal: "invalid_request_error" */
+	const char *code; /* details.error_code, or NULL */
 	char message[1000];
 };
 
@@ -23,9 +24,9 @@ claude_refuse(struct claude_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 struct claude_rules {
-	bool strict;       /* version 2026-10-21 or later */
-	bool counting;     /* count_tokens: no max_tokens */
-	bool drop_block;   /* the beta thinking-binding-controls */
+	bool strict;     /* version 2026-10-21 or later */
+	bool counting;   /* count_tokens: no max_tokens */
+	bool drop_block; /* the beta thinking-binding-controls */
 };
 
 /* Everything but the messages. Fills the model. */

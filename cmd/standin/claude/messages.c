@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * claude_messages: the messages of a request, in one pass. The pass keeps the
  * tool calls that wait for their results; the first thing that is not a result
@@ -15,13 +16,13 @@ struct pass {
 	const struct claude_model *model;
 	bool has_tools;
 	struct claude_error *error;
-	GHashTable *ids;      /* every tool_use id so far */
-	GHashTable *waiting;  /* of the newest assistant turn: id -> answered */
-	size_t waits;         /* how many are not answered */
-	size_t turn;          /* the message with the newest assistant turn */
-	bool results_over;    /* this user turn has had another block */
-	const char *role;     /* of the message before */
-	bool paused;          /* the newest block is a call of the server's */
+	GHashTable *ids;     /* every tool_use id so far */
+	GHashTable *waiting; /* of the newest assistant turn: id -> answered */
+	size_t waits;        /* how many are not answered */
+	size_t turn;         /* the message with the newest assistant turn */
+	bool results_over;   /* this user turn has had another block */
+	const char *role;    /* of the message before */
+	bool paused;         /* the newest block is a call of the server's */
 	size_t message, block;
 };
 
@@ -44,10 +45,12 @@ refuse_missing(struct pass *pass)
 		if (answered == NULL && names->len < 400)
 			g_string_append_printf(names, "%s%s",
 			    names->len > 0 ? ", " : "", (const char *)id);
-	claude_refuse(pass->error, "messages.%zu: `tool_use` ids were found "
+	claude_refuse(pass->error,
+	    "messages.%zu: `tool_use` ids were found "
 	    "without `tool_result` blocks immediately after: %s. Each "
 	    "`tool_use` block must have a corresponding `tool_result` block "
-	    "in the next message.", pass->turn, names->str);
+	    "in the next message.",
+	    pass->turn, names->str);
 	g_string_free(names, TRUE);
 	return -1;
 }
@@ -58,26 +61,36 @@ check_tool_use(const cJSON *block, struct pass *pass)
 	const char *id = json_string(block, "id");
 
 	if (id == NULL || json_string(block, "name") == NULL)
-		return claude_refuse(pass->error, "messages.%zu.content.%zu."
-		    "tool_use.%s: Field required", pass->message, pass->block,
-		    id == NULL ? "id" : "name");
-	if (*id == '\0' || id[strspn(id, "abcdefghijklmnopqrstuvwxyz"
-	        "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] != '\0')
-		return claude_refuse(pass->error, "messages.%zu.content.%zu."
+		return claude_refuse(pass->error,
+		    "messages.%zu.content.%zu."
+		    "tool_use.%s: Field required",
+		    pass->message, pass->block, id == NULL ? "id" : "name");
+	if (*id == '\0' ||
+	    id[strspn(id,
+		"abcdefghijklmnopqrstuvwxyz"
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] != '\0')
+		return claude_refuse(pass->error,
+		    "messages.%zu.content.%zu."
 		    "tool_use.id: String should match pattern "
-		    "'^[a-zA-Z0-9_-]+$'", pass->message, pass->block);
+		    "'^[a-zA-Z0-9_-]+$'",
+		    pass->message, pass->block);
 	if (!cJSON_IsObject(member(block, "input")))
-		return claude_refuse(pass->error, "messages.%zu.content.%zu."
-		    "tool_use.input: %s", pass->message, pass->block,
-		    member(block, "input") == NULL ? "Field required"
-		        : "Input should be a valid dictionary");
+		return claude_refuse(pass->error,
+		    "messages.%zu.content.%zu."
+		    "tool_use.input: %s",
+		    pass->message, pass->block,
+		    member(block, "input") == NULL
+			? "Field required"
+			: "Input should be a valid dictionary");
 	if (!pass->has_tools)
-		return claude_refuse(pass->error, "Requests which include "
+		return claude_refuse(pass->error,
+		    "Requests which include "
 		    "`tool_use` or `tool_result` blocks must define tools.");
 	if (!g_hash_table_add(pass->ids, (char *)(uintptr_t)id))
-		return claude_refuse(pass->error, "messages.%zu.content.%zu: "
-		    "`tool_use` ids must be unique", pass->message,
-		    pass->block);
+		return claude_refuse(pass->error,
+		    "messages.%zu.content.%zu: "
+		    "`tool_use` ids must be unique",
+		    pass->message, pass->block);
 	g_hash_table_insert(pass->waiting, (char *)(uintptr_t)id, NULL);
 	pass->waits++;
 	return 0;
@@ -91,36 +104,43 @@ check_tool_result(const cJSON *block, struct pass *pass)
 	gpointer answered;
 
 	if (id == NULL)
-		return claude_refuse(pass->error, "messages.%zu.content.%zu."
-		    "tool_result.tool_use_id: Field required", pass->message,
-		    pass->block);
-	if (content != NULL && !cJSON_IsString(content)
-	    && !cJSON_IsArray(content))
-		return claude_refuse(pass->error, "messages.%zu.content.%zu."
+		return claude_refuse(pass->error,
+		    "messages.%zu.content.%zu."
+		    "tool_result.tool_use_id: Field required",
+		    pass->message, pass->block);
+	if (content != NULL && !cJSON_IsString(content) &&
+	    !cJSON_IsArray(content))
+		return claude_refuse(pass->error,
+		    "messages.%zu.content.%zu."
 		    "tool_result.content: Input should be a valid string or "
-		    "list", pass->message, pass->block);
-	if (member(block, "is_error") != NULL
-	    && !cJSON_IsBool(member(block, "is_error")))
-		return claude_refuse(pass->error, "messages.%zu.content.%zu."
+		    "list",
+		    pass->message, pass->block);
+	if (member(block, "is_error") != NULL &&
+	    !cJSON_IsBool(member(block, "is_error")))
+		return claude_refuse(pass->error,
+		    "messages.%zu.content.%zu."
 		    "tool_result.is_error: Input should be a valid boolean",
 		    pass->message, pass->block);
 	if (!g_hash_table_lookup_extended(pass->waiting, id, NULL, &answered))
-		return claude_refuse(pass->error, "messages.%zu.content.%zu: "
+		return claude_refuse(pass->error,
+		    "messages.%zu.content.%zu: "
 		    "unexpected `tool_use_id` found in `tool_result` blocks: "
 		    "%.100s. Each `tool_result` block must have a "
 		    "corresponding `tool_use` block in the previous message.",
 		    pass->message, pass->block, id);
 	if (answered != NULL)
-		return claude_refuse(pass->error, "messages.%zu.content.%zu: "
+		return claude_refuse(pass->error,
+		    "messages.%zu.content.%zu: "
 		    "each tool_use must have a single result. Found multiple "
-		    "`tool_result` blocks with id: %.100s", pass->message,
-		    pass->block, id);
+		    "`tool_result` blocks with id: %.100s",
+		    pass->message, pass->block, id);
 	if (pass->results_over)
-		return claude_refuse(pass->error, "messages.%zu.content.%zu: "
+		return claude_refuse(pass->error,
+		    "messages.%zu.content.%zu: "
 		    "`tool_result` blocks must come first in the content",
 		    pass->message, pass->block);
-	g_hash_table_insert(
-	    pass->waiting, (char *)(uintptr_t)id, GINT_TO_POINTER(1));
+	g_hash_table_insert(pass->waiting, (char *)(uintptr_t)id,
+	    GINT_TO_POINTER(1));
 	pass->waits--;
 	return 0;
 }
@@ -132,18 +152,23 @@ check_text(const cJSON *block, bool user, struct pass *pass)
 	const cJSON *citations = member(block, "citations");
 
 	if (text == NULL)
-		return claude_refuse(pass->error, "messages.%zu.content.%zu."
-		    "text.text: Field required", pass->message, pass->block);
+		return claude_refuse(pass->error,
+		    "messages.%zu.content.%zu."
+		    "text.text: Field required",
+		    pass->message, pass->block);
 	if (*text == '\0')
 		return claude_refuse(pass->error,
 		    "messages: text content blocks must be non-empty");
 	if (text[strspn(text, " \t\r\n")] == '\0')
-		return claude_refuse(pass->error, "messages: text content "
+		return claude_refuse(pass->error,
+		    "messages: text content "
 		    "blocks must contain non-whitespace text");
 	if (user && pass->rules->strict && cJSON_GetArraySize(citations) > 0)
-		return claude_refuse(pass->error, "messages.%zu.content.%zu."
+		return claude_refuse(pass->error,
+		    "messages.%zu.content.%zu."
 		    "text.citations: citations are not permitted in user "
-		    "messages", pass->message, pass->block);
+		    "messages",
+		    pass->message, pass->block);
 	return 0;
 }
 
@@ -164,9 +189,11 @@ check_user_block(const cJSON *block, const char *type, struct pass *pass)
 	for (i = 0; known[i] != NULL; i++)
 		if (strcmp(known[i], type) == 0)
 			return 0;
-	return claude_refuse(pass->error, "messages.%zu.content.%zu: Input tag "
+	return claude_refuse(pass->error,
+	    "messages.%zu.content.%zu: Input tag "
 	    "'%.60s' found using 'type' does not match any of the expected "
-	    "tags", pass->message, pass->block, type);
+	    "tags",
+	    pass->message, pass->block, type);
 }
 
 static int
@@ -176,21 +203,25 @@ check_assistant_block(const cJSON *block, const char *type, struct pass *pass)
 		return check_tool_use(block, pass);
 	if (strcmp(type, "text") == 0)
 		return check_text(block, false, pass);
-	if (strcmp(type, "thinking") == 0
-	    && (json_string(block, "thinking") == NULL
-	        || json_string(block, "signature") == NULL))
-		return claude_refuse(pass->error, "messages.%zu.content.%zu."
-		    "thinking.%s: Field required", pass->message, pass->block,
+	if (strcmp(type, "thinking") == 0 &&
+	    (json_string(block, "thinking") == NULL ||
+		json_string(block, "signature") == NULL))
+		return claude_refuse(pass->error,
+		    "messages.%zu.content.%zu."
+		    "thinking.%s: Field required",
+		    pass->message, pass->block,
 		    json_string(block, "thinking") == NULL ? "thinking"
-		        : "signature");
-	if (strcmp(type, "redacted_thinking") == 0
-	    && json_string(block, "data") == NULL)
-		return claude_refuse(pass->error, "messages.%zu.content.%zu."
-		    "redacted_thinking.data: Field required", pass->message,
-		    pass->block);
-	if (strcmp(type, "tool_result") == 0
-	    || (strcmp(type, "document") == 0 && pass->rules->strict))
-		return claude_refuse(pass->error, "messages.%zu.content.%zu: "
+							   : "signature");
+	if (strcmp(type, "redacted_thinking") == 0 &&
+	    json_string(block, "data") == NULL)
+		return claude_refuse(pass->error,
+		    "messages.%zu.content.%zu."
+		    "redacted_thinking.data: Field required",
+		    pass->message, pass->block);
+	if (strcmp(type, "tool_result") == 0 ||
+	    (strcmp(type, "document") == 0 && pass->rules->strict))
+		return claude_refuse(pass->error,
+		    "messages.%zu.content.%zu: "
 		    "`%s` blocks are not permitted in assistant messages",
 		    pass->message, pass->block, type);
 	return 0;
@@ -204,7 +235,7 @@ check_blocks(const cJSON *content, bool user, struct pass *pass)
 	char where[60];
 
 	pass->block = 0;
-	cJSON_ArrayForEach(block, content) {
+	cJSON_ArrayForEach (block, content) {
 		type = json_string(block, "type");
 		if (type == NULL)
 			return claude_refuse(pass->error,
@@ -213,9 +244,9 @@ check_blocks(const cJSON *content, bool user, struct pass *pass)
 		pass->paused = strcmp(type, "server_tool_use") == 0;
 		snprintf(where, sizeof(where), "messages.%zu.content.%zu",
 		    pass->message, pass->block);
-		if (claude_check_marker(block, where, pass->error) < 0
-		    || (user ? check_user_block(block, type, pass)
-		             : check_assistant_block(block, type, pass)) < 0)
+		if (claude_check_marker(block, where, pass->error) < 0 ||
+		    (user ? check_user_block(block, type, pass)
+			  : check_assistant_block(block, type, pass)) < 0)
 			return -1;
 		pass->block++;
 	}
@@ -227,9 +258,11 @@ static int
 check_system_message(struct pass *pass)
 {
 	if (!pass->model->adaptive || strcmp(pass->role, "user") != 0)
-		return claude_refuse(pass->error, "messages.%zu: a system "
+		return claude_refuse(pass->error,
+		    "messages.%zu: a system "
 		    "message must directly follow a user message, on a model "
-		    "that supports it", pass->message);
+		    "that supports it",
+		    pass->message);
 	return 0;
 }
 
@@ -248,7 +281,8 @@ check_role(const char *role, struct pass *pass)
 	if (strcmp(role, "system") == 0)
 		return check_system_message(pass);
 	if (strcmp(role, "assistant") != 0)
-		return claude_refuse(pass->error, "messages.%zu.role: Input "
+		return claude_refuse(pass->error,
+		    "messages.%zu.role: Input "
 		    "should be 'user', 'assistant' or 'system'",
 		    pass->message);
 	if (*pass->role == '\0')
@@ -268,12 +302,13 @@ check_message(const cJSON *message, bool last, struct pass *pass)
 	const cJSON *content = member(message, "content"), *entry;
 	bool user;
 
-	cJSON_ArrayForEach(entry, message)
-		if (strcmp(entry->string, "role") != 0
-		    && strcmp(entry->string, "content") != 0)
-			return claude_refuse(pass->error, "messages.%zu.%s: "
-			    "Extra inputs are not permitted", pass->message,
-			    entry->string);
+	cJSON_ArrayForEach (entry, message)
+		if (strcmp(entry->string, "role") != 0 &&
+		    strcmp(entry->string, "content") != 0)
+			return claude_refuse(pass->error,
+			    "messages.%zu.%s: "
+			    "Extra inputs are not permitted",
+			    pass->message, entry->string);
 	if (role == NULL)
 		return claude_refuse(pass->error,
 		    "messages.%zu.role: Field required", pass->message);
@@ -284,12 +319,15 @@ check_message(const cJSON *message, bool last, struct pass *pass)
 		return claude_refuse(pass->error,
 		    "messages.%zu.content: Field required", pass->message);
 	if (!cJSON_IsString(content) && !cJSON_IsArray(content))
-		return claude_refuse(pass->error, "messages.%zu.content: Input "
-		    "should be a valid string or list", pass->message);
+		return claude_refuse(pass->error,
+		    "messages.%zu.content: Input "
+		    "should be a valid string or list",
+		    pass->message);
 	if (cJSON_IsString(content) ? *content->valuestring == '\0'
-	        : content->child == NULL) {
+				    : content->child == NULL) {
 		if (!(last && !user))
-			return claude_refuse(pass->error, "messages.%zu: all "
+			return claude_refuse(pass->error,
+			    "messages.%zu: all "
 			    "messages must have non-empty content except for "
 			    "the optional final assistant message",
 			    pass->message);
@@ -309,7 +347,9 @@ claude_check_messages(const cJSON *request, const struct claude_rules *rules,
     const struct claude_model *model, struct claude_error *error)
 {
 	const cJSON *messages = member(request, "messages"), *message;
-	struct pass pass = { .rules = rules, .model = model, .error = error,
+	struct pass pass = { .rules = rules,
+		.model = model,
+		.error = error,
 		.role = "" };
 	int result = -1;
 
@@ -324,15 +364,19 @@ claude_check_messages(const cJSON *request, const struct claude_rules *rules,
 	pass.has_tools = cJSON_GetArraySize(member(request, "tools")) > 0;
 	pass.ids = g_hash_table_new(g_str_hash, g_str_equal);
 	pass.waiting = g_hash_table_new(g_str_hash, g_str_equal);
-	cJSON_ArrayForEach(message, messages) {
+	cJSON_ArrayForEach (message, messages) {
 		if (pass.message >= MESSAGES_MOST) {
-			claude_refuse(error, "messages: at most %d messages "
-			    "are allowed", MESSAGES_MOST);
+			claude_refuse(error,
+			    "messages: at most %d messages "
+			    "are allowed",
+			    MESSAGES_MOST);
 			goto out;
 		}
 		if (!cJSON_IsObject(message)) {
-			claude_refuse(error, "messages.%zu: Input should be a "
-			    "valid dictionary", pass.message);
+			claude_refuse(error,
+			    "messages.%zu: Input should be a "
+			    "valid dictionary",
+			    pass.message);
 			goto out;
 		}
 		if (check_message(message, message->next == NULL, &pass) < 0)
@@ -341,9 +385,10 @@ claude_check_messages(const cJSON *request, const struct claude_rules *rules,
 	}
 	if (pass.waits > 0)
 		refuse_missing(&pass);
-	else if (strcmp(pass.role, "assistant") == 0 && !model->prefill
-	    && !pass.paused)
-		claude_refuse(error, "This model does not support assistant "
+	else if (strcmp(pass.role, "assistant") == 0 && !model->prefill &&
+	    !pass.paused)
+		claude_refuse(error,
+		    "This model does not support assistant "
 		    "message prefill. The conversation must end with a user "
 		    "message.");
 	else
@@ -364,23 +409,27 @@ check_block(const cJSON *block, size_t message, size_t index,
 
 	if (type == NULL || strcmp(type, "thinking") != 0)
 		return 0;
-	verdict = prefix_check(prefix, message,
-	    json_string(block, "signature"), json_string(block, "thinking"));
+	verdict = prefix_check(prefix, message, json_string(block, "signature"),
+	    json_string(block, "thinking"));
 	if (verdict == PREFIX_FOREIGN)
-		return claude_refuse(error, "messages.%zu.content.%zu: Invalid "
-		    "`signature` in `thinking` block", message, index);
+		return claude_refuse(error,
+		    "messages.%zu.content.%zu: Invalid "
+		    "`signature` in `thinking` block",
+		    message, index);
 	if (verdict == PREFIX_EDITED)
-		return claude_refuse(error, "messages.%zu.content.%zu: "
+		return claude_refuse(error,
+		    "messages.%zu.content.%zu: "
 		    "`thinking` or `redacted_thinking` blocks in the latest "
 		    "assistant message cannot be modified. These blocks must "
-		    "remain as they were in the original response.", message,
-		    index);
+		    "remain as they were in the original response.",
+		    message, index);
 	if (verdict == PREFIX_MOVED && model->binds && !rules->drop_block)
-		return claude_refuse(error, "messages.%zu.content.%zu: this "
+		return claude_refuse(error,
+		    "messages.%zu.content.%zu: this "
 		    "`thinking` block is bound to a different conversation: "
 		    "the system prompt, the tools or an earlier message is "
-		    "not what it was when the block was issued", message,
-		    index);
+		    "not what it was when the block was issued",
+		    message, index);
 	return 0;
 }
 
@@ -392,13 +441,13 @@ claude_check_thinking(const cJSON *request, const struct claude_rules *rules,
 	const cJSON *message, *content, *block;
 	size_t i = 0, j;
 
-	cJSON_ArrayForEach(message, member(request, "messages")) {
+	cJSON_ArrayForEach (message, member(request, "messages")) {
 		content = member(message, "content");
 		j = 0;
 		if (cJSON_IsArray(content))
-			cJSON_ArrayForEach(block, content)
+			cJSON_ArrayForEach (block, content)
 				if (check_block(block, i, j++, rules, model,
-				        prefix, error) < 0)
+					prefix, error) < 0)
 					return -1;
 		i++;
 	}

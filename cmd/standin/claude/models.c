@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * claude_models: a table by generation. Columns of "thinking": what each value
  * of thinking.type does with the model.
@@ -7,16 +8,19 @@
 #define MILLION 1000000
 #define LONG_OUTPUT 128000
 
-#define NEWEST .context = MILLION, .output = LONG_OUTPUT, .adaptive = true, \
+#define NEWEST \
+	.context = MILLION, .output = LONG_OUTPUT, .adaptive = true, \
 	.thinks = true, .effort = true, .binds = true, .omits = true, \
 	.cache_least = 512
-#define FIFTH .context = MILLION, .output = LONG_OUTPUT, .adaptive = true, \
+#define FIFTH \
+	.context = MILLION, .output = LONG_OUTPUT, .adaptive = true, \
 	.thinks = true, .effort = true, .forced = true, .omits = true
-#define FOURTH .context = MILLION, .output = LONG_OUTPUT, .adaptive = true, \
+#define FOURTH \
+	.context = MILLION, .output = LONG_OUTPUT, .adaptive = true, \
 	.disabled = true, .effort = true, .forced = true
-#define OLDEST .context = 200000, .output = 64000, .enabled = true, \
-	.disabled = true, .forced = true, .prefill = true, \
-	.cache_least = 4096
+#define OLDEST \
+	.context = 200000, .output = 64000, .enabled = true, .disabled = true, \
+	.forced = true, .prefill = true, .cache_least = 4096
 
 static const struct claude_model models[] = {
 	{ "claude-fable-5-2", "Claude Fable 5.2", "fable",
@@ -24,12 +28,11 @@ static const struct claude_model models[] = {
 	{ "claude-mythos-5-2", "Claude Mythos 5.2", "mythos",
 	    "2026-11-09T00:00:00Z", NEWEST },
 	{ "claude-haiku-5-5", "Claude Haiku 5.5", "haiku",
-	    "2026-10-08T00:00:00Z", NEWEST, .disabled = true,
-	    .forced = true },
+	    "2026-10-08T00:00:00Z", NEWEST, .disabled = true, .forced = true },
 	{ "claude-sonnet-5-5", "Claude Sonnet 5.5", "sonnet",
 	    "2026-10-07T00:00:00Z", NEWEST, .between_tools = true },
-	{ "claude-opus-5-5", "Claude Opus 5.5", "opus",
-	    "2026-09-22T00:00:00Z", NEWEST },
+	{ "claude-opus-5-5", "Claude Opus 5.5", "opus", "2026-09-22T00:00:00Z",
+	    NEWEST },
 	{ "claude-fable-5-1", "Claude Fable 5.1", "fable",
 	    "2026-09-01T00:00:00Z", NEWEST },
 	{ "claude-mythos-5-1", "Claude Mythos 5.1", "mythos",
@@ -37,29 +40,25 @@ static const struct claude_model models[] = {
 	{ "claude-sonnet-5", "Claude Sonnet 5", "sonnet",
 	    "2026-06-01T00:00:00Z", FIFTH, .disabled = true,
 	    .cache_least = 1024 },
-	{ "claude-fable-5", "Claude Fable 5", "fable",
-	    "2026-06-01T00:00:00Z", FIFTH, .cache_least = 512 },
+	{ "claude-fable-5", "Claude Fable 5", "fable", "2026-06-01T00:00:00Z",
+	    FIFTH, .cache_least = 512 },
 	{ "claude-mythos-5", "Claude Mythos 5", "mythos",
 	    "2026-06-01T00:00:00Z", FIFTH, .cache_least = 512 },
-	{ "claude-opus-5", "Claude Opus 5", "opus",
-	    "2026-06-01T00:00:00Z", FIFTH, .disabled = true,
-	    .cache_least = 512 },
-	{ "claude-opus-4-8", "Claude Opus 4.8", "opus",
-	    "2026-04-01T00:00:00Z", FOURTH, .omits = true,
-	    .cache_least = 1024 },
-	{ "claude-opus-4-7", "Claude Opus 4.7", "opus",
-	    "2026-03-01T00:00:00Z", FOURTH, .omits = true,
-	    .cache_least = 2048 },
-	{ "claude-opus-4-6", "Claude Opus 4.6", "opus",
-	    "2026-02-01T00:00:00Z", FOURTH, .enabled = true,
-	    .cache_least = 4096 },
+	{ "claude-opus-5", "Claude Opus 5", "opus", "2026-06-01T00:00:00Z",
+	    FIFTH, .disabled = true, .cache_least = 512 },
+	{ "claude-opus-4-8", "Claude Opus 4.8", "opus", "2026-04-01T00:00:00Z",
+	    FOURTH, .omits = true, .cache_least = 1024 },
+	{ "claude-opus-4-7", "Claude Opus 4.7", "opus", "2026-03-01T00:00:00Z",
+	    FOURTH, .omits = true, .cache_least = 2048 },
+	{ "claude-opus-4-6", "Claude Opus 4.6", "opus", "2026-02-01T00:00:00Z",
+	    FOURTH, .enabled = true, .cache_least = 4096 },
 	{ "claude-sonnet-4-6", "Claude Sonnet 4.6", "sonnet",
 	    "2026-02-01T00:00:00Z", FOURTH, .enabled = true,
 	    .cache_least = 1024 },
 	{ "claude-opus-4-5-20251101", "Claude Opus 4.5", "opus",
 	    "2025-11-01T00:00:00Z", OLDEST },
-	{ "claude-opus-4-5", "Claude Opus 4.5", "opus",
-	    "2025-11-01T00:00:00Z", OLDEST },
+	{ "claude-opus-4-5", "Claude Opus 4.5", "opus", "2025-11-01T00:00:00Z",
+	    OLDEST },
 	{ "claude-haiku-4-5-20251001", "Claude Haiku 4.5", "haiku",
 	    "2025-10-01T00:00:00Z", OLDEST },
 	{ "claude-haiku-4-5", "Claude Haiku 4.5", "haiku",
@@ -92,8 +91,8 @@ claude_model_at(size_t index)
 static void
 add_support(cJSON *object, const char *name, bool supported)
 {
-	cJSON_AddBoolToObject(
-	    cJSON_AddObjectToObject(object, name), "supported", supported);
+	cJSON_AddBoolToObject(cJSON_AddObjectToObject(object, name),
+	    "supported", supported);
 }
 
 static void
@@ -102,8 +101,8 @@ add_capabilities(cJSON *json, const struct claude_model *model)
 	static const char *const plain[] = { "batch", "citations",
 		"code_execution", "image_input", "pdf_input",
 		"structured_outputs" };
-	static const char *const levels[]
-	    = { "low", "medium", "high", "xhigh", "max" };
+	static const char *const levels[] = { "low", "medium", "high", "xhigh",
+		"max" };
 	cJSON *all = cJSON_AddObjectToObject(json, "capabilities"), *part;
 	size_t i;
 
@@ -145,8 +144,8 @@ claude_model_json(const struct claude_model *model)
 	cJSON_AddNullToObject(json, "deprecated_at");
 	cJSON_AddNullToObject(json, "retires_at");
 	cJSON_AddStringToObject(json, "line", model->line);
-	cJSON_AddNumberToObject(
-	    json, "max_input_tokens", (double)model->context);
+	cJSON_AddNumberToObject(json, "max_input_tokens",
+	    (double)model->context);
 	cJSON_AddNumberToObject(json, "max_tokens", (double)model->output);
 	add_capabilities(json, model);
 	return json;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * claude_models: the models that the stand-in knows, and what each accepts.
  */
@@ -14,12 +15,12 @@ struct claude_model {
 	int64_t context, output;
 	/* values of thinking.type */
 	bool adaptive, enabled, between_tools, disabled;
-	bool thinks;    /* by itself, when the request does not say */
-	bool effort;    /* output_config.effort is known */
-	bool binds;     /* thinking blocks are bound to what stands before them */
-	bool forced;    /* tool_choice any and tool */
-	bool prefill;   /* the last message may be the assistant's */
-	bool omits;     /* thinking text is omitted unless asked for */
+	bool thinks;  /* by itself, when the request does not say */
+	bool effort;  /* output_config.effort is known */
+	bool binds;   /* thinking blocks are bound to what stands before them */
+	bool forced;  /* tool_choice any and tool */
+	bool prefill; /* the last message may be the assistant's */
+	bool omits;   /* thinking text is omitted unless asked for */
 	int64_t cache_least; /* tokens */
 };
 

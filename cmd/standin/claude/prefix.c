@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * claude_prefix: one SHA-256 (GLib's) runs over the request; it is copied and
  * finished at each message. What goes in is not the text of the request but
@@ -35,8 +36,7 @@ feed(struct walk *walk, const char *kind, const char *text, size_t size)
 	uint64_t length = size;
 
 	g_checksum_update(walk->sum, (const guchar *)kind, 1);
-	g_checksum_update(
-	    walk->sum, (const guchar *)&length, sizeof(length));
+	g_checksum_update(walk->sum, (const guchar *)&length, sizeof(length));
 	g_checksum_update(walk->sum, (const guchar *)text, (gssize)size);
 	walk->bytes += (int64_t)size;
 }
@@ -57,17 +57,16 @@ feed_value(struct walk *walk, const cJSON *value)
 	const cJSON *child;
 
 	if (cJSON_IsString(value)) {
-		feed(walk, "s", value->valuestring,
-		    strlen(value->valuestring));
+		feed(walk, "s", value->valuestring, strlen(value->valuestring));
 	} else if (cJSON_IsNumber(value)) {
 		feed(walk, "n", (const char *)&value->valuedouble,
 		    sizeof(value->valuedouble));
 	} else if (cJSON_IsObject(value) || cJSON_IsArray(value)) {
 		feed(walk, cJSON_IsObject(value) ? "{" : "[", "", 0);
-		cJSON_ArrayForEach(child, value) {
+		cJSON_ArrayForEach (child, value) {
 			if (child->string != NULL) {
-				if (strcmp(child->string, "cache_control")
-				    == 0) {
+				if (strcmp(child->string, "cache_control") ==
+				    0) {
 					note_marker(walk, child);
 					continue;
 				}
@@ -78,8 +77,11 @@ feed_value(struct walk *walk, const cJSON *value)
 		}
 		feed(walk, "]", "", 0);
 	} else {
-		feed(walk, cJSON_IsTrue(value) ? "t"
-		        : cJSON_IsFalse(value) ? "f" : "0", "", 0);
+		feed(walk,
+		    cJSON_IsTrue(value)        ? "t"
+			: cJSON_IsFalse(value) ? "f"
+					       : "0",
+		    "", 0);
 	}
 }
 
@@ -96,20 +98,19 @@ feed_content(struct walk *walk, const cJSON *content)
 		    strlen(content->valuestring));
 		return;
 	}
-	cJSON_ArrayForEach(block, content) {
+	cJSON_ArrayForEach (block, content) {
 		type = json_string(block, "type");
 		text = json_string(block, "text");
-		if (type == NULL || text == NULL
-		    || strcmp(type, "text") != 0) {
+		if (type == NULL || text == NULL || strcmp(type, "text") != 0) {
 			feed_value(walk, block);
 			continue;
 		}
 		feed(walk, "T", text, strlen(text));
-		cJSON_ArrayForEach(member, block) {
+		cJSON_ArrayForEach (member, block) {
 			if (strcmp(member->string, "cache_control") == 0) {
 				note_marker(walk, member);
-			} else if (strcmp(member->string, "type") != 0
-			    && strcmp(member->string, "text") != 0) {
+			} else if (strcmp(member->string, "type") != 0 &&
+			    strcmp(member->string, "text") != 0) {
 				feed(walk, "k", member->string,
 				    strlen(member->string));
 				feed_value(walk, member);
@@ -138,18 +139,18 @@ prefix_read(const cJSON *request, struct prefix *ret_prefix)
 	const char *role, *before = "";
 
 	messages = cJSON_GetObjectItemCaseSensitive(request, "messages");
-	prefix.entries = mem_alloc(((size_t)cJSON_GetArraySize(messages) + 1)
-	    * sizeof(*prefix.entries));
+	prefix.entries = mem_alloc(((size_t)cJSON_GetArraySize(messages) + 1) *
+	    sizeof(*prefix.entries));
 	content = cJSON_GetObjectItemCaseSensitive(request, "tools");
 	if (content != NULL)
 		feed_value(&walk, content);
 	feed(&walk, "S", "", 0);
-	feed_content(
-	    &walk, cJSON_GetObjectItemCaseSensitive(request, "system"));
+	feed_content(&walk,
+	    cJSON_GetObjectItemCaseSensitive(request, "system"));
 	close_entry(&walk, &prefix.entries[prefix.count++]);
 	prefix.marked_start = walk.marked;
 	walk.marked = false;
-	cJSON_ArrayForEach(message, messages) {
+	cJSON_ArrayForEach (message, messages) {
 		role = json_string(message, "role");
 		if (strcmp(role, before) != 0)
 			feed(&walk, "R", role, strlen(role));
@@ -211,16 +212,15 @@ prefix_check(const struct prefix *prefix, size_t index, const char *signature,
 	gsize size;
 
 	bytes = g_base64_decode(signature, &size);
-	if (size == MARK_SIZE + 2 * PREFIX_DIGEST
-	    && memcmp(bytes, MARK, MARK_SIZE) == 0) {
+	if (size == MARK_SIZE + 2 * PREFIX_DIGEST &&
+	    memcmp(bytes, MARK, MARK_SIZE) == 0) {
 		digest_text(thinking, text);
 		verdict = PREFIX_SAME;
 		if (memcmp(bytes + MARK_SIZE + PREFIX_DIGEST, text,
-		        PREFIX_DIGEST) != 0)
+			PREFIX_DIGEST) != 0)
 			verdict = PREFIX_EDITED;
 		else if (memcmp(bytes + MARK_SIZE,
-		             prefix->entries[index].digest, PREFIX_DIGEST)
-		    != 0)
+			     prefix->entries[index].digest, PREFIX_DIGEST) != 0)
 			verdict = PREFIX_MOVED;
 	}
 	g_free(bytes);
@@ -274,8 +274,8 @@ prompt_cache_new(void)
 	struct prompt_cache *cache = mem_alloc(sizeof(*cache));
 
 	pthread_mutex_init(&cache->lock, NULL);
-	cache->digests
-	    = g_hash_table_new_full(digest_hash, digest_equal, free, NULL);
+	cache->digests = g_hash_table_new_full(digest_hash, digest_equal, free,
+	    NULL);
 	return cache;
 }
 
@@ -294,8 +294,8 @@ remember(struct prompt_cache *cache, const struct prefix_entry *entry)
 {
 	if (g_hash_table_contains(cache->digests, entry->digest))
 		return;
-	g_hash_table_add(
-	    cache->digests, mem_copy(entry->digest, PREFIX_DIGEST));
+	g_hash_table_add(cache->digests,
+	    mem_copy(entry->digest, PREFIX_DIGEST));
 }
 
 void
@@ -320,17 +320,17 @@ prompt_cache_use(struct prompt_cache *cache, const struct prefix *prefix,
 		if (g_hash_table_size(cache->digests) > REMEMBERED)
 			g_hash_table_remove_all(cache->digests);
 		for (i = marked + 1; i > 0 && looked < LOOK_BACK;
-		    i--, looked++) {
+		     i--, looked++) {
 			if (g_hash_table_contains(cache->digests,
-			        prefix->entries[i - 1].digest)) {
+				prefix->entries[i - 1].digest)) {
 				tokens.read = prefix_tokens(
 				    prefix->entries[i - 1].bytes);
 				break;
 			}
 		}
-		if (prefix->marked_start && tokens.read == 0
-		    && g_hash_table_contains(
-		        cache->digests, prefix->entries[0].digest))
+		if (prefix->marked_start && tokens.read == 0 &&
+		    g_hash_table_contains(cache->digests,
+			prefix->entries[0].digest))
 			tokens.read = prefix_tokens(prefix->entries[0].bytes);
 		if (prefix->marked_start)
 			remember(cache, &prefix->entries[0]);

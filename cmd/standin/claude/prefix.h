@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * claude_prefix: what stands before each message of a request, as digests.
  *
@@ -26,7 +27,7 @@ struct prefix {
 	struct prefix_entry {
 		uint8_t digest[PREFIX_DIGEST];
 		int64_t bytes;
-	} *entries;
+	} * entries;
 	size_t count;      /* messages + 1 */
 	bool marked_start; /* a cache_control in the tools or the system */
 	bool marked_end;   /* at the top level or in a message */
@@ -46,9 +47,9 @@ prefix_sign(const struct prefix *prefix, const char *thinking);
 
 enum prefix_verdict {
 	PREFIX_SAME,
-	PREFIX_FOREIGN,  /* not a signature of this stand-in */
-	PREFIX_EDITED,   /* the block's text is not what was signed */
-	PREFIX_MOVED,    /* what stands before message INDEX is another */
+	PREFIX_FOREIGN, /* not a signature of this stand-in */
+	PREFIX_EDITED,  /* the block's text is not what was signed */
+	PREFIX_MOVED,   /* what stands before message INDEX is another */
 };
 
 /* Checks the SIGNATURE of a thinking block in message INDEX. */

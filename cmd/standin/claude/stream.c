@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * claude_stream: texts go out in pieces of a few words and inputs in pieces of
  * a few bytes, none of which ends within a character: like the API, and so
@@ -44,12 +45,14 @@ json_event(struct reply *reply, const char *name, cJSON *data)
 }
 
 static void
-delta_event(struct reply *reply, int index, const char *type,
-    const char *name, const char *text, size_t size)
+delta_event(struct reply *reply, int index, const char *type, const char *name,
+    const char *text, size_t size)
 {
 	start_event(reply, "content_block_delta");
-	buf_print(&reply->body, "{\"type\":\"content_block_delta\",\"index\":%d,"
-	    "\"delta\":{\"type\":\"%s\",\"%s\":", index, type, name);
+	buf_print(&reply->body,
+	    "{\"type\":\"content_block_delta\",\"index\":%d,"
+	    "\"delta\":{\"type\":\"%s\",\"%s\":",
+	    index, type, name);
 	json_quote(&reply->body, text, size);
 	buf_add_string(&reply->body, "}}");
 	end_event(reply);
@@ -66,8 +69,8 @@ pieces(struct reply *reply, int index, const char *type, const char *name,
 		size = left / PIECES_MOST;
 	while (left > 0) {
 		piece = left < size ? left : size;
-		while (piece < left
-		    && ((unsigned char)text[piece] & 0xc0) == 0x80)
+		while (
+		    piece < left && ((unsigned char)text[piece] & 0xc0) == 0x80)
 			piece++;
 		delta_event(reply, index, type, name, text, piece);
 		text += piece;
@@ -108,10 +111,10 @@ block_start(const cJSON *block, int index)
 		cJSON_SetValuestring(part, "");
 		part = cJSON_GetObjectItemCaseSensitive(start, "signature");
 		cJSON_SetValuestring(part, "");
-	} else if (strcmp(type, "tool_use") == 0
-	    || strcmp(type, "server_tool_use") == 0) {
-		cJSON_ReplaceItemInObjectCaseSensitive(
-		    start, "input", cJSON_CreateObject());
+	} else if (strcmp(type, "tool_use") == 0 ||
+	    strcmp(type, "server_tool_use") == 0) {
+		cJSON_ReplaceItemInObjectCaseSensitive(start, "input",
+		    cJSON_CreateObject());
 	}
 	return data;
 }
@@ -132,8 +135,8 @@ stream_block(struct reply *reply, const cJSON *block, int index)
 		delta_event(reply, index, "signature_delta", "signature",
 		    json_string(block, "signature"),
 		    strlen(json_string(block, "signature")));
-	} else if (strcmp(type, "tool_use") == 0
-	    || strcmp(type, "server_tool_use") == 0) {
+	} else if (strcmp(type, "tool_use") == 0 ||
+	    strcmp(type, "server_tool_use") == 0) {
 		stream_input(reply, index, member(block, "input"));
 	}
 	data = cJSON_CreateObject();
@@ -150,15 +153,15 @@ message_start(const cJSON *message)
 	cJSON_AddStringToObject(data, "type", "message_start");
 	start = cJSON_Duplicate(message, true);
 	cJSON_AddItemToObject(data, "message", start);
-	cJSON_ReplaceItemInObjectCaseSensitive(
-	    start, "content", cJSON_CreateArray());
-	cJSON_ReplaceItemInObjectCaseSensitive(
-	    start, "stop_reason", cJSON_CreateNull());
-	cJSON_ReplaceItemInObjectCaseSensitive(
-	    start, "stop_details", cJSON_CreateNull());
+	cJSON_ReplaceItemInObjectCaseSensitive(start, "content",
+	    cJSON_CreateArray());
+	cJSON_ReplaceItemInObjectCaseSensitive(start, "stop_reason",
+	    cJSON_CreateNull());
+	cJSON_ReplaceItemInObjectCaseSensitive(start, "stop_details",
+	    cJSON_CreateNull());
 	start = cJSON_GetObjectItemCaseSensitive(start, "usage");
-	cJSON_ReplaceItemInObjectCaseSensitive(
-	    start, "output_tokens", cJSON_CreateNumber(1));
+	cJSON_ReplaceItemInObjectCaseSensitive(start, "output_tokens",
+	    cJSON_CreateNumber(1));
 	return data;
 }
 
@@ -195,7 +198,7 @@ claude_stream(struct reply *reply, const cJSON *message)
 
 	reply->type = "text/event-stream; charset=utf-8";
 	json_event(reply, "message_start", message_start(message));
-	cJSON_ArrayForEach(block, member(message, "content")) {
+	cJSON_ArrayForEach (block, member(message, "content")) {
 		stream_block(reply, block, index);
 		if (index++ == 0) {
 			start_event(reply, "ping");
@@ -218,8 +221,10 @@ claude_stream_error(struct reply *reply, size_t count, const char *type,
 		reply->end_count = count;
 	}
 	start_event(reply, "error");
-	buf_print(&reply->body, "{\"type\":\"error\",\"error\":{\"type\":\"%s\","
-	    "\"message\":", type);
+	buf_print(&reply->body,
+	    "{\"type\":\"error\",\"error\":{\"type\":\"%s\","
+	    "\"message\":",
+	    type);
 	json_quote(&reply->body, text, strlen(text));
 	buf_add_string(&reply->body, "}}");
 	end_event(reply);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * claude_stream: a reply message as the events of the streaming API.
  */

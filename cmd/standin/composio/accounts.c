@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * accounts: an array, in the order of the script, then as they were linked.
  */
@@ -61,19 +62,19 @@ check_status(const char *status, struct fail *fail)
 static int
 read_after(const cJSON *after, struct account *account, struct fail *fail)
 {
-	static const char *const names[]
-	    = { "calls", "status", "status_reason", NULL };
+	static const char *const names[] = { "calls", "status", "status_reason",
+		NULL };
 
 	if (after == NULL)
 		return 0;
-	if (script_known(after, names, "accounts: after", fail) < 0
-	    || script_number(after, "calls", 0, 1000000000, 0,
-	        &account->after_calls, "accounts: after", fail) < 0
-	    || script_string(after, "status", "EXPIRED", &account->later,
-	        "accounts: after", fail) < 0
-	    || script_string(after, "status_reason",
-	        "permanent auth error during token refresh",
-	        &account->later_reason, "accounts: after", fail) < 0)
+	if (script_known(after, names, "accounts: after", fail) < 0 ||
+	    script_number(after, "calls", 0, 1000000000, 0,
+		&account->after_calls, "accounts: after", fail) < 0 ||
+	    script_string(after, "status", "EXPIRED", &account->later,
+		"accounts: after", fail) < 0 ||
+	    script_string(after, "status_reason",
+		"permanent auth error during token refresh",
+		&account->later_reason, "accounts: after", fail) < 0)
 		return -1;
 	return check_status(account->later, fail);
 }
@@ -86,23 +87,22 @@ read_one(const cJSON *entry, struct account *account, struct fail *fail)
 		NULL };
 	const char *user, *toolkit, *id, *status, *reason, *config, *alias;
 
-	if (script_known(entry, names, "an account", fail) < 0
-	    || script_string(entry, "user", NULL, &user, "an account", fail)
-	        < 0
-	    || script_string(entry, "toolkit", NULL, &toolkit, "an account",
-	        fail) < 0
-	    || script_string(entry, "id", NULL, &id, "an account", fail) < 0
-	    || script_string(entry, "status", "ACTIVE", &status, "an account",
-	        fail) < 0
-	    || script_string(entry, "status_reason", NULL, &reason,
-	        "an account", fail) < 0
-	    || script_string(entry, "auth_config", NULL, &config,
-	        "an account", fail) < 0
-	    || script_string(entry, "alias", NULL, &alias, "an account", fail)
-	        < 0
-	    || check_status(status, fail) < 0
-	    || read_after(cJSON_GetObjectItemCaseSensitive(entry, "after"),
-	        account, fail) < 0)
+	if (script_known(entry, names, "an account", fail) < 0 ||
+	    script_string(entry, "user", NULL, &user, "an account", fail) < 0 ||
+	    script_string(entry, "toolkit", NULL, &toolkit, "an account",
+		fail) < 0 ||
+	    script_string(entry, "id", NULL, &id, "an account", fail) < 0 ||
+	    script_string(entry, "status", "ACTIVE", &status, "an account",
+		fail) < 0 ||
+	    script_string(entry, "status_reason", NULL, &reason, "an account",
+		fail) < 0 ||
+	    script_string(entry, "auth_config", NULL, &config, "an account",
+		fail) < 0 ||
+	    script_string(entry, "alias", NULL, &alias, "an account", fail) <
+		0 ||
+	    check_status(status, fail) < 0 ||
+	    read_after(cJSON_GetObjectItemCaseSensitive(entry, "after"),
+		account, fail) < 0)
 		return -1;
 	if (user == NULL || toolkit == NULL)
 		return fail_set(fail, FAIL_NEVER, "invalid_script",
@@ -110,9 +110,9 @@ read_one(const cJSON *entry, struct account *account, struct fail *fail)
 	account->user = mem_string(user);
 	account->toolkit = mem_string(toolkit);
 	account->id = id != NULL ? mem_string(id)
-	    : mem_print("ca_%s_%s", toolkit, user);
+				 : mem_print("ca_%s_%s", toolkit, user);
 	account->auth_config = config != NULL ? mem_string(config)
-	    : mem_print("ac_%s", toolkit);
+					      : mem_print("ac_%s", toolkit);
 	account->alias = mem_string(alias);
 	account->reason = mem_string(reason);
 	account->status = status;
@@ -128,11 +128,10 @@ accounts_new(const cJSON *script, struct accounts **ret_accounts,
 	const cJSON *entry;
 	struct account *account;
 
-	cJSON_ArrayForEach(entry,
+	cJSON_ArrayForEach (entry,
 	    cJSON_GetObjectItemCaseSensitive(script, "accounts")) {
 		account = add(accounts);
-		account->made
-		    = FIRST_MADE + (int64_t)accounts->count * MINUTE;
+		account->made = FIRST_MADE + (int64_t)accounts->count * MINUTE;
 		if (read_one(entry, account, fail) < 0) {
 			accounts_free(accounts);
 			return fail_prefix(fail, "accounts");
@@ -175,8 +174,8 @@ accounts_find(struct accounts *accounts, const char *id)
 bool
 account_of(const struct account *account, const char *user)
 {
-	return strcmp(account->user, "*") == 0
-	    || strcmp(account->user, user) == 0;
+	return strcmp(account->user, "*") == 0 ||
+	    strcmp(account->user, user) == 0;
 }
 
 struct account *
@@ -188,18 +187,18 @@ accounts_active(struct accounts *accounts, const char *user,
 
 	for (i = accounts->count; i > 0; i--) {
 		account = accounts->list[i - 1];
-		if (account_of(account, user)
-		    && strcmp(account->toolkit, toolkit) == 0
-		    && strcmp(account->status, "ACTIVE") == 0
-		    && !account->disabled)
+		if (account_of(account, user) &&
+		    strcmp(account->toolkit, toolkit) == 0 &&
+		    strcmp(account->status, "ACTIVE") == 0 &&
+		    !account->disabled)
 			return account;
 	}
 	return NULL;
 }
 
 struct account *
-accounts_link(struct accounts *accounts, const char *user,
-    const char *toolkit, const char *auth_config)
+accounts_link(struct accounts *accounts, const char *user, const char *toolkit,
+    const char *auth_config)
 {
 	struct account *account = add(accounts);
 
@@ -221,8 +220,8 @@ accounts_connect(struct accounts *accounts, const char *token)
 
 	for (i = 0; i < accounts->count; i++) {
 		account = accounts->list[i];
-		if (account->token != NULL
-		    && strcmp(account->token, token) == 0) {
+		if (account->token != NULL &&
+		    strcmp(account->token, token) == 0) {
 			account->status = "ACTIVE";
 			return account;
 		}
@@ -234,8 +233,7 @@ void
 account_called(struct account *account)
 {
 	account->calls++;
-	if (account->after_calls < 0
-	    || account->calls < account->after_calls)
+	if (account->after_calls < 0 || account->calls < account->after_calls)
 		return;
 	account->after_calls = -1;
 	account->status = account->later;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * accounts: who has connected what, and whether the connection still holds.
  * The caller holds the stand-in's lock.
@@ -14,9 +15,9 @@
 
 struct account {
 	char *id, *user, *toolkit, *auth_config, *alias, *reason, *token;
-	const char *status;      /* as it is now */
+	const char *status; /* as it is now */
 	bool disabled;
-	int64_t made;            /* wall time */
+	int64_t made; /* wall time */
 	/* After so many executed calls it becomes LATER; -1: never. */
 	int64_t after_calls, calls;
 	const char *later, *later_reason;
@@ -49,8 +50,8 @@ accounts_active(struct accounts *accounts, const char *user,
 
 /* A new one, INITIALIZING, with a token for its link. */
 struct account *
-accounts_link(struct accounts *accounts, const char *user,
-    const char *toolkit, const char *auth_config);
+accounts_link(struct accounts *accounts, const char *user, const char *toolkit,
+    const char *auth_config);
 
 /* What opening the link does: the account becomes ACTIVE. NULL when there is
  * no such token. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * composio_api: the routes of Composio's REST API v3.1 that programs use to
  * look up accounts and tools, and to execute them.
@@ -39,11 +40,11 @@ composio_fault(struct request *request, struct reply *reply, int status,
 
 	if (*slug == '\0')
 		slug = status == 401 ? "HTTP_Unauthorized"
-		    : status == 403 ? "HTTP_Forbidden"
-		    : status == 404 ? "HTTP_NotFound"
-		    : status == 429 ? "HTTP_TooManyRequests"
-		    : status < 500 ? "HTTP_BadRequest"
-		    : "HTTP_InternalServerError";
+		    : status == 403  ? "HTTP_Forbidden"
+		    : status == 404  ? "HTTP_NotFound"
+		    : status == 429  ? "HTTP_TooManyRequests"
+		    : status < 500   ? "HTTP_BadRequest"
+				     : "HTTP_InternalServerError";
 	error = cJSON_AddObjectToObject(body, "error");
 	cJSON_AddStringToObject(error, "message", message);
 	cJSON_AddNumberToObject(error, "code", code ? code : 10000 + status);
@@ -60,13 +61,14 @@ composio_fault(struct request *request, struct reply *reply, int status,
 static bool
 known_key(const struct standin *standin, const char *key)
 {
-	const cJSON *keys = member(member(standin->script, "keys"),
-	    "composio"), *entry;
+	const cJSON *keys = member(member(standin->script, "keys"), "composio"),
+		    *entry;
 
 	if (keys == NULL)
 		return *key != '\0';
-	cJSON_ArrayForEach(entry, keys)
-		if (cJSON_IsString(entry) && strcmp(entry->valuestring, key) == 0)
+	cJSON_ArrayForEach (entry, keys)
+		if (cJSON_IsString(entry) &&
+		    strcmp(entry->valuestring, key) == 0)
 			return true;
 	return false;
 }
@@ -79,12 +81,16 @@ check_key(const struct standin *standin, struct request *request,
 	const char *user = request_header(request, "x-user-api-key");
 	const char *org = request_header(request, "x-org-api-key");
 
-	if ((key != NULL) + (user != NULL) + (org != NULL) == 1
-	    && known_key(standin, key ? key : user ? user : org))
+	if ((key != NULL) + (user != NULL) + (org != NULL) == 1 &&
+	    known_key(standin,
+		key        ? key
+		    : user ? user
+			   : org))
 		return true;
-	composio_fault(request, reply, 401, 0, "", key == NULL && user == NULL
-	        && org == NULL ? "No authentication provided"
-	        : "Invalid API key");
+	composio_fault(request, reply, 401, 0, "",
+	    key == NULL && user == NULL && org == NULL
+		? "No authentication provided"
+		: "Invalid API key");
 	return false;
 }
 
@@ -111,8 +117,8 @@ struct page {
 
 /* A cursor is the base64 of "PAGE:LIMIT". */
 static bool
-page_init(struct page *page, struct request *request, size_t usual,
-    size_t most, struct reply *reply)
+page_init(struct page *page, struct request *request, size_t usual, size_t most,
+    struct reply *reply)
 {
 	const char *limit = request_query(request, "limit");
 	const char *cursor = request_query(request, "cursor");
@@ -138,8 +144,8 @@ page_init(struct page *page, struct request *request, size_t usual,
 		number = strtoul((char *)text, &end, 10);
 		if (number > 1 && *end == ':')
 			size = strtoul(end + 1, &end, 10);
-		if (number < 2 || *end != '\0' || size == 0
-		    || number > 1000000 || size > PAGE_MOST) {
+		if (number < 2 || *end != '\0' || size == 0 ||
+		    number > 1000000 || size > PAGE_MOST) {
 			g_free(text);
 			composio_fault(request, reply, 400, 0, "",
 			    "cursor is not valid");
@@ -181,8 +187,10 @@ page_put(struct page *page, struct reply *reply)
 		cJSON_AddNullToObject(body, "next_cursor");
 	}
 	cJSON_AddNumberToObject(body, "current_page", (double)number);
-	cJSON_AddNumberToObject(body, "total_pages", (double)(page->seen == 0
-	        ? 1 : (page->seen + page->limit - 1) / page->limit));
+	cJSON_AddNumberToObject(body, "total_pages",
+	    (double)(page->seen == 0
+		    ? 1
+		    : (page->seen + page->limit - 1) / page->limit));
 	cJSON_AddNumberToObject(body, "total_items", (double)page->seen);
 	put_json(reply, body);
 }
@@ -190,9 +198,9 @@ page_put(struct page *page, struct reply *reply)
 static bool
 version_exists(const struct tool *tool, const char *version)
 {
-	return version == NULL || *version == '\0'
-	    || strcmp(version, "latest") == 0
-	    || strcmp(version, tool->version) == 0;
+	return version == NULL || *version == '\0' ||
+	    strcmp(version, "latest") == 0 ||
+	    strcmp(version, tool->version) == 0;
 }
 
 /* The version that the request asks for, of the tool's toolkit. */
@@ -218,8 +226,7 @@ list_tools(struct standin *standin, struct request *request,
 	const char *slugs = request_query(request, "tool_slugs");
 	const char *toolkits = request_query(request, "toolkit_slug");
 	const char *query = request_query(request, "query");
-	const char *deprecated
-	    = request_query(request, "include_deprecated");
+	const char *deprecated = request_query(request, "include_deprecated");
 	bool hide = deprecated != NULL && strcmp(deprecated, "false") == 0;
 	bool named = slugs != NULL && *slugs != '\0';
 	const struct tool *tool;
@@ -230,14 +237,14 @@ list_tools(struct standin *standin, struct request *request,
 		return;
 	for (i = 0; (tool = catalogue_at(standin->catalogue, i)) != NULL; i++) {
 		if (named ? !in_list(slugs, tool->slug)
-		        : !in_list(toolkits, tool->toolkit))
+			  : !in_list(toolkits, tool->toolkit))
 			continue;
-		if (!named && query != NULL
-		    && strcasestr(tool->slug, query) == NULL
-		    && strcasestr(tool->description, query) == NULL)
+		if (!named && query != NULL &&
+		    strcasestr(tool->slug, query) == NULL &&
+		    strcasestr(tool->description, query) == NULL)
 			continue;
-		if ((hide && tool->deprecated)
-		    || !version_exists(tool, asked_version(request, tool)))
+		if ((hide && tool->deprecated) ||
+		    !version_exists(tool, asked_version(request, tool)))
 			continue;
 		if (page_takes(&page))
 			cJSON_AddItemToArray(page.items,
@@ -261,8 +268,7 @@ get_tool(struct standin *standin, struct request *request, const char *slug,
 {
 	const struct tool *tool = catalogue_find(standin->catalogue, slug);
 
-	if (tool == NULL
-	    || !version_exists(tool, asked_version(request, tool)))
+	if (tool == NULL || !version_exists(tool, asked_version(request, tool)))
 		tool_missing(request, reply, slug);
 	else
 		put_json(reply, catalogue_json(standin->catalogue, tool));
@@ -281,8 +287,8 @@ toolkit_needs_no_auth(const struct standin *standin, const char *slug)
 }
 
 static void
-get_toolkit(struct standin *standin, struct request *request,
-    const char *slug, struct reply *reply)
+get_toolkit(struct standin *standin, struct request *request, const char *slug,
+    struct reply *reply)
 {
 	const char *name = catalogue_toolkit(standin->catalogue, slug);
 	const struct tool *tool;
@@ -310,8 +316,8 @@ get_toolkit(struct standin *standin, struct request *request,
 	cJSON_AddStringToObject(one, "name", open ? "no auth" : "OAuth 2");
 	cJSON_AddItemToObject(one, "fields",
 	    cJSON_Parse("{\"auth_config_creation\":{\"required\":[],"
-	        "\"optional\":[]},\"connected_account_initiation\":"
-	        "{\"required\":[],\"optional\":[]}}"));
+			"\"optional\":[]},\"connected_account_initiation\":"
+			"{\"required\":[],\"optional\":[]}}"));
 	cJSON_AddItemToArray(part, one);
 	part = cJSON_AddObjectToObject(body, "meta");
 	for (i = 0; (tool = catalogue_at(standin->catalogue, i)) != NULL; i++) {
@@ -360,15 +366,15 @@ list_accounts(struct standin *standin, struct request *request,
 	while (accounts_at(standin->accounts, count) != NULL)
 		count++;
 	for (i = 0; i < count; i++) {
-		account = accounts_at(
-		    standin->accounts, oldest ? i : count - 1 - i);
-		if (of_users(account, users)
-		    && in_list(toolkits, account->toolkit)
-		    && in_list(statuses, account->status)
-		    && in_list(configs, account->auth_config)
-		    && in_list(ids, account->id) && page_takes(&page))
-			cJSON_AddItemToArray(
-			    page.items, account_json(account, false));
+		account = accounts_at(standin->accounts,
+		    oldest ? i : count - 1 - i);
+		if (of_users(account, users) &&
+		    in_list(toolkits, account->toolkit) &&
+		    in_list(statuses, account->status) &&
+		    in_list(configs, account->auth_config) &&
+		    in_list(ids, account->id) && page_takes(&page))
+			cJSON_AddItemToArray(page.items,
+			    account_json(account, false));
 	}
 	page_put(&page, reply);
 }
@@ -402,12 +408,12 @@ config_toolkit(struct standin *standin, const char *config)
 		return NULL;
 	name = config + 3;
 	return catalogue_toolkit(standin->catalogue, name) != NULL ? name
-	    : NULL;
+								   : NULL;
 }
 
 static void
-make_link(struct standin *standin, struct request *request,
-    const cJSON *body, struct reply *reply)
+make_link(struct standin *standin, struct request *request, const cJSON *body,
+    struct reply *reply)
 {
 	const char *config = json_string(body, "auth_config_id");
 	const char *user = json_string(body, "user_id");
@@ -424,8 +430,8 @@ make_link(struct standin *standin, struct request *request,
 	}
 	toolkit = config_toolkit(standin, config);
 	if (toolkit == NULL) {
-		composio_fault(request, reply, 404, 607,
-		    "AuthConfig_NotFound", "Auth config not found");
+		composio_fault(request, reply, 404, 607, "AuthConfig_NotFound",
+		    "Auth config not found");
 		return;
 	}
 	account = accounts_link(standin->accounts, user, toolkit, config);
@@ -460,12 +466,11 @@ config_json(const struct standin *standin, const char *toolkit)
 	cJSON_AddStringToObject(json, "status", "ENABLED");
 	cJSON_AddTrueToObject(json, "is_composio_managed");
 	cJSON_AddItemToObject(json, "credentials", cJSON_CreateObject());
-	cJSON_AddItemToObject(
-	    json, "tool_access_config", cJSON_CreateObject());
+	cJSON_AddItemToObject(json, "tool_access_config", cJSON_CreateObject());
 	cJSON_AddNumberToObject(json, "no_of_connections", 1);
 	cJSON_AddStringToObject(json, "created_at", "2026-11-01T00:00:00Z");
-	cJSON_AddStringToObject(
-	    json, "last_updated_at", "2026-11-01T00:00:00Z");
+	cJSON_AddStringToObject(json, "last_updated_at",
+	    "2026-11-01T00:00:00Z");
 	free(id);
 	return json;
 }
@@ -485,28 +490,28 @@ list_configs(struct standin *standin, struct request *request,
 	/* The tools are sorted, and their slugs start with their toolkit's in
 	 * most cases; one toolkit twice does no harm. */
 	for (i = 0; (tool = catalogue_at(standin->catalogue, i)) != NULL; i++) {
-		if (strcmp(tool->toolkit, last) == 0
-		    || !in_list(wanted, tool->toolkit) || tool->no_auth)
+		if (strcmp(tool->toolkit, last) == 0 ||
+		    !in_list(wanted, tool->toolkit) || tool->no_auth)
 			continue;
 		last = tool->toolkit;
 		if (page_takes(&page))
-			cJSON_AddItemToArray(
-			    page.items, config_json(standin, last));
+			cJSON_AddItemToArray(page.items,
+			    config_json(standin, last));
 	}
 	page_put(&page, reply);
 }
 
 static void
-make_config(struct standin *standin, struct request *request,
-    const cJSON *body, struct reply *reply)
+make_config(struct standin *standin, struct request *request, const cJSON *body,
+    struct reply *reply)
 {
 	const char *slug = json_string(member(body, "toolkit"), "slug");
 	cJSON *json, *part;
 
-	if (slug == NULL
-	    || catalogue_toolkit(standin->catalogue, slug) == NULL) {
-		composio_fault(request, reply, 400, 0,
-		    "AuthConfig_BadRequest", "toolkit.slug is not a toolkit");
+	if (slug == NULL ||
+	    catalogue_toolkit(standin->catalogue, slug) == NULL) {
+		composio_fault(request, reply, 400, 0, "AuthConfig_BadRequest",
+		    "toolkit.slug is not a toolkit");
 		return;
 	}
 	json = cJSON_CreateObject();
@@ -535,8 +540,8 @@ read_body(struct request *request, struct reply *reply)
 }
 
 static void
-route_post(struct standin *standin, struct request *request,
-    const char *path, struct reply *reply)
+route_post(struct standin *standin, struct request *request, const char *path,
+    struct reply *reply)
 {
 	cJSON *body = read_body(request, reply);
 
@@ -553,12 +558,12 @@ route_post(struct standin *standin, struct request *request,
 			make_config(standin, request, body, reply);
 		else if (strcmp(path, "connected_accounts") == 0)
 			composio_fault(request, reply, 400, 600,
-			    "ConnectedAccount_BadRequest", "This endpoint no "
+			    "ConnectedAccount_BadRequest",
+			    "This endpoint no "
 			    "longer makes connections; use "
 			    "connected_accounts/link");
 		else
-			composio_fault(
-			    request, reply, 404, 0, "", "Not found");
+			composio_fault(request, reply, 404, 0, "", "Not found");
 		pthread_mutex_unlock(&standin->lock);
 	}
 	cJSON_Delete(body);
@@ -583,8 +588,7 @@ route_get(struct standin *standin, struct request *request, const char *path,
 		else if (strncmp(path, "connected_accounts/", 19) == 0)
 			get_account(standin, request, path + 19, reply);
 		else
-			composio_fault(
-			    request, reply, 404, 0, "", "Not found");
+			composio_fault(request, reply, 404, 0, "", "Not found");
 		pthread_mutex_unlock(&standin->lock);
 	}
 }
@@ -600,8 +604,8 @@ composio_answer(struct standin *standin, struct request *request,
 	if (!check_key(standin, request, reply))
 		return;
 	if (request->too_large)
-		composio_fault(
-		    request, reply, 413, 0, "", "Request entity too large");
+		composio_fault(request, reply, 413, 0, "",
+		    "Request entity too large");
 	else if (strcmp(request->method, "POST") == 0)
 		route_post(standin, request, path, reply);
 	else if (strcmp(request->method, "GET") == 0)

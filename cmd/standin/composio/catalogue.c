@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * catalogue: the tools in an array sorted by slug, for a binary search.
  */
@@ -31,7 +32,8 @@ compare(const void *a, const void *b)
 static cJSON *
 output_schema(void)
 {
-	return cJSON_Parse("{\"type\":\"object\",\"properties\":{\"data\":"
+	return cJSON_Parse(
+	    "{\"type\":\"object\",\"properties\":{\"data\":"
 	    "{\"type\":\"object\"},\"error\":{\"type\":\"string\"},"
 	    "\"successful\":{\"type\":\"boolean\"}},\"required\":[\"data\","
 	    "\"successful\"]}");
@@ -57,10 +59,10 @@ add_builtin(struct catalogue *catalogue,
 	};
 	cJSON_AddStringToObject(tool->input, "type", "object");
 	cJSON_AddStringToObject(tool->input, "title", builtin->name);
-	cJSON_AddItemToObject(
-	    tool->input, "properties", cJSON_Parse(builtin->input));
-	cJSON_AddItemToObject(
-	    tool->input, "required", cJSON_Parse(builtin->required));
+	cJSON_AddItemToObject(tool->input, "properties",
+	    cJSON_Parse(builtin->input));
+	cJSON_AddItemToObject(tool->input, "required",
+	    cJSON_Parse(builtin->required));
 }
 
 static struct tool *
@@ -82,8 +84,7 @@ tool_release(struct tool *tool)
 }
 
 static int
-add_scripted(struct catalogue *catalogue, const cJSON *entry,
-    struct fail *fail)
+add_scripted(struct catalogue *catalogue, const cJSON *entry, struct fail *fail)
 {
 	static const char *const names[] = { "deprecated", "description",
 		"destructive", "error", "idempotent", "input_parameters",
@@ -92,23 +93,22 @@ add_scripted(struct catalogue *catalogue, const cJSON *entry,
 	struct tool tool = { .slug = NULL }, *old;
 	const cJSON *schema = member(entry, "input_parameters");
 
-	if (script_known(entry, names, "a tool", fail) < 0
-	    || script_string(entry, "slug", NULL, &tool.slug, "a tool", fail)
-	        < 0)
+	if (script_known(entry, names, "a tool", fail) < 0 ||
+	    script_string(entry, "slug", NULL, &tool.slug, "a tool", fail) < 0)
 		return -1;
 	if (tool.slug == NULL)
 		return fail_set(fail, FAIL_NEVER, "invalid_script",
 		    "a tool has no \"slug\"");
 	if (script_string(entry, "toolkit", NULL, &tool.toolkit, tool.slug,
-	        fail) < 0
-	    || script_string(entry, "name", tool.slug, &tool.name, tool.slug,
-	        fail) < 0
-	    || script_string(entry, "description", "", &tool.description,
-	        tool.slug, fail) < 0
-	    || script_string(entry, "version", "20261101_00", &tool.version,
-	        tool.slug, fail) < 0
-	    || template_check(member(entry, "result"), fail) < 0
-	    || template_check(member(entry, "error"), fail) < 0)
+		fail) < 0 ||
+	    script_string(entry, "name", tool.slug, &tool.name, tool.slug,
+		fail) < 0 ||
+	    script_string(entry, "description", "", &tool.description,
+		tool.slug, fail) < 0 ||
+	    script_string(entry, "version", "20261101_00", &tool.version,
+		tool.slug, fail) < 0 ||
+	    template_check(member(entry, "result"), fail) < 0 ||
+	    template_check(member(entry, "error"), fail) < 0)
 		return -1;
 	if (tool.toolkit == NULL)
 		return fail_set(fail, FAIL_NEVER, "invalid_script",
@@ -123,7 +123,8 @@ add_scripted(struct catalogue *catalogue, const cJSON *entry,
 	tool.no_auth = json_true(entry, "no_auth");
 	tool.result = member(entry, "result");
 	tool.error = member(entry, "error");
-	tool.input = schema != NULL ? cJSON_Duplicate(schema, true)
+	tool.input = schema != NULL
+	    ? cJSON_Duplicate(schema, true)
 	    : cJSON_Parse("{\"type\":\"object\",\"properties\":{}}");
 	tool.output = output_schema();
 	old = find(catalogue, tool.slug);
@@ -145,11 +146,12 @@ catalogue_new(const cJSON *script, struct catalogue **ret_catalogue,
 
 	while (catalogue_builtins[i].slug != NULL)
 		i++;
-	catalogue->tools = mem_alloc((i + 1 + (size_t)cJSON_GetArraySize(list))
-	    * sizeof(*catalogue->tools));
+	catalogue->tools = mem_alloc(
+	    (i + 1 + (size_t)cJSON_GetArraySize(list)) *
+	    sizeof(*catalogue->tools));
 	for (i = 0; catalogue_builtins[i].slug != NULL; i++)
 		add_builtin(catalogue, &catalogue_builtins[i]);
-	cJSON_ArrayForEach(entry, list) {
+	cJSON_ArrayForEach (entry, list) {
 		if (add_scripted(catalogue, entry, fail) < 0) {
 			catalogue_free(catalogue);
 			return fail_prefix(fail, "tools");
@@ -214,8 +216,8 @@ has_type(const cJSON *value, const char *type)
 	if (strcmp(type, "string") == 0)
 		return cJSON_IsString(value);
 	if (strcmp(type, "integer") == 0)
-		return cJSON_IsNumber(value)
-		    && floor(value->valuedouble) == value->valuedouble;
+		return cJSON_IsNumber(value) &&
+		    floor(value->valuedouble) == value->valuedouble;
 	if (strcmp(type, "number") == 0)
 		return cJSON_IsNumber(value);
 	if (strcmp(type, "boolean") == 0)
@@ -234,33 +236,39 @@ check_argument(const cJSON *value, const cJSON *schema, char error[300])
 	const cJSON *list = member(schema, "enum"), *entry, *bound;
 
 	if (type != NULL && !has_type(value, type)) {
-		snprintf(error, 300, "Invalid request data provided: the value "
-		    "of '%.100s' should be of type %.20s", value->string, type);
+		snprintf(error, 300,
+		    "Invalid request data provided: the value "
+		    "of '%.100s' should be of type %.20s",
+		    value->string, type);
 		return false;
 	}
 	bound = member(schema, "maximum");
-	if (cJSON_IsNumber(value) && cJSON_IsNumber(bound)
-	    && value->valuedouble > bound->valuedouble) {
-		snprintf(error, 300, "Invalid request data provided: '%.100s' "
-		    "should be at most %.0f", value->string,
-		    bound->valuedouble);
+	if (cJSON_IsNumber(value) && cJSON_IsNumber(bound) &&
+	    value->valuedouble > bound->valuedouble) {
+		snprintf(error, 300,
+		    "Invalid request data provided: '%.100s' "
+		    "should be at most %.0f",
+		    value->string, bound->valuedouble);
 		return false;
 	}
 	bound = member(schema, "minimum");
-	if (cJSON_IsNumber(value) && cJSON_IsNumber(bound)
-	    && value->valuedouble < bound->valuedouble) {
-		snprintf(error, 300, "Invalid request data provided: '%.100s' "
-		    "should be at least %.0f", value->string,
-		    bound->valuedouble);
+	if (cJSON_IsNumber(value) && cJSON_IsNumber(bound) &&
+	    value->valuedouble < bound->valuedouble) {
+		snprintf(error, 300,
+		    "Invalid request data provided: '%.100s' "
+		    "should be at least %.0f",
+		    value->string, bound->valuedouble);
 		return false;
 	}
 	if (list == NULL)
 		return true;
-	cJSON_ArrayForEach(entry, list)
+	cJSON_ArrayForEach (entry, list)
 		if (cJSON_Compare(entry, value, true))
 			return true;
-	snprintf(error, 300, "Invalid request data provided: '%.100s' is not "
-	    "one of the allowed values", value->string);
+	snprintf(error, 300,
+	    "Invalid request data provided: '%.100s' is not "
+	    "one of the allowed values",
+	    value->string);
 	return false;
 }
 
@@ -271,26 +279,29 @@ catalogue_check(const struct tool *tool, const cJSON *arguments,
 	const cJSON *properties = member(tool->input, "properties");
 	const cJSON *entry, *schema;
 
-	cJSON_ArrayForEach(entry, member(tool->input, "required")) {
+	cJSON_ArrayForEach (entry, member(tool->input, "required")) {
 		schema = member(arguments, entry->valuestring);
 		if (schema == NULL || cJSON_IsNull(schema)) {
-			snprintf(error, 300, "Invalid request data provided\n"
+			snprintf(error, 300,
+			    "Invalid request data provided\n"
 			    "- Following fields are missing: {'%.100s'}",
 			    entry->valuestring);
 			return false;
 		}
 	}
-	cJSON_ArrayForEach(entry, arguments) {
+	cJSON_ArrayForEach (entry, arguments) {
 		schema = member(properties, entry->string);
-		if (schema == NULL
-		    && cJSON_IsFalse(
-		        member(tool->input, "additionalProperties"))) {
-			snprintf(error, 300, "Invalid request data provided: "
-			    "'%.100s' is not a parameter", entry->string);
+		if (schema == NULL &&
+		    cJSON_IsFalse(
+			member(tool->input, "additionalProperties"))) {
+			snprintf(error, 300,
+			    "Invalid request data provided: "
+			    "'%.100s' is not a parameter",
+			    entry->string);
 			return false;
 		}
-		if (schema != NULL && !cJSON_IsNull(entry)
-		    && !check_argument(entry, schema, error))
+		if (schema != NULL && !cJSON_IsNull(entry) &&
+		    !check_argument(entry, schema, error))
 			return false;
 	}
 	return true;
@@ -306,11 +317,11 @@ add_hints(cJSON *json, const struct tool *tool)
 	else
 		cJSON_AddItemToArray(tags, cJSON_CreateString("createHint"));
 	if (tool->idempotent)
-		cJSON_AddItemToArray(
-		    tags, cJSON_CreateString("idempotentHint"));
+		cJSON_AddItemToArray(tags,
+		    cJSON_CreateString("idempotentHint"));
 	if (tool->destructive)
-		cJSON_AddItemToArray(
-		    tags, cJSON_CreateString("destructiveHint"));
+		cJSON_AddItemToArray(tags,
+		    cJSON_CreateString("destructiveHint"));
 	cJSON_AddItemToArray(tags, cJSON_CreateString("openWorldHint"));
 }
 
@@ -325,13 +336,13 @@ catalogue_json(const struct catalogue *catalogue, const struct tool *tool)
 	cJSON_AddStringToObject(json, "human_description", tool->description);
 	part = cJSON_AddObjectToObject(json, "toolkit");
 	cJSON_AddStringToObject(part, "slug", tool->toolkit);
-	cJSON_AddStringToObject(
-	    part, "name", catalogue_toolkit(catalogue, tool->toolkit));
+	cJSON_AddStringToObject(part, "name",
+	    catalogue_toolkit(catalogue, tool->toolkit));
 	cJSON_AddStringToObject(part, "logo", "");
-	cJSON_AddItemToObject(
-	    json, "input_parameters", cJSON_Duplicate(tool->input, true));
-	cJSON_AddItemToObject(
-	    json, "output_parameters", cJSON_Duplicate(tool->output, true));
+	cJSON_AddItemToObject(json, "input_parameters",
+	    cJSON_Duplicate(tool->input, true));
+	cJSON_AddItemToObject(json, "output_parameters",
+	    cJSON_Duplicate(tool->output, true));
 	cJSON_AddStringToObject(json, "version", tool->version);
 	part = cJSON_AddArrayToObject(json, "available_versions");
 	cJSON_AddItemToArray(part, cJSON_CreateString(tool->version));

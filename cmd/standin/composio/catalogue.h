@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * catalogue: the tools that can be executed, built in or from the script.
  */
@@ -13,8 +14,8 @@
 struct tool {
 	const char *slug, *name, *description, *toolkit, *version;
 	bool read_only, idempotent, destructive, no_auth, deprecated;
-	cJSON *input, *output;                  /* JSON Schemas */
-	const cJSON *result, *error;            /* templates of the script's */
+	cJSON *input, *output;       /* JSON Schemas */
+	const cJSON *result, *error; /* templates of the script's */
 };
 
 struct catalogue;
@@ -50,8 +51,8 @@ catalogue_json(const struct catalogue *catalogue, const struct tool *tool);
 
 struct catalogue_builtin {
 	const char *slug, *name, *toolkit, *version, *description;
-	const char *input;   /* JSON of the schema's "properties" */
-	const char *required;/* JSON */
+	const char *input;    /* JSON of the schema's "properties" */
+	const char *required; /* JSON */
 	bool read_only, idempotent;
 };
 

@@ -1,9 +1,12 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * catalogue_builtin: Gmail, Linear and Hacker News, in the shape that the
  * service gives them, as far as the stand-in carries them out.
  */
 #include "cmd/standin/composio/catalogue.h"
 
+/* JSON in macros is laid out by hand. */
+/* clang-format off */
 #define GMAIL "gmail", "20261101_00"
 #define LINEAR "linear", "20261102_00"
 #define USER_ID "\"user_id\":{\"type\":\"string\",\"default\":\"me\"," \

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * composio_execute: POST /tools/execute/{slug}. First whether the call may be
  * made at all (an HTTP error, nothing is executed), then the tool itself,
@@ -26,8 +27,8 @@ composio_tool(const char *path)
 
 /* A tool of the script's: its result is a template. */
 static cJSON *
-run_scripted(const struct tool *tool, const char *user,
-    const cJSON *arguments, char error[300])
+run_scripted(const struct tool *tool, const char *user, const cJSON *arguments,
+    char error[300])
 {
 	struct scope scope = { .arguments = arguments };
 	cJSON *data = NULL;
@@ -49,7 +50,7 @@ run_scripted(const struct tool *tool, const char *user,
 			data = cJSON_CreateObject();
 			cJSON_AddItemToObject(data, "result",
 			    arguments == NULL ? cJSON_CreateNull()
-			        : (cJSON *)(uintptr_t)arguments);
+					      : (cJSON *)(uintptr_t)arguments);
 		}
 	}
 	scope_release(&scope);
@@ -67,9 +68,10 @@ run(struct standin *standin, const struct tool *tool, const char *user,
 		return NULL;
 	if (tool->result != NULL || tool->error != NULL)
 		return run_scripted(tool, user, arguments, error);
-	if (gmail_run(standin->gmail, tool->slug, user, arguments, &data, error)
-	    || linear_run(standin->linear, tool->slug, user, arguments, &data,
-	        error))
+	if (gmail_run(standin->gmail, tool->slug, user, arguments, &data,
+		error) ||
+	    linear_run(standin->linear, tool->slug, user, arguments, &data,
+		error))
 		return data;
 	if (strcmp(tool->slug, "HACKERNEWS_GET_USER") == 0) {
 		data = cJSON_CreateObject();
@@ -104,27 +106,33 @@ find_account(struct standin *standin, struct request *request,
 	if (id == NULL && tool->no_auth)
 		return true;
 	account = id != NULL ? accounts_find(standin->accounts, id)
-	    : user != NULL ? accounts_active(
-	          standin->accounts, user, tool->toolkit) : NULL;
+	    : user != NULL
+	    ? accounts_active(standin->accounts, user, tool->toolkit)
+	    : NULL;
 	if (account == NULL || strcmp(account->toolkit, tool->toolkit) != 0) {
-		snprintf(text, sizeof(text), "No connected account found for "
-		    "user ID %.80s for toolkit %.60s", user ? user : "default",
-		    tool->toolkit);
+		snprintf(text, sizeof(text),
+		    "No connected account found for "
+		    "user ID %.80s for toolkit %.60s",
+		    user ? user : "default", tool->toolkit);
 		composio_fault(request, reply, 400, 1810,
 		    "ActionExecute_ConnectedAccountNotFound", text);
 		return false;
 	}
 	if (!account_of(account, user)) {
-		snprintf(text, sizeof(text), "The connected account %.80s does "
-		    "not belong to the user ID %.80s", id, user);
+		snprintf(text, sizeof(text),
+		    "The connected account %.80s does "
+		    "not belong to the user ID %.80s",
+		    id, user);
 		composio_fault(request, reply, 400, 1812,
 		    "ActionExecute_ConnectedAccountEntityIdMismatch", text);
 		return false;
 	}
 	if (strcmp(account->status, "ACTIVE") != 0 || account->disabled) {
-		snprintf(text, sizeof(text), "Connected account %.80s is in "
-		    "%.40s state%s%.100s", account->id, account->disabled
-		        ? "DISABLED" : account->status,
+		snprintf(text, sizeof(text),
+		    "Connected account %.80s is in "
+		    "%.40s state%s%.100s",
+		    account->id,
+		    account->disabled ? "DISABLED" : account->status,
 		    account->reason ? ": " : "",
 		    account->reason ? account->reason : "");
 		composio_fault(request, reply, 422, 1820,
@@ -143,8 +151,8 @@ put_result(struct request *request, cJSON *data, const char *error,
 	char log[48], *text;
 
 	cJSON_AddBoolToObject(json, "successful", data != NULL);
-	cJSON_AddItemToObject(
-	    json, "data", data != NULL ? data : cJSON_CreateObject());
+	cJSON_AddItemToObject(json, "data",
+	    data != NULL ? data : cJSON_CreateObject());
 	if (data != NULL)
 		cJSON_AddNullToObject(json, "error");
 	else
@@ -186,9 +194,10 @@ execute(struct standin *standin, struct request *request,
 	data = run(standin, tool, user, arguments, error);
 	if (account != NULL)
 		account_called(account);
-	if (data != NULL && ledger_add(standin->ledger, tool->slug, user,
-	        account ? account->id : NULL, arguments, tool->read_only,
-	        &fail) < 0)
+	if (data != NULL &&
+	    ledger_add(standin->ledger, tool->slug, user,
+		account ? account->id : NULL, arguments, tool->read_only,
+		&fail) < 0)
 		log_line("error", "ledger", "message", fail.message, NULL);
 	if (data != NULL && !tool->read_only)
 		standin_save(standin);
@@ -209,19 +218,20 @@ composio_execute(struct standin *standin, struct request *request,
 	char text[200];
 	int64_t before;
 
-	if (tool == NULL || (version != NULL && *version != '\0'
-	        && strcmp(version, "latest") != 0
-	        && strcmp(version, tool->version) != 0)) {
+	if (tool == NULL ||
+	    (version != NULL && *version != '\0' &&
+		strcmp(version, "latest") != 0 &&
+		strcmp(version, tool->version) != 0)) {
 		snprintf(text, sizeof(text), "Tool %.100s not found%s%.40s",
 		    slug, tool != NULL ? " in version " : "",
 		    tool != NULL ? version : "");
-		composio_fault(
-		    request, reply, 404, 2401, "Tool_ToolNotFound", text);
+		composio_fault(request, reply, 404, 2401, "Tool_ToolNotFound",
+		    text);
 		return;
 	}
 	if (tool->deprecated) {
-		composio_fault(request, reply, 410, 2410,
-		    "Tool_ToolDeprecated", "The tool is no longer available");
+		composio_fault(request, reply, 410, 2410, "Tool_ToolDeprecated",
+		    "The tool is no longer available");
 		return;
 	}
 	if (arguments != NULL && !cJSON_IsObject(arguments)) {
@@ -229,7 +239,6 @@ composio_execute(struct standin *standin, struct request *request,
 		    "arguments must be an object");
 		return;
 	}
-	script_latency(
-	    standin->script, tool->slug, &before, &reply->delay_ms);
+	script_latency(standin->script, tool->slug, &before, &reply->delay_ms);
 	execute(standin, request, tool, body, reply);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * ledger: calls are told apart by the text of tool, user and arguments.
  */
@@ -51,8 +52,7 @@ count_up(GHashTable *times, char *key)
 /* A line that was cut by a crash is dropped, so that the next one starts on a
  * line of its own. */
 static int
-drop_cut_line(struct ledger *ledger, const struct buf *text,
-    struct fail *fail)
+drop_cut_line(struct ledger *ledger, const struct buf *text, struct fail *fail)
 {
 	const char *last = NULL;
 	size_t whole;
@@ -79,18 +79,18 @@ each_line(const char *path, const struct buf *text,
 	cJSON *json;
 
 	while (at != NULL && (end = strchr(at, '\n')) != NULL) {
-		json = json_parse(at, (size_t)(end - at),
-		    &json_limits_upstream, fail);
+		json = json_parse(at, (size_t)(end - at), &json_limits_upstream,
+		    fail);
 		number++;
 		line = (struct line){
 			.tool = json_string(json, "tool"),
 			.user = json_string(json, "user"),
-			.arguments = cJSON_GetObjectItemCaseSensitive(
-			    json, "arguments"),
+			.arguments = cJSON_GetObjectItemCaseSensitive(json,
+			    "arguments"),
 			.read_only = json_true(json, "read_only"),
 		};
-		if (line.tool == NULL || line.user == NULL
-		    || line.arguments == NULL) {
+		if (line.tool == NULL || line.user == NULL ||
+		    line.arguments == NULL) {
 			cJSON_Delete(json);
 			return fail_set(fail, FAIL_NEVER, "bad_ledger",
 			    "%s: line %zu is not a ledger's", path, number);
@@ -120,8 +120,8 @@ ledger_open(const char *path, struct ledger **ret_ledger, struct fail *fail)
 	int result = -1;
 
 	ledger->descriptor = -1;
-	ledger->times
-	    = g_hash_table_new_full(g_str_hash, g_str_equal, free, NULL);
+	ledger->times = g_hash_table_new_full(g_str_hash, g_str_equal, free,
+	    NULL);
 	if (path != NULL) {
 		ledger->path = mem_string(path);
 		ledger->descriptor = open(path,
@@ -130,9 +130,9 @@ ledger_open(const char *path, struct ledger **ret_ledger, struct fail *fail)
 			fail_errno(fail, "cannot open the ledger %s", path);
 			goto out;
 		}
-		if (file_read(path, &text, fail) < 0
-		    || each_line(path, &text, take_line, ledger, fail) < 0
-		    || drop_cut_line(ledger, &text, fail) < 0)
+		if (file_read(path, &text, fail) < 0 ||
+		    each_line(path, &text, take_line, ledger, fail) < 0 ||
+		    drop_cut_line(ledger, &text, fail) < 0)
 			goto out;
 	}
 	*ret_ledger = ledger;
@@ -171,8 +171,8 @@ ledger_add(struct ledger *ledger, const char *tool, const char *user,
 	if (ledger->descriptor < 0)
 		return 0;
 	text = json_text(arguments);
-	buf_print(&line, "{\"n\":%llu,\"tool\":\"%s\",\"user\":",
-	    ledger->number, tool);
+	buf_print(&line,
+	    "{\"n\":%llu,\"tool\":\"%s\",\"user\":", ledger->number, tool);
 	json_quote(&line, user, strlen(user));
 	buf_add_string(&line, ",\"account\":");
 	if (account == NULL)
@@ -219,7 +219,7 @@ tally_line(void *context, const struct line *line)
 	}
 	tally->calls++;
 	if (count_up(summary->times,
-	        key_of(line->tool, line->user, line->arguments)) == 1)
+		key_of(line->tool, line->user, line->arguments)) == 1)
 		tally->distinct++;
 }
 
@@ -229,19 +229,20 @@ print_tally(const struct tally *tally, bool human, struct buf *buf)
 	size_t repeated = tally->calls - tally->distinct;
 
 	if (human)
-		buf_print(buf, "%-34s %zu calls, %zu distinct, %zu repeated%s\n",
+		buf_print(buf,
+		    "%-34s %zu calls, %zu distinct, %zu repeated%s\n",
 		    tally->tool, tally->calls, tally->distinct, repeated,
 		    tally->read_only ? " (read-only)" : "");
 	else
-		buf_print(buf, "{\"tool\":\"%s\",\"calls\":%zu,"
+		buf_print(buf,
+		    "{\"tool\":\"%s\",\"calls\":%zu,"
 		    "\"distinct\":%zu,\"repeated\":%zu,\"read_only\":%s}\n",
 		    tally->tool, tally->calls, tally->distinct, repeated,
 		    tally->read_only ? "true" : "false");
 }
 
 int
-ledger_summary(const char *path, bool human, struct buf *buf,
-    struct fail *fail)
+ledger_summary(const char *path, bool human, struct buf *buf, struct fail *fail)
 {
 	struct buf text = BUF_INIT(FILE_BYTES);
 	struct summary summary;
@@ -251,8 +252,8 @@ ledger_summary(const char *path, bool human, struct buf *buf,
 
 	if (file_read(path, &text, fail) < 0)
 		return -1;
-	summary.times
-	    = g_hash_table_new_full(g_str_hash, g_str_equal, free, NULL);
+	summary.times = g_hash_table_new_full(g_str_hash, g_str_equal, free,
+	    NULL);
 	summary.tallies = g_ptr_array_new();
 	result = each_line(path, &text, tally_line, &summary, fail);
 	for (i = 0; i < summary.tallies->len; i++) {

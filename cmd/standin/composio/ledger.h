@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * ledger: every tool call that was really executed, one JSON object a line:
  * {"n","tool","user","account","arguments","read_only","times"}. "times" is

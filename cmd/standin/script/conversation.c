@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * conversation: one pass over the messages collects the calls and pairs them
  * with their results by id; a second pass over the calls makes the tree that
@@ -29,7 +30,7 @@ content_text(const cJSON *content)
 
 	if (cJSON_IsString(content))
 		return mem_string(content->valuestring);
-	cJSON_ArrayForEach(block, content) {
+	cJSON_ArrayForEach (block, content) {
 		text = json_string(block, "text");
 		if (text == NULL)
 			continue;
@@ -41,15 +42,15 @@ content_text(const cJSON *content)
 }
 
 static void
-add_call(struct conversation *conversation, GHashTable *ids,
-    const cJSON *block)
+add_call(struct conversation *conversation, GHashTable *ids, const cJSON *block)
 {
 	struct conversation_call *call;
 
 	/* Grown by doubling from 8. */
-	if (conversation->call_count == 0 || (conversation->call_count >= 8
-	        && (conversation->call_count & (conversation->call_count - 1))
-	            == 0))
+	if (conversation->call_count == 0 ||
+	    (conversation->call_count >= 8 &&
+		(conversation->call_count & (conversation->call_count - 1)) ==
+		    0))
 		conversation->calls = mem_grow(conversation->calls,
 		    conversation->call_count ? conversation->call_count * 2 : 8,
 		    sizeof(*conversation->calls));
@@ -93,21 +94,21 @@ read_messages(struct conversation *conversation, const cJSON *messages)
 	const char *role, *type, *before = "";
 
 	conversation->turn = 0;
-	cJSON_ArrayForEach(message, messages) {
+	cJSON_ArrayForEach (message, messages) {
 		role = json_string(message, "role");
 		/* Neighbours of one role are one message. */
-		if (strcmp(role, "assistant") == 0
-		    && strcmp(before, "assistant") != 0) {
+		if (strcmp(role, "assistant") == 0 &&
+		    strcmp(before, "assistant") != 0) {
 			conversation->turn++;
 			conversation->last = conversation->call_count;
 		}
 		before = role;
 		if (conversation->goal == NULL && strcmp(role, "user") == 0)
-			conversation->goal
-			    = content_text(member(message, "content"));
+			conversation->goal = content_text(
+			    member(message, "content"));
 		if (!cJSON_IsArray(member(message, "content")))
 			continue;
-		cJSON_ArrayForEach(block, member(message, "content")) {
+		cJSON_ArrayForEach (block, member(message, "content")) {
 			type = json_string(block, "type");
 			if (type == NULL)
 				continue;
@@ -126,8 +127,7 @@ child_object(cJSON *object, const char *name)
 {
 	cJSON *child = cJSON_GetObjectItemCaseSensitive(object, name);
 
-	return child != NULL ? child
-	    : cJSON_AddObjectToObject(object, name);
+	return child != NULL ? child : cJSON_AddObjectToObject(object, name);
 }
 
 static void
@@ -154,18 +154,18 @@ join(cJSON *joined, cJSON *result)
 {
 	cJSON *part, *element, *array;
 
-	cJSON_ArrayForEach(part, result) {
+	cJSON_ArrayForEach (part, result) {
 		if (!cJSON_IsArray(part)) {
 			replace(joined, part->string, part);
 			continue;
 		}
 		array = cJSON_GetObjectItemCaseSensitive(joined, part->string);
 		if (!cJSON_IsArray(array)) {
-			cJSON_DeleteItemFromObjectCaseSensitive(
-			    joined, part->string);
+			cJSON_DeleteItemFromObjectCaseSensitive(joined,
+			    part->string);
 			array = cJSON_AddArrayToObject(joined, part->string);
 		}
-		cJSON_ArrayForEach(element, part)
+		cJSON_ArrayForEach (element, part)
 			cJSON_AddItemReferenceToArray(array, element);
 	}
 }
@@ -184,12 +184,12 @@ add_to_tree(cJSON *root, struct conversation_call *call)
 	entry = cJSON_CreateObject();
 	cJSON_AddStringToObject(entry, "id", call->id);
 	cJSON_AddBoolToObject(entry, "ok", call->ok);
-	cJSON_AddItemReferenceToObject(
-	    entry, "input", (cJSON *)(uintptr_t)call->input);
+	cJSON_AddItemReferenceToObject(entry, "input",
+	    (cJSON *)(uintptr_t)call->input);
 	if (call->parsed != NULL)
 		cJSON_AddItemReferenceToObject(entry, "result", call->parsed);
-	cJSON_AddItemToObject(entry, "text", cJSON_CreateStringReference(
-	    call->text == NULL ? "" : call->text));
+	cJSON_AddItemToObject(entry, "text",
+	    cJSON_CreateStringReference(call->text == NULL ? "" : call->text));
 	cJSON_AddItemToArray(list, entry);
 	if (!call->ok || !cJSON_IsObject(call->parsed))
 		return;
@@ -213,8 +213,8 @@ conversation_read(const cJSON *request)
 	cJSON_AddItemToObject(conversation->root, "goal",
 	    cJSON_CreateStringReference(conversation->goal));
 	cJSON_AddStringToObject(conversation->root, "user", user ? user : "");
-	cJSON_AddNumberToObject(
-	    conversation->root, "turn", (double)conversation->turn);
+	cJSON_AddNumberToObject(conversation->root, "turn",
+	    (double)conversation->turn);
 	for (i = 0; i < conversation->call_count; i++)
 		add_to_tree(conversation->root, &conversation->calls[i]);
 	return conversation;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * conversation: what a Messages request says about the work so far, for the
  * rules of a script.
@@ -27,10 +28,10 @@
 struct conversation_call {
 	const char *id, *tool;
 	const cJSON *input;
-	char *text;        /* of the result; NULL: none yet */
-	cJSON *parsed;     /* the result when it is JSON */
+	char *text;    /* of the result; NULL: none yet */
+	cJSON *parsed; /* the result when it is JSON */
 	bool ok;
-	int64_t turn;      /* that made the call */
+	int64_t turn; /* that made the call */
 };
 
 struct conversation {

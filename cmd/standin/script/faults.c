@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * faults: every fault counts the requests that it matches, whether or not an
  * earlier one takes them; the first one that is due takes the request. The
@@ -21,8 +22,8 @@ struct faults {
 };
 
 static const char *const kinds[] = { "status", "status_after", "cut",
-	"error_event", "drip", "garbage", "hang", "reset_before",
-	"reset_after", "slow", "slow_before", NULL };
+	"error_event", "drip", "garbage", "hang", "reset_before", "reset_after",
+	"slow", "slow_before", NULL };
 
 const char *
 fault_name(const struct fault *fault)
@@ -59,21 +60,22 @@ read_when(const cJSON *entry, struct fault *fault, struct fail *fail)
 
 	fault->at = cJSON_GetObjectItemCaseSensitive(entry, "at");
 	if (cJSON_IsArray(fault->at)) {
-		cJSON_ArrayForEach(number, fault->at)
+		cJSON_ArrayForEach (number, fault->at)
 			if (!cJSON_IsNumber(number))
 				return fail_set(fail, FAIL_NEVER,
-				    "invalid_script", "a fault's \"at\" is a "
+				    "invalid_script",
+				    "a fault's \"at\" is a "
 				    "number, a list of numbers or a range");
-	} else if (script_range(fault->at, &range, "a fault's \"at\"", fail)
-	    < 0) {
+	} else if (script_range(fault->at, &range, "a fault's \"at\"", fail) <
+	    0) {
 		return -1;
 	}
 	fault->chance = 1;
 	value = cJSON_GetObjectItemCaseSensitive(entry, "chance");
 	if (value == NULL)
 		return 0;
-	if (!cJSON_IsNumber(value) || value->valuedouble < 0
-	    || value->valuedouble > 1)
+	if (!cJSON_IsNumber(value) || value->valuedouble < 0 ||
+	    value->valuedouble > 1)
 		return fail_set(fail, FAIL_NEVER, "invalid_script",
 		    "a fault's \"chance\" is a number from 0 to 1");
 	fault->chance = value->valuedouble;
@@ -88,51 +90,48 @@ read_one(const cJSON *entry, struct fault *fault, struct fail *fail)
 		"message", "on", "slug", "status", "times", "type", NULL };
 	const cJSON *header;
 
-	if (script_known(entry, names, "a fault", fail) < 0
-	    || read_kind(entry, fault, fail) < 0
-	    || read_when(entry, fault, fail) < 0
-	    || script_string(entry, "on", NULL, &fault->on, "a fault", fail)
-	        < 0
-	    || script_number(entry, "every", 1, 1000000000, 0, &fault->every,
-	        "a fault", fail) < 0
-	    || script_number(entry, "times", 1, 1000000000, -1, &fault->times,
-	        "a fault", fail) < 0
-	    || script_number(entry, "status", 200, 599, 500, &fault->status,
-	        "a fault", fail) < 0
-	    || script_number(entry, "code", 0, 1000000, 0, &fault->code,
-	        "a fault", fail) < 0
-	    || script_number(entry, "delay", 0, 86400000, 1000,
-	        &fault->delay_ms, "a fault", fail) < 0
-	    || script_number(entry, "events", 0, 1000000, 3, &fault->events,
-	        "a fault", fail) < 0
-	    || script_string(entry, "type", NULL, &fault->type, "a fault",
-	        fail) < 0
-	    || script_string(entry, "message", NULL, &fault->message,
-	        "a fault", fail) < 0
-	    || script_string(entry, "body", NULL, &fault->body, "a fault",
-	        fail) < 0
-	    || script_string(entry, "error_code", NULL, &fault->error_code,
-	        "a fault", fail) < 0
-	    || script_string(entry, "slug", "", &fault->slug, "a fault", fail)
-	        < 0)
+	if (script_known(entry, names, "a fault", fail) < 0 ||
+	    read_kind(entry, fault, fail) < 0 ||
+	    read_when(entry, fault, fail) < 0 ||
+	    script_string(entry, "on", NULL, &fault->on, "a fault", fail) < 0 ||
+	    script_number(entry, "every", 1, 1000000000, 0, &fault->every,
+		"a fault", fail) < 0 ||
+	    script_number(entry, "times", 1, 1000000000, -1, &fault->times,
+		"a fault", fail) < 0 ||
+	    script_number(entry, "status", 200, 599, 500, &fault->status,
+		"a fault", fail) < 0 ||
+	    script_number(entry, "code", 0, 1000000, 0, &fault->code, "a fault",
+		fail) < 0 ||
+	    script_number(entry, "delay", 0, 86400000, 1000, &fault->delay_ms,
+		"a fault", fail) < 0 ||
+	    script_number(entry, "events", 0, 1000000, 3, &fault->events,
+		"a fault", fail) < 0 ||
+	    script_string(entry, "type", NULL, &fault->type, "a fault", fail) <
+		0 ||
+	    script_string(entry, "message", NULL, &fault->message, "a fault",
+		fail) < 0 ||
+	    script_string(entry, "body", NULL, &fault->body, "a fault", fail) <
+		0 ||
+	    script_string(entry, "error_code", NULL, &fault->error_code,
+		"a fault", fail) < 0 ||
+	    script_string(entry, "slug", "", &fault->slug, "a fault", fail) < 0)
 		return -1;
 	if (fault->on == NULL)
 		return fail_set(fail, FAIL_NEVER, "invalid_script",
 		    "a fault has an \"on\": messages, a pattern of tools or a "
 		    "path");
 	fault->headers = cJSON_GetObjectItemCaseSensitive(entry, "headers");
-	cJSON_ArrayForEach(header, fault->headers)
-		if (header->string == NULL
-		    || !(cJSON_IsString(header) || cJSON_IsNumber(header)
-		        || cJSON_IsBool(header)))
+	cJSON_ArrayForEach (header, fault->headers)
+		if (header->string == NULL ||
+		    !(cJSON_IsString(header) || cJSON_IsNumber(header) ||
+			cJSON_IsBool(header)))
 			return fail_set(fail, FAIL_NEVER, "invalid_script",
 			    "a fault's \"headers\" map names to values");
 	return 0;
 }
 
 int
-faults_new(const cJSON *script, struct faults **ret_faults,
-    struct fail *fail)
+faults_new(const cJSON *script, struct faults **ret_faults, struct fail *fail)
 {
 	struct faults *faults = mem_alloc(sizeof(*faults));
 	const cJSON *list, *entry;
@@ -140,15 +139,15 @@ faults_new(const cJSON *script, struct faults **ret_faults,
 
 	pthread_mutex_init(&faults->lock, NULL);
 	list = cJSON_GetObjectItemCaseSensitive(script, "faults");
-	faults->list = mem_alloc(((size_t)cJSON_GetArraySize(list) + 1)
-	    * sizeof(*faults->list));
-	if (script_number(script, "seed", 0, (int64_t)1 << 32, 1, &seed,
-	        "seed", fail) < 0)
+	faults->list = mem_alloc(
+	    ((size_t)cJSON_GetArraySize(list) + 1) * sizeof(*faults->list));
+	if (script_number(script, "seed", 0, (int64_t)1 << 32, 1, &seed, "seed",
+		fail) < 0)
 		goto failed;
 	faults->seed[0] = 0x330e;
 	faults->seed[1] = (unsigned short)(seed & 0xffff);
 	faults->seed[2] = (unsigned short)(seed >> 16 & 0xffff);
-	cJSON_ArrayForEach(entry, list)
+	cJSON_ArrayForEach (entry, list)
 		if (read_one(entry, &faults->list[faults->count++], fail) < 0)
 			goto failed;
 	*ret_faults = faults;
@@ -176,9 +175,9 @@ is_at(const struct fault *fault)
 	struct fail fail;
 
 	if (!cJSON_IsArray(fault->at))
-		return script_range(fault->at, &range, "", &fail) == 0
-		    && script_in_range(&range, fault->seen);
-	cJSON_ArrayForEach(number, fault->at)
+		return script_range(fault->at, &range, "", &fail) == 0 &&
+		    script_in_range(&range, fault->seen);
+	cJSON_ArrayForEach (number, fault->at)
 		if ((int64_t)number->valuedouble == fault->seen)
 			return true;
 	return false;

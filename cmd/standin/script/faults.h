@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * faults: what goes wrong, and when: the section "faults" of a script.
  */
@@ -35,14 +36,13 @@ struct fault {
 	const char *type, *message, *body, *error_code, *slug;
 	const cJSON *headers; /* name -> value */
 
-	int64_t seen, fired;  /* under the faults' lock */
+	int64_t seen, fired; /* under the faults' lock */
 };
 
 struct faults;
 
 int
-faults_new(const cJSON *script, struct faults **ret_faults,
-    struct fail *fail);
+faults_new(const cJSON *script, struct faults **ret_faults, struct fail *fail);
 
 void
 faults_free(struct faults *faults); /* NULL is fine */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * model: a rule matches when its "when" holds and, if it has calls, at least
  * one call comes out of their loops. So "what is still missing" needs no
@@ -35,7 +36,7 @@ struct rule {
 	struct script_range turn;
 	regex_t goal, results;
 	bool has_goal, has_results;
-	const cJSON *tools;           /* globs of the newest turn's tools */
+	const cJSON *tools; /* globs of the newest turn's tools */
 	struct count_rule *counts;
 	size_t count_count;
 	struct conditions conditions;
@@ -44,14 +45,14 @@ struct rule {
 	const cJSON *text, *blocks, *usage, *details;
 	struct call_rule *calls;
 	size_t call_count;
-	struct loop_over *lines;      /* of the elements of a list "text" */
+	struct loop_over *lines; /* of the elements of a list "text" */
 	size_t line_count;
 	int64_t delay_ms, drip_ms;
 };
 
 struct selection {
 	const char *name;
-	const cJSON *let;   /* members that are added to each item, or NULL */
+	const cJSON *let; /* members that are added to each item, or NULL */
 	struct loop_over loop;
 };
 
@@ -65,7 +66,7 @@ struct model {
 struct thought { /* one request's evaluation */
 	const struct model *model;
 	struct evaluation evaluation;
-	cJSON *selected;  /* name -> array of references */
+	cJSON *selected; /* name -> array of references */
 	cJSON *content;
 	const struct call_rule *call;
 	struct buf text;
@@ -104,34 +105,34 @@ parse_when(const cJSON *when, struct rule *rule, struct fail *fail)
 	rule->turn = (struct script_range){ 0, INT64_MAX };
 	if (when == NULL)
 		return 0;
-	if (script_known(when, names, rule->name, fail) < 0
-	    || script_range(member(when, "turn"), &rule->turn, rule->name,
-	        fail) < 0
-	    || parse_regex(when, "goal", rule->name, &rule->goal,
-	        &rule->has_goal, fail) < 0
-	    || parse_regex(when, "results", rule->name, &rule->results,
-	        &rule->has_results, fail) < 0
-	    || conditions_parse(member(when, "if"), rule->name,
-	        &rule->conditions, fail) < 0)
+	if (script_known(when, names, rule->name, fail) < 0 ||
+	    script_range(member(when, "turn"), &rule->turn, rule->name, fail) <
+		0 ||
+	    parse_regex(when, "goal", rule->name, &rule->goal, &rule->has_goal,
+		fail) < 0 ||
+	    parse_regex(when, "results", rule->name, &rule->results,
+		&rule->has_results, fail) < 0 ||
+	    conditions_parse(member(when, "if"), rule->name, &rule->conditions,
+		fail) < 0)
 		return -1;
 	rule->tools = member(when, "tools");
-	cJSON_ArrayForEach(entry, rule->tools)
+	cJSON_ArrayForEach (entry, rule->tools)
 		if (!cJSON_IsString(entry))
 			return fail_set(fail, FAIL_NEVER, "invalid_script",
 			    "%s: \"tools\" is a list of patterns", rule->name);
 	if (counts == NULL)
 		return 0;
-	rule->counts = mem_alloc(((size_t)cJSON_GetArraySize(counts) + 1)
-	    * sizeof(*rule->counts));
-	cJSON_ArrayForEach(entry, counts) {
+	rule->counts = mem_alloc(
+	    ((size_t)cJSON_GetArraySize(counts) + 1) * sizeof(*rule->counts));
+	cJSON_ArrayForEach (entry, counts) {
 		if (entry->string == NULL)
 			return fail_set(fail, FAIL_NEVER, "invalid_script",
 			    "%s: \"calls\" is a mapping of tools to numbers",
 			    rule->name);
 		rule->counts[rule->count_count].tool = entry->string;
 		if (script_range(entry,
-		        &rule->counts[rule->count_count++].range, rule->name,
-		        fail) < 0)
+			&rule->counts[rule->count_count++].range, rule->name,
+			fail) < 0)
 			return -1;
 	}
 	return 0;
@@ -140,8 +141,8 @@ parse_when(const cJSON *when, struct rule *rule, struct fail *fail)
 static int
 parse_calls(const cJSON *calls, struct rule *rule, struct fail *fail)
 {
-	static const char *const names[]
-	    = { "input", "tool", LOOP_MEMBERS, NULL };
+	static const char *const names[] = { "input", "tool", LOOP_MEMBERS,
+		NULL };
 	const cJSON *entry;
 	struct call_rule *call;
 
@@ -150,24 +151,24 @@ parse_calls(const cJSON *calls, struct rule *rule, struct fail *fail)
 	if (!cJSON_IsArray(calls))
 		return fail_set(fail, FAIL_NEVER, "invalid_script",
 		    "%s: \"calls\" is a list", rule->name);
-	rule->calls = mem_alloc(((size_t)cJSON_GetArraySize(calls) + 1)
-	    * sizeof(*rule->calls));
-	cJSON_ArrayForEach(entry, calls) {
+	rule->calls = mem_alloc(
+	    ((size_t)cJSON_GetArraySize(calls) + 1) * sizeof(*rule->calls));
+	cJSON_ArrayForEach (entry, calls) {
 		call = &rule->calls[rule->call_count];
-		if (script_known(entry, names, rule->name, fail) < 0
-		    || loop_over_parse(entry, rule->name, &call->loop, fail)
-		        < 0)
+		if (script_known(entry, names, rule->name, fail) < 0 ||
+		    loop_over_parse(entry, rule->name, &call->loop, fail) < 0)
 			return -1;
 		rule->call_count++;
-		if (script_string(entry, "tool", NULL, &call->tool,
-		        rule->name, fail) < 0)
+		if (script_string(entry, "tool", NULL, &call->tool, rule->name,
+			fail) < 0)
 			return -1;
 		call->input = member(entry, "input");
-		if (call->tool == NULL
-		    || (call->input != NULL && !cJSON_IsObject(call->input)))
+		if (call->tool == NULL ||
+		    (call->input != NULL && !cJSON_IsObject(call->input)))
 			return fail_set(fail, FAIL_NEVER, "invalid_script",
 			    "%s: a call has a \"tool\", and its \"input\" is "
-			    "a mapping", rule->name);
+			    "a mapping",
+			    rule->name);
 	}
 	return 0;
 }
@@ -181,18 +182,20 @@ parse_text(struct rule *rule, struct fail *fail)
 
 	if (rule->text == NULL || cJSON_IsString(rule->text))
 		return 0;
-	rule->lines = mem_alloc(((size_t)cJSON_GetArraySize(rule->text) + 1)
-	    * sizeof(*rule->lines));
-	cJSON_ArrayForEach(entry, rule->text) {
+	rule->lines = mem_alloc(((size_t)cJSON_GetArraySize(rule->text) + 1) *
+	    sizeof(*rule->lines));
+	cJSON_ArrayForEach (entry, rule->text) {
 		if (!cJSON_IsString(entry)) {
-			if (script_known(entry, names, rule->name, fail) < 0
-			    || loop_over_parse(entry, rule->name,
-			        &rule->lines[rule->line_count], fail) < 0)
+			if (script_known(entry, names, rule->name, fail) < 0 ||
+			    loop_over_parse(entry, rule->name,
+				&rule->lines[rule->line_count], fail) < 0)
 				return -1;
 			if (!cJSON_IsString(member(entry, "text")))
 				return fail_set(fail, FAIL_NEVER,
-				    "invalid_script", "%s: a loop in \"text\" "
-				    "has a \"text\" of its own", rule->name);
+				    "invalid_script",
+				    "%s: a loop in \"text\" "
+				    "has a \"text\" of its own",
+				    rule->name);
 		}
 		rule->line_count++;
 	}
@@ -202,23 +205,22 @@ parse_text(struct rule *rule, struct fail *fail)
 static int
 parse_reply(const cJSON *reply, struct rule *rule, struct fail *fail)
 {
-	static const char *const names[] = { "blocks", "calls", "delay",
-		"drip", "stop", "stop_details", "text", "thinking", "usage",
-		NULL };
+	static const char *const names[] = { "blocks", "calls", "delay", "drip",
+		"stop", "stop_details", "text", "thinking", "usage", NULL };
 
-	if (script_known(reply, names, rule->name, fail) < 0
-	    || template_check(reply, fail) < 0) {
+	if (script_known(reply, names, rule->name, fail) < 0 ||
+	    template_check(reply, fail) < 0) {
 		return fail_prefix(fail, "%s: reply", rule->name);
 	}
-	if (script_string(reply, "thinking", NULL, &rule->thinking,
-	        rule->name, fail) < 0
-	    || script_string(reply, "stop", NULL, &rule->stop, rule->name,
-	        fail) < 0
-	    || script_number(reply, "delay", 0, 86400000, -1, &rule->delay_ms,
-	        rule->name, fail) < 0
-	    || script_number(reply, "drip", 0, 86400000, -1, &rule->drip_ms,
-	        rule->name, fail) < 0
-	    || parse_calls(member(reply, "calls"), rule, fail) < 0)
+	if (script_string(reply, "thinking", NULL, &rule->thinking, rule->name,
+		fail) < 0 ||
+	    script_string(reply, "stop", NULL, &rule->stop, rule->name, fail) <
+		0 ||
+	    script_number(reply, "delay", 0, 86400000, -1, &rule->delay_ms,
+		rule->name, fail) < 0 ||
+	    script_number(reply, "drip", 0, 86400000, -1, &rule->drip_ms,
+		rule->name, fail) < 0 ||
+	    parse_calls(member(reply, "calls"), rule, fail) < 0)
 		return -1;
 	rule->text = member(reply, "text");
 	rule->blocks = member(reply, "blocks");
@@ -240,18 +242,19 @@ parse_rules(const cJSON *list, struct model *model, struct fail *fail)
 	if (list != NULL && !cJSON_IsArray(list))
 		return fail_set(fail, FAIL_NEVER, "invalid_script",
 		    "\"model\" is a list of rules");
-	model->rules = mem_alloc(((size_t)cJSON_GetArraySize(list) + 1)
-	    * sizeof(*model->rules));
-	cJSON_ArrayForEach(entry, list) {
+	model->rules = mem_alloc(
+	    ((size_t)cJSON_GetArraySize(list) + 1) * sizeof(*model->rules));
+	cJSON_ArrayForEach (entry, list) {
 		rule = &model->rules[model->rule_count++];
-		if (script_known(entry, names, "a model rule", fail) < 0
-		    || script_string(entry, "name", NULL, &name,
-		        "a model rule", fail) < 0)
+		if (script_known(entry, names, "a model rule", fail) < 0 ||
+		    script_string(entry, "name", NULL, &name, "a model rule",
+			fail) < 0)
 			return -1;
-		rule->name = name != NULL ? mem_string(name)
+		rule->name = name != NULL
+		    ? mem_string(name)
 		    : mem_print("rule %zu", model->rule_count);
-		if (parse_when(member(entry, "when"), rule, fail) < 0
-		    || parse_reply(member(entry, "reply"), rule, fail) < 0)
+		if (parse_when(member(entry, "when"), rule, fail) < 0 ||
+		    parse_reply(member(entry, "reply"), rule, fail) < 0)
 			return -1;
 	}
 	return 0;
@@ -267,14 +270,14 @@ parse_selections(const cJSON *object, struct model *model, struct fail *fail)
 	if (object != NULL && !cJSON_IsObject(object))
 		return fail_set(fail, FAIL_NEVER, "invalid_script",
 		    "\"select\" is a mapping of names to loops");
-	model->selections = mem_alloc(((size_t)cJSON_GetArraySize(object) + 1)
-	    * sizeof(*model->selections));
-	cJSON_ArrayForEach(entry, object) {
+	model->selections = mem_alloc(((size_t)cJSON_GetArraySize(object) + 1) *
+	    sizeof(*model->selections));
+	cJSON_ArrayForEach (entry, object) {
 		selection = &model->selections[model->selection_count];
-		if (script_known(entry, names, entry->string, fail) < 0
-		    || template_check(entry, fail) < 0
-		    || loop_over_parse(entry, entry->string, &selection->loop,
-		        fail) < 0)
+		if (script_known(entry, names, entry->string, fail) < 0 ||
+		    template_check(entry, fail) < 0 ||
+		    loop_over_parse(entry, entry->string, &selection->loop,
+			fail) < 0)
 			return fail_prefix(fail, "select");
 		model->selection_count++;
 		selection->name = entry->string;
@@ -288,8 +291,8 @@ model_new(const cJSON *script, struct model **ret_model, struct fail *fail)
 {
 	struct model *model = mem_alloc(sizeof(*model));
 
-	if (parse_selections(member(script, "select"), model, fail) < 0
-	    || parse_rules(member(script, "model"), model, fail) < 0) {
+	if (parse_selections(member(script, "select"), model, fail) < 0 ||
+	    parse_rules(member(script, "model"), model, fail) < 0) {
 		model_free(model);
 		return -1;
 	}
@@ -351,11 +354,11 @@ add_selected(void *context, struct evaluation *evaluation)
 		return;
 	}
 	copy = cJSON_CreateObject();
-	cJSON_ArrayForEach(part, item)
+	cJSON_ArrayForEach (part, item)
 		if (part->string != NULL)
-			cJSON_AddItemReferenceToObject(
-			    copy, part->string, part);
-	cJSON_ArrayForEach(let, selecting->let) {
+			cJSON_AddItemReferenceToObject(copy, part->string,
+			    part);
+	cJSON_ArrayForEach (let, selecting->let) {
 		part = template_value(&evaluation->scope, let);
 		if (part == NULL)
 			continue;
@@ -399,11 +402,12 @@ newest_results_match(const struct rule *rule,
 
 	for (i = conversation->last; i < conversation->call_count; i++) {
 		call = &conversation->calls[i];
-		cJSON_ArrayForEach(glob, rule->tools)
-			tool = tool
-			    || script_glob(glob->valuestring, call->tool);
-		text = text || (call->text != NULL
-		    && regexec(&rule->results, call->text, 0, NULL, 0) == 0);
+		cJSON_ArrayForEach (glob, rule->tools)
+			tool = tool ||
+			    script_glob(glob->valuestring, call->tool);
+		text = text ||
+		    (call->text != NULL &&
+			regexec(&rule->results, call->text, 0, NULL, 0) == 0);
 	}
 	return tool && text;
 }
@@ -417,15 +421,15 @@ rule_matches(const struct rule *rule, const struct conversation *conversation,
 
 	if (!script_in_range(&rule->turn, conversation->turn))
 		return false;
-	if (rule->has_goal
-	    && regexec(&rule->goal, conversation->goal, 0, NULL, 0) != 0)
+	if (rule->has_goal &&
+	    regexec(&rule->goal, conversation->goal, 0, NULL, 0) != 0)
 		return false;
 	if (!newest_results_match(rule, conversation))
 		return false;
 	for (i = 0; i < rule->count_count; i++) {
 		count = member(counts, rule->counts[i].tool);
 		if (!script_in_range(&rule->counts[i].range,
-		        count == NULL ? 0 : (int64_t)count->valuedouble))
+			count == NULL ? 0 : (int64_t)count->valuedouble))
 			return false;
 	}
 	return conditions_hold(&rule->conditions, evaluation);
@@ -445,7 +449,8 @@ add_tool_use(void *context, struct evaluation *evaluation)
 	tool = template_string(&evaluation->scope, thought->call->tool);
 	cJSON_AddStringToObject(block, "name", tool);
 	free(tool);
-	input = thought->call->input == NULL ? cJSON_CreateObject()
+	input = thought->call->input == NULL
+	    ? cJSON_CreateObject()
 	    : template_value(&evaluation->scope, thought->call->input);
 	cJSON_AddItemToObject(block, "input", input);
 	cJSON_AddItemToArray(thought->content, block);
@@ -471,9 +476,10 @@ make_text(const struct rule *rule, struct thought *thought)
 		thought->line = rule->text->valuestring;
 		add_line(thought, &thought->evaluation);
 	} else {
-		cJSON_ArrayForEach(entry, rule->text) {
+		cJSON_ArrayForEach (entry, rule->text) {
 			thought->line = cJSON_IsString(entry)
-			    ? entry->valuestring : json_string(entry, "text");
+			    ? entry->valuestring
+			    : json_string(entry, "text");
 			if (cJSON_IsString(entry))
 				add_line(thought, &thought->evaluation);
 			else
@@ -512,8 +518,9 @@ make_content(const struct rule *rule, struct thought *thought)
 	}
 	for (i = (size_t)cJSON_GetArraySize(rule->blocks); i > 0; i--)
 		cJSON_InsertItemInArray(thought->content, 0,
-		    cJSON_Duplicate(
-		        cJSON_GetArrayItem(rule->blocks, (int)i - 1), true));
+		    cJSON_Duplicate(cJSON_GetArrayItem(rule->blocks,
+					(int)i - 1),
+			true));
 	return true;
 }
 
@@ -527,8 +534,10 @@ no_rule(struct thought *thought, struct model_reply *reply)
 	cJSON_AddStringToObject(block, "text",
 	    "The script of this stand-in has no rule for this turn.");
 	cJSON_AddItemToArray(thought->content, block);
-	*reply = (struct model_reply){ .stop = "end_turn", .rule = "none",
-		.delay_ms = -1, .drip_ms = -1 };
+	*reply = (struct model_reply){ .stop = "end_turn",
+		.rule = "none",
+		.delay_ms = -1,
+		.drip_ms = -1 };
 }
 
 void
@@ -536,8 +545,8 @@ model_answer(const struct model *model, const cJSON *request,
     struct model_reply *ret_reply)
 {
 	struct conversation *conversation = conversation_read(request);
-	struct thought thought
-	    = { .model = model, .text = BUF_INIT(TEXT_BYTES) };
+	struct thought thought = { .model = model,
+		.text = BUF_INIT(TEXT_BYTES) };
 	const struct rule *rule = NULL;
 	size_t i;
 
@@ -547,12 +556,13 @@ model_answer(const struct model *model, const cJSON *request,
 	thought.evaluation.scope.context = &thought;
 	for (i = 0; i < model->rule_count && thought.content == NULL; i++) {
 		rule = &model->rules[i];
-		if (rule_matches(rule, conversation, &thought.evaluation)
-		    && make_content(rule, &thought))
+		if (rule_matches(rule, conversation, &thought.evaluation) &&
+		    make_content(rule, &thought))
 			*ret_reply = (struct model_reply){
-				.thinking = rule->thinking == NULL ? NULL
+				.thinking = rule->thinking == NULL
+				    ? NULL
 				    : template_string(&thought.evaluation.scope,
-				        rule->thinking),
+					  rule->thinking),
 				.stop = rule->stop,
 				.usage = rule->usage,
 				.details = rule->details,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * model: the stand-in's model. The rules of a script, tried in order on what a
  * request's conversation says; the first that matches makes the reply.
@@ -13,13 +14,13 @@
 struct model;
 
 struct model_reply {
-	char *thinking;      /* NULL: none */
-	cJSON *content;      /* text and tool_use blocks, without ids */
-	const char *stop;    /* borrowed from the model */
+	char *thinking;   /* NULL: none */
+	cJSON *content;   /* text and tool_use blocks, without ids */
+	const char *stop; /* borrowed from the model */
 	const cJSON *usage, *details; /* what the script overrides, or NULL */
-	const char *rule;    /* its name */
-	int64_t delay_ms;    /* -1: as the script's latency says */
-	int64_t drip_ms;     /* -1: as the script's drip says */
+	const char *rule;             /* its name */
+	int64_t delay_ms;             /* -1: as the script's latency says */
+	int64_t drip_ms;              /* -1: as the script's drip says */
 };
 
 /* Reads the sections "model" and "select" of SCRIPT, which must live longer. */

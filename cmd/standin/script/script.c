@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * script: every section is checked when the program starts, so that a script
  * that loads cannot fail in the middle of a rehearsal.
@@ -15,8 +16,7 @@
 #define DELAY_MOST 86400000
 
 static const char *const sections[] = { "accounts", "beta", "drip", "faults",
-	"keys", "latency", "model", "seed", "select", "teams",
-	"tools", NULL };
+	"keys", "latency", "model", "seed", "select", "teams", "tools", NULL };
 
 cJSON *
 script_read(const char *path, struct fail *fail)
@@ -26,12 +26,11 @@ script_read(const char *path, struct fail *fail)
 
 	if (file_read(path, &text, fail) < 0)
 		goto out;
-	script = yaml_or_json(
-	    text.data, text.length, &json_limits_task, fail);
+	script = yaml_or_json(text.data, text.length, &json_limits_task, fail);
 	if (script == NULL) {
 		fail_prefix(fail, "%s", path);
-	} else if (script_known(script, sections, "the script", fail) < 0
-	    || script_check_latency(script, fail) < 0) {
+	} else if (script_known(script, sections, "the script", fail) < 0 ||
+	    script_check_latency(script, fail) < 0) {
 		fail_prefix(fail, "%s", path);
 		cJSON_Delete(script);
 		script = NULL;
@@ -42,8 +41,8 @@ out:
 }
 
 int
-script_known(const cJSON *object, const char *const *names,
-    const char *where, struct fail *fail)
+script_known(const cJSON *object, const char *const *names, const char *where,
+    struct fail *fail)
 {
 	const cJSON *member;
 	const char *near;
@@ -52,7 +51,7 @@ script_known(const cJSON *object, const char *const *names,
 	if (!cJSON_IsObject(object))
 		return fail_set(fail, FAIL_NEVER, "invalid_script",
 		    "%s is not a mapping", where);
-	cJSON_ArrayForEach(member, object) {
+	cJSON_ArrayForEach (member, object) {
 		for (i = 0; names[i] != NULL; i++)
 			if (strcmp(names[i], member->string) == 0)
 				break;
@@ -78,8 +77,8 @@ script_number(const cJSON *object, const char *name, int64_t least,
 		*ret_number = fallback;
 		return 0;
 	}
-	if (!json_integer(object, name, &number) || number < least
-	    || number > most)
+	if (!json_integer(object, name, &number) || number < least ||
+	    number > most)
 		return fail_set(fail, FAIL_NEVER, "invalid_script",
 		    "%s: \"%s\" must be a whole number from %lld to %lld",
 		    where, name, (long long)least, (long long)most);
@@ -115,11 +114,11 @@ script_range(const cJSON *value, struct script_range *ret_range,
 	if (cJSON_IsNumber(value)) {
 		range.from = range.to = (int64_t)value->valuedouble;
 	} else if (value != NULL) {
-		if (script_known(value, names, where, fail) < 0
-		    || script_number(value, "from", 0, most, 0, &range.from,
-		        where, fail) < 0
-		    || script_number(value, "to", 0, most, most, &range.to,
-		        where, fail) < 0)
+		if (script_known(value, names, where, fail) < 0 ||
+		    script_number(value, "from", 0, most, 0, &range.from, where,
+			fail) < 0 ||
+		    script_number(value, "to", 0, most, most, &range.to, where,
+			fail) < 0)
 			return -1;
 	}
 	*ret_range = range;
@@ -150,12 +149,12 @@ check_delay(const cJSON *value, const char *where, struct fail *fail)
 		return fail_set(fail, FAIL_NEVER, "invalid_script",
 		    "%s: a delay is 0 to %d milliseconds", where, DELAY_MOST);
 	}
-	if (script_known(value, names, where, fail) < 0
-	    || script_number(value, "before", 0, DELAY_MOST, 0, &ignored,
-	        where, fail) < 0)
+	if (script_known(value, names, where, fail) < 0 ||
+	    script_number(value, "before", 0, DELAY_MOST, 0, &ignored, where,
+		fail) < 0)
 		return -1;
-	return script_number(value, "after", 0, DELAY_MOST, 0, &ignored,
-	    where, fail);
+	return script_number(value, "after", 0, DELAY_MOST, 0, &ignored, where,
+	    fail);
 }
 
 int
@@ -174,7 +173,7 @@ script_check_latency(const cJSON *script, struct fail *fail)
 		return -1;
 	tools = cJSON_GetObjectItemCaseSensitive(latency, "tools");
 	if (cJSON_IsObject(tools)) {
-		cJSON_ArrayForEach(entry, tools)
+		cJSON_ArrayForEach (entry, tools)
 			if (check_delay(entry, "latency.tools", fail) < 0)
 				return -1;
 		return 0;
@@ -190,10 +189,10 @@ script_latency(const cJSON *script, const char *tool, int64_t *ret_before,
 
 	*ret_before = *ret_after = 0;
 	latency = cJSON_GetObjectItemCaseSensitive(script, "latency");
-	value = cJSON_GetObjectItemCaseSensitive(
-	    latency, tool == NULL ? "messages" : "tools");
+	value = cJSON_GetObjectItemCaseSensitive(latency,
+	    tool == NULL ? "messages" : "tools");
 	if (tool != NULL && cJSON_IsObject(value)) {
-		cJSON_ArrayForEach(entry, value)
+		cJSON_ArrayForEach (entry, value)
 			if (script_glob(entry->string, tool))
 				break;
 		value = entry;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * script: the file that says how the stand-in behaves; agent-standin(5).
  *
@@ -20,8 +21,8 @@ script_read(const char *path, struct fail *fail);
 /* FAIL_NEVER when OBJECT is no object or has a member that is not in NAMES
  * (ends with NULL). WHERE names it in the message: "model rule 3". */
 int
-script_known(const cJSON *object, const char *const *names,
-    const char *where, struct fail *fail);
+script_known(const cJSON *object, const char *const *names, const char *where,
+    struct fail *fail);
 
 /* The member as a whole number in [least, most]; FALLBACK when missing. */
 int

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * select: "none", "some" and "few" compare an item with a list by the values
  * of some members. The list is hashed by these values when it is first asked
@@ -19,12 +20,12 @@ struct condition {
 	const char *value, *other;
 	regex_t regex;
 	bool has_regex;
-	const char *path;                   /* COUNTED: of the list */
-	struct script_range range;          /* how many are to be found */
-	char *fields[WITH_MOST];            /* "item.subject" */
+	const char *path;          /* COUNTED: of the list */
+	struct script_range range; /* how many are to be found */
+	char *fields[WITH_MOST];   /* "item.subject" */
 	const char *templates[WITH_MOST];
 	size_t with_count;
-	struct conditions children;         /* ANY, ALL */
+	struct conditions children; /* ANY, ALL */
 };
 
 void
@@ -49,8 +50,8 @@ select_regex(const char *pattern, const char *where, regex_t *ret_regex,
 	char text[200];
 	int error;
 
-	error = regcomp(ret_regex, pattern, REG_EXTENDED | REG_ICASE
-	    | REG_NOSUB);
+	error = regcomp(ret_regex, pattern,
+	    REG_EXTENDED | REG_ICASE | REG_NOSUB);
 	if (error == 0)
 		return 0;
 	regerror(error, ret_regex, text, sizeof(text));
@@ -64,16 +65,17 @@ parse_with(const cJSON *with, const char *where, struct condition *condition,
 {
 	const cJSON *member;
 
-	cJSON_ArrayForEach(member, with) {
-		if (!cJSON_IsString(member) || member->string == NULL
-		    || condition->with_count == WITH_MOST)
+	cJSON_ArrayForEach (member, with) {
+		if (!cJSON_IsString(member) || member->string == NULL ||
+		    condition->with_count == WITH_MOST)
 			return fail_set(fail, FAIL_NEVER, "invalid_script",
 			    "%s: \"with\" is a mapping of at most %d members "
-			    "to templates", where, WITH_MOST);
-		condition->fields[condition->with_count]
-		    = mem_print("item.%s", member->string);
-		condition->templates[condition->with_count++]
-		    = member->valuestring;
+			    "to templates",
+			    where, WITH_MOST);
+		condition->fields[condition->with_count] = mem_print("item.%s",
+		    member->string);
+		condition
+		    ->templates[condition->with_count++] = member->valuestring;
 	}
 	return 0;
 }
@@ -83,31 +85,33 @@ parse_counted(const cJSON *object, const char *where,
     struct condition *condition, struct fail *fail)
 {
 	static const char *const words[] = { "none", "some", "few" };
-	static const char *const names[]
-	    = { "few", "none", "some", "than", "with", NULL };
+	static const char *const names[] = { "few", "none", "some", "than",
+		"with", NULL };
 	int64_t than;
 	size_t i;
 
-	if (script_known(object, names, where, fail) < 0
-	    || script_number(object, "than", 1, 1000000, 1, &than, where,
-	        fail) < 0)
+	if (script_known(object, names, where, fail) < 0 ||
+	    script_number(object, "than", 1, 1000000, 1, &than, where, fail) <
+		0)
 		return -1;
 	condition->kind = COUNTED;
 	for (i = 0; i < 3 && condition->path == NULL; i++) {
 		if (script_string(object, words[i], NULL, &condition->path,
-		        where, fail) < 0)
+			where, fail) < 0)
 			return -1;
 		if (i == 0)
 			condition->range = (struct script_range){ 0, 0 };
 		else if (i == 1)
-			condition->range = (struct script_range){ 1, INT64_MAX };
+			condition->range = (struct script_range){ 1,
+				INT64_MAX };
 		else
 			condition->range = (struct script_range){ 0, than - 1 };
 	}
 	if (condition->path == NULL)
 		return fail_set(fail, FAIL_NEVER, "invalid_script",
 		    "%s: a condition has \"value\", \"none\", \"some\", "
-		    "\"few\", \"any\" or \"all\"", where);
+		    "\"few\", \"any\" or \"all\"",
+		    where);
 	if (strncmp(condition->path, "item.", 5) == 0)
 		return fail_set(fail, FAIL_NEVER, "invalid_script",
 		    "%s: \"%s\" is not the same list for every item", where,
@@ -117,41 +121,41 @@ parse_counted(const cJSON *object, const char *where,
 }
 
 static int
-parse_value(const cJSON *object, const char *where,
-    struct condition *condition, struct fail *fail)
+parse_value(const cJSON *object, const char *where, struct condition *condition,
+    struct fail *fail)
 {
-	static const char *const names[]
-	    = { "is", "lacks", "matches", "value", NULL };
+	static const char *const names[] = { "is", "lacks", "matches", "value",
+		NULL };
 	const char *matches, *lacks;
 
-	if (script_known(object, names, where, fail) < 0
-	    || script_string(object, "value", "", &condition->value, where,
-	        fail) < 0
-	    || script_string(object, "is", NULL, &condition->other, where,
-	        fail) < 0
-	    || script_string(object, "matches", NULL, &matches, where,
-	        fail) < 0
-	    || script_string(object, "lacks", NULL, &lacks, where, fail) < 0)
+	if (script_known(object, names, where, fail) < 0 ||
+	    script_string(object, "value", "", &condition->value, where, fail) <
+		0 ||
+	    script_string(object, "is", NULL, &condition->other, where, fail) <
+		0 ||
+	    script_string(object, "matches", NULL, &matches, where, fail) < 0 ||
+	    script_string(object, "lacks", NULL, &lacks, where, fail) < 0)
 		return -1;
-	if ((condition->other != NULL) + (matches != NULL) + (lacks != NULL)
-	    != 1)
+	if ((condition->other != NULL) + (matches != NULL) + (lacks != NULL) !=
+	    1)
 		return fail_set(fail, FAIL_NEVER, "invalid_script",
 		    "%s: \"value\" goes with one of \"matches\", \"lacks\" "
-		    "and \"is\"", where);
+		    "and \"is\"",
+		    where);
 	condition->kind = IS;
 	if (condition->other != NULL)
 		return 0;
 	condition->kind = matches != NULL ? MATCHES : LACKS;
 	if (select_regex(matches != NULL ? matches : lacks, where,
-	        &condition->regex, fail) < 0)
+		&condition->regex, fail) < 0)
 		return -1;
 	condition->has_regex = true;
 	return 0;
 }
 
 static int
-parse_one(const cJSON *object, const char *where,
-    struct condition *condition, struct fail *fail)
+parse_one(const cJSON *object, const char *where, struct condition *condition,
+    struct fail *fail)
 {
 	const cJSON *children;
 
@@ -185,9 +189,9 @@ conditions_parse(const cJSON *value, const char *where,
 		return fail_prefix(fail, "%s", where);
 	conditions.list = mem_alloc(
 	    ((size_t)cJSON_GetArraySize(value) + 1) * sizeof(*conditions.list));
-	cJSON_ArrayForEach(object, value) {
+	cJSON_ArrayForEach (object, value) {
 		if (parse_one(object, where,
-		        &conditions.list[conditions.count++], fail) < 0) {
+			&conditions.list[conditions.count++], fail) < 0) {
 			conditions_release(&conditions);
 			return -1;
 		}
@@ -265,7 +269,7 @@ index_of(const struct condition *condition, struct evaluation *evaluation)
 	index = g_hash_table_new_full(g_str_hash, g_str_equal, free, NULL);
 	list = scope_find(scope, condition->path);
 	if (cJSON_IsArray(list)) {
-		cJSON_ArrayForEach(entry, list) {
+		cJSON_ArrayForEach (entry, list) {
 			scope->item = entry;
 			key = entry_key(condition, scope);
 			count = g_hash_table_lookup(index, key);
@@ -274,8 +278,8 @@ index_of(const struct condition *condition, struct evaluation *evaluation)
 		}
 	}
 	scope->item = item;
-	g_hash_table_insert(evaluation->indexes,
-	    (void *)(uintptr_t)condition, index);
+	g_hash_table_insert(evaluation->indexes, (void *)(uintptr_t)condition,
+	    index);
 	return index;
 }
 
@@ -290,8 +294,8 @@ holds(const struct condition *condition, struct evaluation *evaluation)
 	case MATCHES:
 	case LACKS:
 		text = template_string(&evaluation->scope, condition->value);
-		result = (regexec(&condition->regex, text, 0, NULL, 0) == 0)
-		    == (condition->kind == MATCHES);
+		result = (regexec(&condition->regex, text, 0, NULL, 0) == 0) ==
+		    (condition->kind == MATCHES);
 		free(text);
 		return result;
 	case IS:
@@ -303,14 +307,14 @@ holds(const struct condition *condition, struct evaluation *evaluation)
 		return result;
 	case COUNTED:
 		text = item_key(condition, &evaluation->scope);
-		found = GPOINTER_TO_SIZE(g_hash_table_lookup(
-		    index_of(condition, evaluation), text));
+		found = GPOINTER_TO_SIZE(
+		    g_hash_table_lookup(index_of(condition, evaluation), text));
 		free(text);
 		return script_in_range(&condition->range, (int64_t)found);
 	case ANY:
 		for (i = 0; i < condition->children.count && !result; i++)
-			result = holds(
-			    &condition->children.list[i], evaluation);
+			result = holds(&condition->children.list[i],
+			    evaluation);
 		return result;
 	case ALL:
 		break;
@@ -336,15 +340,15 @@ loop_over_parse(const cJSON *object, const char *where,
 {
 	struct loop_over loop = { NULL, NULL, 0, { NULL, 0 } };
 
-	if (script_string(object, "for_each", NULL, &loop.path, where,
-	        fail) < 0
-	    || script_string(object, "unique", NULL, &loop.unique, where,
-	        fail) < 0
-	    || script_number(object, "limit", 1, LIMIT_MOST, LIMIT_MOST,
-	        &loop.limit, where, fail) < 0)
+	if (script_string(object, "for_each", NULL, &loop.path, where, fail) <
+		0 ||
+	    script_string(object, "unique", NULL, &loop.unique, where, fail) <
+		0 ||
+	    script_number(object, "limit", 1, LIMIT_MOST, LIMIT_MOST,
+		&loop.limit, where, fail) < 0)
 		return -1;
 	if (conditions_parse(cJSON_GetObjectItemCaseSensitive(object, "where"),
-	        where, &loop.where, fail) < 0)
+		where, &loop.where, fail) < 0)
 		return -1;
 	*ret_loop = loop;
 	return 0;
@@ -358,8 +362,7 @@ loop_over_release(struct loop_over *loop)
 
 void
 loop_over_run(const struct loop_over *loop, struct evaluation *evaluation,
-    void (*each)(void *context, struct evaluation *evaluation),
-    void *context)
+    void (*each)(void *context, struct evaluation *evaluation), void *context)
 {
 	const cJSON *before = evaluation->scope.item, *list, *item;
 	GHashTable *seen = NULL;
@@ -375,13 +378,12 @@ loop_over_run(const struct loop_over *loop, struct evaluation *evaluation,
 	if (!cJSON_IsArray(list))
 		return;
 	seen = g_hash_table_new_full(g_str_hash, g_str_equal, free, NULL);
-	cJSON_ArrayForEach(item, list) {
+	cJSON_ArrayForEach (item, list) {
 		evaluation->scope.item = item;
 		if (!conditions_hold(&loop->where, evaluation))
 			continue;
 		if (loop->unique != NULL) {
-			key = template_string(
-			    &evaluation->scope, loop->unique);
+			key = template_string(&evaluation->scope, loop->unique);
 			if (!g_hash_table_add(seen, key))
 				continue;
 		}

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * select: conditions on templates, and loops over the arrays that a template
  * path leads to; both are parts of a script's rules.
@@ -67,8 +68,7 @@ loop_over_release(struct loop_over *loop);
 /* Calls EACH with the scope's item set to each one that is left. */
 void
 loop_over_run(const struct loop_over *loop, struct evaluation *evaluation,
-    void (*each)(void *context, struct evaluation *evaluation),
-    void *context);
+    void (*each)(void *context, struct evaluation *evaluation), void *context);
 
 /* Compiles an extended regular expression that ignores case. */
 int

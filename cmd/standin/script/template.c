@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * template: filling is one pass over the text; each {{...}} is a path and at
  * most a few filters. Templates are checked when the script is loaded, so that
@@ -79,7 +80,8 @@ scope_find(struct scope *scope, const char *path)
 		name[size] = '\0';
 		if (selects)
 			value = scope->select
-			    ? scope->select(scope->context, name) : NULL;
+			    ? scope->select(scope->context, name)
+			    : NULL;
 		else if (!first)
 			value = step(scope, value, name);
 		else if (strcmp(name, "item") == 0)
@@ -87,8 +89,8 @@ scope_find(struct scope *scope, const char *path)
 		else if (strcmp(name, "arguments") == 0)
 			value = scope->arguments;
 		else if (strcmp(name, "select") != 0)
-			value = cJSON_GetObjectItemCaseSensitive(
-			    scope->root, name);
+			value = cJSON_GetObjectItemCaseSensitive(scope->root,
+			    name);
 		selects = first && strcmp(name, "select") == 0;
 		first = false;
 		if (path[size] == '\0' || (value == NULL && !selects))
@@ -123,8 +125,9 @@ apply_filter(struct buf *buf, const char *name, long number)
 		buf->data[buf->length] = '\0';
 	} else if (number >= 0 && buf->length > (size_t)number) {
 		/* Not in the middle of a character. */
-		for (size = (size_t)number; size > 0
-		    && ((unsigned char)buf->data[size] & 0xc0) == 0x80; size--)
+		for (size = (size_t)number; size > 0 &&
+		     ((unsigned char)buf->data[size] & 0xc0) == 0x80;
+		     size--)
 			;
 		buf->length = size;
 		buf->data[size] = '\0';
@@ -184,8 +187,7 @@ split_filter(char *part)
 }
 
 static void
-fill(struct scope *scope, const char *inside, const char *end,
-    struct buf *buf)
+fill(struct scope *scope, const char *inside, const char *end, struct buf *buf)
 {
 	struct buf text = BUF_INIT(TEXT_BYTES);
 	char part[PATH_BYTES];
@@ -208,8 +210,8 @@ template_text(struct scope *scope, const char *template, struct buf *buf)
 {
 	const char *open, *close;
 
-	while ((open = strstr(template, "{{")) != NULL
-	    && (close = strstr(open, "}}")) != NULL) {
+	while ((open = strstr(template, "{{")) != NULL &&
+	    (close = strstr(open, "}}")) != NULL) {
 		buf_add(buf, template, (size_t)(open - template));
 		fill(scope, open + 2, close, buf);
 		template = close + 2;
@@ -233,9 +235,9 @@ is_path(const char *template, char path[PATH_BYTES])
 	size_t size = strlen(template);
 	const char *inside = template + 2;
 
-	if (size < 5 || strncmp(template, "{{", 2) != 0
-	    || strstr(template, "}}") != template + size - 2
-	    || strchr(template, '|') != NULL)
+	if (size < 5 || strncmp(template, "{{", 2) != 0 ||
+	    strstr(template, "}}") != template + size - 2 ||
+	    strchr(template, '|') != NULL)
 		return false;
 	return next_part(&inside, template + size - 2, path);
 }
@@ -269,8 +271,8 @@ template_value(struct scope *scope, const cJSON *value)
 	if (!cJSON_IsObject(value) && !cJSON_IsArray(value))
 		return cJSON_Duplicate(value, true);
 	copy = cJSON_IsArray(value) ? cJSON_CreateArray()
-	    : cJSON_CreateObject();
-	cJSON_ArrayForEach(child, value) {
+				    : cJSON_CreateObject();
+	cJSON_ArrayForEach (child, value) {
 		part = template_value(scope, child);
 		if (part == NULL)
 			continue;
@@ -305,7 +307,8 @@ check_text(const char *template, struct fail *fail)
 					break;
 			if (filter_names[i] == NULL)
 				return fail_set(fail, FAIL_NEVER,
-				    "invalid_script", "no filter is called "
+				    "invalid_script",
+				    "no filter is called "
 				    "\"%s\": address, cut N and line are",
 				    part);
 		}
@@ -321,7 +324,7 @@ template_check(const cJSON *value, struct fail *fail)
 
 	if (cJSON_IsString(value))
 		return check_text(value->valuestring, fail);
-	cJSON_ArrayForEach(child, value)
+	cJSON_ArrayForEach (child, value)
 		if (template_check(child, fail) < 0)
 			return -1;
 	return 0;

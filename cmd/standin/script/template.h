@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * template: text with {{path}} in it, filled from what is known in a scope.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * exchange: the answer as it is put together.
  */
@@ -49,8 +50,8 @@ reply_event_end(struct reply *reply)
 	 * two, and 16 at first. */
 	if (reply->end_count == 0)
 		reply->ends = mem_grow(NULL, 16, sizeof(*reply->ends));
-	else if (reply->end_count >= 16
-	    && (reply->end_count & (reply->end_count - 1)) == 0)
+	else if (reply->end_count >= 16 &&
+	    (reply->end_count & (reply->end_count - 1)) == 0)
 		reply->ends = mem_grow(reply->ends, reply->end_count * 2,
 		    sizeof(*reply->ends));
 	reply->ends[reply->end_count++] = reply->body.length;

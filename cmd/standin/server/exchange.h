@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * exchange: one request and its answer, as the services see them.
  *
@@ -15,11 +16,11 @@
 
 struct request {
 	const char *method;
-	const char *path;      /* decoded, without the query */
+	const char *path; /* decoded, without the query */
 	struct buf body;
-	bool too_large;        /* the body was over its limit and is not here */
-	void *connection;      /* of the HTTP library, for the two below */
-	char id[32];           /* "req_..." */
+	bool too_large;   /* the body was over its limit and is not here */
+	void *connection; /* of the HTTP library, for the two below */
+	char id[32];      /* "req_..." */
 };
 
 /* NULL when it was not sent; borrowed for the life of the request. */
@@ -34,7 +35,7 @@ request_query(const struct request *request, const char *name);
 
 struct reply {
 	int status;
-	const char *type;      /* of the content; a literal */
+	const char *type; /* of the content; a literal */
 	struct buf body;
 	char *names[REPLY_HEADERS], *values[REPLY_HEADERS];
 	size_t header_count;
@@ -42,11 +43,11 @@ struct reply {
 	/* An event stream: where each event ends in the body. */
 	size_t *ends;
 	size_t end_count;
-	int64_t drip_ms;       /* wait before each event */
-	long cut;              /* ends after so many events; -1: not */
+	int64_t drip_ms; /* wait before each event */
+	long cut;        /* ends after so many events; -1: not */
 
-	int64_t delay_ms;      /* wait before the first byte goes out */
-	bool reset;            /* no answer: the connection is reset */
+	int64_t delay_ms; /* wait before the first byte goes out */
+	bool reset;       /* no answer: the connection is reset */
 };
 
 void
@@ -65,10 +66,10 @@ reply_event_end(struct reply *reply);
 
 /* What is to happen to a request before it is answered. */
 struct arrival {
-	int64_t delay_ms;      /* wait before it is carried out */
-	bool hang;             /* no answer until the client has gone */
-	bool reset;            /* reset at once, nothing is carried out */
-	const void *fault;     /* struct fault, kept for the answer, or NULL */
+	int64_t delay_ms;  /* wait before it is carried out */
+	bool hang;         /* no answer until the client has gone */
+	bool reset;        /* reset at once, nothing is carried out */
+	const void *fault; /* struct fault, kept for the answer, or NULL */
 };
 
 #endif

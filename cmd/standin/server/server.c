@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * server: how a request goes through libmicrohttpd.
  *
@@ -59,22 +60,22 @@ struct visit {
 	struct arrival arrival;
 	struct reply reply;
 	enum step step;
-	size_t event, sent;  /* of a stream: the next event, bytes gone out */
-	bool rested;         /* the drip's wait before this event is over */
+	size_t event, sent; /* of a stream: the next event, bytes gone out */
+	bool rested;        /* the drip's wait before this event is over */
 };
 
 const char *
 request_header(const struct request *request, const char *name)
 {
-	return MHD_lookup_connection_value(
-	    request->connection, MHD_HEADER_KIND, name);
+	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND,
+	    name);
 }
 
 const char *
 request_query(const struct request *request, const char *name)
 {
-	return MHD_lookup_connection_value(
-	    request->connection, MHD_GET_ARGUMENT_KIND, name);
+	return MHD_lookup_connection_value(request->connection,
+	    MHD_GET_ARGUMENT_KIND, name);
 }
 
 static int
@@ -82,8 +83,8 @@ visit_socket(const struct visit *visit)
 {
 	const union MHD_ConnectionInfo *info;
 
-	info = MHD_get_connection_info(
-	    visit->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	info = MHD_get_connection_info(visit->connection,
+	    MHD_CONNECTION_INFO_CONNECTION_FD);
 	return info == NULL ? -1 : info->connect_fd;
 }
 
@@ -111,8 +112,8 @@ look(void *argument)
 	char byte;
 
 	got = recv(visit_socket(visit), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-	if (visit->server->ending || got == 0
-	    || (got < 0 && errno != EAGAIN && errno != EINTR))
+	if (visit->server->ending || got == 0 ||
+	    (got < 0 && errno != EAGAIN && errno != EINTR))
 		MHD_resume_connection(visit->connection);
 	else
 		timer_add(visit->server->timer, HANG_LOOK_MS, look, visit);
@@ -172,8 +173,8 @@ send_reply(struct visit *visit)
 	size_t i;
 
 	if (reply->end_count > 0)
-		response = MHD_create_response_from_callback(
-		    MHD_SIZE_UNKNOWN, 16384, stream_more, visit, NULL);
+		response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN,
+		    16384, stream_more, visit, NULL);
 	else
 		response = MHD_create_response_from_buffer(reply->body.length,
 		    reply->body.data, MHD_RESPMEM_PERSISTENT);
@@ -181,10 +182,10 @@ send_reply(struct visit *visit)
 		return MHD_NO;
 	MHD_add_response_header(response, "content-type", reply->type);
 	for (i = 0; i < reply->header_count; i++)
-		MHD_add_response_header(
-		    response, reply->names[i], reply->values[i]);
-	result = MHD_queue_response(
-	    visit->connection, (unsigned)reply->status, response);
+		MHD_add_response_header(response, reply->names[i],
+		    reply->values[i]);
+	result = MHD_queue_response(visit->connection, (unsigned)reply->status,
+	    response);
 	MHD_destroy_response(response);
 	return result;
 }
@@ -320,8 +321,7 @@ open_socket(const struct server_options *options, uint16_t *ret_port,
 	snprintf(port, sizeof(port), "%u", (unsigned)options->port);
 	if (getaddrinfo(options->address, port, &hints, &info) != 0) {
 		fail_set(fail, FAIL_NEVER, "bad_address",
-		    "--listen: %s is not a numeric address",
-		    options->address);
+		    "--listen: %s is not a numeric address", options->address);
 		goto out;
 	}
 	descriptor = socket(info->ai_family,
@@ -331,9 +331,9 @@ open_socket(const struct server_options *options, uint16_t *ret_port,
 		goto out;
 	}
 	setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(descriptor, info->ai_addr, info->ai_addrlen) < 0
-	    || listen(descriptor, BACKLOG) < 0
-	    || getsockname(descriptor, (struct sockaddr *)&bound, &length) < 0) {
+	if (bind(descriptor, info->ai_addr, info->ai_addrlen) < 0 ||
+	    listen(descriptor, BACKLOG) < 0 ||
+	    getsockname(descriptor, (struct sockaddr *)&bound, &length) < 0) {
 		fail_errno(fail, "cannot listen on %s port %s",
 		    options->address, port);
 		goto out;
@@ -369,23 +369,21 @@ raise_limits(void)
 }
 
 int
-server_start(const struct server_options *options,
-    struct server **ret_server, struct fail *fail)
+server_start(const struct server_options *options, struct server **ret_server,
+    struct fail *fail)
 {
 	struct server *server = mem_alloc(sizeof(*server));
 	unsigned connections = raise_limits();
 	int descriptor = -1;
 
 	server->options = *options;
-	if (open_socket(options, &server->port, &descriptor, fail) < 0
-	    || timer_start(&server->timer, fail) < 0)
+	if (open_socket(options, &server->port, &descriptor, fail) < 0 ||
+	    timer_start(&server->timer, fail) < 0)
 		goto failed;
-	server->daemon = MHD_start_daemon(
-	    MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME
-	        | MHD_USE_ERROR_LOG,
-	    0, NULL, NULL, handle, server,
-	    MHD_OPTION_EXTERNAL_LOGGER, silence, NULL,
-	    MHD_OPTION_LISTEN_SOCKET, descriptor,
+	server->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD |
+		MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
+	    0, NULL, NULL, handle, server, MHD_OPTION_EXTERNAL_LOGGER, silence,
+	    NULL, MHD_OPTION_LISTEN_SOCKET, descriptor,
 	    MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
 	    MHD_OPTION_THREAD_POOL_SIZE,
 	    options->threads > 1 ? options->threads : 0U,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * server: HTTP/1.1 by libmicrohttpd, the only module that knows it.
  *
@@ -13,8 +14,8 @@
 struct server;
 
 struct server_options {
-	const char *address;  /* of the interface, numeric: "127.0.0.1" */
-	uint16_t port;        /* 0: any free one */
+	const char *address; /* of the interface, numeric: "127.0.0.1" */
+	uint16_t port;       /* 0: any free one */
 	unsigned threads;
 	size_t body_maximum;
 	/* A request has arrived whole: what happens first. */
@@ -28,8 +29,8 @@ struct server_options {
 
 /* FAIL_NOT_NOW when the port is taken, FAIL_NEVER for a bad address. */
 int
-server_start(const struct server_options *options,
-    struct server **ret_server, struct fail *fail);
+server_start(const struct server_options *options, struct server **ret_server,
+    struct fail *fail);
 
 uint16_t
 server_port(const struct server *server);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * timer: a binary heap by due time, one thread that waits for its top.
  *
@@ -69,8 +70,8 @@ pop(struct timer *timer)
 		child = 2 * at + 1;
 		if (child >= timer->count)
 			return top;
-		if (child + 1 < timer->count
-		    && timer->heap[child + 1].due < timer->heap[child].due)
+		if (child + 1 < timer->count &&
+		    timer->heap[child + 1].due < timer->heap[child].due)
 			child++;
 		if (timer->heap[at].due <= timer->heap[child].due)
 			return top;
@@ -87,8 +88,8 @@ run(void *argument)
 
 	pthread_mutex_lock(&timer->lock);
 	for (;;) {
-		if (timer->count > 0
-		    && (timer->ending || timer->heap[0].due <= now_ns())) {
+		if (timer->count > 0 &&
+		    (timer->ending || timer->heap[0].due <= now_ns())) {
 			entry = pop(timer);
 			pthread_mutex_unlock(&timer->lock);
 			entry.call(entry.argument);
@@ -98,8 +99,8 @@ run(void *argument)
 		} else if (timer->count > 0) {
 			until.tv_sec = timer->heap[0].due / 1000000000;
 			until.tv_nsec = timer->heap[0].due % 1000000000;
-			pthread_cond_timedwait(
-			    &timer->changed, &timer->lock, &until);
+			pthread_cond_timedwait(&timer->changed, &timer->lock,
+			    &until);
 		} else {
 			pthread_cond_wait(&timer->changed, &timer->lock);
 		}

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * timer: calls a function later, from a thread of its own.
  */

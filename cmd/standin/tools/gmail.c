@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * gmail: lists are filtered on each call. A page token is the place in the
  * list where the page starts, as "p25".
@@ -21,8 +22,8 @@ struct draft {
 
 struct gmail {
 	struct mailbox *mailbox;
-	GPtrArray *drafts;  /* all, oldest first */
-	GHashTable *users;  /* user -> GPtrArray of drafts, not owned */
+	GPtrArray *drafts; /* all, oldest first */
+	GHashTable *users; /* user -> GPtrArray of drafts, not owned */
 };
 
 static const cJSON *
@@ -57,8 +58,8 @@ gmail_new(struct mailbox *mailbox)
 
 	gmail->mailbox = mailbox;
 	gmail->drafts = g_ptr_array_new_with_free_func(draft_free);
-	gmail->users = g_hash_table_new_full(
-	    g_str_hash, g_str_equal, NULL, array_free);
+	gmail->users = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
+	    array_free);
 	return gmail;
 }
 
@@ -94,8 +95,9 @@ static void
 add_payload(cJSON *json, const struct mail *mail)
 {
 	cJSON *payload = cJSON_AddObjectToObject(json, "payload"), *list, *one;
-	gchar *text = g_base64_encode(
-	    (const guchar *)mail->text, strlen(mail->text)), **lines, *colon;
+	gchar *text = g_base64_encode((const guchar *)mail->text,
+		  strlen(mail->text)),
+	      **lines, *colon;
 	size_t i;
 
 	g_strdelimit(text, "+", '-');
@@ -142,8 +144,7 @@ mail_json(const struct mail *mail, bool verbose, bool payload)
 		    payload ? SIZE_MAX : LISTED_BYTES);
 	part = cJSON_AddArrayToObject(json, "labelIds");
 	for (i = 0; i < mail->label_count; i++)
-		cJSON_AddItemToArray(
-		    part, cJSON_CreateString(mail->labels[i]));
+		cJSON_AddItemToArray(part, cJSON_CreateString(mail->labels[i]));
 	part = cJSON_AddArrayToObject(json, "attachmentList");
 	for (i = 0; i < mail->file_count; i++) {
 		file = cJSON_CreateObject();
@@ -162,15 +163,15 @@ wanted(const struct gmail *gmail, const struct mail *mail,
 	const char *query = json_string(arguments, "query");
 	const cJSON *label;
 
-	if (!json_true(arguments, "include_spam_trash")
-	    && (mail_has_label(mail, "SPAM") || mail_has_label(mail, "TRASH")))
+	if (!json_true(arguments, "include_spam_trash") &&
+	    (mail_has_label(mail, "SPAM") || mail_has_label(mail, "TRASH")))
 		return false;
-	cJSON_ArrayForEach(label, member(arguments, "label_ids"))
-		if (!cJSON_IsString(label)
-		    || !mail_has_label(mail, label->valuestring))
+	cJSON_ArrayForEach (label, member(arguments, "label_ids"))
+		if (!cJSON_IsString(label) ||
+		    !mail_has_label(mail, label->valuestring))
 			return false;
-	return query == NULL || gmail_query_matches(
-	    query, mail, mailbox_now(gmail->mailbox));
+	return query == NULL ||
+	    gmail_query_matches(query, mail, mailbox_now(gmail->mailbox));
 }
 
 /* Where the page starts; false when the token is none of ours. */
@@ -233,8 +234,7 @@ fetch(struct gmail *gmail, const cJSON *arguments, char error[300])
 			cJSON_AddStringToObject(one, "threadId", mail->thread);
 		} else {
 			one = mail_json(mail, !cJSON_IsFalse(verbose),
-			    cJSON_IsTrue(member(arguments,
-			        "include_payload")));
+			    cJSON_IsTrue(member(arguments, "include_payload")));
 		}
 		cJSON_AddItemToArray(list, one);
 	}
@@ -249,8 +249,10 @@ named_mail(struct gmail *gmail, const cJSON *arguments, char error[300])
 	struct mail *mail = mailbox_find(gmail->mailbox, id ? id : "");
 
 	if (mail == NULL)
-		snprintf(error, 300, "404 Requested entity was not found: no "
-		    "message has the id %.60s", id ? id : "");
+		snprintf(error, 300,
+		    "404 Requested entity was not found: no "
+		    "message has the id %.60s",
+		    id ? id : "");
 	return mail;
 }
 
@@ -272,10 +274,10 @@ change_labels(struct gmail *gmail, const cJSON *arguments, char error[300])
 
 	if (mail == NULL)
 		return NULL;
-	cJSON_ArrayForEach(label, member(arguments, "remove_label_ids"))
+	cJSON_ArrayForEach (label, member(arguments, "remove_label_ids"))
 		if (cJSON_IsString(label))
 			mail_remove_label(mail, label->valuestring);
-	cJSON_ArrayForEach(label, member(arguments, "add_label_ids"))
+	cJSON_ArrayForEach (label, member(arguments, "add_label_ids"))
 		if (cJSON_IsString(label))
 			mail_add_label(mail, label->valuestring);
 	data = cJSON_CreateObject();
@@ -283,8 +285,7 @@ change_labels(struct gmail *gmail, const cJSON *arguments, char error[300])
 	cJSON_AddStringToObject(data, "threadId", mail->thread);
 	list = cJSON_AddArrayToObject(data, "labelIds");
 	for (i = 0; i < mail->label_count; i++)
-		cJSON_AddItemToArray(
-		    list, cJSON_CreateString(mail->labels[i]));
+		cJSON_AddItemToArray(list, cJSON_CreateString(mail->labels[i]));
 	return data;
 }
 
@@ -293,9 +294,8 @@ is_address(const char *text)
 {
 	const char *at = strchr(text, '@');
 
-	return at != NULL && at > text && at[1] != '\0'
-	    && strpbrk(text, " \t\r\n<>,;") == NULL
-	    && strchr(at + 1, '@') == NULL;
+	return at != NULL && at > text && at[1] != '\0' &&
+	    strpbrk(text, " \t\r\n<>,;") == NULL && strchr(at + 1, '@') == NULL;
 }
 
 static struct draft *
@@ -309,7 +309,8 @@ add_draft(struct gmail *gmail, const char *user, int64_t date,
 
 	draft->id = mem_print("r-%016zu", number);
 	draft->message = mem_print("1a%014zx", number);
-	draft->thread = thread != NULL && *thread != '\0' ? mem_string(thread)
+	draft->thread = thread != NULL && *thread != '\0'
+	    ? mem_string(thread)
 	    : mem_string(draft->message);
 	draft->user = mem_string(user);
 	draft->date = date;
@@ -359,14 +360,18 @@ create_draft(struct gmail *gmail, const char *user, const cJSON *arguments,
 	cJSON *data;
 
 	if (!is_address(to)) {
-		snprintf(error, 300, "400 Invalid To header: \"%.100s\" is not "
-		    "an e-mail address", to);
+		snprintf(error, 300,
+		    "400 Invalid To header: \"%.100s\" is not "
+		    "an e-mail address",
+		    to);
 		return NULL;
 	}
-	if (thread != NULL && *thread != '\0'
-	    && !mailbox_has_thread(gmail->mailbox, thread)) {
-		snprintf(error, 300, "404 Requested entity was not found: no "
-		    "thread has the id %.60s", thread);
+	if (thread != NULL && *thread != '\0' &&
+	    !mailbox_has_thread(gmail->mailbox, thread)) {
+		snprintf(error, 300,
+		    "404 Requested entity was not found: no "
+		    "thread has the id %.60s",
+		    thread);
 		return NULL;
 	}
 	draft = add_draft(gmail, user, clock_wall(), arguments);
@@ -395,8 +400,9 @@ list_drafts(struct gmail *gmail, const char *user, const cJSON *arguments,
 		draft = g_ptr_array_index(own, total - 1 - i);
 		one = cJSON_CreateObject();
 		cJSON_AddStringToObject(one, "id", draft->id);
-		cJSON_AddItemToObject(one, "message", draft_message(draft,
-		    !cJSON_IsFalse(member(arguments, "verbose"))));
+		cJSON_AddItemToObject(one, "message",
+		    draft_message(draft,
+			!cJSON_IsFalse(member(arguments, "verbose"))));
 		cJSON_AddItemToArray(list, one);
 	}
 	add_page(data, start + (size_t)most, total);
@@ -411,8 +417,8 @@ profile(const struct gmail *gmail)
 
 	while (mailbox_at(gmail->mailbox, count) != NULL)
 		count++;
-	cJSON_AddStringToObject(
-	    data, "emailAddress", mailbox_address(gmail->mailbox));
+	cJSON_AddStringToObject(data, "emailAddress",
+	    mailbox_address(gmail->mailbox));
 	cJSON_AddNumberToObject(data, "messagesTotal", (double)count);
 	cJSON_AddNumberToObject(data, "threadsTotal", (double)count);
 	cJSON_AddStringToObject(data, "historyId", "1");
@@ -466,10 +472,10 @@ gmail_restore(struct gmail *gmail, const cJSON *saved)
 	const char *user;
 	int64_t date;
 
-	cJSON_ArrayForEach(one, saved) {
+	cJSON_ArrayForEach (one, saved) {
 		user = json_string(one, "user");
-		if (user != NULL && json_integer(one, "date", &date)
-		    && cJSON_IsObject(member(one, "arguments")))
+		if (user != NULL && json_integer(one, "date", &date) &&
+		    cJSON_IsObject(member(one, "arguments")))
 			add_draft(gmail, user, date, member(one, "arguments"));
 	}
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * gmail: the Gmail tools on a mailbox. Drafts and label changes are kept;
  * every user has drafts of their own, and all see the same mailbox. The caller

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * gmail_query: a term at a time; all of them must hold. What is not one of the
  * known operators is looked for as a word, as Gmail does it.
@@ -91,8 +92,8 @@ contains(const char *text, const char *word)
 static bool
 word_matches(const char *term, const struct mail *mail)
 {
-	return contains(mail->subject, term) || contains(mail->text, term)
-	    || contains(mail->sender, term) || contains(mail->to, term);
+	return contains(mail->subject, term) || contains(mail->text, term) ||
+	    contains(mail->sender, term) || contains(mail->to, term);
 }
 
 static bool
@@ -106,8 +107,8 @@ term_matches(const char *term, const struct mail *mail, int64_t now)
 		return word_matches(term, mail);
 	size = (size_t)(colon - term) + 1;
 	value = colon + 1;
-	if (strncasecmp(term, "in:", size) == 0
-	    || strncasecmp(term, "label:", size) == 0)
+	if (strncasecmp(term, "in:", size) == 0 ||
+	    strncasecmp(term, "label:", size) == 0)
 		return in_place(value, mail);
 	if (strncasecmp(term, "is:", size) == 0)
 		return strcasecmp(value, "read") == 0
@@ -121,17 +122,17 @@ term_matches(const char *term, const struct mail *mail, int64_t now)
 		return contains(mail->subject, value);
 	if (strcasecmp(term, "has:attachment") == 0)
 		return mail->file_count > 0;
-	if (strncasecmp(term, "newer_than:", size) == 0
-	    && (time = period(value)) >= 0)
+	if (strncasecmp(term, "newer_than:", size) == 0 &&
+	    (time = period(value)) >= 0)
 		return mail->date >= now - time;
-	if (strncasecmp(term, "older_than:", size) == 0
-	    && (time = period(value)) >= 0)
+	if (strncasecmp(term, "older_than:", size) == 0 &&
+	    (time = period(value)) >= 0)
 		return mail->date < now - time;
-	if (strncasecmp(term, "after:", size) == 0
-	    && (time = day_start(value)) >= 0)
+	if (strncasecmp(term, "after:", size) == 0 &&
+	    (time = day_start(value)) >= 0)
 		return mail->date >= time;
-	if (strncasecmp(term, "before:", size) == 0
-	    && (time = day_start(value)) >= 0)
+	if (strncasecmp(term, "before:", size) == 0 &&
+	    (time = day_start(value)) >= 0)
 		return mail->date < time;
 	return word_matches(term, mail);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * linear: issues in the order of their creation, per user; lists give the
  * newest first.
@@ -24,8 +25,8 @@ struct issue {
 struct linear {
 	struct team *teams;
 	size_t team_count;
-	GPtrArray *issues;  /* all, oldest first */
-	GHashTable *users;  /* user -> GPtrArray of issues, not owned */
+	GPtrArray *issues; /* all, oldest first */
+	GHashTable *users; /* user -> GPtrArray of issues, not owned */
 };
 
 static const cJSON *
@@ -57,12 +58,10 @@ read_team(const cJSON *entry, struct team *team, struct fail *fail)
 {
 	static const char *const names[] = { "id", "key", "name", NULL };
 
-	if (script_known(entry, names, "a team", fail) < 0
-	    || script_string(entry, "id", NULL, &team->id, "a team", fail) < 0
-	    || script_string(entry, "key", NULL, &team->key, "a team", fail)
-	        < 0
-	    || script_string(entry, "name", NULL, &team->name, "a team", fail)
-	        < 0)
+	if (script_known(entry, names, "a team", fail) < 0 ||
+	    script_string(entry, "id", NULL, &team->id, "a team", fail) < 0 ||
+	    script_string(entry, "key", NULL, &team->key, "a team", fail) < 0 ||
+	    script_string(entry, "name", NULL, &team->name, "a team", fail) < 0)
 		return -1;
 	if (team->id == NULL || team->key == NULL || team->name == NULL)
 		return fail_set(fail, FAIL_NEVER, "invalid_script",
@@ -77,13 +76,13 @@ linear_new(const cJSON *script, struct linear **ret_linear, struct fail *fail)
 	const cJSON *list = member(script, "teams"), *entry;
 
 	linear->issues = g_ptr_array_new_with_free_func(issue_free);
-	linear->users = g_hash_table_new_full(
-	    g_str_hash, g_str_equal, NULL, array_free);
-	linear->teams = mem_alloc(((size_t)cJSON_GetArraySize(list) + 1)
-	    * sizeof(*linear->teams));
-	cJSON_ArrayForEach(entry, list) {
+	linear->users = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
+	    array_free);
+	linear->teams = mem_alloc(
+	    ((size_t)cJSON_GetArraySize(list) + 1) * sizeof(*linear->teams));
+	cJSON_ArrayForEach (entry, list) {
 		if (read_team(entry, &linear->teams[linear->team_count++],
-		        fail) < 0) {
+			fail) < 0) {
 			linear_free(linear);
 			return fail_prefix(fail, "teams");
 		}
@@ -141,14 +140,14 @@ add_issue(struct linear *linear, const char *user, int64_t date,
     const cJSON *arguments)
 {
 	struct issue *issue = mem_alloc(sizeof(*issue));
-	const struct team *team
-	    = find_team(linear, json_string(arguments, "team_id"));
+	const struct team *team = find_team(linear,
+	    json_string(arguments, "team_id"));
 	size_t number = linear->issues->len + 1;
 	GPtrArray *own;
 
 	issue->id = mem_print("9b1d0c2e-0000-4000-8000-%012zx", number);
-	issue->identifier
-	    = mem_print("%s-%zu", team != NULL ? team->key : "OLD", number);
+	issue->identifier = mem_print("%s-%zu",
+	    team != NULL ? team->key : "OLD", number);
 	issue->user = mem_string(user);
 	issue->date = date;
 	issue->arguments = cJSON_Duplicate(arguments, true);
@@ -173,12 +172,15 @@ create_issue(struct linear *linear, const char *user, const cJSON *arguments,
 	char url[120];
 
 	if (find_team(linear, team) == NULL) {
-		snprintf(error, 300, "Entity not found: Team - Could not find "
-		    "referenced Team %.60s", team);
+		snprintf(error, 300,
+		    "Entity not found: Team - Could not find "
+		    "referenced Team %.60s",
+		    team);
 		return NULL;
 	}
 	if (*title == '\0') {
-		snprintf(error, 300, "Argument Validation Error: title must "
+		snprintf(error, 300,
+		    "Argument Validation Error: title must "
 		    "not be empty");
 		return NULL;
 	}
@@ -209,8 +211,8 @@ issue_json(const struct issue *issue)
 	for (i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
 		value = member(issue->arguments, kept[i]);
 		if (value != NULL)
-			cJSON_AddItemToObject(
-			    json, kept[i], cJSON_Duplicate(value, true));
+			cJSON_AddItemToObject(json, kept[i],
+			    cJSON_Duplicate(value, true));
 	}
 	cJSON_AddStringToObject(json, "created_at", date);
 	return json;
@@ -244,8 +246,8 @@ list_issues(struct linear *linear, const char *user, const cJSON *arguments)
 			past = strcmp(issue->id, after) == 0;
 			continue;
 		}
-		if (!has(issue, arguments, "project_id")
-		    || !has(issue, arguments, "assignee_id"))
+		if (!has(issue, arguments, "project_id") ||
+		    !has(issue, arguments, "assignee_id"))
 			continue;
 		if (first-- == 0) {
 			more = true;
@@ -269,8 +271,8 @@ current_user(const char *user)
 	cJSON *data = cJSON_CreateObject(), *one;
 
 	one = cJSON_AddObjectToObject(data, "user");
-	cJSON_AddStringToObject(
-	    one, "id", "2c9e64d7-0000-4000-8000-000000000001");
+	cJSON_AddStringToObject(one, "id",
+	    "2c9e64d7-0000-4000-8000-000000000001");
 	cJSON_AddStringToObject(one, "name", user);
 	cJSON_AddStringToObject(one, "email", "me@example.com");
 	return data;
@@ -319,11 +321,10 @@ linear_restore(struct linear *linear, const cJSON *saved)
 	const char *user;
 	int64_t date;
 
-	cJSON_ArrayForEach(one, saved) {
+	cJSON_ArrayForEach (one, saved) {
 		user = json_string(one, "user");
-		if (user != NULL && json_integer(one, "date", &date)
-		    && cJSON_IsObject(member(one, "arguments")))
-			add_issue(
-			    linear, user, date, member(one, "arguments"));
+		if (user != NULL && json_integer(one, "date", &date) &&
+		    cJSON_IsObject(member(one, "arguments")))
+			add_issue(linear, user, date, member(one, "arguments"));
 	}
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * linear: the Linear tools. Every user has issues of their own; the teams are
  * those of the script. The caller holds the stand-in's lock.
@@ -15,8 +16,7 @@ struct linear;
 /* The section "teams" of SCRIPT, which must live longer; one team
  * "Engineering" when it has none. */
 int
-linear_new(const cJSON *script, struct linear **ret_linear,
-    struct fail *fail);
+linear_new(const cJSON *script, struct linear **ret_linear, struct fail *fail);
 
 void
 linear_free(struct linear *linear); /* NULL is fine */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * mailbox: every message is parsed once, when the program starts.
  *
@@ -27,16 +28,16 @@
 struct mailbox {
 	struct mail **mails;
 	size_t count;
-	GHashTable *ids;      /* id -> mail */
-	GHashTable *threads;  /* a set */
+	GHashTable *ids;     /* id -> mail */
+	GHashTable *threads; /* a set */
 	char *address;
 };
 
 static void
 hash_id(const char *text, char ret_id[MAIL_ID])
 {
-	char *digest = g_compute_checksum_for_string(
-	    G_CHECKSUM_SHA256, text, -1);
+	char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text,
+	    -1);
 
 	/* Like Gmail's: the time is in the upper digits there. */
 	snprintf(ret_id, MAIL_ID, "19%.14s", digest);
@@ -78,8 +79,8 @@ mail_has_label(const struct mail *mail, const char *label)
 void
 mail_add_label(struct mail *mail, const char *label)
 {
-	if (mail->label_count < MAIL_LABELS && *label != '\0'
-	    && !mail_has_label(mail, label))
+	if (mail->label_count < MAIL_LABELS && *label != '\0' &&
+	    !mail_has_label(mail, label))
 		mail->labels[mail->label_count++] = mem_string(label);
 }
 
@@ -103,8 +104,7 @@ read_labels(GMimeObject *object, struct mail *mail)
 {
 	static const char *const system[] = { "CHAT", "DRAFT", "IMPORTANT",
 		"INBOX", "SENT", "SPAM", "STARRED", "TRASH", "UNREAD" };
-	const char *header = g_mime_object_get_header(
-	    object, "X-Gmail-Labels");
+	const char *header = g_mime_object_get_header(object, "X-Gmail-Labels");
 	gchar **parts;
 	size_t i, j;
 
@@ -121,8 +121,9 @@ read_labels(GMimeObject *object, struct mail *mail)
 		for (j = 0; j < sizeof(system) / sizeof(system[0]); j++)
 			if (strcasecmp(system[j], parts[i]) == 0)
 				break;
-		mail_add_label(mail, j < sizeof(system) / sizeof(system[0])
-		        ? system[j] : parts[i]);
+		mail_add_label(mail,
+		    j < sizeof(system) / sizeof(system[0]) ? system[j]
+							   : parts[i]);
 	}
 	g_strfreev(parts);
 }
@@ -151,8 +152,8 @@ entity(const char **at, struct buf *buf)
 static const char *
 skip_tag(const char *at)
 {
-	static const char *const closed[]
-	    = { "script", "style", "head", "title" };
+	static const char *const closed[] = { "script", "style", "head",
+		"title" };
 	const char *end;
 	char close[16];
 	size_t i;
@@ -241,7 +242,8 @@ look_at_part(GMimeObject *parent, GMimeObject *part, gpointer context)
 		return;
 	type = g_mime_object_get_content_type(part);
 	slot = g_mime_content_type_is_type(type, "text", "html")
-	    ? &parts->html : &parts->plain;
+	    ? &parts->html
+	    : &parts->plain;
 	if (*slot != NULL)
 		return;
 	text = g_mime_text_part_get_text(GMIME_TEXT_PART(part));
@@ -256,8 +258,8 @@ read_text(GMimeMessage *message, struct mail *mail)
 	GMimeObject *body = g_mime_message_get_mime_part(message);
 
 	if (GMIME_IS_MULTIPART(body))
-		g_mime_multipart_foreach(
-		    GMIME_MULTIPART(body), look_at_part, &parts);
+		g_mime_multipart_foreach(GMIME_MULTIPART(body), look_at_part,
+		    &parts);
 	else if (body != NULL)
 		look_at_part(NULL, body, &parts);
 	if (parts.plain != NULL)
@@ -313,7 +315,8 @@ read_mail(GMimeMessage *message, size_t number)
 	GDateTime *date = g_mime_message_get_date(message);
 	char *headers;
 
-	mail->message_id = id != NULL ? clean(id)
+	mail->message_id = id != NULL
+	    ? clean(id)
 	    : mem_print("message-%zu@mailbox", number);
 	hash_id(mail->message_id, mail->id);
 	read_thread(object, mail);
@@ -402,8 +405,7 @@ find_address(struct mailbox *mailbox)
 }
 
 int
-mailbox_open(const char *path, struct mailbox **ret_mailbox,
-    struct fail *fail)
+mailbox_open(const char *path, struct mailbox **ret_mailbox, struct fail *fail)
 {
 	struct mailbox *mailbox = mem_alloc(sizeof(*mailbox));
 	GMimeStream *stream;
@@ -417,17 +419,17 @@ mailbox_open(const char *path, struct mailbox **ret_mailbox,
 		descriptor = open(path, O_RDONLY | O_CLOEXEC);
 		if (descriptor < 0) {
 			mailbox_close(mailbox);
-			return fail_errno(fail, "cannot open mailbox %s",
-			    path);
+			return fail_errno(fail, "cannot open mailbox %s", path);
 		}
 		got = pread(descriptor, start, sizeof(start), 0);
-		if (got < 0 || (got > 0 && (got < 5
-		        || memcmp(start, "From ", 5) != 0))) {
+		if (got < 0 ||
+		    (got > 0 && (got < 5 || memcmp(start, "From ", 5) != 0))) {
 			close(descriptor);
 			mailbox_close(mailbox);
 			return fail_set(fail, FAIL_NEVER, "bad_mailbox",
 			    "%s is not an mbox file: it does not start with "
-			    "\"From \"", path);
+			    "\"From \"",
+			    path);
 		}
 		g_mime_init();
 		stream = g_mime_stream_fs_new(descriptor); /* takes it over */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * mailbox: the messages of an mbox file, read by GMime, the only module that
  * knows it. They do not change after loading, but for their labels.
@@ -16,14 +17,14 @@
 
 struct mail {
 	char id[MAIL_ID], thread[MAIL_ID];
-	int64_t date;       /* milliseconds since 1970 */
+	int64_t date; /* milliseconds since 1970 */
 	char *sender, *to, *subject;
-	char *message_id;   /* as in the header, without brackets */
-	char *text;         /* UTF-8, without markup */
-	char *headers;      /* the header block as text */
+	char *message_id; /* as in the header, without brackets */
+	char *text;       /* UTF-8, without markup */
+	char *headers;    /* the header block as text */
 	char *labels[MAIL_LABELS];
 	size_t label_count;
-	char **files;       /* names of attachments */
+	char **files; /* names of attachments */
 	size_t file_count;
 };
 
@@ -31,8 +32,7 @@ struct mailbox;
 
 /* FAIL_NEVER when PATH is not an mbox. NULL gives an empty mailbox. */
 int
-mailbox_open(const char *path, struct mailbox **ret_mailbox,
-    struct fail *fail);
+mailbox_open(const char *path, struct mailbox **ret_mailbox, struct fail *fail);
 
 void
 mailbox_close(struct mailbox *mailbox); /* NULL is fine */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 import type { Metadata, Viewport } from 'next';
 import localFont from 'next/font/local';
 import type { ReactNode } from 'react';

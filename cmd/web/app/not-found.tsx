@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 export default function NotFound() {
   return (
     <main className="inner lost">

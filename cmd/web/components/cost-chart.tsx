@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 import { money, span as lasted } from '@/lib/format';
 import type { Cost } from '@/lib/timeline';
 

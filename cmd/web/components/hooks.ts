@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 'use client';
 
 import { useEffect, useRef, useState, useSyncExternalStore } from 'react';

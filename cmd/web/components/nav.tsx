@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 'use client';
 
 /* Going from screen to screen without asking the server for anything, so that

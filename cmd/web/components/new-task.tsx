@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 'use client';
 
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode, type SyntheticEvent } from 'react';

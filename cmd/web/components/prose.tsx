@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 /* What models, tools and services say. All of it is hostile: it is parsed into
    plain values (lib/markdown.ts) and becomes text of React elements, nothing
    else. Characters that would reorder or hide text are shown as what they are. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 'use client';
 
 import { useState, type SyntheticEvent } from 'react';

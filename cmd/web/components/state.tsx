@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 import type { State } from '@/lib/types';
 
 const words: Record<State, string> = {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 'use client';
 
 import { memo, useEffect, useRef, useState, type KeyboardEvent } from 'react';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 /* The gateway. Every request goes through ask(), which knows the token, times
    out, and keeps track of whether the gateway can be reached. */
 

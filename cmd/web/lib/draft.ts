@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 /* A task that is being written, and its way into the queue. Pure.
 
    An attempt to submit has a key of its own, which is kept until it is known

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 /* Values in words. Pure: the clock is an argument. */
 
 const MINUTE = 60_000;

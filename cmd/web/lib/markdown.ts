@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 /* The little of Markdown that models write, as a tree of plain values. It is
    not a Markdown implementation: what it does not know stays text. HTML is
    text. A link is a link only when safeUrl says so, and never an image: nothing

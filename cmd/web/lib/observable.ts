@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 /* A value that can be watched. */
 export interface Observable<T> {
   get: () => T;

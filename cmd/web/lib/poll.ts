@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 /* Asking again and again, without being a burden: quickly while things change,
    ever more slowly while they do not, at once when somebody comes back to the
    tab, and not at all while nobody looks. After a failure the waits double,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 /* Who is signed in. A token is kept in memory, and, when its owner says so, in
    the tab's session storage: gone with the tab, never on disk for longer. */
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 /* A list of tasks, put together from pages that are asked for again while the
    list grows at its head. Newest first; ids are made to sort by time. Pure. */
 

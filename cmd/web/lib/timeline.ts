@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 /* The journal of a task (agent-journal(5)) as a person reads it: turns of the
    model with the calls that each asked for, and between them what happened to
    the task. Pure, and meant for a journal that grows: add() takes the next

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 /* What the gateway says: cmd/gateway/openapi.json is the contract. */
 
 export const STATES = [

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 /* externalize.mjs FOLDER: moves the scripts that next build writes into its HTML
    to a file for each page, so that the pages live under a Content-Security-Policy
    that allows no inline script. They only fill queues that the other scripts

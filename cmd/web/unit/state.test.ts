@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { attempt, blank, checkedPart, cronLine, fieldOf, problems, taskOf } from '../lib/draft.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { add, empty, type Call, type Turn } from '../lib/timeline.ts';

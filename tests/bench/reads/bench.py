@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Measures the reads of the gateway beside their floor and their peer.
 
 usage: bench.py --folder DIR --floor PROGRAM --python PYTHON [--rounds N]

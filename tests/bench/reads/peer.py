@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The peer: what a user would write instead, FastAPI on the same LMDB store.
 
 It gives the same members of a task and the same events, which are JSON already,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Measures agent-worker on Temporal beside workers of the official SDKs.
 
 usage: bench.py --address HOST:PORT --server PID --folder DIR --task FILE

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Hands requests on to another server and keeps them.
 
 usage: record.py URL ADDRESS-FILE REQUESTS

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """A worker with Temporal's own Python SDK and its defaults, for scripts/bench.
 
 usage: worker.py ADDRESS QUEUE REQUESTS URL

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "tests/unit/agent/agent_driver.h"
 
 #include <stdio.h>
@@ -76,15 +77,15 @@ check_start(struct driver *driver, const struct event *event)
 		return;
 	}
 	if (!tracking) {
-		driver->calls = mem_grow(driver->calls,
-		    driver->call_count + 1, sizeof(*driver->calls));
+		driver->calls = mem_grow(driver->calls, driver->call_count + 1,
+		    sizeof(*driver->calls));
 		tracking = &driver->calls[driver->call_count++];
 		*tracking = (struct driver_call){ .id = mem_string(id) };
 		tracking->policy = mem_string(policy_of(driver, call.name));
 	}
 	if (tracking->maybe && !call.repeatable)
 		driver->fault = "a call that may have taken effect was "
-		    "repeated";
+				"repeated";
 	tracking->maybe = true;
 	tracking->started++;
 }
@@ -99,13 +100,15 @@ check_event(struct driver *driver, const struct event *event)
 
 	if (event->type == EVENT_TOOL_STARTED)
 		check_start(driver, event);
-	if (call && (event->type == EVENT_TOOL_FAILED ||
-	    event->type == EVENT_TOOL_FINISHED ||
-	    (event->type == EVENT_TOOL_UNKNOWN &&
-	        strcmp(call->policy, "retry") == 0)))
+	if (call &&
+	    (event->type == EVENT_TOOL_FAILED ||
+		event->type == EVENT_TOOL_FINISHED ||
+		(event->type == EVENT_TOOL_UNKNOWN &&
+		    strcmp(call->policy, "retry") == 0)))
 		call->maybe = false;
-	for (i = 0; signal && strcmp(signal, "approve") == 0 &&
-	    i < driver->call_count; i++)
+	for (i = 0;
+	     signal && strcmp(signal, "approve") == 0 && i < driver->call_count;
+	     i++)
 		if (!call || call == &driver->calls[i])
 			driver->calls[i].maybe = false;
 }
@@ -123,8 +126,8 @@ check_body(struct driver *driver)
 		return;
 	body = agent_request(driver->agent, &length);
 	before = driver->body ? strlen(driver->body) : 0;
-	if (before > length || (before && memcmp(body, driver->body,
-	    before - 2) != 0))
+	if (before > length ||
+	    (before && memcmp(body, driver->body, before - 2) != 0))
 		driver->fault = "the conversation was changed";
 	free(driver->body);
 	driver->body = body;
@@ -137,8 +140,8 @@ driver_apply(struct driver *driver, const char *line, size_t length)
 	char *copy = mem_copy(line, length);
 	int result;
 
-	if (event_parse((struct span){ copy, length }, &event,
-	    &driver->fail) < 0) {
+	if (event_parse((struct span){ copy, length }, &event, &driver->fail) <
+	    0) {
 		free(copy);
 		return -1;
 	}
@@ -148,7 +151,8 @@ driver_apply(struct driver *driver, const char *line, size_t length)
 	driver->now = event.at;
 	if (result == 0 && event.type == EVENT_PINNED)
 		driver->pins = cJSON_Duplicate(cJSON_GetObjectItem(event.data,
-		    "tools"), 1);
+						   "tools"),
+		    1);
 	event_release(&event);
 	if (result < 0) {
 		free(copy);
@@ -162,8 +166,7 @@ driver_apply(struct driver *driver, const char *line, size_t length)
 }
 
 int
-driver_record(struct driver *driver, enum event_type type,
-    const char *members)
+driver_record(struct driver *driver, enum event_type type, const char *members)
 {
 	struct buf text = BUF_INIT(ROOM);
 	int result;
@@ -210,7 +213,7 @@ driver_begin(struct driver *driver, const struct plan *plan)
 	for (i = 0; i < plan->count; i++)
 		if (plan->actions[i].type != ACTION_PIN &&
 		    driver_record(driver, plan->actions[i].intent,
-		    plan->actions[i].members.data) < 0)
+			plan->actions[i].members.data) < 0)
 			return -1;
 	return 0;
 }
@@ -228,9 +231,10 @@ find_answer(const struct world *world, const struct action *action,
 		answer = &world->answers[i];
 		if (answer->attempt && answer->attempt != action->attempt)
 			continue;
-		if (action->type == ACTION_TOOL ? answer->call &&
-		    strcmp(answer->call, action->call) == 0 :
-		    !answer->call && answer->turn == turn)
+		if (action->type == ACTION_TOOL
+			? answer->call &&
+			    strcmp(answer->call, action->call) == 0
+			: !answer->call && answer->turn == turn)
 			return answer;
 	}
 	return NULL;
@@ -244,11 +248,12 @@ answer_model(struct driver *driver, const struct world_answer *answer,
 	int result;
 
 	buf_print(&members, "\"turn\":%u,\"attempt\":%u,%s", turn, attempt,
-	    answer ? answer->members : "\"content\":[{\"type\":\"text\","
-	    "\"text\":\"the end\"}],\"stop_reason\":\"end_turn\","
-	    "\"usage\":{\"input\":1,\"output\":1},\"nano_usd\":1");
-	result = driver_record(driver, answer ? answer->type :
-	    EVENT_MODEL_REPLIED, members.data);
+	    answer ? answer->members
+		   : "\"content\":[{\"type\":\"text\","
+		     "\"text\":\"the end\"}],\"stop_reason\":\"end_turn\","
+		     "\"usage\":{\"input\":1,\"output\":1},\"nano_usd\":1");
+	result = driver_record(driver,
+	    answer ? answer->type : EVENT_MODEL_REPLIED, members.data);
 	buf_release(&members);
 	return result;
 }
@@ -269,8 +274,8 @@ answer_call(struct driver *driver, const struct world_answer *answer,
 		member_raw(&members, "block", block.data, block.length);
 		member_raw(&members, "is_error", "false", 5);
 	}
-	result = driver_record(driver, answer ? answer->type :
-	    EVENT_TOOL_FINISHED, members.data);
+	result = driver_record(driver,
+	    answer ? answer->type : EVENT_TOOL_FINISHED, members.data);
 	buf_release(&members);
 	buf_release(&block);
 	return result;
@@ -291,12 +296,15 @@ perform(struct driver *driver, const struct world *world,
 		agent_summary(driver->agent, &summary);
 		turn = (unsigned)summary.turns + 1;
 		driver->now += 7;
-		if (action->type == ACTION_PIN ? driver_record(driver,
-		    EVENT_PINNED, "\"request\":{\"model\":\"m\"},"
-		    "\"tools\":[]") < 0 : action->type == ACTION_MODEL ?
-		    answer_model(driver, find_answer(world, action, turn),
-		    turn, action->attempt) < 0 : answer_call(driver,
-		    find_answer(world, action, 0), action) < 0)
+		if (action->type == ACTION_PIN
+			? driver_record(driver, EVENT_PINNED,
+			      "\"request\":{\"model\":\"m\"},"
+			      "\"tools\":[]") < 0
+			: action->type == ACTION_MODEL
+			? answer_model(driver, find_answer(world, action, turn),
+			      turn, action->attempt) < 0
+			: answer_call(driver, find_answer(world, action, 0),
+			      action) < 0)
 			return -1;
 	}
 	return 0;
@@ -313,8 +321,8 @@ decide(struct driver *driver, const char *decision)
 	int result = 1;
 
 	for (i = 0; decision && i < driver->call_count && result == 1; i++) {
-		if (agent_accepts(driver->agent, decision,
-		    driver->calls[i].id, &fail) < 0)
+		if (agent_accepts(driver->agent, decision, driver->calls[i].id,
+			&fail) < 0)
 			continue;
 		member_string(&members, "signal", decision);
 		member_string(&members, "call", driver->calls[i].id);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * agent_driver: drives an agent in memory, for tests: a journal that is kept
  * as text, and a scripted world in place of the model and the tools.
@@ -17,37 +18,37 @@
 
 /* What a world answers to one attempt at a turn or a call. */
 struct world_answer {
-	const char *call;      /* NULL: the model, TURN */
+	const char *call; /* NULL: the model, TURN */
 	unsigned turn;
-	unsigned attempt;      /* 0: any */
+	unsigned attempt; /* 0: any */
 	enum event_type type;
-	const char *members;   /* without turn, call and attempt */
+	const char *members; /* without turn, call and attempt */
 };
 
 struct world {
 	const struct world_answer *answers;
 	size_t count;
-	const char *decision;  /* signal when a call is asked about, or NULL */
-	size_t steps;          /* at most */
+	const char *decision; /* signal when a call is asked about, or NULL */
+	size_t steps;         /* at most */
 };
 
 struct driver_call {
 	char *id, *policy;
-	bool maybe;            /* it may have taken effect */
+	bool maybe; /* it may have taken effect */
 	unsigned started;
 };
 
 struct driver {
 	struct agent *agent;
-	char **lines;          /* the journal */
+	char **lines; /* the journal */
 	size_t count;
 	int64_t now;
 	struct driver_call *calls;
 	size_t call_count;
 	cJSON *pins;
-	char *body;            /* the last request's */
+	char *body; /* the last request's */
 	struct fail fail;
-	const char *fault;     /* what was found wrong on the way, or NULL */
+	const char *fault; /* what was found wrong on the way, or NULL */
 };
 
 struct driver *
@@ -62,8 +63,7 @@ driver_apply(struct driver *driver, const char *line, size_t length);
 
 /* Writes and folds an event of now. */
 int
-driver_record(struct driver *driver, enum event_type type,
-    const char *members);
+driver_record(struct driver *driver, enum event_type type, const char *members);
 
 /* Records every decision, as a worker does, and returns the plan that is
  * left. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * The fold against golden journals, and what must hold for every one of them.
  *
@@ -126,8 +127,8 @@ tear_down(void **state)
 static void
 apply_line(struct driver *driver, const struct journal *journal, size_t i)
 {
-	if (driver_apply(driver, journal->lines[i],
-	    strlen(journal->lines[i])) < 0)
+	if (driver_apply(driver, journal->lines[i], strlen(journal->lines[i])) <
+	    0)
 		fail_msg("%s: event %zu: %s", journal->name, i + 1,
 		    driver->fail.message);
 	if (driver->fault)
@@ -163,8 +164,8 @@ write_plan(struct buf *text, const struct agent *agent, int64_t now,
 	for (i = 0; i < plan.count; i++)
 		buf_print(text, "%sdo %s, try %u: %s\n", indent,
 		    names[plan.actions[i].type], plan.actions[i].tries,
-		    plan.actions[i].members.data ?
-		    plan.actions[i].members.data : "");
+		    plan.actions[i].members.data ? plan.actions[i].members.data
+						 : "");
 	if (plan.wake_at)
 		buf_print(text, "%swake in %lld ms\n", indent,
 		    (long long)(plan.wake_at - now));
@@ -181,11 +182,12 @@ write_event(struct buf *text, const struct driver *driver, const char *line)
 	int64_t wake, none, now = driver->now;
 
 	assert_int_equal(event_parse((struct span){ line, strlen(line) },
-	    &event, &fail), 0);
+			     &event, &fail),
+	    0);
 	agent_summary(driver->agent, &summary);
-	buf_print(text, "%llu %s: %s%s%s%s%s\n",
-	    (unsigned long long)event.seq, event_type_name(event.type),
-	    task_state_name(summary.state), summary.paused ? " paused" : "",
+	buf_print(text, "%llu %s: %s%s%s%s%s\n", (unsigned long long)event.seq,
+	    event_type_name(event.type), task_state_name(summary.state),
+	    summary.paused ? " paused" : "",
 	    summary.cancel_asked ? " cancel-asked" : "",
 	    summary.reason ? ", " : "", summary.reason ? summary.reason : "");
 	event_release(&event);
@@ -214,11 +216,12 @@ write_journal(const struct journal *journal)
 		write_event(&text, driver, journal->lines[i]);
 	}
 	agent_summary(driver->agent, &sum);
-	buf_print(&text, "turns %lld, calls %lld, unknown %lld, tokens %lld "
-	    "%lld %lld %lld, nano-usd %lld\n", (long long)sum.turns,
-	    (long long)sum.calls, (long long)sum.calls_unknown,
-	    (long long)sum.input_tokens, (long long)sum.output_tokens,
-	    (long long)sum.cache_read_tokens,
+	buf_print(&text,
+	    "turns %lld, calls %lld, unknown %lld, tokens %lld "
+	    "%lld %lld %lld, nano-usd %lld\n",
+	    (long long)sum.turns, (long long)sum.calls,
+	    (long long)sum.calls_unknown, (long long)sum.input_tokens,
+	    (long long)sum.output_tokens, (long long)sum.cache_read_tokens,
 	    (long long)sum.cache_write_tokens, (long long)sum.nano_usd);
 	if (driver->body)
 		buf_print(&text, "%s\n", driver->body);
@@ -241,8 +244,10 @@ show_difference(const char *name, const char *wanted, const char *got)
 		got += b + 1;
 		line++;
 	}
-	fprintf(stderr, "# %s.plan, line %zu\n# wanted: %.*s\n# got:    "
-	    "%.*s\n", name, line, (int)a, wanted, (int)b, got);
+	fprintf(stderr,
+	    "# %s.plan, line %zu\n# wanted: %.*s\n# got:    "
+	    "%.*s\n",
+	    name, line, (int)a, wanted, (int)b, got);
 }
 
 static void
@@ -264,8 +269,8 @@ test_golden(void **state)
 		}
 		wanted = read_file(path);
 		if (!wanted || strcmp(wanted, got) != 0) {
-			show_difference(journals[i].name,
-			    wanted ? wanted : "", got);
+			show_difference(journals[i].name, wanted ? wanted : "",
+			    got);
 			differ++;
 		}
 		free(wanted);
@@ -366,8 +371,7 @@ test_plans_are_pure(void **state)
 static void
 test_every_cut_goes_on(void **state)
 {
-	static const struct world world = { .steps = 200,
-		.decision = "deny" };
+	static const struct world world = { .steps = 200, .decision = "deny" };
 	struct agent_summary summary;
 	struct driver *driver;
 	size_t i, cut;
@@ -378,13 +382,15 @@ test_every_cut_goes_on(void **state)
 			driver = fold_to(&journals[i], cut);
 			agent_summary(driver->agent, &summary);
 			if (summary.state == TASK_RUNNING)
-				assert_int_equal(driver_record(driver,
-				    EVENT_STARTED,
-				    "\"worker\":\"n\",\"fence\":9"), 0);
+				assert_int_equal(
+				    driver_record(driver, EVENT_STARTED,
+					"\"worker\":\"n\",\"fence\":9"),
+				    0);
 			if (driver_run(driver, &world) < 0 || driver->fault)
 				fail_msg("%s cut after %zu: %s",
-				    journals[i].name, cut, driver->fault ?
-				    driver->fault : driver->fail.message);
+				    journals[i].name, cut,
+				    driver->fault ? driver->fault
+						  : driver->fail.message);
 			agent_summary(driver->agent, &summary);
 			assert_true(task_state_final(summary.state) ||
 			    (summary.state == TASK_WAITING && summary.paused));
@@ -394,51 +400,58 @@ test_every_cut_goes_on(void **state)
 
 /* ---- a world that answers the same whenever it is asked ---- */
 
-#define SUBMITTED "\"task\":{\"user\":\"ann\",\"goal\":\"g\"," \
-    "\"toolkits\":[\"gmail\"],\"tools\":[],\"model\":\"m\"," \
-    "\"max_tokens\":1000,\"queue\":\"default\",\"priority\":5," \
-    "\"budget\":{\"turns\":50}}"
+#define SUBMITTED \
+	"\"task\":{\"user\":\"ann\",\"goal\":\"g\"," \
+	"\"toolkits\":[\"gmail\"],\"tools\":[],\"model\":\"m\"," \
+	"\"max_tokens\":1000,\"queue\":\"default\",\"priority\":5," \
+	"\"budget\":{\"turns\":50}}"
 
-#define TOOL(name, repeatable, policy) "{\"name\":\"" name "\",\"slug\":\"" \
-    name "\",\"toolkit\":\"gmail\",\"version\":\"1\",\"account\":\"ca\"," \
-    "\"repeatable\":" repeatable ",\"on_unknown\":\"" policy "\"}"
+#define TOOL(name, repeatable, policy) \
+	"{\"name\":\"" name "\",\"slug\":\"" name \
+	"\",\"toolkit\":\"gmail\",\"version\":\"1\",\"account\":\"ca\"," \
+	"\"repeatable\":" repeatable ",\"on_unknown\":\"" policy "\"}"
 
-#define PINNED "\"request\":{\"model\":\"m\",\"max_tokens\":1000}," \
-    "\"tools\":[" TOOL("READ", "true", "tell") "," \
-    TOOL("SEND", "false", "tell") "," TOOL("ASK", "false", "ask") "," \
-    TOOL("AGAIN", "false", "retry") "]"
+#define PINNED \
+	"\"request\":{\"model\":\"m\",\"max_tokens\":1000}," \
+	"\"tools\":[" TOOL("READ", "true", "tell") "," TOOL("SEND", "false", \
+	    "tell") "," TOOL("ASK", "false", "ask") "," TOOL("AGAIN", "false", \
+	    "retry") "]"
 
-#define REPLY(content, stop) "\"content\":[" content "],\"stop_reason\":\"" \
-    stop "\",\"usage\":{\"input\":10,\"output\":3},\"nano_usd\":5"
+#define REPLY(content, stop) \
+	"\"content\":[" content "],\"stop_reason\":\"" stop \
+	"\",\"usage\":{\"input\":10,\"output\":3},\"nano_usd\":5"
 #define TEXT(text) "{\"type\":\"text\",\"text\":\"" text "\"}"
-#define USE(id, name) "{\"type\":\"tool_use\",\"id\":\"" id "\",\"name\":\"" \
-    name "\",\"input\":{\"a\":1.0}}"
+#define USE(id, name) \
+	"{\"type\":\"tool_use\",\"id\":\"" id "\",\"name\":\"" name \
+	"\",\"input\":{\"a\":1.0}}"
 #define ERROR "\"error\":{\"type\":\"e\",\"message\":\"no \\u00e9\"}"
 
 static const struct world_answer answers[] = {
 	{ NULL, 1, 1, EVENT_MODEL_FAILED, ERROR ",\"delay_ms\":400" },
 	{ NULL, 1, 0, EVENT_MODEL_REPLIED,
-	    REPLY(TEXT("I look.") "," USE("a", "READ") "," USE("b", "SEND")
-	    "," USE("c", "NONE") "," USE("d", "AGAIN"), "tool_use") },
+	    REPLY(TEXT("I look.") "," USE("a", "READ") "," USE("b",
+		      "SEND") "," USE("c", "NONE") "," USE("d", "AGAIN"),
+		"tool_use") },
 	{ "a", 0, 1, EVENT_TOOL_UNKNOWN, ERROR ",\"delay_ms\":100" },
 	{ "b", 0, 1, EVENT_TOOL_FAILED, ERROR ",\"delay_ms\":60000" },
 	{ "d", 0, 1, EVENT_TOOL_UNKNOWN, ERROR },
-	{ NULL, 2, 0, EVENT_MODEL_REPLIED, REPLY(USE("e", "SEND") ","
-	    USE("f", "ASK") "," USE("g", "SEND"), "tool_use") },
+	{ NULL, 2, 0, EVENT_MODEL_REPLIED,
+	    REPLY(USE("e", "SEND") "," USE("f", "ASK") "," USE("g", "SEND"),
+		"tool_use") },
 	{ "e", 0, 1, EVENT_TOOL_FAILED, ERROR ",\"connection\":\"gmail\"" },
 	{ "g", 0, 0, EVENT_TOOL_UNKNOWN, ERROR },
 	{ NULL, 3, 0, EVENT_MODEL_REPLIED,
 	    REPLY(TEXT("cut ") "," USE("h", "SEND"), "max_tokens") },
 	{ NULL, 4, 0, EVENT_MODEL_REPLIED, REPLY("", "end_turn") },
-	{ NULL, 5, 0, EVENT_MODEL_REPLIED, REPLY(TEXT("wait "),
-	    "pause_turn") },
+	{ NULL, 5, 0, EVENT_MODEL_REPLIED, REPLY(TEXT("wait "), "pause_turn") },
 	{ NULL, 6, 1, EVENT_MODEL_FAILED, ERROR ",\"delay_ms\":3600000" },
-	{ NULL, 6, 0, EVENT_MODEL_REPLIED, REPLY(TEXT("The end."),
-	    "end_turn") },
+	{ NULL, 6, 0, EVENT_MODEL_REPLIED,
+	    REPLY(TEXT("The end."), "end_turn") },
 };
 
 static const struct world world = { .answers = answers,
-	.count = sizeof(answers) / sizeof(*answers), .decision = "approve",
+	.count = sizeof(answers) / sizeof(*answers),
+	.decision = "approve",
 	.steps = 300 };
 
 static struct driver *
@@ -487,14 +500,16 @@ run_from_cut(const struct driver *whole, size_t cut, size_t again)
 
 	for (i = 0; i < cut; i++)
 		assert_int_equal(driver_apply(driver, whole->lines[i],
-		    strlen(whole->lines[i])), 0);
+				     strlen(whole->lines[i])),
+		    0);
 	(void)driver_record(driver, EVENT_STARTED,
 	    "\"worker\":\"n\",\"fence\":2");
 	assert_int_equal(driver_run(driver, &world), 0);
 	assert_end(driver);
 	for (i = 0; i < driver->count && i < cut + again; i++)
 		assert_int_equal(driver_apply(next, driver->lines[i],
-		    strlen(driver->lines[i])), 0);
+				     strlen(driver->lines[i])),
+		    0);
 	(void)driver_record(next, EVENT_STARTED,
 	    "\"worker\":\"m\",\"fence\":3");
 	assert_int_equal(driver_run(next, &world), 0);
@@ -528,7 +543,8 @@ test_world_from_every_cut(void **state)
 static void
 test_bytes_survive(void **state)
 {
-	static const char content[] = "[{\"type\":\"thinking\",\"thinking\":"
+	static const char content[] =
+	    "[{\"type\":\"thinking\",\"thinking\":"
 	    "\"\",\"signature\":\"A\\/+=\"}, {\"type\" : \"x_new\",\"n\":1.0,"
 	    "\"m\":12345678901234567890,\"b\":{\"z\":1E+2,\"a\":[ ]}},"
 	    "{\"data\":\"\\u00e9\\/\",\"type\":\"redacted_thinking\"},"
@@ -542,12 +558,14 @@ test_bytes_survive(void **state)
 
 	(void)state;
 	assert_int_equal(driver_record(driver, EVENT_STARTED,
-	    "\"worker\":\"w\",\"fence\":1"), 0);
+			     "\"worker\":\"w\",\"fence\":1"),
+	    0);
 	assert_int_equal(driver_settle(driver, &plan), 0);
 	assert_int_equal(driver_begin(driver, &plan), 0);
 	plan_release(&plan);
 	members = mem_print("\"turn\":1,\"content\":%s,\"stop_reason\":"
-	    "\"tool_use\",\"usage\":{},\"nano_usd\":0", content);
+			    "\"tool_use\",\"usage\":{},\"nano_usd\":0",
+	    content);
 	assert_int_equal(driver_record(driver, EVENT_MODEL_REPLIED, members),
 	    0);
 	free(members);
@@ -567,21 +585,33 @@ test_result_block(void **state)
 		bool error, cut;
 		const char *want;
 	} cases[] = {
-		{ "ok", 0, false, false, "{\"type\":\"tool_result\","
+		{ "ok", 0, false, false,
+		    "{\"type\":\"tool_result\","
 		    "\"tool_use_id\":\"t\",\"content\":\"ok\"}" },
-		{ "no", 2, true, false, "{\"type\":\"tool_result\","
+		{ "no", 2, true, false,
+		    "{\"type\":\"tool_result\","
 		    "\"tool_use_id\":\"t\",\"content\":\"no\","
 		    "\"is_error\":true}" },
-		{ "", 5, false, false, "{\"type\":\"tool_result\","
+		{ "", 5, false, false,
+		    "{\"type\":\"tool_result\","
 		    "\"tool_use_id\":\"t\",\"content\":\"\"}" },
-		{ "ab\xc3\xa9" "cd", 3, false, true, "\"content\":\"ab\\n[cut "
+		{ "ab\xc3\xa9"
+		  "cd",
+		    3, false, true,
+		    "\"content\":\"ab\\n[cut "
 		    "here: the first 2 of 6 bytes" },
-		{ "ab\xc3\xa9" "cd", 4, false, true, "\"content\":\"ab\xc3\xa9"
+		{ "ab\xc3\xa9"
+		  "cd",
+		    4, false, true,
+		    "\"content\":\"ab\xc3\xa9"
 		    "\\n[cut here: the first 4 of 6 bytes" },
 		{ "\xf0\x9f\x98\x80\xf0\x9f\x98\x80", 7, false, true,
 		    "\"content\":\"\xf0\x9f\x98\x80\\n[cut" },
-		{ "a\xff" "b", 0, false, false,
-		    "\"content\":\"a\xef\xbf\xbd" "b\"" },
+		{ "a\xff"
+		  "b",
+		    0, false, false,
+		    "\"content\":\"a\xef\xbf\xbd"
+		    "b\"" },
 	};
 	struct buf buf = BUF_INIT(ROOM);
 	size_t i;
@@ -590,7 +620,8 @@ test_result_block(void **state)
 	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		buf_reset(&buf);
 		assert_int_equal(agent_result_block(&buf, "t", cases[i].text,
-		    strlen(cases[i].text), cases[i].limit, cases[i].error),
+				     strlen(cases[i].text), cases[i].limit,
+				     cases[i].error),
 		    cases[i].cut);
 		assert_non_null(strstr(buf.data, cases[i].want));
 	}
@@ -608,18 +639,23 @@ driver_with_calls(size_t count, const char *name)
 	size_t i;
 
 	assert_int_equal(driver_record(driver, EVENT_STARTED,
-	    "\"worker\":\"w\",\"fence\":1"), 0);
+			     "\"worker\":\"w\",\"fence\":1"),
+	    0);
 	assert_int_equal(driver_settle(driver, &plan), 0);
 	assert_int_equal(driver_begin(driver, &plan), 0);
 	plan_release(&plan);
 	buf_add_string(&members, "\"turn\":1,\"content\":[");
 	for (i = 0; i < count; i++)
-		buf_print(&members, "%s{\"type\":\"tool_use\",\"id\":\"t%zu\","
-		    "\"name\":\"%s\",\"input\":{}}", i ? "," : "", i, name);
-	buf_add_string(&members, "],\"stop_reason\":\"tool_use\","
+		buf_print(&members,
+		    "%s{\"type\":\"tool_use\",\"id\":\"t%zu\","
+		    "\"name\":\"%s\",\"input\":{}}",
+		    i ? "," : "", i, name);
+	buf_add_string(&members,
+	    "],\"stop_reason\":\"tool_use\","
 	    "\"usage\":{},\"nano_usd\":0");
 	assert_int_equal(driver_record(driver, EVENT_MODEL_REPLIED,
-	    members.data), 0);
+			     members.data),
+	    0);
 	buf_release(&members);
 	return driver;
 }
@@ -643,9 +679,12 @@ decide_all(struct driver *driver, size_t count)
 		    plan.record, plan.record_members.data,
 		    plan.record_members.length);
 		assert_int_equal(event_parse((struct span){ text.data,
-		    text.length }, &event, &driver->fail), 0);
+						 text.length },
+				     &event, &driver->fail),
+		    0);
 		assert_int_equal(agent_apply(driver->agent, &event,
-		    &driver->fail), 0);
+				     &driver->fail),
+		    0);
 		event_release(&event);
 		plan_release(&plan);
 	}
@@ -700,12 +739,14 @@ test_reason_is_cut_whole(void **state)
 	for (shift = 0; shift < 5; shift++) {
 		driver = driver_at_start();
 		assert_int_equal(driver_record(driver, EVENT_STARTED,
-		    "\"worker\":\"w\",\"fence\":1"), 0);
+				     "\"worker\":\"w\",\"fence\":1"),
+		    0);
 		assert_int_equal(driver_settle(driver, &plan), 0);
 		assert_int_equal(driver_begin(driver, &plan), 0);
 		plan_release(&plan);
 		buf_reset(&members);
-		buf_add_string(&members, "\"turn\":1,\"attempt\":1,\"delay_ms\""
+		buf_add_string(&members,
+		    "\"turn\":1,\"attempt\":1,\"delay_ms\""
 		    ":9000000,\"error\":{\"message\":\"");
 		for (i = 0; i < shift; i++)
 			buf_add_string(&members, "x");
@@ -713,7 +754,8 @@ test_reason_is_cut_whole(void **state)
 			buf_add_string(&members, "\xf0\x9f\x98\x80");
 		buf_add_string(&members, "\"}");
 		assert_int_equal(driver_record(driver, EVENT_MODEL_FAILED,
-		    members.data), 0);
+				     members.data),
+		    0);
 		i = driver->count;
 		assert_int_equal(driver_settle(driver, &plan), 0);
 		assert_int_equal(driver->count, i + 1);
@@ -736,14 +778,16 @@ test_bounds(void **state)
 	(void)state;
 	for (i = 0; i < 50; i++) {
 		assert_int_equal(driver_record(driver, EVENT_STARTED,
-		    "\"worker\":\"w\",\"fence\":1"), 0);
+				     "\"worker\":\"w\",\"fence\":1"),
+		    0);
 		assert_int_equal(driver_settle(driver, &plan), 0);
 		assert_int_equal(plan.count, 1);
 		assert_int_equal(driver_begin(driver, &plan), 0);
 		plan_release(&plan);
 	}
 	assert_int_equal(driver_record(driver, EVENT_RELEASED,
-	    "\"worker\":\"w\",\"reason\":\"worker lost\""), 0);
+			     "\"worker\":\"w\",\"reason\":\"worker lost\""),
+	    0);
 	assert_int_equal(driver_settle(driver, &plan), 0);
 	agent_summary(driver->agent, &summary);
 	assert_int_equal(summary.state, TASK_FAILED);
@@ -752,12 +796,14 @@ test_bounds(void **state)
 
 	driver = driver_at_start();
 	assert_int_equal(driver_record(driver, EVENT_STARTED,
-	    "\"worker\":\"w\",\"fence\":1"), 0);
+			     "\"worker\":\"w\",\"fence\":1"),
+	    0);
 	assert_int_equal(driver_settle(driver, &plan), 0);
 	assert_int_equal(driver_begin(driver, &plan), 0);
 	plan_release(&plan);
-	assert_int_equal(driver_record(driver, EVENT_MODEL_FAILED,
-	    "\"turn\":1,\"attempt\":1,\"delay_ms\":9007199254740991," ERROR),
+	assert_int_equal(
+	    driver_record(driver, EVENT_MODEL_FAILED,
+		"\"turn\":1,\"attempt\":1,\"delay_ms\":9007199254740991," ERROR),
 	    0);
 	i = driver->count;
 	assert_int_equal(driver_settle(driver, &plan), 0);
@@ -770,15 +816,18 @@ test_bounds(void **state)
 	driver = driver_at_start();
 	for (i = 1; i < 4; i++) {
 		assert_int_equal(driver_record(driver, EVENT_STARTED,
-		    "\"worker\":\"w\",\"fence\":1"), 0);
+				     "\"worker\":\"w\",\"fence\":1"),
+		    0);
 		assert_int_equal(driver_settle(driver, &plan), 0);
 		assert_int_equal(driver_begin(driver, &plan), 0);
 		plan_release(&plan);
-		members = mem_print("\"turn\":1,\"attempt\":%zu,\"delay_ms\":0,"
-		    "\"usage\":{\"input\":9007199254740991,\"output\":-5},"
-		    ERROR, i);
+		members = mem_print(
+		    "\"turn\":1,\"attempt\":%zu,\"delay_ms\":0,"
+		    "\"usage\":{\"input\":9007199254740991,\"output\":-5}," ERROR,
+		    i);
 		assert_int_equal(driver_record(driver, EVENT_MODEL_FAILED,
-		    members), 0);
+				     members),
+		    0);
 		free(members);
 	}
 	agent_summary(driver->agent, &summary);

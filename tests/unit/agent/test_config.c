@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * config: defaults, every member, faults by their path, prices and patterns.
  */
@@ -28,8 +29,11 @@ defaults(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(nothing) / sizeof(nothing[0]); i++) {
-		assert_int_equal(config_parse(nothing[i], nothing[i] != NULL ?
-		    strlen(nothing[i]) : 0, &config, &fail), 0);
+		assert_int_equal(config_parse(nothing[i],
+				     nothing[i] != NULL ? strlen(nothing[i])
+							: 0,
+				     &config, &fail),
+		    0);
 		assert_null(config.store);
 		assert_null(config.effort);
 		assert_string_equal(config.model, "claude-opus-5-5");
@@ -156,14 +160,13 @@ faults_name_the_member(void **state)
 		{ "composio: {url: 'http:///x'}", "composio.url must be" },
 		{ "prices: {m: {input: 1}}", "prices.m.output is missing" },
 		{ "prices: {m: {input: 1, output: -2}}", "prices.m.output" },
-		{ "prices: {m: {input: 0.0001, output: 1}}",
-		  "prices.m.input" },
+		{ "prices: {m: {input: 0.0001, output: 1}}", "prices.m.input" },
 		{ "tools: {A B: {repeatable: true}}",
-		  "tools has a member \"A B\"" },
+		    "tools has a member \"A B\"" },
 		{ "tools: {A: {repeatable: yes}}",
-		  "tools.A.repeatable must be true or false, not \"yes\"" },
+		    "tools.A.repeatable must be true or false, not \"yes\"" },
 		{ "tools: {A: {on_unknown: maybe}}",
-		  "tools.A.on_unknown must be one of tell, retry or ask" },
+		    "tools.A.on_unknown must be one of tell, retry or ask" },
 		{ "tools: [A]", "tools must be an object" },
 		{ "[]", "the document must be an object" },
 		{ "a: [", "line" },
@@ -210,15 +213,14 @@ patterns(void **state)
 		{ "A[B", "AB", false },
 		{ "A[", "A[", true },
 		{ "*A*A*A*A*A*A*A*A*A*B",
-		  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-		  false },
+		    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+		    false },
 	};
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (config_glob(rows[i].glob, rows[i].name) !=
-		    rows[i].matches)
+		if (config_glob(rows[i].glob, rows[i].name) != rows[i].matches)
 			fail_msg("%s and %s", rows[i].glob, rows[i].name);
 }
 

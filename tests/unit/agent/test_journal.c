@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * What a journal must not hold is refused, with FAIL_NEVER and a type that
  * says whether the event, its place or this program's age is at fault; and
@@ -40,34 +41,45 @@ test_events_refused(void **state)
 		{ "{\"seq\":1," AT ",\"type\":\"signal\",\"signal\":\"x\"}",
 		    "invalid_event" },
 		{ "{\"v\":2,\"seq\":1," AT ",\"type\":\"signal\","
-		    "\"signal\":\"x\"}", "unknown_event" },
+		  "\"signal\":\"x\"}",
+		    "unknown_event" },
 		{ "{\"v\":0,\"seq\":1," AT ",\"type\":\"signal\","
-		    "\"signal\":\"x\"}", "unknown_event" },
+		  "\"signal\":\"x\"}",
+		    "unknown_event" },
 		{ "{\"v\":1,\"seq\":1," AT ",\"type\":\"compacted\"}",
 		    "unknown_event" },
 		{ "{\"v\":1,\"seq\":0," AT ",\"type\":\"signal\","
-		    "\"signal\":\"x\"}", "invalid_event" },
+		  "\"signal\":\"x\"}",
+		    "invalid_event" },
 		{ "{\"v\":1,\"seq\":1.5," AT ",\"type\":\"signal\","
-		    "\"signal\":\"x\"}", "invalid_event" },
+		  "\"signal\":\"x\"}",
+		    "invalid_event" },
 		{ "{\"v\":1,\"seq\":1,\"type\":\"signal\",\"signal\":\"x\"}",
 		    "invalid_event" },
 		{ "{\"v\":1,\"seq\":1,\"at\":\"yesterday\",\"type\":"
-		    "\"signal\",\"signal\":\"x\"}", "invalid_event" },
+		  "\"signal\",\"signal\":\"x\"}",
+		    "invalid_event" },
 		{ "{\"v\":1,\"seq\":1,\"at\":\"1969-01-01T00:00:00Z\","
-		    "\"type\":\"signal\",\"signal\":\"x\"}", "invalid_event" },
+		  "\"type\":\"signal\",\"signal\":\"x\"}",
+		    "invalid_event" },
 		{ "{\"v\":1,\"seq\":1," AT ",\"type\":\"signal\"}",
 		    "invalid_event" },
 		{ "{\"v\":1,\"seq\":1," AT ",\"type\":\"signal\","
-		    "\"signal\":7}", "invalid_event" },
+		  "\"signal\":7}",
+		    "invalid_event" },
 		{ "{\"v\":1,\"seq\":1," AT ",\"type\":\"signal\","
-		    "\"signal\":\"approve\",\"call\":7}", "invalid_event" },
+		  "\"signal\":\"approve\",\"call\":7}",
+		    "invalid_event" },
 		{ "{\"v\":1,\"seq\":1," AT ",\"type\":\"model.started\","
-		    "\"turn\":1.5,\"attempt\":1}", "invalid_event" },
+		  "\"turn\":1.5,\"attempt\":1}",
+		    "invalid_event" },
 		{ "{\"v\":1,\"seq\":1," AT ",\"type\":\"model.failed\","
-		    "\"turn\":1,\"attempt\":1,\"error\":{},\"delay_ms\":"
-		    "\"soon\"}", "invalid_event" },
+		  "\"turn\":1,\"attempt\":1,\"error\":{},\"delay_ms\":"
+		  "\"soon\"}",
+		    "invalid_event" },
 		{ "{\"v\":1,\"seq\":1," AT ",\"type\":\"waiting\",\"reason\":"
-		    "\"r\",\"until\":5}", "invalid_event" },
+		  "\"r\",\"until\":5}",
+		    "invalid_event" },
 	};
 	struct event event;
 	struct fail fail;
@@ -77,7 +89,9 @@ test_events_refused(void **state)
 	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		memset(&fail, 0, sizeof(fail));
 		assert_int_equal(event_parse((struct span){ cases[i].text,
-		    strlen(cases[i].text) }, &event, &fail), -1);
+						 strlen(cases[i].text) },
+				     &event, &fail),
+		    -1);
 		assert_int_equal(fail.kind, FAIL_NEVER);
 		assert_string_equal(fail.type, cases[i].type);
 		assert_true(strlen(fail.message) > 10);
@@ -94,17 +108,18 @@ test_write_and_read(void **state)
 		[EVENT_STARTED] = "\"worker\":\"w\",\"fence\":1",
 		[EVENT_RELEASED] = "\"worker\":\"w\",\"reason\":\"r\"",
 		[EVENT_MODEL_STARTED] = "\"turn\":1,\"attempt\":1",
-		[EVENT_MODEL_REPLIED] = "\"turn\":1,\"content\":[],"
+		[EVENT_MODEL_REPLIED] =
+		    "\"turn\":1,\"content\":[],"
 		    "\"stop_reason\":\"\",\"usage\":{},\"nano_usd\":0",
 		[EVENT_MODEL_FAILED] = "\"turn\":1,\"attempt\":1,\"error\":{}",
 		[EVENT_TOOL_STARTED] = "\"call\":\"c\",\"tool\":\"t\","
-		    "\"attempt\":1",
+				       "\"attempt\":1",
 		[EVENT_TOOL_FINISHED] = "\"call\":\"c\",\"block\":{},"
-		    "\"is_error\":false",
+					"\"is_error\":false",
 		[EVENT_TOOL_FAILED] = "\"call\":\"c\",\"attempt\":1,"
-		    "\"error\":{}",
+				      "\"error\":{}",
 		[EVENT_TOOL_UNKNOWN] = "\"call\":\"c\",\"attempt\":1,"
-		    "\"error\":{}",
+				       "\"error\":{}",
 		[EVENT_USER_MESSAGE] = "\"content\":[],\"reason\":\"r\"",
 		[EVENT_SIGNAL] = "\"signal\":\"pause\"",
 		[EVENT_WAITING] = "\"reason\":\"r\"",
@@ -126,7 +141,9 @@ test_write_and_read(void **state)
 		event_write(&text, 3, 1700000000123, (enum event_type)type,
 		    members[type], strlen(members[type]));
 		assert_int_equal(event_parse((struct span){ text.data,
-		    text.length }, &event, &fail), 0);
+						 text.length },
+				     &event, &fail),
+		    0);
 		assert_int_equal(event.seq, 3);
 		assert_int_equal(event.at, 1700000000123);
 		assert_int_equal(event.type, type);
@@ -140,7 +157,9 @@ test_write_and_read(void **state)
 		event_write(&text, 3, 0, (enum event_type)type, part,
 		    strlen(part));
 		assert_int_equal(event_parse((struct span){ text.data,
-		    text.length }, &event, &fail), -1);
+						 text.length },
+				     &event, &fail),
+		    -1);
 		assert_string_equal(fail.type, "invalid_event");
 		free(part);
 	}
@@ -157,7 +176,8 @@ test_large_and_deep(void **state)
 	size_t i;
 
 	(void)state;
-	buf_add_string(&text, "{\"v\":1,\"seq\":1," AT ",\"type\":"
+	buf_add_string(&text,
+	    "{\"v\":1,\"seq\":1," AT ",\"type\":"
 	    "\"tool.finished\",\"call\":\"c\",\"is_error\":false,\"block\":{"
 	    "\"x\":");
 	for (i = 0; i < 200; i++)
@@ -166,16 +186,19 @@ test_large_and_deep(void **state)
 		buf_add_string(&text, "]");
 	buf_add_string(&text, "}}");
 	assert_int_equal(event_parse((struct span){ text.data, text.length },
-	    &event, &fail), 0);
+			     &event, &fail),
+	    0);
 	event_release(&event);
 	buf_reset(&text);
-	buf_add_string(&text, "{\"v\":1,\"seq\":1," AT ",\"type\":\"waiting\","
+	buf_add_string(&text,
+	    "{\"v\":1,\"seq\":1," AT ",\"type\":\"waiting\","
 	    "\"reason\":\"");
 	for (i = 0; i < 70u << 16; i++)
 		buf_add(&text, "0123456789abcdef", 16);
 	buf_add_string(&text, "\"}");
 	assert_int_equal(event_parse((struct span){ text.data, text.length },
-	    &event, &fail), 0);
+			     &event, &fail),
+	    0);
 	event_release(&event);
 	buf_release(&text);
 }
@@ -189,7 +212,8 @@ test_members(void **state)
 	member_string(&buf, "a\"", "x\n\xff");
 	member_integer(&buf, "b", -5);
 	member_raw(&buf, "c", "{\"d\":1.0}", 9);
-	assert_string_equal(buf.data, "\"a\\\"\":\"x\\n\xef\xbf\xbd\",\"b\":-5,"
+	assert_string_equal(buf.data,
+	    "\"a\\\"\":\"x\\n\xef\xbf\xbd\",\"b\":-5,"
 	    "\"c\":{\"d\":1.0}");
 	buf_release(&buf);
 }
@@ -224,18 +248,22 @@ fold_to(const char *name, size_t count)
 		end = strchr(line, '\n');
 		assert_non_null(end);
 		assert_int_equal(driver_apply(driver, line,
-		    (size_t)(end - line)), 0);
+				     (size_t)(end - line)),
+		    0);
 	}
 	free(text);
 	return driver;
 }
 
-#define RESULT(id) "\"block\":{\"type\":\"tool_result\",\"tool_use_id\":\"" \
-    id "\",\"content\":\"x\"},\"is_error\":false"
-#define REPLY(turn, content) "\"turn\":" turn ",\"content\":[" content \
-    "],\"stop_reason\":\"tool_use\",\"usage\":{},\"nano_usd\":0"
-#define USE(id) "{\"type\":\"tool_use\",\"id\":\"" id "\",\"name\":\"N\"," \
-    "\"input\":{}}"
+#define RESULT(id) \
+	"\"block\":{\"type\":\"tool_result\",\"tool_use_id\":\"" id \
+	"\",\"content\":\"x\"},\"is_error\":false"
+#define REPLY(turn, content) \
+	"\"turn\":" turn ",\"content\":[" content \
+	"],\"stop_reason\":\"tool_use\",\"usage\":{},\"nano_usd\":0"
+#define USE(id) \
+	"{\"type\":\"tool_use\",\"id\":\"" id "\",\"name\":\"N\"," \
+	"\"input\":{}}"
 
 /* JOURNAL's first EVENTS, then this one: it cannot come there. */
 static void
@@ -247,7 +275,8 @@ test_misplaced(void **state)
 		enum event_type type;
 		const char *members;
 	} cases[] = {
-		{ "end-turn", 0, EVENT_STARTED, "\"worker\":\"w\",\"fence\":1" },
+		{ "end-turn", 0, EVENT_STARTED,
+		    "\"worker\":\"w\",\"fence\":1" },
 		{ "end-turn", 0, EVENT_SUBMITTED, "\"task\":{}" },
 		{ "end-turn", 1, EVENT_SUBMITTED, "\"task\":{}" },
 		{ "end-turn", 1, EVENT_PINNED, "\"request\":{},\"tools\":[]" },
@@ -255,7 +284,8 @@ test_misplaced(void **state)
 		    "\"request\":{\"messages\":[]},\"tools\":[]" },
 		{ "end-turn", 1, EVENT_PINNED,
 		    "\"request\":{\"model\":\"m\"},\"tools\":[{}]" },
-		{ "end-turn", 1, EVENT_PINNED, "\"request\":{\"model\":\"m\"},"
+		{ "end-turn", 1, EVENT_PINNED,
+		    "\"request\":{\"model\":\"m\"},"
 		    "\"tools\":[{\"name\":\"n\",\"slug\":\"s\",\"toolkit\":"
 		    "\"t\",\"version\":\"v\",\"on_unknown\":\"guess\"}]" },
 		{ "end-turn", 2, EVENT_PINNED,
@@ -299,7 +329,8 @@ test_misplaced(void **state)
 		    "\"call\":\"t9\",\"tool\":\"N\",\"attempt\":1" },
 		{ "one-tool", 5, EVENT_TOOL_STARTED,
 		    "\"call\":\"t1\",\"tool\":\"N\",\"attempt\":2" },
-		{ "one-tool", 5, EVENT_TOOL_FAILED, "\"call\":\"t1\","
+		{ "one-tool", 5, EVENT_TOOL_FAILED,
+		    "\"call\":\"t1\","
 		    "\"attempt\":1,\"error\":{},\"delay_ms\":1" },
 		{ "one-tool", 6, EVENT_TOOL_STARTED,
 		    "\"call\":\"t1\",\"tool\":\"N\",\"attempt\":2" },
@@ -309,9 +340,11 @@ test_misplaced(void **state)
 		    "\"call\":\"t1\"," RESULT("t9") },
 		{ "one-tool", 6, EVENT_TOOL_FINISHED,
 		    "\"call\":\"t1\",\"block\":{},\"is_error\":false" },
-		{ "one-tool", 6, EVENT_TOOL_FAILED, "\"call\":\"t1\","
+		{ "one-tool", 6, EVENT_TOOL_FAILED,
+		    "\"call\":\"t1\","
 		    "\"attempt\":2,\"error\":{},\"delay_ms\":1" },
-		{ "one-tool", 6, EVENT_TOOL_FAILED, "\"call\":\"t1\","
+		{ "one-tool", 6, EVENT_TOOL_FAILED,
+		    "\"call\":\"t1\","
 		    "\"attempt\":1,\"error\":{}" },
 		{ "one-tool", 7, EVENT_TOOL_FINISHED,
 		    "\"call\":\"t1\"," RESULT("t1") },
@@ -329,8 +362,7 @@ test_misplaced(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		driver = fold_to(cases[i].journal, cases[i].events);
-		if (driver_record(driver, cases[i].type,
-		    cases[i].members) == 0)
+		if (driver_record(driver, cases[i].type, cases[i].members) == 0)
 			fail_msg("case %zu (%s after %zu of %s) is taken", i,
 			    event_type_name(cases[i].type), cases[i].events,
 			    cases[i].journal);
@@ -352,7 +384,8 @@ test_gaps(void **state)
 	for (i = 0; i < sizeof(seqs) / sizeof(*seqs); i++) {
 		driver = fold_to("end-turn", 2);
 		line = mem_print("{\"v\":1,\"seq\":%u," AT ",\"type\":"
-		    "\"signal\",\"signal\":\"pause\"}", seqs[i]);
+				 "\"signal\",\"signal\":\"pause\"}",
+		    seqs[i]);
 		assert_int_equal(driver_apply(driver, line, strlen(line)), -1);
 		assert_string_equal(driver->fail.type, "invalid_journal");
 		free(line);
@@ -388,14 +421,15 @@ shuffle(const char *text, unsigned how, size_t first, size_t second)
 		lengths[count++] = (size_t)(end - text);
 	}
 	for (i = 0; i < count; i++) {
-		k = how == 0 && i == first % count ? second % count :
-		    how == 0 && i == second % count ? first % count : i;
+		k = how == 0 && i == first % count    ? second % count
+		    : how == 0 && i == second % count ? first % count
+						      : i;
 		times = i != first % count || how == 0 ? 1 : how == 1 ? 0 : 2;
 		while (times-- > 0) {
 			rest = strstr(lines[k], ",\"at\"");
 			buf_print(&out, "{\"v\":1,\"seq\":%zu", ++seq);
-			buf_add(&out, rest, lengths[k] -
-			    (size_t)(rest - lines[k]));
+			buf_add(&out, rest,
+			    lengths[k] - (size_t)(rest - lines[k]));
 			buf_add(&out, "\n", 1);
 		}
 	}
@@ -440,8 +474,9 @@ exaggerate(const char *text)
 
 	while ((at = strstr(at, "\":"))) {
 		at += 2;
-		end = at + (*at == '"' ? 1 + strcspn(at + 1, "\"") + 1 :
-		    strcspn(at, ",}]"));
+		end = at +
+		    (*at == '"' ? 1 + strcspn(at + 1, "\"") + 1
+				: strcspn(at, ",}]"));
 		if (strchr("{[", *at))
 			continue;
 		for (i = 0; i < sizeof(values) / sizeof(*values); i++) {
@@ -451,8 +486,8 @@ exaggerate(const char *text)
 			buf_add(&out, text, (size_t)(at - text));
 			buf_add_string(&out, values[i]);
 			buf_add_string(&out, end);
-			(void)LLVMFuzzerTestOneInput(
-			    (const uint8_t *)out.data, out.length);
+			(void)LLVMFuzzerTestOneInput((const uint8_t *)out.data,
+			    out.length);
 		}
 	}
 	buf_release(&out);

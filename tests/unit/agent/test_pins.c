@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * pins: the request's bytes, which tools are refused, and who decides what is
  * repeatable.
@@ -25,8 +26,7 @@ make_config(const char *text, struct config *config)
 }
 
 static void
-make_task(const char *members, const struct config *config,
-    struct task *task)
+make_task(const char *members, const struct config *config, struct task *task)
 {
 	struct fail fail;
 	char text[2000];
@@ -54,8 +54,8 @@ make(const char *task_members, const char *settings,
 	buf_add_string(buf, "{");
 	if (pins_make(&task, &config, tools, count, buf, fail) == 0) {
 		buf_add_string(buf, "}");
-		made = json_parse(buf->data, buf->length,
-		    &json_limits_upstream, fail);
+		made = json_parse(buf->data, buf->length, &json_limits_upstream,
+		    fail);
 		assert_non_null(made);
 	}
 	task_release(&task);
@@ -66,26 +66,32 @@ make(const char *task_members, const char *settings,
 static void
 the_request_is_these_bytes(void **state)
 {
-	static const char first[] = "{\"request\":{\"model\":"
+	static const char first[] =
+	    "{\"request\":{\"model\":"
 	    "\"claude-opus-5-5\",\"max_tokens\":100,\"stream\":true,"
 	    "\"thinking\":{\"type\":\"adaptive\",\"display\":\"summarized\"},"
 	    "\"output_config\":{\"effort\":\"high\"},"
 	    "\"cache_control\":{\"type\":\"ephemeral\"},"
 	    "\"system\":[{\"type\":\"text\",\"text\":\"";
-	static const char middle[] = "\\n\\nof all\\n\\nof this one\","
+	static const char middle[] =
+	    "\\n\\nof all\\n\\nof this one\","
 	    "\"cache_control\":{\"type\":\"ephemeral\"}}],\"tools\":["
 	    "{\"name\":\"GMAIL_FETCH_EMAILS\",\"description\":\"Fetches.\","
 	    "\"input_schema\":{ \"type\" : \"object\",\"x\":1.50}},"
 	    "{\"name\":\"cannot_proceed\",";
-	static const char last[] = "\"tools\":[{\"name\":"
+	static const char last[] =
+	    "\"tools\":[{\"name\":"
 	    "\"GMAIL_FETCH_EMAILS\",\"slug\":\"GMAIL_FETCH_EMAILS\","
 	    "\"toolkit\":\"gmail\",\"version\":\"20261101_00\","
 	    "\"account\":\"ca_1\",\"repeatable\":true,"
 	    "\"on_unknown\":\"tell\"}]}";
 	const struct pin_tool tool = {
-		.slug = "GMAIL_FETCH_EMAILS", .toolkit = "gmail",
-		.version = "20261101_00", .account = "ca_1",
-		.description = "Fetches.", .repeatable = true,
+		.slug = "GMAIL_FETCH_EMAILS",
+		.toolkit = "gmail",
+		.version = "20261101_00",
+		.account = "ca_1",
+		.description = "Fetches.",
+		.repeatable = true,
 		.input_schema = "{ \"type\" : \"object\",\"x\":1.50}",
 	};
 	struct buf buf = BUF_INIT(1u << 20);
@@ -94,8 +100,8 @@ the_request_is_these_bytes(void **state)
 
 	(void)state;
 	made = make("\"max_tokens\":100,\"effort\":\"high\","
-	    "\"system\":\"of this one\"", "system: of all", &tool, 1, &buf,
-	    &fail);
+		    "\"system\":\"of this one\"",
+	    "system: of all", &tool, 1, &buf, &fail);
 	assert_non_null(made);
 	assert_memory_equal(buf.data, first, strlen(first));
 	assert_non_null(strstr(buf.data, middle));
@@ -136,7 +142,8 @@ members_follow_the_model(void **state)
 		    rows[i].thinking);
 		assert_false(cJSON_HasObjectItem(request, "output_config"));
 		assert_int_equal(cJSON_GetArraySize(
-		    cJSON_GetObjectItem(request, "tools")), 1);
+				     cJSON_GetObjectItem(request, "tools")),
+		    1);
 		cJSON_Delete(made);
 		buf_release(&buf);
 	}
@@ -152,12 +159,20 @@ static void
 a_rule_wins_over_tags(void **state)
 {
 	const struct pin_tool tools[] = {
-		{ .slug = "A_SEND", .toolkit = "a", .version = "1",
-		  .input_schema = plain_schema },
-		{ .slug = "A_READ", .toolkit = "a", .version = "1",
-		  .input_schema = plain_schema, .repeatable = true },
-		{ .slug = "B_READ", .toolkit = "b", .version = "1",
-		  .input_schema = plain_schema, .repeatable = true },
+		{ .slug = "A_SEND",
+		    .toolkit = "a",
+		    .version = "1",
+		    .input_schema = plain_schema },
+		{ .slug = "A_READ",
+		    .toolkit = "a",
+		    .version = "1",
+		    .input_schema = plain_schema,
+		    .repeatable = true },
+		{ .slug = "B_READ",
+		    .toolkit = "b",
+		    .version = "1",
+		    .input_schema = plain_schema,
+		    .repeatable = true },
 	};
 	struct buf buf = BUF_INIT(1u << 20);
 	struct fail fail;
@@ -165,23 +180,27 @@ a_rule_wins_over_tags(void **state)
 	cJSON *made;
 
 	(void)state;
-	made = make("", "tools: {A_SEND: {repeatable: true}, "
-	    "A_*: {repeatable: false, on_unknown: ask}}", tools, 3, &buf,
-	    &fail);
+	made = make("",
+	    "tools: {A_SEND: {repeatable: true}, "
+	    "A_*: {repeatable: false, on_unknown: ask}}",
+	    tools, 3, &buf, &fail);
 	pins = cJSON_GetObjectItem(made, "tools");
 	assert_true(json_true(cJSON_GetArrayItem(pins, 0), "repeatable"));
 	assert_string_equal(json_string(cJSON_GetArrayItem(pins, 0),
-	    "on_unknown"), "tell");
+				"on_unknown"),
+	    "tell");
 	assert_false(json_true(cJSON_GetArrayItem(pins, 1), "repeatable"));
 	assert_string_equal(json_string(cJSON_GetArrayItem(pins, 1),
-	    "on_unknown"), "ask");
+				"on_unknown"),
+	    "ask");
 	assert_true(json_true(cJSON_GetArrayItem(pins, 2), "repeatable"));
 	assert_null(json_string(cJSON_GetArrayItem(pins, 2), "account"));
 	cJSON_Delete(made);
 	buf_release(&buf);
 }
 
-#define LONG_64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define LONG_64 \
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 static void
 what_the_model_cannot_take_is_refused(void **state)
@@ -189,8 +208,10 @@ what_the_model_cannot_take_is_refused(void **state)
 	static const struct {
 		const char *slug, *schema, *said; /* said NULL: fine */
 	} rows[] = {
-		{ "A", "{\"type\":\"object\",\"properties\":{\"a.b-c_1\":"
-		  "{\"type\":\"string\"}}}", NULL },
+		{ "A",
+		    "{\"type\":\"object\",\"properties\":{\"a.b-c_1\":"
+		    "{\"type\":\"string\"}}}",
+		    NULL },
 		{ LONG_64 LONG_64, plain_schema, NULL },
 		{ LONG_64 LONG_64 "a", plain_schema, "a name has" },
 		{ "A B", plain_schema, "a name has" },
@@ -201,26 +222,39 @@ what_the_model_cannot_take_is_refused(void **state)
 		{ "A", "{}", "not of type object" },
 		{ "A", "{\"type\":\"string\"}", "not of type object" },
 		{ "A", "{\"type\":\"object\",\"properties\":{\"$top\":{}}}",
-		  "\"$top\"" },
+		    "\"$top\"" },
 		{ "A", "{\"type\":\"object\",\"properties\":{\"\":{}}}",
-		  "parameter \"\"" },
-		{ "A", "{\"type\":\"object\",\"properties\":{\"" LONG_64
-		  "\":{}}}", NULL },
-		{ "A", "{\"type\":\"object\",\"properties\":{\"" LONG_64
-		  "a\":{}}}", "parameter" },
-		{ "A", "{\"type\":\"object\",\"properties\":{\"a\":{\"anyOf\":"
-		  "[{\"type\":\"array\",\"items\":{\"properties\":"
-		  "{\"@x\":{}}}}]}}}", "\"@x\"" },
-		{ "A", "{\"type\":\"object\",\"$defs\":{\"d\":{\"properties\":"
-		  "{\"x y\":{}}}}}", "\"x y\"" },
+		    "parameter \"\"" },
+		{ "A",
+		    "{\"type\":\"object\",\"properties\":{\"" LONG_64 "\":{}}}",
+		    NULL },
+		{ "A",
+		    "{\"type\":\"object\",\"properties\":{\"" LONG_64
+		    "a\":{}}}",
+		    "parameter" },
+		{ "A",
+		    "{\"type\":\"object\",\"properties\":{\"a\":{\"anyOf\":"
+		    "[{\"type\":\"array\",\"items\":{\"properties\":"
+		    "{\"@x\":{}}}}]}}}",
+		    "\"@x\"" },
+		{ "A",
+		    "{\"type\":\"object\",\"$defs\":{\"d\":{\"properties\":"
+		    "{\"x y\":{}}}}}",
+		    "\"x y\"" },
 		/* a property that is called like a word of the language */
-		{ "A", "{\"type\":\"object\",\"properties\":{\"properties\":"
-		  "{\"type\":\"object\",\"description\":\"$\"}}}", NULL },
-		{ "A", "{\"type\":\"object\",\"properties\":{\"default\":"
-		  "{\"properties\":{\"$\":{}}}}}", "\"$\"" },
+		{ "A",
+		    "{\"type\":\"object\",\"properties\":{\"properties\":"
+		    "{\"type\":\"object\",\"description\":\"$\"}}}",
+		    NULL },
+		{ "A",
+		    "{\"type\":\"object\",\"properties\":{\"default\":"
+		    "{\"properties\":{\"$\":{}}}}}",
+		    "\"$\"" },
 		/* data that looks like a schema is data */
-		{ "A", "{\"type\":\"object\",\"properties\":{\"a\":{\"default\":"
-		  "{\"properties\":{\"$\":{}}}}}}", NULL },
+		{ "A",
+		    "{\"type\":\"object\",\"properties\":{\"a\":{\"default\":"
+		    "{\"properties\":{\"$\":{}}}}}}",
+		    NULL },
 	};
 	struct pin_tool tool = { .toolkit = "a", .version = "1" };
 	struct fail fail;
@@ -248,10 +282,14 @@ static void
 twice_and_too_large(void **state)
 {
 	const struct pin_tool tools[] = {
-		{ .slug = "A", .toolkit = "a", .version = "1",
-		  .input_schema = plain_schema },
-		{ .slug = "A", .toolkit = "a", .version = "1",
-		  .input_schema = plain_schema },
+		{ .slug = "A",
+		    .toolkit = "a",
+		    .version = "1",
+		    .input_schema = plain_schema },
+		{ .slug = "A",
+		    .toolkit = "a",
+		    .version = "1",
+		    .input_schema = plain_schema },
 	};
 	struct buf buf = BUF_INIT(1u << 20), small = BUF_INIT(500);
 	struct fail fail;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * preflight: every reason is told, nothing passes on missing facts, and what
  * passes is pinned.
@@ -13,18 +14,21 @@
 
 #include "common/json/json.h"
 
-#define TOOL(slug, toolkit, more) "{\"slug\":\"" slug "\",\"toolkit\":" \
+#define TOOL(slug, toolkit, more) \
+	"{\"slug\":\"" slug "\",\"toolkit\":" \
 	"{\"slug\":\"" toolkit "\"},\"version\":\"20261101_00\"," \
 	"\"input_parameters\":{\"type\":\"object\"}" more "}"
 #define READ ",\"tags\":[\"readOnlyHint\"]"
-#define ACCOUNT(id, toolkit, status, made, more) "{\"id\":\"" id "\"," \
+#define ACCOUNT(id, toolkit, status, made, more) \
+	"{\"id\":\"" id "\"," \
 	"\"toolkit\":{\"slug\":\"" toolkit "\"},\"status\":\"" status "\"," \
 	"\"created_at\":\"" made "\"" more "}"
 #define MONDAY "2026-11-23T08:00:00.000Z"
 #define TUESDAY "2026-11-24T08:00:00.000Z"
 
-#define GMAIL_TOOLS TOOL("GMAIL_FETCH_EMAILS", "gmail", READ) "," \
-	TOOL("GMAIL_CREATE_EMAIL_DRAFT", "gmail", "")
+#define GMAIL_TOOLS \
+	TOOL("GMAIL_FETCH_EMAILS", "gmail", READ) \
+	"," TOOL("GMAIL_CREATE_EMAIL_DRAFT", "gmail", "")
 #define LINEAR_TOOLS TOOL("LINEAR_CREATE_LINEAR_ISSUE", "linear", "")
 #define GMAIL_KNOWN "\"gmail\":{\"found\":true,\"no_auth\":false}"
 #define LINEAR_KNOWN "\"linear\":{\"found\":true,\"no_auth\":false}"
@@ -42,7 +46,8 @@ make_facts(const struct facts *facts)
 	char text[20000];
 	cJSON *value;
 
-	snprintf(text, sizeof(text), "{\"tools\":[%s],\"missing_tools\":[%s],"
+	snprintf(text, sizeof(text),
+	    "{\"tools\":[%s],\"missing_tools\":[%s],"
 	    "\"toolkits\":{%s},\"accounts\":[%s],\"auth_configs\":{%s}}",
 	    facts->tools != NULL ? facts->tools : "",
 	    facts->missing != NULL ? facts->missing : "",
@@ -88,7 +93,7 @@ reasons_of(const char *members, const struct facts *facts)
 	if (run(members, value, &preflight, &fail) < 0)
 		fail_msg("%s", fail.message);
 	buf_add_string(&text, "");
-	cJSON_ArrayForEach(reason, preflight.reasons) {
+	cJSON_ArrayForEach (reason, preflight.reasons) {
 		subject = json_string(reason, "toolkit");
 		if (subject == NULL)
 			subject = json_string(reason, "tool");
@@ -116,81 +121,100 @@ reasons(void **state)
 	} rows[] = {
 		{ "a task that only thinks", "", { .tools = NULL }, "" },
 		{ "all of a toolkit", "\"toolkits\":[\"gmail\"]",
-		  { .tools = GMAIL_TOOLS, .toolkits = GMAIL_KNOWN,
-		    .accounts = ACCOUNT("ca_1", "gmail", "ACTIVE", MONDAY, "")
-		  }, "" },
+		    { .tools = GMAIL_TOOLS,
+			.toolkits = GMAIL_KNOWN,
+			.accounts = ACCOUNT("ca_1", "gmail", "ACTIVE", MONDAY,
+			    "") },
+		    "" },
 		{ "no account", "\"toolkits\":[\"gmail\"]",
-		  { .tools = GMAIL_TOOLS, .toolkits = GMAIL_KNOWN },
-		  "connection_missing:gmail" },
+		    { .tools = GMAIL_TOOLS, .toolkits = GMAIL_KNOWN },
+		    "connection_missing:gmail" },
 		{ "another toolkit's account", "\"toolkits\":[\"gmail\"]",
-		  { .tools = GMAIL_TOOLS, .toolkits = GMAIL_KNOWN,
-		    .accounts = ACCOUNT("ca_1", "linear", "ACTIVE", MONDAY, "")
-		  }, "connection_missing:gmail" },
+		    { .tools = GMAIL_TOOLS,
+			.toolkits = GMAIL_KNOWN,
+			.accounts = ACCOUNT("ca_1", "linear", "ACTIVE", MONDAY,
+			    "") },
+		    "connection_missing:gmail" },
 		{ "an expired account", "\"toolkits\":[\"gmail\"]",
-		  { .tools = GMAIL_TOOLS, .toolkits = GMAIL_KNOWN,
-		    .accounts = ACCOUNT("ca_1", "gmail", "EXPIRED", MONDAY, "")
-		  }, "connection_not_active:gmail" },
+		    { .tools = GMAIL_TOOLS,
+			.toolkits = GMAIL_KNOWN,
+			.accounts = ACCOUNT("ca_1", "gmail", "EXPIRED", MONDAY,
+			    "") },
+		    "connection_not_active:gmail" },
 		{ "a status nobody knows", "\"toolkits\":[\"gmail\"]",
-		  { .tools = GMAIL_TOOLS, .toolkits = GMAIL_KNOWN,
-		    .accounts = ACCOUNT("ca_1", "gmail", "DREAMING", MONDAY, "")
-		  }, "connection_not_active:gmail" },
+		    { .tools = GMAIL_TOOLS,
+			.toolkits = GMAIL_KNOWN,
+			.accounts = ACCOUNT("ca_1", "gmail", "DREAMING", MONDAY,
+			    "") },
+		    "connection_not_active:gmail" },
 		{ "a disabled account", "\"toolkits\":[\"gmail\"]",
-		  { .tools = GMAIL_TOOLS, .toolkits = GMAIL_KNOWN,
-		    .accounts = ACCOUNT("ca_1", "gmail", "ACTIVE", MONDAY,
-		    ",\"is_disabled\":true") },
-		  "connection_disabled:gmail" },
+		    { .tools = GMAIL_TOOLS,
+			.toolkits = GMAIL_KNOWN,
+			.accounts = ACCOUNT("ca_1", "gmail", "ACTIVE", MONDAY,
+			    ",\"is_disabled\":true") },
+		    "connection_disabled:gmail" },
 		{ "a disabled auth config", "\"toolkits\":[\"gmail\"]",
-		  { .tools = GMAIL_TOOLS, .toolkits = GMAIL_KNOWN,
-		    .accounts = ACCOUNT("ca_1", "gmail", "ACTIVE", MONDAY,
-		    ",\"auth_config\":{\"id\":\"ac_1\",\"is_disabled\":true}")
-		  }, "connection_disabled:gmail" },
+		    { .tools = GMAIL_TOOLS,
+			.toolkits = GMAIL_KNOWN,
+			.accounts = ACCOUNT("ca_1", "gmail", "ACTIVE", MONDAY,
+			    ",\"auth_config\":{\"id\":\"ac_1\",\"is_disabled\":true}") },
+		    "connection_disabled:gmail" },
 		{ "an active one behind an expired one",
-		  "\"toolkits\":[\"gmail\"]",
-		  { .tools = GMAIL_TOOLS, .toolkits = GMAIL_KNOWN,
-		    .accounts = ACCOUNT("ca_2", "gmail", "EXPIRED", TUESDAY, "")
-		    "," ACCOUNT("ca_1", "gmail", "ACTIVE", MONDAY, "") }, "" },
-		{ "all of them at once", "\"toolkits\":[\"linear\",\"nosuch\","
-		  "\"gmail\"],\"tools\":[\"GMAIL_NOSUCH\",\"X_*\","
-		  "\"LINEAR_OLD\",\"GMAIL_FETCH_EMAILS\"],"
-		  "\"model\":\"strange\",\"budget\":{\"usd\":1,\"tokens\":9}",
-		  { .tools = GMAIL_TOOLS "," TOOL("LINEAR_OLD", "linear",
-		    ",\"is_deprecated\":true"),
-		    .missing = "\"GMAIL_NOSUCH\"",
-		    .toolkits = GMAIL_KNOWN "," LINEAR_KNOWN
-		    ",\"nosuch\":{\"found\":false}",
-		    .accounts = ACCOUNT("ca_1", "gmail", "REVOKED", MONDAY, "")
-		  }, "unknown_tool:GMAIL_NOSUCH no_tool_matches:X_* "
-		  "deprecated_tool:LINEAR_OLD connection_missing:linear "
-		  "unknown_toolkit:nosuch connection_not_active:gmail "
-		  "budget:budget.usd budget:budget.tokens" },
+		    "\"toolkits\":[\"gmail\"]",
+		    { .tools = GMAIL_TOOLS,
+			.toolkits = GMAIL_KNOWN,
+			.accounts = ACCOUNT("ca_2", "gmail", "EXPIRED", TUESDAY,
+			    "") "," ACCOUNT("ca_1", "gmail", "ACTIVE", MONDAY,
+			    "") },
+		    "" },
+		{ "all of them at once",
+		    "\"toolkits\":[\"linear\",\"nosuch\","
+		    "\"gmail\"],\"tools\":[\"GMAIL_NOSUCH\",\"X_*\","
+		    "\"LINEAR_OLD\",\"GMAIL_FETCH_EMAILS\"],"
+		    "\"model\":\"strange\",\"budget\":{\"usd\":1,\"tokens\":9}",
+		    { .tools = GMAIL_TOOLS "," TOOL("LINEAR_OLD", "linear",
+			  ",\"is_deprecated\":true"),
+			.missing = "\"GMAIL_NOSUCH\"",
+			.toolkits = GMAIL_KNOWN "," LINEAR_KNOWN
+						",\"nosuch\":{\"found\":false}",
+			.accounts = ACCOUNT("ca_1", "gmail", "REVOKED", MONDAY,
+			    "") },
+		    "unknown_tool:GMAIL_NOSUCH no_tool_matches:X_* "
+		    "deprecated_tool:LINEAR_OLD connection_missing:linear "
+		    "unknown_toolkit:nosuch connection_not_active:gmail "
+		    "budget:budget.usd budget:budget.tokens" },
 		{ "a tool brings its toolkit along",
-		  "\"tools\":[\"LINEAR_CREATE_LINEAR_ISSUE\"]",
-		  { .tools = LINEAR_TOOLS }, "connection_missing:linear" },
+		    "\"tools\":[\"LINEAR_CREATE_LINEAR_ISSUE\"]",
+		    { .tools = LINEAR_TOOLS }, "connection_missing:linear" },
 		{ "a toolkit's own no_auth", "\"toolkits\":[\"news\"]",
-		  { .tools = TOOL("NEWS_GET", "news", ""),
-		    .toolkits = "\"news\":{\"found\":true,\"no_auth\":true}"
-		  }, "" },
+		    { .tools = TOOL("NEWS_GET", "news", ""),
+			.toolkits =
+			    "\"news\":{\"found\":true,\"no_auth\":true}" },
+		    "" },
 		{ "a tool's own no_auth", "\"tools\":[\"NEWS_GET\"]",
-		  { .tools = TOOL("NEWS_GET", "news", ",\"no_auth\":true") },
-		  "" },
+		    { .tools = TOOL("NEWS_GET", "news", ",\"no_auth\":true") },
+		    "" },
 		{ "a schema that the model cannot take",
-		  "\"tools\":[\"A\",\"B\"]",
-		  { .tools = "{\"slug\":\"A\",\"toolkit\":{\"slug\":\"n\"},"
-		    "\"version\":\"1\",\"no_auth\":true,\"input_parameters\":"
-		    "{\"type\":\"object\",\"properties\":{\"$a\":{}}}},"
-		    "{\"slug\":\"B\",\"toolkit\":{\"slug\":\"n\"},"
-		    "\"version\":\"1\",\"no_auth\":true,"
-		    "\"input_parameters\":{}}" },
-		  "tool_refused:A tool_refused:B" },
+		    "\"tools\":[\"A\",\"B\"]",
+		    { .tools =
+			    "{\"slug\":\"A\",\"toolkit\":{\"slug\":\"n\"},"
+			    "\"version\":\"1\",\"no_auth\":true,\"input_parameters\":"
+			    "{\"type\":\"object\",\"properties\":{\"$a\":{}}}},"
+			    "{\"slug\":\"B\",\"toolkit\":{\"slug\":\"n\"},"
+			    "\"version\":\"1\",\"no_auth\":true,"
+			    "\"input_parameters\":{}}" },
+		    "tool_refused:A tool_refused:B" },
 		{ "effort for a model that takes none",
-		  "\"model\":\"claude-haiku-4-5\",\"effort\":\"low\"",
-		  { .tools = NULL }, "request_refused:model" },
+		    "\"model\":\"claude-haiku-4-5\",\"effort\":\"low\"",
+		    { .tools = NULL }, "request_refused:model" },
 		{ "a deprecated one is not among all",
-		  "\"toolkits\":[\"news\"]",
-		  { .tools = TOOL("NEWS_OLD", "news",
-		    ",\"is_deprecated\":true") "," TOOL("NEWS_GET", "news", ""),
-		    .toolkits = "\"news\":{\"found\":true,\"no_auth\":true}"
-		  }, "" },
+		    "\"toolkits\":[\"news\"]",
+		    { .tools = TOOL("NEWS_OLD", "news",
+			  ",\"is_deprecated\":true") "," TOOL("NEWS_GET",
+			  "news", ""),
+			.toolkits =
+			    "\"news\":{\"found\":true,\"no_auth\":true}" },
+		    "" },
 	};
 	size_t i;
 	char *got;
@@ -208,12 +232,18 @@ static void
 each_status_has_its_own_words(void **state)
 {
 	static const char *const statuses[] = {
-		"INITIALIZING", "INITIATED", "EXPIRED", "FAILED", "INACTIVE",
-		"REVOKED", "DREAMING",
+		"INITIALIZING",
+		"INITIATED",
+		"EXPIRED",
+		"FAILED",
+		"INACTIVE",
+		"REVOKED",
+		"DREAMING",
 	};
 	char messages[7][1300], account[400];
 	struct facts facts = { .tools = GMAIL_TOOLS,
-		.toolkits = GMAIL_KNOWN, .accounts = account };
+		.toolkits = GMAIL_KNOWN,
+		.accounts = account };
 	struct preflight preflight;
 	struct fail fail;
 	const cJSON *reason;
@@ -223,15 +253,16 @@ each_status_has_its_own_words(void **state)
 
 	(void)state;
 	for (i = 0; i < 7; i++) {
-		snprintf(account, sizeof(account), ACCOUNT("ca_1", "gmail",
-		    "%s", MONDAY, ",\"status_reason\":\"because\""),
+		snprintf(account, sizeof(account),
+		    ACCOUNT("ca_1", "gmail", "%s", MONDAY,
+			",\"status_reason\":\"because\""),
 		    statuses[i]);
 		value = make_facts(&facts);
 		assert_int_equal(run("\"toolkits\":[\"gmail\"]", value,
-		    &preflight, &fail), 0);
+				     &preflight, &fail),
+		    0);
 		reason = cJSON_GetArrayItem(preflight.reasons, 0);
-		assert_string_equal(json_string(reason, "status"),
-		    statuses[i]);
+		assert_string_equal(json_string(reason, "status"), statuses[i]);
 		assert_string_equal(json_string(reason, "status_reason"),
 		    "because");
 		snprintf(messages[i], sizeof(messages[i]), "%s",
@@ -255,11 +286,11 @@ links_say_what_to_connect_with(void **state)
 	static const struct facts facts = {
 		.tools = GMAIL_TOOLS "," LINEAR_TOOLS,
 		.toolkits = GMAIL_KNOWN "," LINEAR_KNOWN
-		",\"slack\":{\"found\":true}",
+					",\"slack\":{\"found\":true}",
 		.accounts = ACCOUNT("ca_1", "gmail", "EXPIRED", MONDAY,
 		    ",\"auth_config\":{\"id\":\"ac_own\"}"),
 		.auth_configs = "\"gmail\":[\"ac_g\"],"
-		    "\"linear\":[\"ac_l\",\"ac_2\"],\"slack\":[]",
+				"\"linear\":[\"ac_l\",\"ac_2\"],\"slack\":[]",
 	};
 	struct preflight preflight;
 	struct fail fail;
@@ -267,7 +298,8 @@ links_say_what_to_connect_with(void **state)
 
 	(void)state;
 	assert_int_equal(run("\"toolkits\":[\"gmail\",\"linear\",\"slack\"]",
-	    value, &preflight, &fail), 0);
+			     value, &preflight, &fail),
+	    0);
 	assert_int_equal(preflight.link_count, 3);
 	assert_string_equal(preflight.links[0].toolkit, "gmail");
 	assert_string_equal(preflight.links[0].auth_config, "ac_own");
@@ -282,16 +314,15 @@ static void
 what_passes_is_pinned(void **state)
 {
 	static const struct facts facts = {
-		.tools = GMAIL_TOOLS "," LINEAR_TOOLS ","
-		    TOOL("GMAIL_DELETE", "gmail",
-		    ",\"tags\":[\"idempotentHint\",\"destructiveHint\"]") ","
-		    TOOL("LINEAR_SET", "linear",
-		    ",\"tags\":[\"idempotentHint\"]"),
+		.tools = GMAIL_TOOLS
+		"," LINEAR_TOOLS "," TOOL("GMAIL_DELETE", "gmail",
+		    ",\"tags\":[\"idempotentHint\",\"destructiveHint\"]") "," TOOL("LINEAR_SET",
+		    "linear", ",\"tags\":[\"idempotentHint\"]"),
 		.toolkits = GMAIL_KNOWN "," LINEAR_KNOWN,
-		.accounts = ACCOUNT("ca_9", "gmail", "ACTIVE", MONDAY, "") ","
-		    ACCOUNT("ca_1", "gmail", "ACTIVE", TUESDAY, "") ","
-		    ACCOUNT("ca_a", "linear", "ACTIVE", MONDAY, "") ","
-		    ACCOUNT("ca_b", "linear", "ACTIVE", MONDAY, ""),
+		.accounts = ACCOUNT("ca_9", "gmail", "ACTIVE", MONDAY,
+		    "") "," ACCOUNT("ca_1", "gmail", "ACTIVE", TUESDAY,
+		    "") "," ACCOUNT("ca_a", "linear", "ACTIVE", MONDAY,
+		    "") "," ACCOUNT("ca_b", "linear", "ACTIVE", MONDAY, ""),
 	};
 	static const struct {
 		const char *slug, *account;
@@ -311,23 +342,23 @@ what_passes_is_pinned(void **state)
 	int i;
 
 	(void)state;
-	assert_int_equal(run("\"toolkits\":[\"gmail\",\"linear\"],"
-	    "\"tools\":[\"LINEAR_SET\",\"GMAIL_*\",\"GMAIL_FETCH_*\"]", value,
-	    &preflight, &fail), 0);
+	assert_int_equal(
+	    run("\"toolkits\":[\"gmail\",\"linear\"],"
+		"\"tools\":[\"LINEAR_SET\",\"GMAIL_*\",\"GMAIL_FETCH_*\"]",
+		value, &preflight, &fail),
+	    0);
 	assert_null(preflight.reasons->child);
 	accounts = json_text(preflight.accounts);
 	assert_string_equal(accounts,
 	    "{\"gmail\":\"ca_1\",\"linear\":\"ca_b\"}");
 	buf_print(&text, "{%s}", preflight.pins.data);
-	pins = json_parse(text.data, text.length, &json_limits_upstream,
-	    &fail);
+	pins = json_parse(text.data, text.length, &json_limits_upstream, &fail);
 	assert_non_null(pins);
 	tools = cJSON_GetObjectItem(pins, "tools");
 	assert_int_equal(cJSON_GetArraySize(tools), 4);
 	for (i = 0; i < 4; i++) {
 		tool = cJSON_GetArrayItem(tools, i);
-		assert_string_equal(json_string(tool, "slug"),
-		    wanted[i].slug);
+		assert_string_equal(json_string(tool, "slug"), wanted[i].slug);
 		assert_string_equal(json_string(tool, "account"),
 		    wanted[i].account);
 		assert_int_equal(json_true(tool, "repeatable"),
@@ -345,7 +376,8 @@ too_many_tools(void **state)
 {
 	struct buf tools = BUF_INIT(1u << 20);
 	struct facts facts = {
-		.toolkits = "\"news\":{\"found\":true,\"no_auth\":true}" };
+		.toolkits = "\"news\":{\"found\":true,\"no_auth\":true}"
+	};
 	char *got;
 	int i;
 
@@ -364,23 +396,25 @@ static void
 nothing_passes_on_missing_facts(void **state)
 {
 	static const char *const rows[] = {
-		"null", "[]", "{}",
+		"null",
+		"[]",
+		"{}",
 		"{\"tools\":[],\"missing_tools\":[],\"toolkits\":{},"
-		    "\"accounts\":[]}",
+		"\"accounts\":[]}",
 		/* the toolkit that the task names is not there */
 		"{\"tools\":[],\"missing_tools\":[\"A\"],\"toolkits\":{},"
-		    "\"accounts\":[],\"auth_configs\":{}}",
+		"\"accounts\":[],\"auth_configs\":{}}",
 		/* a tool neither there nor missing */
 		"{\"tools\":[],\"missing_tools\":[],\"toolkits\":{\"gmail\":"
-		    "{\"found\":true}},\"accounts\":[],\"auth_configs\":{}}",
+		"{\"found\":true}},\"accounts\":[],\"auth_configs\":{}}",
 		"{\"tools\":[],\"missing_tools\":[\"A\"],\"toolkits\":"
-		    "{\"gmail\":{}},\"accounts\":[],\"auth_configs\":{}}",
+		"{\"gmail\":{}},\"accounts\":[],\"auth_configs\":{}}",
 		"{\"tools\":[{\"slug\":\"A\"}],\"missing_tools\":[],"
-		    "\"toolkits\":{\"gmail\":{\"found\":true}},"
-		    "\"accounts\":[],\"auth_configs\":{}}",
+		"\"toolkits\":{\"gmail\":{\"found\":true}},"
+		"\"accounts\":[],\"auth_configs\":{}}",
 		"{\"tools\":[],\"missing_tools\":[\"A\"],\"toolkits\":"
-		    "{\"gmail\":{\"found\":true}},\"accounts\":[{\"id\":"
-		    "\"ca_1\"}],\"auth_configs\":{}}",
+		"{\"gmail\":{\"found\":true}},\"accounts\":[{\"id\":"
+		"\"ca_1\"}],\"auth_configs\":{}}",
 	};
 	struct preflight preflight;
 	struct fail fail;
@@ -392,7 +426,9 @@ nothing_passes_on_missing_facts(void **state)
 		value = cJSON_Parse(rows[i]);
 		assert_non_null(value);
 		assert_int_equal(run("\"toolkits\":[\"gmail\"],"
-		    "\"tools\":[\"A\"]", value, &preflight, &fail), -1);
+				     "\"tools\":[\"A\"]",
+				     value, &preflight, &fail),
+		    -1);
 		assert_int_equal(fail.kind, FAIL_NOT_NOW);
 		assert_string_equal(fail.type, "upstream");
 		cJSON_Delete(value);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * task: every fault is named by its path, equal tasks have equal text.
  */
@@ -32,11 +33,16 @@ defaults_are_filled_in_a_fixed_order(void **state)
 	char *doc;
 
 	(void)state;
-	assert_int_equal(check_text("{\"labels\":{\"a\":\"b\"},\"goal\":\"g\","
-	    "\"user\":\"u\",\"deadline\":\"2026-11-24T10:00:00+02:00\","
-	    "\"budget\":{\"usd\":0.30,\"turns\":7}}", &task, &fail), 0);
+	assert_int_equal(
+	    check_text(
+		"{\"labels\":{\"a\":\"b\"},\"goal\":\"g\","
+		"\"user\":\"u\",\"deadline\":\"2026-11-24T10:00:00+02:00\","
+		"\"budget\":{\"usd\":0.30,\"turns\":7}}",
+		&task, &fail),
+	    0);
 	doc = json_text(task.doc);
-	assert_string_equal(doc, "{\"user\":\"u\",\"goal\":\"g\","
+	assert_string_equal(doc,
+	    "{\"user\":\"u\",\"goal\":\"g\","
 	    "\"toolkits\":[],\"tools\":[],\"model\":\"claude-opus-5-5\","
 	    "\"max_tokens\":32000,\"queue\":\"default\",\"priority\":5,"
 	    "\"deadline\":\"2026-11-24T08:00:00.000Z\","
@@ -58,7 +64,8 @@ a_task_always_has_a_turn_budget(void **state)
 
 	(void)state;
 	assert_int_equal(check_text("{\"user\":\"u\",\"goal\":\"g\"}", &task,
-	    &fail), 0);
+			     &fail),
+	    0);
 	assert_int_equal(task.budget_turns, TASK_TURNS_DEFAULT);
 	task_release(&task);
 }
@@ -66,7 +73,8 @@ a_task_always_has_a_turn_budget(void **state)
 static void
 what_was_checked_reads_back_the_same(void **state)
 {
-	static const char text[] = "{\"user\":\"u\",\"goal\":\"g\","
+	static const char text[] =
+	    "{\"user\":\"u\",\"goal\":\"g\","
 	    "\"toolkits\":[\"gmail\"],\"tools\":[\"GMAIL_*\"],"
 	    "\"effort\":\"high\",\"system\":\"s\",\"key\":\"k\","
 	    "\"not_before\":\"2026-11-24T08:00:00Z\","
@@ -120,22 +128,22 @@ faults_name_the_member(void **state)
 	} rows[] = {
 		{ "\"gaol\":\"x\"", "unknown member gaol: did you mean goal?" },
 		{ "\"budget\":{\"turn\":1}",
-		  "unknown member budget.turn: did you mean budget.turns?" },
+		    "unknown member budget.turn: did you mean budget.turns?" },
 		{ "\"zzzzzzzz\":1", "the known ones are user, goal" },
 		{ "\"priority\":10",
-		  "priority must be a whole number from 0 to 9, not 10" },
+		    "priority must be a whole number from 0 to 9, not 10" },
 		{ "\"priority\":\"5\"", "not \"5\"" },
 		{ "\"max_tokens\":1e300", "max_tokens must be" },
 		{ "\"tools\":[\"A\",7]", "tools[1] must be a string, not 7" },
 		{ "\"tools\":[\"A\",\"B\",\"A\"]", "tools[2] repeats A" },
 		{ "\"toolkits\":[\"Gmail\"]", "toolkits[0] must be" },
 		{ "\"effort\":\"extreme\"",
-		  "low, medium, high, xhigh or max, not \"extreme\"" },
+		    "low, medium, high, xhigh or max, not \"extreme\"" },
 		{ "\"effort\":null", "not null" },
 		{ "\"deadline\":\"tomorrow\"", "deadline must be a time" },
 		{ "\"deadline\":\"2026-11-23T00:00:00Z\","
 		  "\"not_before\":\"2026-11-23T00:00:00Z\"",
-		  "deadline must be later than not_before" },
+		    "deadline must be later than not_before" },
 		{ "\"budget\":[]", "budget must be an object" },
 		{ "\"budget\":{\"usd\":-1}", "budget.usd must be" },
 		{ "\"budget\":{\"usd\":0.0000000001}", "budget.usd must be" },
@@ -199,8 +207,9 @@ states_have_names(void **state)
 
 	(void)state;
 	for (i = 0; i < TASK_STATES; i++) {
-		assert_true(task_state_parse(
-		    task_state_name((enum task_state)i), &parsed));
+		assert_true(
+		    task_state_parse(task_state_name((enum task_state)i),
+			&parsed));
 		assert_int_equal(parsed, i);
 		assert_int_equal(task_state_final(parsed), i >= 3);
 	}

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * The reader of queries and headers, and the writer of answers.
  */
@@ -38,8 +39,8 @@ test_query(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(good) / sizeof(*good); i++) {
-		assert_int_equal(cgi_query(good[i].query, names, values,
-		    &fail), 0);
+		assert_int_equal(cgi_query(good[i].query, names, values, &fail),
+		    0);
 		if (good[i].a)
 			assert_string_equal(values[0], good[i].a);
 		else
@@ -85,8 +86,8 @@ test_number(void **state)
 	assert_int_equal(cgi_number("n", NULL, 1, 10, &number, &fail), 0);
 	assert_int_equal(number, 7);
 	for (i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		assert_int_equal(cgi_number("n", bad[i], 1, 10, &number,
-		    &fail), -1);
+		assert_int_equal(cgi_number("n", bad[i], 1, 10, &number, &fail),
+		    -1);
 	assert_int_equal(number, 7);
 	assert_int_equal(cgi_number("n", "10", 1, 10, &number, &fail), 0);
 	assert_int_equal(number, 10);
@@ -125,10 +126,10 @@ test_headers(void **state)
 		    etags[i].matches);
 	for (i = 0; i < sizeof(types) / sizeof(*types); i++)
 		assert_int_equal(cgi_accepts(types[i].header,
-		    "text/event-stream"), types[i].matches);
+				     "text/event-stream"),
+		    types[i].matches);
 	for (i = 0; i < sizeof(ids) / sizeof(*ids); i++)
-		assert_int_equal(cgi_request_id(ids[i].header),
-		    ids[i].matches);
+		assert_int_equal(cgi_request_id(ids[i].header), ids[i].matches);
 }
 
 #define TAIL \
@@ -141,26 +142,31 @@ test_headers(void **state)
 static void
 test_answer(void **state)
 {
-	struct cgi_answer answer = { .status = 200, .request_id = "r",
-		.type = "application/json", .etag = "\"x\"" };
+	struct cgi_answer answer = { .status = 200,
+		.request_id = "r",
+		.type = "application/json",
+		.etag = "\"x\"" };
 	struct buf out = BUF_INIT(ROOM);
 
 	(void)state;
 	cgi_answer(&out, &answer, (struct span){ "{}", 2 });
-	assert_string_equal(out.data, "Status: 200 OK\r\n"
+	assert_string_equal(out.data,
+	    "Status: 200 OK\r\n"
 	    "Content-Type: application/json\r\nContent-Length: 2\r\n"
 	    "ETag: \"x\"\r\nCache-Control: private, no-cache\r\n" TAIL "{}");
 	buf_reset(&out);
 	answer.head = true;
 	answer.etag = NULL;
 	cgi_answer(&out, &answer, (struct span){ "{}", 2 });
-	assert_string_equal(out.data, "Status: 200 OK\r\n"
+	assert_string_equal(out.data,
+	    "Status: 200 OK\r\n"
 	    "Content-Type: application/json\r\nContent-Length: 2\r\n"
 	    "Cache-Control: no-store\r\n" TAIL);
 	buf_reset(&out);
 	answer = (struct cgi_answer){ .status = 304, .request_id = "r" };
 	cgi_answer(&out, &answer, (struct span){ "{}", 2 });
-	assert_string_equal(out.data, "Status: 304 Not Modified\r\n"
+	assert_string_equal(out.data,
+	    "Status: 304 Not Modified\r\n"
 	    "Cache-Control: no-store\r\n" TAIL);
 	buf_release(&out);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * Tokens in a file, who calls by them, and the rate.
  */
@@ -67,7 +68,8 @@ test_digest(void **state)
 
 	(void)state;
 	digest_hex("abc", 3, digest); /* FIPS 180-2 */
-	assert_string_equal(digest, "ba7816bf8f01cfea414140de5dae2223"
+	assert_string_equal(digest,
+	    "ba7816bf8f01cfea414140de5dae2223"
 	    "b00361a396177a9cb410ff61f20015ad");
 	assert_true(digest_same(digest, digest));
 	random[0] = '\0';
@@ -87,7 +89,8 @@ test_life(void **state)
 
 	(void)state;
 	assert_int_equal(token_new(path, "Ann B\xc3\xb6ll", NOW + 1000, NOW,
-	    text, &token, &fail), 0);
+			     text, &token, &fail),
+	    0);
 	assert_int_equal(strlen(text), TOKEN_TEXT - 1);
 	tokens = tokens_new(path);
 	assert_int_equal(tokens_check(tokens, text, NOW, user, &fail), 0);
@@ -133,11 +136,12 @@ test_file(void **state)
 		{ ID " " HASH " - " SINCE " ann\n", true, true },
 		{ ID " " HASH " - " SINCE " ann", true, true },
 		{ "# who\n\n" ID " " HASH " 2099-01-01T00:00:00Z " SINCE
-		  " ann b\n", true, true },
+		  " ann b\n",
+		    true, true },
 		{ "nonsense\n" ID " " HASH " - " SINCE " ann\n", false, true },
 		{ ID " " HASH " revoked " SINCE " ann\n", true, false },
 		{ ID " " HASH " 2020-01-01T00:00:00Z " SINCE " ann\n", true,
-		  false },
+		    false },
 		{ ID " " HASH " - " SINCE " \n", false, false },
 		{ ID " " HASH " - " SINCE "\n", false, false },
 		{ ID " " HASH " soon " SINCE " ann\n", false, false },
@@ -158,7 +162,8 @@ test_file(void **state)
 		    files[i].fine ? 0 : -1);
 		tokens = tokens_new(path);
 		assert_int_equal(tokens_check(tokens, "agt_" ID "_" ZEROS, NOW,
-		    user, &fail), files[i].valid ? 0 : -1);
+				     user, &fail),
+		    files[i].valid ? 0 : -1);
 		tokens_free(tokens);
 	}
 }
@@ -167,7 +172,7 @@ static void
 test_texts(void **state)
 {
 	static const char *const bad[] = { "", "agt_", ID, "agt_" ID "_",
-		"agt_" ID "_" ZEROS "0", "agt_" ID "_0" , "agx_" ID "_" ZEROS,
+		"agt_" ID "_" ZEROS "0", "agt_" ID "_0", "agx_" ID "_" ZEROS,
 		"agt_" ID "-" ZEROS, "agt_0123456789ABCDEF_" ZEROS,
 		"agt_0123456789abcdee_" ZEROS, " agt_" ID "_" ZEROS };
 	struct tokens *tokens = tokens_new(path);
@@ -178,21 +183,25 @@ test_texts(void **state)
 	(void)state;
 	write_tokens(ID " " HASH " - " SINCE " ann\n");
 	for (i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		assert_int_equal(tokens_check(tokens, bad[i], NOW, user,
-		    &fail), -1);
+		assert_int_equal(tokens_check(tokens, bad[i], NOW, user, &fail),
+		    -1);
 	assert_int_equal(tokens_check(tokens, "agt_" ID "_" ZEROS, NOW, user,
-	    &fail), 0);
+			     &fail),
+	    0);
 	/* what others can write is not believed */
 	chmod(path, 0620);
 	assert_int_equal(tokens_check(tokens, "agt_" ID "_" ZEROS, NOW, user,
-	    &fail), -1);
+			     &fail),
+	    -1);
 	assert_string_equal(fail.type, "permission");
 	chmod(path, 0644); /* a Kubernetes Secret's */
 	assert_int_equal(tokens_check(tokens, "agt_" ID "_" ZEROS, NOW, user,
-	    &fail), 0);
+			     &fail),
+	    0);
 	unlink(path);
 	assert_int_equal(tokens_check(tokens, "agt_" ID "_" ZEROS, NOW, user,
-	    &fail), -1);
+			     &fail),
+	    -1);
 	assert_string_equal(fail.type, "no_file");
 	tokens_free(tokens);
 }
@@ -215,11 +224,12 @@ static void
 test_proxy(void **state)
 {
 	char token[] = "HTTP_AUTHORIZATION=bearer  agt_" ID "_" ZEROS;
-	char none[] = "X=", eve[] = "HTTP_X_USER=eve", evil[] =
-	    "HTTP_X_USER=a,b", empty[] = "HTTP_X_USER=";
-	char near[] = "REMOTE_ADDR=10.1.2.3", mapped[] =
-	    "REMOTE_ADDR=::ffff:10.1.2.3", far[] = "REMOTE_ADDR=11.1.2.3",
-	    six[] = "REMOTE_ADDR=fd00::7", odd[] = "REMOTE_ADDR=x";
+	char none[] = "X=", eve[] = "HTTP_X_USER=eve",
+	     evil[] = "HTTP_X_USER=a,b", empty[] = "HTTP_X_USER=";
+	char near[] = "REMOTE_ADDR=10.1.2.3",
+	     mapped[] = "REMOTE_ADDR=::ffff:10.1.2.3",
+	     far[] = "REMOTE_ADDR=11.1.2.3", six[] = "REMOTE_ADDR=fd00::7",
+	     odd[] = "REMOTE_ADDR=x";
 	struct callers *callers = NULL;
 	struct fail fail;
 
@@ -259,15 +269,15 @@ test_proxy(void **state)
 
 /* How many of COUNT requests pass at NOW. */
 static int
-pass(const struct rate_limit *limit, const char *caller, int64_t now,
-    int count, int64_t *ret_wait)
+pass(const struct rate_limit *limit, const char *caller, int64_t now, int count,
+    int64_t *ret_wait)
 {
 	struct fail fail;
 	int passed = 0;
 
 	while (count--)
 		passed += rate_take(folder, limit, caller, now, ret_wait,
-		    &fail) == 0;
+			      &fail) == 0;
 	return passed;
 }
 
@@ -294,8 +304,7 @@ test_rate(void **state)
 	/* many callers, each with his own count */
 	for (i = 0; i < 2000; i++) {
 		snprintf(name, sizeof(name), "user %d", i);
-		assert_int_equal(pass(&limit, name, NOW + 100000, 4, &wait),
-		    3);
+		assert_int_equal(pass(&limit, name, NOW + 100000, 4, &wait), 3);
 	}
 }
 

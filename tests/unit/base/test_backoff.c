@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * backoff: which answers are tried again, and after how long.
  */
@@ -21,25 +22,35 @@ test_retryable(void **state)
 		const char *should_retry;
 		bool retryable;
 	} cases[] = {
-		{ 0, NULL, true }, { 408, NULL, true }, { 409, NULL, true },
-		{ 429, NULL, true }, { 500, NULL, true }, { 503, NULL, true },
-		{ 529, NULL, true }, { 599, NULL, true },
-		{ 200, NULL, false }, { 301, NULL, false },
+		{ 0, NULL, true },
+		{ 408, NULL, true },
+		{ 409, NULL, true },
+		{ 429, NULL, true },
+		{ 500, NULL, true },
+		{ 503, NULL, true },
+		{ 529, NULL, true },
+		{ 599, NULL, true },
+		{ 200, NULL, false },
+		{ 301, NULL, false },
 		{ 400, NULL, false },
-		{ 401, NULL, false }, { 404, NULL, false },
+		{ 401, NULL, false },
+		{ 404, NULL, false },
 		{ 413, NULL, false },
 		{ 499, NULL, false },
-		{ 400, "true", true }, { 529, "false", false },
-		{ 529, "maybe", true }, { 400, "", false },
+		{ 400, "true", true },
+		{ 529, "false", false },
+		{ 529, "maybe", true },
+		{ 400, "", false },
 	};
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++)
 		assert_int_equal(backoff_retryable(&(struct backoff_answer){
-		    .status = cases[i].status,
-		    .should_retry = cases[i].should_retry,
-		}), cases[i].retryable);
+				     .status = cases[i].status,
+				     .should_retry = cases[i].should_retry,
+				 }),
+		    cases[i].retryable);
 }
 
 static void
@@ -49,15 +60,25 @@ test_headers(void **state)
 		const char *after, *after_ms;
 		int64_t delay; /* 500: as without headers */
 	} cases[] = {
-		{ "2", NULL, 2000 }, { "0.25", NULL, 250 },
+		{ "2", NULL, 2000 },
+		{ "0.25", NULL, 250 },
 		{ " 3 ", NULL, 3000 },
-		{ "9", "1500", 1500 }, { NULL, "1500.5", 1501 },
-		{ "9", "soon", 9000 }, { "9", "0", 9000 }, { "9", "-5", 9000 },
-		{ "0", NULL, 500 }, { "-1", NULL, 500 }, { "soon", NULL, 500 },
-		{ "", "", 500 }, { "1e3", NULL, 500 }, { "0x10", NULL, 500 },
-		{ "nan", NULL, 500 }, { "inf", NULL, 500 },
+		{ "9", "1500", 1500 },
+		{ NULL, "1500.5", 1501 },
+		{ "9", "soon", 9000 },
+		{ "9", "0", 9000 },
+		{ "9", "-5", 9000 },
+		{ "0", NULL, 500 },
+		{ "-1", NULL, 500 },
+		{ "soon", NULL, 500 },
+		{ "", "", 500 },
+		{ "1e3", NULL, 500 },
+		{ "0x10", NULL, 500 },
+		{ "nan", NULL, 500 },
+		{ "inf", NULL, 500 },
 		{ "1 2", NULL, 500 },
-		{ "3600", NULL, 3600000 }, { "3601", NULL, 3600000 },
+		{ "3600", NULL, 3600000 },
+		{ "3601", NULL, 3600000 },
 		{ "99999999999999999999999999", NULL, 3600000 },
 		{ "Mon, 23 Nov 2026 20:01:12 GMT", NULL, 9655 },
 		{ "Monday, 23-Nov-26 20:01:12 GMT", NULL, 9655 },
@@ -82,8 +103,7 @@ test_headers(void **state)
 static void
 test_doubling(void **state)
 {
-	static const int64_t wanted[] = { 500, 1000, 2000, 4000, 8000,
-		16000 };
+	static const int64_t wanted[] = { 500, 1000, 2000, 4000, 8000, 16000 };
 	const struct backoff_answer answer = { .status = 529 };
 	unsigned i;
 

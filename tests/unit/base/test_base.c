@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * The bottom of the library: utf8, fail, mem, buf, clock, id.
  */
@@ -31,16 +32,29 @@ test_utf8(void **state)
 		const char *bytes;
 		size_t step;
 	} cases[] = {
-		{ "a", 1 }, { "\x7f", 1 }, { "\xc2\x80", 2 },
+		{ "a", 1 },
+		{ "\x7f", 1 },
+		{ "\xc2\x80", 2 },
 		{ "\xc3\xa9x", 2 },
-		{ "\xe0\xa0\x80", 3 }, { "\xef\xbf\xbf", 3 },
-		{ "\xf0\x90\x80\x80", 4 }, { "\xf4\x8f\xbf\xbf", 4 },
-		{ "\x80", 0 }, { "\xc0\x80", 0 }, { "\xc1\xbf", 0 },
-		{ "\xc3", 0 }, { "\xc3(", 0 }, { "\xe0\x9f\xbf", 0 },
-		{ "\xed\xa0\x80", 0 }, { "\xed\x9f\xbf", 3 },
-		{ "\xe2\x82", 0 }, { "\xf0\x8f\xbf\xbf", 0 },
-		{ "\xf4\x90\x80\x80", 0 }, { "\xf5\x80\x80\x80", 0 },
-		{ "\xf0\x9f\x98", 0 }, { "\xf0\x9f\x98(", 0 }, { "\xff", 0 },
+		{ "\xe0\xa0\x80", 3 },
+		{ "\xef\xbf\xbf", 3 },
+		{ "\xf0\x90\x80\x80", 4 },
+		{ "\xf4\x8f\xbf\xbf", 4 },
+		{ "\x80", 0 },
+		{ "\xc0\x80", 0 },
+		{ "\xc1\xbf", 0 },
+		{ "\xc3", 0 },
+		{ "\xc3(", 0 },
+		{ "\xe0\x9f\xbf", 0 },
+		{ "\xed\xa0\x80", 0 },
+		{ "\xed\x9f\xbf", 3 },
+		{ "\xe2\x82", 0 },
+		{ "\xf0\x8f\xbf\xbf", 0 },
+		{ "\xf4\x90\x80\x80", 0 },
+		{ "\xf5\x80\x80\x80", 0 },
+		{ "\xf0\x9f\x98", 0 },
+		{ "\xf0\x9f\x98(", 0 },
+		{ "\xff", 0 },
 		{ "", 0 },
 	};
 	size_t i;
@@ -48,7 +62,8 @@ test_utf8(void **state)
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++)
 		assert_int_equal(utf8_step(cases[i].bytes,
-		    strlen(cases[i].bytes)), cases[i].step);
+				     strlen(cases[i].bytes)),
+		    cases[i].step);
 	assert_int_equal(utf8_step("\0", 1), 1);
 }
 
@@ -59,11 +74,11 @@ test_fail_cleans(void **state)
 
 	(void)state;
 	assert_int_equal(fail_set(&fail, FAIL_NO, "a_type",
-	    "one\ntwo\x1b[0m \x7f \xff caf\xc3\xa9 %d", 7), -1);
+			     "one\ntwo\x1b[0m \x7f \xff caf\xc3\xa9 %d", 7),
+	    -1);
 	assert_int_equal(fail.kind, FAIL_NO);
 	assert_string_equal(fail.type, "a_type");
-	assert_string_equal(fail.message,
-	    "one?two?[0m ? ? caf\xc3\xa9 7");
+	assert_string_equal(fail.message, "one?two?[0m ? ? caf\xc3\xa9 7");
 	/* Its own parts as arguments. */
 	fail_set(&fail, FAIL_NEVER, fail.type, "again: %s", fail.message);
 	assert_string_equal(fail.type, "a_type");
@@ -274,8 +289,8 @@ test_clock_text(void **state)
 		assert_int_equal(clock_parse(times[i].text, &wall, &fail), 0);
 		assert_int_equal(wall, times[i].wall);
 		clock_format(wall, text);
-		assert_string_equal(text, times[i].back ? times[i].back :
-		    times[i].text);
+		assert_string_equal(text,
+		    times[i].back ? times[i].back : times[i].text);
 	}
 	clock_format(INT64_MAX, text);
 	assert_string_equal(text, "9999-12-31T23:59:59.999Z");
@@ -310,18 +325,32 @@ static void
 test_clock_refuses(void **state)
 {
 	static const char *const bad[] = {
-		"", "now", "2026-11-23", "2026-11-23T20:01:02",
-		"2026-11-23T20:01Z", "2026-11-31T00:00:00Z",
-		"2026-02-29T00:00:00Z", "1900-02-29T00:00:00Z",
-		"2026-00-01T00:00:00Z", "2026-13-01T00:00:00Z",
-		"2026-01-00T00:00:00Z", "2026-01-01T24:00:00Z",
-		"2026-01-01T00:60:00Z", "2026-01-01T00:00:61Z",
-		"2026-01-01T00:00:00.Z", "2026-01-01T00:00:00+2:00",
-		"2026-01-01T00:00:00+0200", "2026-01-01T00:00:00+24:00",
-		"2026-01-01T00:00:00+00:60", "2026-01-01T00:00:00Zx",
-		" 2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z ",
-		"+2026-01-01T00:00:00Z", "2026-1-01T00:00:00Z",
-		"26-01-01T00:00:00Z", "2026-01-01T-1:00:00Z",
+		"",
+		"now",
+		"2026-11-23",
+		"2026-11-23T20:01:02",
+		"2026-11-23T20:01Z",
+		"2026-11-31T00:00:00Z",
+		"2026-02-29T00:00:00Z",
+		"1900-02-29T00:00:00Z",
+		"2026-00-01T00:00:00Z",
+		"2026-13-01T00:00:00Z",
+		"2026-01-00T00:00:00Z",
+		"2026-01-01T24:00:00Z",
+		"2026-01-01T00:60:00Z",
+		"2026-01-01T00:00:61Z",
+		"2026-01-01T00:00:00.Z",
+		"2026-01-01T00:00:00+2:00",
+		"2026-01-01T00:00:00+0200",
+		"2026-01-01T00:00:00+24:00",
+		"2026-01-01T00:00:00+00:60",
+		"2026-01-01T00:00:00Zx",
+		" 2026-01-01T00:00:00Z",
+		"2026-01-01T00:00:00Z ",
+		"+2026-01-01T00:00:00Z",
+		"2026-1-01T00:00:00Z",
+		"26-01-01T00:00:00Z",
+		"2026-01-01T-1:00:00Z",
 	};
 	struct fail fail;
 	int64_t wall = 42;
@@ -411,7 +440,9 @@ static void
 test_id_parse(void **state)
 {
 	static const char *const bad[] = {
-		"", "x", "01a20a20-68c2-7a5f-9cfa-2a3094fc3a9",
+		"",
+		"x",
+		"01a20a20-68c2-7a5f-9cfa-2a3094fc3a9",
 		"01a20a20-68c2-7a5f-9cfa-2a3094fc3a944",
 		"01a20a2068c2-7a5f-9cfa-2a3094fc3a944",
 		"01a20a20-68c2-7a5f-9cfa_2a3094fc3a94",

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * file and log: what goes through descriptors.
  */
@@ -217,10 +218,12 @@ test_file_secret_file(void **state)
 	setenv("TEST_SECRET", "", 1);
 	for (i = 0; i < COUNT(cases); i++) {
 		assert_int_equal(file_replace(path, cases[i].content,
-		    strlen(cases[i].content), &fail), 0);
+				     strlen(cases[i].content), &fail),
+		    0);
 		if (cases[i].secret) {
 			assert_int_equal(file_secret("TEST_SECRET", &secret,
-			    &fail), 0);
+					     &fail),
+			    0);
 			assert_string_equal(secret, cases[i].secret);
 			free(secret);
 			continue;
@@ -293,8 +296,8 @@ test_log(void **state)
 
 	(void)state;
 	log_line("debug", "not.shown", NULL);
-	log_line("info", "an.event", "text", "a\"\n\xff", "none", NULL,
-	    "n#", "12", NULL);
+	log_line("info", "an.event", "text", "a\"\n\xff", "none", NULL, "n#",
+	    "12", NULL);
 	got = read(ends[0], line, sizeof line - 1);
 	restore_stderr(old);
 	assert_true(got > 0);
@@ -338,8 +341,8 @@ test_log_blocked(void **state)
 	log_line("info", "last", NULL);
 	close(STDERR_FILENO);
 	all = 0;
-	while ((got = read(ends[0], piece + all, sizeof piece - 1 -
-	    (size_t)all)) > 0)
+	while ((got = read(ends[0], piece + all,
+		    sizeof piece - 1 - (size_t)all)) > 0)
 		all += got;
 	restore_stderr(old);
 	close(ends[0]);

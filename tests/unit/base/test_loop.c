@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * loop: watches, timers and signals, and callbacks that take each other away.
  */
@@ -185,10 +186,10 @@ struct shot {
 	struct timer timer;
 	struct loop *loop;
 	int number, calls;
-	int *order;      /* where the number is put down */
+	int *order; /* where the number is put down */
 	int *count;
 	struct shot *other; /* what the callback cancels */
-	int again;       /* how often it sets itself again */
+	int again;          /* how often it sets itself again */
 };
 
 static void

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * cli: which setting wins, and where the store is.
  */
@@ -14,8 +15,14 @@
 #include "common/base/file.h"
 
 static const char *const variables[] = {
-	"AGENT_STORE", "AGENT_ENGINE", "AGENT_CONFIG", "XDG_STATE_HOME",
-	"XDG_CONFIG_HOME", "HOME", "ANTHROPIC_BASE_URL", "COMPOSIO_BASE_URL",
+	"AGENT_STORE",
+	"AGENT_ENGINE",
+	"AGENT_CONFIG",
+	"XDG_STATE_HOME",
+	"XDG_CONFIG_HOME",
+	"HOME",
+	"ANTHROPIC_BASE_URL",
+	"COMPOSIO_BASE_URL",
 };
 
 static char folder[] = "/tmp/agent-test-cli.XXXXXX";
@@ -58,7 +65,8 @@ options_beat_environment_beats_file(void **state)
 	struct cli cli = { .program = "test" };
 
 	(void)state;
-	cli.config_path = write_config("store: /file\nengine: a\n"
+	cli.config_path = write_config(
+	    "store: /file\nengine: a\n"
 	    "composio: {url: 'http://127.0.0.1:1'}\n");
 	settings(&cli);
 	assert_string_equal(cli_store(&cli), "/file");
@@ -108,9 +116,9 @@ the_store_without_a_setting(void **state)
 	(void)state;
 	setenv("HOME", "/home/someone", 1);
 	settings(&cli);
-	assert_string_equal(cli_store(&cli), geteuid() == 0 ?
-	    "/var/lib/agent-utils" :
-	    "/home/someone/.local/state/agent-utils");
+	assert_string_equal(cli_store(&cli),
+	    geteuid() == 0 ? "/var/lib/agent-utils"
+			   : "/home/someone/.local/state/agent-utils");
 	config_release(&cli.config);
 	unsetenv("HOME");
 	settings(&cli);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * What the intake gives for what comes in, whole and byte by byte: how input
  * is cut into reads must not change what is read.
@@ -146,8 +147,8 @@ test_pins(void **state)
 		{ "{\"preflight\":1}", NULL, NULL },
 		{ "{\"preflight\":{\"pins\":{\"a\":1}}}", NULL, NULL },
 		{ "{\"preflight\":{\"accounts\":{},\"pins\":{}}}", NULL, NULL },
-		{ "{\"preflight\":{\"accounts\":[],\"pins\":{\"a\":1}}}",
-		    NULL, NULL },
+		{ "{\"preflight\":{\"accounts\":[],\"pins\":{\"a\":1}}}", NULL,
+		    NULL },
 	};
 	struct fail fail;
 	char *pins;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * What a person sees, for what is in the JSON; nothing of it steers a terminal.
  */
@@ -41,24 +42,28 @@ test_lines(void **state)
 		enum kind kind;
 		const char *json, *text;
 	} rows[] = {
-		{ ROW, "{\"id\":\"" ID "\",\"state\":\"running\",\"title\":\"x\","
-		       "\"turns\":12,\"cost_usd\":1.23456,"
-		       "\"created_at\":\"2026-11-23T19:30:00.000Z\"}",
+		{ ROW,
+		    "{\"id\":\"" ID "\",\"state\":\"running\",\"title\":\"x\","
+		    "\"turns\":12,\"cost_usd\":1.23456,"
+		    "\"created_at\":\"2026-11-23T19:30:00.000Z\"}",
 		    "running    " ID "   30m     12   $1.2346  x\n" },
 		{ ROW, "{}",
 		    "-          -                                        -"
 		    "      0   $0.0000  -\n" },
-		{ ROW, "{\"title\":\"a\\u001b[2Jb\\u009bc\\u007f\\td\","
-		       "\"created_at\":\"2026-11-20T20:00:00Z\"}",
+		{ ROW,
+		    "{\"title\":\"a\\u001b[2Jb\\u009bc\\u007f\\td\","
+		    "\"created_at\":\"2026-11-20T20:00:00Z\"}",
 		    "-          -                                       3d"
 		    "      0   $0.0000  a [2Jb c  d\n" },
-		{ EVENT, "{\"v\":1,\"seq\":7,\"at\":\"2026-11-23T20:00:00.123Z\","
-			 "\"type\":\"tool.started\",\"call\":\"c\",\"tool\":\"T\","
-			 "\"attempt\":1}",
+		{ EVENT,
+		    "{\"v\":1,\"seq\":7,\"at\":\"2026-11-23T20:00:00.123Z\","
+		    "\"type\":\"tool.started\",\"call\":\"c\",\"tool\":\"T\","
+		    "\"attempt\":1}",
 		    "   7  20:00:00.123Z tool.started     attempt=1  call=c"
 		    "  tool=T\n" },
-		{ EVENT, "{\"seq\":8,\"type\":\"failed\",\"error\":{\"type\":"
-			 "\"budget\",\"message\":\"no\\nmore\"}}",
+		{ EVENT,
+		    "{\"seq\":8,\"type\":\"failed\",\"error\":{\"type\":"
+		    "\"budget\",\"message\":\"no\\nmore\"}}",
 		    "   8  -             failed           error=no more\n" },
 		{ EVENT, "{\"seq\":9,\"type\":\"submitted\"}",
 		    "   9  -             submitted\n" },

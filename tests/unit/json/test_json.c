@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * json: what comes in, what is refused, and raw text cut and put together.
  */
@@ -39,14 +40,22 @@ test_accepts(void **state)
 	static const struct {
 		const char *text, *back;
 	} cases[] = {
-		{ "1", "1" }, { " \t\r\n1 \n", "1" }, { "-0", "0" },
-		{ "\"\"", "\"\"" }, { "true", "true" }, { "null", "null" },
-		{ "[]", "[]" }, { "{}", "{}" }, { " [ ] ", "[]" },
-		{ "[1 , 2]", "[1,2]" }, { "{ \"a\" : [ { } ] }",
-		    "{\"a\":[{}]}" },
-		{ "0.1", "0.1" }, { "1e3", "1000" }, { "1.5E+2", "150" },
-		{ "-1.25e-3", "-0.00125" }, { "0.30000000000000004",
-		    "0.30000000000000004" },
+		{ "1", "1" },
+		{ " \t\r\n1 \n", "1" },
+		{ "-0", "0" },
+		{ "\"\"", "\"\"" },
+		{ "true", "true" },
+		{ "null", "null" },
+		{ "[]", "[]" },
+		{ "{}", "{}" },
+		{ " [ ] ", "[]" },
+		{ "[1 , 2]", "[1,2]" },
+		{ "{ \"a\" : [ { } ] }", "{\"a\":[{}]}" },
+		{ "0.1", "0.1" },
+		{ "1e3", "1000" },
+		{ "1.5E+2", "150" },
+		{ "-1.25e-3", "-0.00125" },
+		{ "0.30000000000000004", "0.30000000000000004" },
 		{ "9007199254740991", "9007199254740991" },
 		{ "-9007199254740992", "-9007199254740992" },
 		{ "1e300", "1e+300" },
@@ -84,13 +93,17 @@ test_refuses(void **state)
 		int byte;           /* that the message names, -1: none */
 		const char *reason; /* a part of it */
 	} cases[] = {
-		{ "", 0, "no value" }, { "  ", 2, "no value" },
+		{ "", 0, "no value" },
+		{ "  ", 2, "no value" },
 		{ "\xef\xbb\xbf{}", 0, "byte order mark" },
-		{ "\x01{}", 0, "no value begins" }, { "{\x0b}", 1, "" },
+		{ "\x01{}", 0, "no value begins" },
+		{ "{\x0b}", 1, "" },
 		{ "\"a\nb\"", 2, "control character" },
 		{ "\"a\x1f\"", 2, "control character" },
-		{ "\"\xc3(\"", 1, "UTF-8" }, { "\"\xed\xa0\x80\"", 1, "UTF-8" },
-		{ "\"\xc0\x80\"", 1, "UTF-8" }, { "\"\xe2\x82", 1, "UTF-8" },
+		{ "\"\xc3(\"", 1, "UTF-8" },
+		{ "\"\xed\xa0\x80\"", 1, "UTF-8" },
+		{ "\"\xc0\x80\"", 1, "UTF-8" },
+		{ "\"\xe2\x82", 1, "UTF-8" },
 		{ "\xff", 0, "no value begins" },
 		{ "[\"a\\u0000b\"]", 3, "\\u0000" },
 		{ "{\"a\\u0000\":1}", 3, "\\u0000" },
@@ -100,28 +113,50 @@ test_refuses(void **state)
 		{ "\"\\ud800\\n\"", 1, "surrogate" },
 		{ "\"\\ud800\\u0041\"", 1, "surrogate" },
 		{ "\"\\ud800", 1, "surrogate" },
-		{ "\"\\u12", 5, "four hex" }, { "\"\\u12g4\"", 5, "four hex" },
-		{ "\"\\x41\"", 1, "escape" }, { "\"\\", 1, "escape" },
-		{ "\"abc", 4, "does not end" }, { "\"abc\\\"", 6, "does not" },
-		{ "01", 1, "number" }, { "-", 1, "number" },
-		{ "+1", 0, "no value begins" }, { ".5", 0, "no value begins" },
-		{ "1.", 2, "number" }, { "1.e5", 2, "number" },
-		{ "1e", 2, "number" }, { "1e+", 3, "number" },
-		{ "-a", 1, "number" }, { "1-2", 1, "number" },
-		{ "0x10", 1, "no value begins" }, { "-01", 2, "number" },
-		{ "NaN", 0, "" }, { "Infinity", 0, "" }, { "tru", 0, "" },
-		{ "'a'", 0, "" }, { "nulll", 4, "" },
+		{ "\"\\u12", 5, "four hex" },
+		{ "\"\\u12g4\"", 5, "four hex" },
+		{ "\"\\x41\"", 1, "escape" },
+		{ "\"\\", 1, "escape" },
+		{ "\"abc", 4, "does not end" },
+		{ "\"abc\\\"", 6, "does not" },
+		{ "01", 1, "number" },
+		{ "-", 1, "number" },
+		{ "+1", 0, "no value begins" },
+		{ ".5", 0, "no value begins" },
+		{ "1.", 2, "number" },
+		{ "1.e5", 2, "number" },
+		{ "1e", 2, "number" },
+		{ "1e+", 3, "number" },
+		{ "-a", 1, "number" },
+		{ "1-2", 1, "number" },
+		{ "0x10", 1, "no value begins" },
+		{ "-01", 2, "number" },
+		{ "NaN", 0, "" },
+		{ "Infinity", 0, "" },
+		{ "tru", 0, "" },
+		{ "'a'", 0, "" },
+		{ "nulll", 4, "" },
 		{ "1e999", -1, "too large" },
 		{ "{\"a\":[-1e999]}", -1, "too large" },
-		{ "[1", 2, "does not end" }, { "{\"a\":1", 6, "does not end" },
-		{ "]", 0, "bracket too many" }, { "[1]]", 3, "bracket" },
-		{ "[1}", 2, "" }, { "[1,]", 3, "" }, { "[,1]", 1, "" },
-		{ "{\"a\":1,}", 7, "" }, { "{\"a\"}", -1, "" },
-		{ "{1:2}", -1, "" }, { "{\"a\" 1}", -1, "" },
-		{ "[1 2]", -1, "" }, { "[\"a\":1]", -1, "" },
-		{ "1 2", 2, "something follows" }, { "{} {}", 3, "follows" },
-		{ "1,2", 1, "comma" }, { "true false", 5, "follows" },
-		{ "// x\n1", 0, "" }, { "[1] x", 4, "no value begins" },
+		{ "[1", 2, "does not end" },
+		{ "{\"a\":1", 6, "does not end" },
+		{ "]", 0, "bracket too many" },
+		{ "[1]]", 3, "bracket" },
+		{ "[1}", 2, "" },
+		{ "[1,]", 3, "" },
+		{ "[,1]", 1, "" },
+		{ "{\"a\":1,}", 7, "" },
+		{ "{\"a\"}", -1, "" },
+		{ "{1:2}", -1, "" },
+		{ "{\"a\" 1}", -1, "" },
+		{ "[1 2]", -1, "" },
+		{ "[\"a\":1]", -1, "" },
+		{ "1 2", 2, "something follows" },
+		{ "{} {}", 3, "follows" },
+		{ "1,2", 1, "comma" },
+		{ "true false", 5, "follows" },
+		{ "// x\n1", 0, "" },
+		{ "[1] x", 4, "no value begins" },
 		{ "{\"a\":1,\"b\":2,\"a\":3}", -1, "\"a\" is there twice" },
 		{ "{\"a\":1,\"\\u0061\":3}", -1, "\"a\" is there twice" },
 		{ "[{\"x\":{\"k\":1,\"k\":1}}]", -1, "\"k\" is there twice" },
@@ -248,8 +283,8 @@ test_many_members(void **state)
 	cJSON_Delete(value);
 	buf.length--;
 	buf_print(&buf, ",\"member150000\":0}");
-	assert_null(json_parse(buf.data, buf.length, &json_limits_upstream,
-	    &fail));
+	assert_null(
+	    json_parse(buf.data, buf.length, &json_limits_upstream, &fail));
 	assert_non_null(strstr(fail.message, "member150000"));
 	assert_true(clock_boot() - start < 20000);
 	buf_release(&buf);
@@ -258,7 +293,8 @@ test_many_members(void **state)
 static void
 test_members(void **state)
 {
-	static const char text[] = "{\"s\":\"x\",\"n\":12,\"f\":1.5,"
+	static const char text[] =
+	    "{\"s\":\"x\",\"n\":12,\"f\":1.5,"
 	    "\"big\":9007199254740993,\"most\":-9007199254740992,"
 	    "\"huge\":1e300,\"t\":true,\"o\":{}}";
 	struct fail fail;
@@ -300,7 +336,8 @@ test_text(void **state)
 	cJSON_AddStringToObject(value, "k\"", "\xff");
 	cJSON_AddFalseToObject(value, "no");
 	text = json_text(value);
-	assert_string_equal(text, "{\"raw\":[1.0, 2],\"endless\":null,"
+	assert_string_equal(text,
+	    "{\"raw\":[1.0, 2],\"endless\":null,"
 	    "\"k\\\"\":\"\xef\xbf\xbd\",\"no\":false}");
 	free(text);
 	cJSON_Delete(value);
@@ -320,7 +357,11 @@ test_quote(void **state)
 		{ "\"\\\b\f\n\r\t", 7, "\"\\\"\\\\\\b\\f\\n\\r\\t\"" },
 		{ "caf\xc3\xa9", 5, "\"caf\xc3\xa9\"" },
 		{ "a\xc3", 2, "\"a\xef\xbf\xbd\"" },
-		{ "\xff\xfe" "b", 3, "\"\xef\xbf\xbd\xef\xbf\xbd" "b\"" },
+		{ "\xff\xfe"
+		  "b",
+		    3,
+		    "\"\xef\xbf\xbd\xef\xbf\xbd"
+		    "b\"" },
 	};
 	struct buf buf = BUF_INIT(1000);
 	size_t i;
@@ -352,11 +393,18 @@ test_member(void **state)
 		{ "{\"a\":1.50}", "a", "1.50" },
 		{ "{\"a\":1,\"b\":-1e5}", "b", "-1e5" },
 		{ "{\"a\":null}", "a", "null" },
-		{ "{}", "a", NULL }, { "", "a", NULL }, { "[1]", "a", NULL },
-		{ "{\"a\"", "a", NULL }, { "{\"a\":", "a", NULL },
-		{ "{\"a\":\xef\xbb\xbf" "1}", "a", NULL },
-		{ "{\"a\":1", "b", NULL }, { "{\"a\":1;\"b\":2}", "b", NULL },
-		{ "{1:2}", "a", NULL }, { "\"a\"", "a", NULL },
+		{ "{}", "a", NULL },
+		{ "", "a", NULL },
+		{ "[1]", "a", NULL },
+		{ "{\"a\"", "a", NULL },
+		{ "{\"a\":", "a", NULL },
+		{ "{\"a\":\xef\xbb\xbf"
+		  "1}",
+		    "a", NULL },
+		{ "{\"a\":1", "b", NULL },
+		{ "{\"a\":1;\"b\":2}", "b", NULL },
+		{ "{1:2}", "a", NULL },
+		{ "\"a\"", "a", NULL },
 	};
 	struct span value, bare;
 	char *copy;
@@ -389,8 +437,11 @@ test_element(void **state)
 		const char *text;
 		const char *values[5];
 	} cases[] = {
-		{ "[]", { NULL } }, { " [ ] ", { NULL } }, { "", { NULL } },
-		{ "{}", { NULL } }, { "1", { NULL } },
+		{ "[]", { NULL } },
+		{ " [ ] ", { NULL } },
+		{ "", { NULL } },
+		{ "{}", { NULL } },
+		{ "1", { NULL } },
 		{ "[1]", { "1" } },
 		{ " [ 1 , [2,3] ,{\"a\":[4]}, \"x,\" ] ",
 		    { "1", "[2,3]", "{\"a\":[4]}", "\"x,\"" } },
@@ -430,8 +481,10 @@ test_splice(void **state)
 		{ "{\"b\":{\"a\":1},\"a\":1}", "a", "2",
 		    "{\"b\":{\"a\":1},\"a\":2}" },
 		{ "{}", "q\"", "1", "{\"q\\\"\":1}" },
-		{ "[]", "a", "1", NULL }, { "{\"a\"", "a", "1", NULL },
-		{ "{\"a\":1", "b", "1", NULL }, { "", "b", "1", NULL },
+		{ "[]", "a", "1", NULL },
+		{ "{\"a\"", "a", "1", NULL },
+		{ "{\"a\":1", "b", "1", NULL },
+		{ "", "b", "1", NULL },
 	};
 	struct buf buf = BUF_INIT(1000);
 	size_t i;
@@ -455,17 +508,24 @@ static void
 test_nearest(void **state)
 {
 	static const char *const names[] = { "goal", "user", "model",
-	    "max_tokens", "not_before", "queue", NULL };
+		"max_tokens", "not_before", "queue", NULL };
 	static const struct {
 		const char *word, *name;
 	} cases[] = {
-		{ "gaol", "goal" }, { "gol", "goal" }, { "Goal", "goal" },
-		{ "max_token", "max_tokens" }, { "maxTokens", "max_tokens" },
-		{ "notbefore", "not_before" }, { "queu", "queue" },
-		{ "user", "user" }, { "", NULL }, { "zzzz", NULL },
+		{ "gaol", "goal" },
+		{ "gol", "goal" },
+		{ "Goal", "goal" },
+		{ "max_token", "max_tokens" },
+		{ "maxTokens", "max_tokens" },
+		{ "notbefore", "not_before" },
+		{ "queu", "queue" },
+		{ "user", "user" },
+		{ "", NULL },
+		{ "zzzz", NULL },
 		{ "temperature", NULL },
 		{ "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-		    "aaaaaaaaaaaaaaaaaaaaaaaa", NULL },
+		  "aaaaaaaaaaaaaaaaaaaaaaaa",
+		    NULL },
 	};
 	const char *name;
 	size_t i;

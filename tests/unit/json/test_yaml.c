@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * yaml: what a value becomes, and what is refused in which line.
  */
@@ -35,25 +36,47 @@ test_accepts(void **state)
 	static const struct {
 		const char *text, *json;
 	} cases[] = {
-		{ "", "null" }, { "# only words\n", "null" },
+		{ "", "null" },
+		{ "# only words\n", "null" },
 		{ "---\n", "null" },
-		{ "~", "null" }, { "null", "null" }, { "Null", "null" },
-		{ "NULL", "null" }, { "nULL", "\"nULL\"" },
-		{ "true", "true" }, { "True", "true" }, { "FALSE", "false" },
-		{ "tRUE", "\"tRUE\"" }, { "no", "\"no\"" }, { "on", "\"on\"" },
-		{ "yes", "\"yes\"" }, { "y", "\"y\"" },
-		{ "0", "0" }, { "-0", "0" }, { "12", "12" },
+		{ "~", "null" },
+		{ "null", "null" },
+		{ "Null", "null" },
+		{ "NULL", "null" },
+		{ "nULL", "\"nULL\"" },
+		{ "true", "true" },
+		{ "True", "true" },
+		{ "FALSE", "false" },
+		{ "tRUE", "\"tRUE\"" },
+		{ "no", "\"no\"" },
+		{ "on", "\"on\"" },
+		{ "yes", "\"yes\"" },
+		{ "y", "\"y\"" },
+		{ "0", "0" },
+		{ "-0", "0" },
+		{ "12", "12" },
 		{ "-1.5e3", "-1500" },
-		{ "1.0", "1" }, { "1E+2", "100" }, { "+1", "\"+1\"" },
-		{ "01", "\"01\"" }, { "0x1F", "\"0x1F\"" },
+		{ "1.0", "1" },
+		{ "1E+2", "100" },
+		{ "+1", "\"+1\"" },
+		{ "01", "\"01\"" },
+		{ "0x1F", "\"0x1F\"" },
 		{ "0o7", "\"0o7\"" },
-		{ "1_000", "\"1_000\"" }, { "1.", "\"1.\"" },
+		{ "1_000", "\"1_000\"" },
+		{ "1.", "\"1.\"" },
 		{ ".5", "\".5\"" },
-		{ "1e", "\"1e\"" }, { "12:30", "\"12:30\"" }, { "-", "[null]" },
-		{ "2026-11-23", "\"2026-11-23\"" }, { "1.2.3", "\"1.2.3\"" },
-		{ "'12'", "\"12\"" }, { "\"true\"", "\"true\"" },
-		{ "\"\"", "\"\"" }, { "''", "\"\"" },
-		{ "\"a\\n\\u00e9\\x41\"", "\"a\\n\xc3\xa9" "A\"" },
+		{ "1e", "\"1e\"" },
+		{ "12:30", "\"12:30\"" },
+		{ "-", "[null]" },
+		{ "2026-11-23", "\"2026-11-23\"" },
+		{ "1.2.3", "\"1.2.3\"" },
+		{ "'12'", "\"12\"" },
+		{ "\"true\"", "\"true\"" },
+		{ "\"\"", "\"\"" },
+		{ "''", "\"\"" },
+		{ "\"a\\n\\u00e9\\x41\"",
+		    "\"a\\n\xc3\xa9"
+		    "A\"" },
 		{ "a: 1\nb:\n- x\n- {c: [~, 'q']}\n",
 		    "{\"a\":1,\"b\":[\"x\",{\"c\":[null,\"q\"]}]}" },
 		{ "a: |\n  one\n  two\n", "{\"a\":\"one\\ntwo\\n\"}" },
@@ -61,7 +84,8 @@ test_accepts(void **state)
 		{ "a: |\n  12\n", "{\"a\":\"12\\n\"}" },
 		{ "a:\nb: \n", "{\"a\":null,\"b\":null}" },
 		{ "a: one\n  two\n", "{\"a\":\"one two\"}" },
-		{ "{}", "{}" }, { "[]", "[]" },
+		{ "{}", "{}" },
+		{ "[]", "[]" },
 		{ "'1': x\n\"true\": y\n'<<': z\n",
 		    "{\"1\":\"x\",\"true\":\"y\",\"<<\":\"z\"}" },
 		{ "a: {k: 1}\nb: {k: 1}\n",
@@ -69,7 +93,8 @@ test_accepts(void **state)
 		{ "? a\n: 1\n", "{\"a\":1}" },
 		{ "- - 1\n  - 2\n- <<\n", "[[1,2],\"<<\"]" },
 		{ "%YAML 1.2\n---\na: 1\n...\n", "{\"a\":1}" },
-		{ "\xef\xbb\xbf" "a: caf\xc3\xa9\r\n",
+		{ "\xef\xbb\xbf"
+		  "a: caf\xc3\xa9\r\n",
 		    "{\"a\":\"caf\xc3\xa9\"}" },
 		{ "a: \xf0\x9f\x98\x80 # smile\n",
 		    "{\"a\":\"\xf0\x9f\x98\x80\"}" },
@@ -105,31 +130,40 @@ test_refuses(void **state)
 		{ "a: &x {}\n", 1, "anchor" },
 		{ "&x a: 1\n", 1, "anchor" },
 		{ "a: 1\nb: !!str 5\n", 2, "tag" },
-		{ "a: ! 5\n", 1, "tag" }, { "a: !mine {}\n", 1, "tag" },
-		{ "a: !!seq []\n", 1, "tag" }, { "!!map {}\n", 1, "tag" },
+		{ "a: ! 5\n", 1, "tag" },
+		{ "a: !mine {}\n", 1, "tag" },
+		{ "a: !!seq []\n", 1, "tag" },
+		{ "!!map {}\n", 1, "tag" },
 		{ "a: 1\nb: 2\na: 3\n", 3, "\"a\" is there twice" },
 		{ "x:\n  k: 1\n  'k': 2\n", 3, "\"k\" is there twice" },
 		{ "a: {k: 1, k: 2}\n", 1, "\"k\" is there twice" },
 		{ "1: x\n", 1, "key must be a string: put \"1\" in quotes" },
 		{ "a: 1\ntrue: x\n", 2, "key must be a string" },
 		{ "~: x\n", 1, "key must be a string" },
-		{ ": x\n", 1, "" }, { "? \n: x\n", 1, "key must be a string" },
+		{ ": x\n", 1, "" },
+		{ "? \n: x\n", 1, "key must be a string" },
 		{ "? [a]\n: x\n", 1, "key must be a string" },
 		{ "? {a: 1}\n: x\n", 1, "key must be a string" },
 		{ "a: {}\n<<: {b: 1}\n", 2, "merge key" },
 		{ "a: 1\n---\nb: 2\n", 2, "second document" },
 		{ "%YAML 1.1\n---\na: 1\n", 1, "only 1.2" },
-		{ "a: 1\nb: .inf\n", 2, "finite" }, { ".NaN", 1, "finite" },
-		{ "-.Inf", 1, "finite" }, { "1e999", 1, "too large" },
+		{ "a: 1\nb: .inf\n", 2, "finite" },
+		{ ".NaN", 1, "finite" },
+		{ "-.Inf", 1, "finite" },
+		{ "1e999", 1, "too large" },
 		{ "-.inf: 1", 1, "finite" },
 		{ "a: \"x\\0y\"\n", 1, "NUL" },
 		{ "a: 1\nb: \xff\n", 2, "UTF-8 (byte 8)" },
 		{ "a: \xed\xa0\x80\n", 1, "UTF-8" },
 		{ "a: \x01\n", 1, "control characters" },
-		{ "a: 1\n\tb: 2\n", 2, "" }, { "a: [1, 2\n", 2, "" },
-		{ "a: b: c\n", 1, "" }, { "a: 1\n b: 2\n", 2, "" },
-		{ "a: 'x\n", 2, "" }, { "a: \"\\q\"\n", 1, "" },
-		{ "a: \"\\ud800\"\n", 1, "" }, { "@x", 1, "" },
+		{ "a: 1\n\tb: 2\n", 2, "" },
+		{ "a: [1, 2\n", 2, "" },
+		{ "a: b: c\n", 1, "" },
+		{ "a: 1\n b: 2\n", 2, "" },
+		{ "a: 'x\n", 2, "" },
+		{ "a: \"\\q\"\n", 1, "" },
+		{ "a: \"\\ud800\"\n", 1, "" },
+		{ "@x", 1, "" },
 		{ "- 1\nb: 2\n", 2, "" },
 	};
 	struct fail fail;
@@ -150,7 +184,9 @@ test_refuses(void **state)
 	assert_null(parse("a: \0b\n", 6, &fail));
 	assert_string_equal(fail.type, "invalid_yaml");
 	/* UTF-16 is not guessed at. */
-	assert_null(parse("\xff\xfe" "a\0:\0 \0001\0", 10, &fail));
+	assert_null(parse("\xff\xfe"
+			  "a\0:\0 \0001\0",
+	    10, &fail));
 	assert_non_null(strstr(fail.message, "UTF-8"));
 }
 
@@ -171,12 +207,15 @@ test_limits(void **state)
 		size_t count;
 		const char *piece, *reason; /* NULL: is read */
 	} cases[] = {
-		{ 32, "- ", NULL }, { 33, "- ", "nested deeper than 32" },
+		{ 32, "- ", NULL },
+		{ 33, "- ", "nested deeper than 32" },
 		{ 100000, "- ", "nested deeper" },
 		{ 100000, "[", "nested deeper" },
 		{ 100000, "{a: ", "nested deeper" },
-		{ 4096, "- x\n", NULL }, { 4097, "- x\n", "more than 4096" },
-		{ 1 << 20, " ", NULL }, { (1 << 20) + 1, " ", "1048577 bytes" },
+		{ 4096, "- x\n", NULL },
+		{ 4097, "- x\n", "more than 4096" },
+		{ 1 << 20, " ", NULL },
+		{ (1 << 20) + 1, " ", "1048577 bytes" },
 	};
 	int64_t start = clock_boot();
 	struct fail fail;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * A scripted server on loopback for unit tests: one thread for each
  * connection, which runs the test's function on the bare socket, so that it
@@ -30,7 +31,7 @@ struct server {
 	atomic_int connections; /* accepted */
 	atomic_int requests;    /* read whole */
 	void (*serve)(struct server *server, int fd, int connection);
-	char request[65536];    /* the last one of any thread, cut */
+	char request[65536]; /* the last one of any thread, cut */
 };
 
 /* The last request that this thread read. */
@@ -54,8 +55,10 @@ server_read(struct server *server, int fd)
 		head = strstr(text, "\r\n\r\n");
 		if (head != NULL) {
 			field = strcasestr(text, "\r\ncontent-length:");
-			wanted = (size_t)(head + 4 - text) + (field != NULL &&
-			    field < head ? strtoul(field + 17, NULL, 10) : 0);
+			wanted = (size_t)(head + 4 - text) +
+			    (field != NULL && field < head
+				    ? strtoul(field + 17, NULL, 10)
+				    : 0);
 			if (length >= wanted)
 				break;
 		}
@@ -95,8 +98,7 @@ server_say(int fd, const char *text)
 
 /* A whole answer; HEADERS are lines with their ends, or "". */
 static inline void
-server_answer(int fd, const char *status, const char *headers,
-    const char *body)
+server_answer(int fd, const char *status, const char *headers, const char *body)
 {
 	char head[4096];
 

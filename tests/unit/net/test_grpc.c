@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * grpc: against a server in the same loop that answers as a script says, well
  * or badly.
@@ -5,6 +6,7 @@
  * The server speaks just enough HTTP/2: it reads frames without looking at
  * headers (what it needs is in the messages), and writes headers as literals.
  */
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,7 +16,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <netinet/in.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -27,8 +28,16 @@
 #define PREFACE 24
 #define LIMIT_MS 20000
 
-enum frame { DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH, PING,
-	GOAWAY };
+enum frame {
+	DATA,
+	HEADERS,
+	PRIORITY,
+	RST_STREAM,
+	SETTINGS,
+	PUSH,
+	PING,
+	GOAWAY
+};
 
 /* What is done to a call, in order; a letter each:
  *	H  headers of an answer       D  one good message
@@ -65,10 +74,10 @@ send_frame(struct peer *peer, enum frame type, int flags, uint32_t stream,
     const void *bytes, size_t size)
 {
 	unsigned char head[9] = { (unsigned char)(size >> 16),
-	    (unsigned char)(size >> 8), (unsigned char)size,
-	    (unsigned char)type, (unsigned char)flags,
-	    (unsigned char)(stream >> 24), (unsigned char)(stream >> 16),
-	    (unsigned char)(stream >> 8), (unsigned char)stream };
+		(unsigned char)(size >> 8), (unsigned char)size,
+		(unsigned char)type, (unsigned char)flags,
+		(unsigned char)(stream >> 24), (unsigned char)(stream >> 16),
+		(unsigned char)(stream >> 8), (unsigned char)stream };
 
 	send(peer->watch.fd, head, sizeof(head), MSG_NOSIGNAL);
 	if (size > 0)
@@ -109,20 +118,19 @@ static void
 send_page(struct peer *peer, uint32_t stream, const char *status)
 {
 	const char *const pairs[] = { ":status", status, "content-type",
-	    "text/html", NULL };
+		"text/html", NULL };
 
 	send_headers(peer, stream, false, pairs);
 	send_frame(peer, DATA, 1, stream, "<html>", 6);
 }
 
 static void
-send_refusal(struct peer *peer, uint32_t stream, const char *status,
-    bool alone)
+send_refusal(struct peer *peer, uint32_t stream, const char *status, bool alone)
 {
 	/* code 5, message "no" */
 	const char *const pairs[] = { ":status", "200", "content-type",
-	    "application/grpc", "grpc-status", status, "grpc-message",
-	    "not %67ood%", "grpc-status-details-bin", "CAUSAm5v", NULL };
+		"application/grpc", "grpc-status", status, "grpc-message",
+		"not %67ood%", "grpc-status-details-bin", "CAUSAm5v", NULL };
 
 	send_headers(peer, stream, true, alone ? pairs : pairs + 4);
 }
@@ -131,32 +139,72 @@ static void
 answer(struct peer *peer, uint32_t stream, const char *script)
 {
 	static const char *const head[] = { ":status", "200", "content-type",
-	    "application/grpc", NULL };
-	static const char *const tail[] = { "grpc-status", "0",
-	    "grpc-message", "", NULL };
+		"application/grpc", NULL };
+	static const char *const tail[] = { "grpc-status", "0", "grpc-message",
+		"", NULL };
 	unsigned char away[8] = { 0, 0, 0, (unsigned char)stream };
 
 	for (; *script != '\0' && peer->watch.fd >= 0; script++) {
 		switch (*script) {
-		case 'H': send_headers(peer, stream, false, head); break;
-		case 'D': send_frame(peer, DATA, 0, stream, "\0\0\0\0\2ok", 7); break;
-		case 'T': send_headers(peer, stream, true, tail); break;
-		case 'E': send_refusal(peer, stream, "5", true); break;
-		case 'F': send_refusal(peer, stream, "5", false); break;
-		case 'U': send_refusal(peer, stream, "14", true); break;
-		case 'V': send_refusal(peer, stream, "8", true); break;
-		case 'Z': send_frame(peer, DATA, 1, stream, "", 0); break;
-		case 'C': send_frame(peer, DATA, 0, stream, "\1\0\0\0\2ok", 7); break;
-		case '2': send_frame(peer, DATA, 0, stream, "\0\0\0\0\1a\0\0\0\0\1b", 12); break;
-		case 'S': send_frame(peer, DATA, 0, stream, "\0\0\0\0\7ok", 7); break;
-		case 'L': send_frame(peer, DATA, 0, stream, "\0\x40\0\0\0ok", 7); break;
-		case 'R': send_frame(peer, RST_STREAM, 0, stream, "\0\0\0\2", 4); break;
-		case 'G': send_frame(peer, GOAWAY, 0, 0, away, 8); break;
-		case 'X': close_peer(peer); break;
-		case '5': send_page(peer, stream, "503"); break;
-		case '4': send_page(peer, stream, "401"); break;
-		case 'P': send_page(peer, stream, "200"); break;
-		case 'J': send(peer->watch.fd, "HTTP/1.1 400 Bad Request\r\n\r\n", 28, MSG_NOSIGNAL); break;
+		case 'H':
+			send_headers(peer, stream, false, head);
+			break;
+		case 'D':
+			send_frame(peer, DATA, 0, stream, "\0\0\0\0\2ok", 7);
+			break;
+		case 'T':
+			send_headers(peer, stream, true, tail);
+			break;
+		case 'E':
+			send_refusal(peer, stream, "5", true);
+			break;
+		case 'F':
+			send_refusal(peer, stream, "5", false);
+			break;
+		case 'U':
+			send_refusal(peer, stream, "14", true);
+			break;
+		case 'V':
+			send_refusal(peer, stream, "8", true);
+			break;
+		case 'Z':
+			send_frame(peer, DATA, 1, stream, "", 0);
+			break;
+		case 'C':
+			send_frame(peer, DATA, 0, stream, "\1\0\0\0\2ok", 7);
+			break;
+		case '2':
+			send_frame(peer, DATA, 0, stream,
+			    "\0\0\0\0\1a\0\0\0\0\1b", 12);
+			break;
+		case 'S':
+			send_frame(peer, DATA, 0, stream, "\0\0\0\0\7ok", 7);
+			break;
+		case 'L':
+			send_frame(peer, DATA, 0, stream, "\0\x40\0\0\0ok", 7);
+			break;
+		case 'R':
+			send_frame(peer, RST_STREAM, 0, stream, "\0\0\0\2", 4);
+			break;
+		case 'G':
+			send_frame(peer, GOAWAY, 0, 0, away, 8);
+			break;
+		case 'X':
+			close_peer(peer);
+			break;
+		case '5':
+			send_page(peer, stream, "503");
+			break;
+		case '4':
+			send_page(peer, stream, "401");
+			break;
+		case 'P':
+			send_page(peer, stream, "200");
+			break;
+		case 'J':
+			send(peer->watch.fd, "HTTP/1.1 400 Bad Request\r\n\r\n",
+			    28, MSG_NOSIGNAL);
+			break;
 		}
 	}
 }
@@ -243,7 +291,8 @@ server_ready(void *context, uint32_t events)
 	server->peers = peer;
 	server->accepted++;
 	peer->in = BUF_INIT(64u << 20);
-	peer->watch = (struct watch){ .events = EPOLLIN, .ready = peer_ready,
+	peer->watch = (struct watch){ .events = EPOLLIN,
+		.ready = peer_ready,
 		.context = peer };
 	peer->watch.fd = accept(server->watch.fd, NULL, NULL);
 	assert_true(peer->watch.fd >= 0);
@@ -251,21 +300,24 @@ server_ready(void *context, uint32_t events)
 }
 
 static void
-server_open(struct server *server, struct loop *loop,
-    const char *const *script)
+server_open(struct server *server, struct loop *loop, const char *const *script)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET };
 	socklen_t length = sizeof(address);
 	struct fail fail;
 
-	*server = (struct server){ .loop = loop, .script = script,
+	*server = (struct server){ .loop = loop,
+		.script = script,
 		.hello = "HDT" };
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	server->watch = (struct watch){ .events = EPOLLIN,
-		.ready = server_ready, .context = server };
+		.ready = server_ready,
+		.context = server };
 	server->watch.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(server->watch.fd,
-	    (struct sockaddr *)(void *)&address, sizeof(address)), 0);
+			     (struct sockaddr *)(void *)&address,
+			     sizeof(address)),
+	    0);
 	assert_int_equal(listen(server->watch.fd, 16), 0);
 	getsockname(server->watch.fd, (struct sockaddr *)(void *)&address,
 	    &length);
@@ -321,9 +373,12 @@ static struct grpc_call *
 start(struct grpc *grpc, struct result *result, int64_t timeout_ms,
     int64_t repeat_ms)
 {
-	struct grpc_request request = { .path = "/test.Test/Do", .size = 3,
-		.timeout_ms = timeout_ms, .repeat_ms = repeat_ms,
-		.done = on_done, .context = result };
+	struct grpc_request request = { .path = "/test.Test/Do",
+		.size = 3,
+		.timeout_ms = timeout_ms,
+		.repeat_ms = repeat_ms,
+		.done = on_done,
+		.context = result };
 	struct grpc_call *call = NULL;
 	struct fail fail;
 	uint8_t *message;
@@ -350,8 +405,10 @@ static struct grpc *
 open_grpc(struct loop *loop, const char *address, int64_t age_ms)
 {
 	struct grpc_options options = { .address = address,
-		.hello = "/test.Test/Hello", .age_ms = age_ms,
-		.message_maximum = 1000, .reply_maximum = 1000 };
+		.hello = "/test.Test/Hello",
+		.age_ms = age_ms,
+		.message_maximum = 1000,
+		.reply_maximum = 1000 };
 	struct grpc *grpc = NULL;
 	struct fail fail;
 
@@ -372,30 +429,54 @@ struct row {
 
 static const struct row rows[] = {
 	{ "a good answer", { "HDT" }, NULL, 0, GRPC_OK, "", 1, 1, false },
-	{ "a refusal", { "E" }, NULL, 5000, GRPC_NOT_FOUND, "not good%", 1, 1, false },
-	{ "a refusal after the answer began", { "HF" }, NULL, 0, GRPC_NOT_FOUND, "not good%", 1, 1, false },
-	{ "no status", { "HDZ" }, NULL, 0, GRPC_UNAVAILABLE, "without a status", 1, 1, false },
-	{ "no message", { "HT" }, NULL, 0, GRPC_INTERNAL, "no whole message", 1, 1, false },
-	{ "compressed", { "HCT" }, NULL, 0, GRPC_INTERNAL, "compressed", 1, 1, false },
-	{ "two messages", { "H2T" }, NULL, 0, GRPC_INTERNAL, "exactly one", 1, 1, false },
-	{ "cut short", { "HST" }, NULL, 0, GRPC_INTERNAL, "exactly one", 1, 1, false },
-	{ "too long a reply", { "HL" }, NULL, 5000, GRPC_RESOURCE_EXHAUSTED, "longer", 1, 1, false },
-	{ "a page 503", { "5" }, NULL, 0, GRPC_UNAVAILABLE, "503", 1, 1, false },
-	{ "a page 401", { "4" }, NULL, 0, GRPC_UNAUTHENTICATED, "401", 1, 1, false },
-	{ "a page 200", { "P" }, NULL, 0, GRPC_UNKNOWN, "not gRPC", 1, 1, false },
-	{ "closed before the answer", { "X" }, NULL, 0, GRPC_UNAVAILABLE, "", 1, 1, false },
-	{ "closed in the answer", { "HDX" }, NULL, 0, GRPC_UNAVAILABLE, "", 1, 1, false },
-	{ "bytes that are no frame", { "J" }, NULL, 0, GRPC_UNAVAILABLE, "", 1, 1, false },
-	{ "the stream reset", { "R", "HDT" }, NULL, 5000, GRPC_OK, "", 2, 1, false },
-	{ "always reset", { "R" }, NULL, 5000, GRPC_UNIMPLEMENTED, "", 4, 1, false },
-	{ "unavailable, then good", { "U", "U", "HDT" }, NULL, 5000, GRPC_OK, "", 3, 1, false },
-	{ "unavailable, not to be repeated", { "U" }, NULL, 0, GRPC_UNAVAILABLE, "", 1, 1, false },
-	{ "unavailable too long", { "U" }, NULL, 250, GRPC_UNAVAILABLE, "", 2, 1, false },
-	{ "exhausted waits longer", { "V" }, NULL, 250, GRPC_RESOURCE_EXHAUSTED, "", 1, 1, false },
-	{ "closed, then good", { "X", "HDT" }, NULL, 5000, GRPC_OK, "", 2, 2, false },
-	{ "not there, says the hello", { "HDT" }, "E", 0, GRPC_OK, "", 1, 1, false },
-	{ "no gRPC, says the hello", { "HDT" }, "5", 0, GRPC_UNAVAILABLE, "503", 0, 1, true },
-	{ "closed at the hello", { "HDT" }, "X", 0, GRPC_UNAVAILABLE, "", 0, 1, true },
+	{ "a refusal", { "E" }, NULL, 5000, GRPC_NOT_FOUND, "not good%", 1, 1,
+	    false },
+	{ "a refusal after the answer began", { "HF" }, NULL, 0, GRPC_NOT_FOUND,
+	    "not good%", 1, 1, false },
+	{ "no status", { "HDZ" }, NULL, 0, GRPC_UNAVAILABLE, "without a status",
+	    1, 1, false },
+	{ "no message", { "HT" }, NULL, 0, GRPC_INTERNAL, "no whole message", 1,
+	    1, false },
+	{ "compressed", { "HCT" }, NULL, 0, GRPC_INTERNAL, "compressed", 1, 1,
+	    false },
+	{ "two messages", { "H2T" }, NULL, 0, GRPC_INTERNAL, "exactly one", 1,
+	    1, false },
+	{ "cut short", { "HST" }, NULL, 0, GRPC_INTERNAL, "exactly one", 1, 1,
+	    false },
+	{ "too long a reply", { "HL" }, NULL, 5000, GRPC_RESOURCE_EXHAUSTED,
+	    "longer", 1, 1, false },
+	{ "a page 503", { "5" }, NULL, 0, GRPC_UNAVAILABLE, "503", 1, 1,
+	    false },
+	{ "a page 401", { "4" }, NULL, 0, GRPC_UNAUTHENTICATED, "401", 1, 1,
+	    false },
+	{ "a page 200", { "P" }, NULL, 0, GRPC_UNKNOWN, "not gRPC", 1, 1,
+	    false },
+	{ "closed before the answer", { "X" }, NULL, 0, GRPC_UNAVAILABLE, "", 1,
+	    1, false },
+	{ "closed in the answer", { "HDX" }, NULL, 0, GRPC_UNAVAILABLE, "", 1,
+	    1, false },
+	{ "bytes that are no frame", { "J" }, NULL, 0, GRPC_UNAVAILABLE, "", 1,
+	    1, false },
+	{ "the stream reset", { "R", "HDT" }, NULL, 5000, GRPC_OK, "", 2, 1,
+	    false },
+	{ "always reset", { "R" }, NULL, 5000, GRPC_UNIMPLEMENTED, "", 4, 1,
+	    false },
+	{ "unavailable, then good", { "U", "U", "HDT" }, NULL, 5000, GRPC_OK,
+	    "", 3, 1, false },
+	{ "unavailable, not to be repeated", { "U" }, NULL, 0, GRPC_UNAVAILABLE,
+	    "", 1, 1, false },
+	{ "unavailable too long", { "U" }, NULL, 250, GRPC_UNAVAILABLE, "", 2,
+	    1, false },
+	{ "exhausted waits longer", { "V" }, NULL, 250, GRPC_RESOURCE_EXHAUSTED,
+	    "", 1, 1, false },
+	{ "closed, then good", { "X", "HDT" }, NULL, 5000, GRPC_OK, "", 2, 2,
+	    false },
+	{ "not there, says the hello", { "HDT" }, "E", 0, GRPC_OK, "", 1, 1,
+	    false },
+	{ "no gRPC, says the hello", { "HDT" }, "5", 0, GRPC_UNAVAILABLE, "503",
+	    0, 1, true },
+	{ "closed at the hello", { "HDT" }, "X", 0, GRPC_UNAVAILABLE, "", 0, 1,
+	    true },
 	{ "HTTP/1.1", { "HDT" }, "J", 0, GRPC_UNAVAILABLE, "", 0, 1, true },
 };
 
@@ -600,9 +681,8 @@ chain_done(void *context, const struct grpc_reply *reply)
 static void
 test_callbacks(void **state)
 {
-	static const char *const scripts[][4] = {
-		{ "HDT", "", "HDT", NULL }, { "X", "HDT", NULL },
-		{ "", NULL } };
+	static const char *const scripts[][4] = { { "HDT", "", "HDT", NULL },
+		{ "X", "HDT", NULL }, { "", NULL } };
 	static const char *const hellos[] = { "HDT", "HDT", "X" };
 	struct loop *loop = NULL;
 	struct fail fail;
@@ -614,7 +694,9 @@ test_callbacks(void **state)
 		struct chain chain = { 0 };
 		struct result victim = { 0 };
 		struct grpc_request request = { .path = "/test.Test/Do",
-			.size = 1, .timeout_ms = 3000, .done = chain_done,
+			.size = 1,
+			.timeout_ms = 3000,
+			.done = chain_done,
 			.context = &chain };
 		struct grpc_call *call = NULL;
 		struct server server;
@@ -624,14 +706,14 @@ test_callbacks(void **state)
 		server.hello = hellos[i];
 		chain.grpc = open_grpc(loop, server.address, 0);
 		request.frame = grpc_frame(1, &message);
-		assert_int_equal(grpc_start(chain.grpc, &request, &call,
-		    &fail), 0);
+		assert_int_equal(grpc_start(chain.grpc, &request, &call, &fail),
+		    0);
 		chain.victim = start(chain.grpc, &victim, 9000, 9000);
 		turn_until(loop, &chain.result.count, 1);
 		turn_until(loop, &chain.next.count, 1);
 		assert_int_equal(victim.count, 0);
-		assert_int_equal(chain.next.status, i < 2 ? GRPC_OK
-		    : GRPC_UNAVAILABLE);
+		assert_int_equal(chain.next.status,
+		    i < 2 ? GRPC_OK : GRPC_UNAVAILABLE);
 		grpc_close(chain.grpc);
 		server_close(&server);
 	}
@@ -652,9 +734,9 @@ test_refusals(void **state)
 		{ { .address = "http://x:7233" }, "invalid_address" },
 		{ { .address = "x:7233", .bearer = "key" }, "insecure_url" },
 		{ { .address = "127.example.org:7233", .bearer = "key" },
-			"insecure_url" },
+		    "insecure_url" },
 		{ { .address = "x:7233", .tls = true, .bearer = "a\nb" },
-			"invalid_header" },
+		    "invalid_header" },
 	};
 	const char *const split[] = { "a: b\r\nc: d", NULL };
 	struct grpc_options options = { .address = "127.0.0.1:1",
@@ -671,7 +753,8 @@ test_refusals(void **state)
 	assert_int_equal(loop_open(&loop, &fail), 0);
 	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		assert_int_equal(grpc_open(loop, &wrong[i].options, &grpc,
-		    &fail), -1);
+				     &fail),
+		    -1);
 		assert_int_equal(fail.kind, FAIL_NEVER);
 		assert_string_equal(fail.type, wrong[i].type);
 	}
@@ -742,14 +825,19 @@ test_header_lines(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		struct grpc_trailer trailer = { .status = -1,
-			.message = BUF_INIT(100), .details = BUF_INIT(100) };
+			.message = BUF_INIT(100),
+			.details = BUF_INIT(100) };
 
 		grpc_header(&trailer, lines[i].line, strlen(lines[i].line));
 		assert_int_equal(trailer.status, lines[i].status);
 		assert_string_equal(trailer.message.data != NULL
-		    ? trailer.message.data : "", lines[i].message);
+			? trailer.message.data
+			: "",
+		    lines[i].message);
 		assert_string_equal(trailer.details.data != NULL
-		    ? trailer.details.data : "", lines[i].details);
+			? trailer.details.data
+			: "",
+		    lines[i].details);
 		buf_release(&trailer.message);
 		buf_release(&trailer.details);
 	}

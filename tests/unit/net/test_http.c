@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* What an http client meets on a bad day, from a bare socket. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +17,7 @@ static struct http *http;
 
 /* What came of one request. */
 struct seen {
-	int calls;             /* of done */
+	int calls; /* of done */
 	enum http_outcome outcome;
 	int status;
 	char body[4096], error[256], header[64];
@@ -26,7 +27,7 @@ struct seen {
 	char pieces[4096];
 	int piece_count, refuse_piece; /* the number of the piece to refuse */
 	bool cancel_in_piece, start_in_piece;
-	struct seen *other;    /* started from within */
+	struct seen *other; /* started from within */
 	struct server *server;
 };
 
@@ -172,8 +173,10 @@ test_post(void **state)
 		"content-type: application/json", NULL };
 	struct server *server = server_open(serve_ok);
 	struct seen seen = { .server = server };
-	struct http_request request = { .method = "POST", .once = true,
-		.headers = headers, .body_length = 3u << 20 };
+	struct http_request request = { .method = "POST",
+		.once = true,
+		.headers = headers,
+		.body_length = 3u << 20 };
 
 	(void)state;
 	request.body = mem_alloc(request.body_length);
@@ -183,8 +186,8 @@ test_post(void **state)
 	assert_int_equal(seen.outcome, HTTP_ANSWERED);
 	assert_non_null(strstr(server->request, "POST /p HTTP/1.1\r\n"));
 	assert_non_null(strstr(server->request, "x-api-key: secret\r\n"));
-	assert_non_null(strcasestr(server->request,
-	    "content-length: 3145728\r\n"));
+	assert_non_null(
+	    strcasestr(server->request, "content-length: 3145728\r\n"));
 	assert_null(strcasestr(server->request, "\r\nexpect:"));
 	finish(server);
 }
@@ -348,25 +351,33 @@ static const struct cut_case {
 	{ "half a head", "HTTP/1.1 200 OK\r\nx-a:", false, HTTP_CUT, 200 },
 	{ "half an interim answer", "HTTP/1.1 100 Continue\r\n\r\n", false,
 	    HTTP_CUT, 100 },
-	{ "an interim answer", "HTTP/1.1 100 Continue\r\n\r\n"
-	    "HTTP/1.1 201 Made\r\ncontent-length: 0\r\n\r\n", false,
-	    HTTP_ANSWERED, 201 },
+	{ "an interim answer",
+	    "HTTP/1.1 100 Continue\r\n\r\n"
+	    "HTTP/1.1 201 Made\r\ncontent-length: 0\r\n\r\n",
+	    false, HTTP_ANSWERED, 201 },
 	{ "half a body", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc",
 	    false, HTTP_CUT, 200 },
-	{ "half a chunk", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n"
-	    "\r\n9\r\nabc", false, HTTP_CUT, 200 },
-	{ "reset in the body", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n"
-	    "abc", true, HTTP_CUT, 200 },
+	{ "half a chunk",
+	    "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n"
+	    "\r\n9\r\nabc",
+	    false, HTTP_CUT, 200 },
+	{ "reset in the body",
+	    "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n"
+	    "abc",
+	    true, HTTP_CUT, 200 },
 	{ "garbage", "\x16\x03\x01 garbage\r\n\r\n", false, HTTP_CUT, 0 },
 	{ "an error, cut", "HTTP/1.1 503 No\r\ncontent-length: 9\r\n\r\nab",
 	    false, HTTP_CUT, 503 },
-	{ "a redirect", "HTTP/1.1 302 Found\r\nlocation: /x\r\n"
-	    "content-length: 0\r\n\r\n", false, HTTP_ANSWERED, 302 },
-	{ "trailers", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n"
-	    "trailer: x-t\r\n\r\n1\r\na\r\n0\r\nx-t: 1\r\n\r\n", false,
-	    HTTP_ANSWERED, 200 },
-	{ "until the end", "HTTP/1.1 200 OK\r\n\r\nall", false,
-	    HTTP_ANSWERED, 200 },
+	{ "a redirect",
+	    "HTTP/1.1 302 Found\r\nlocation: /x\r\n"
+	    "content-length: 0\r\n\r\n",
+	    false, HTTP_ANSWERED, 302 },
+	{ "trailers",
+	    "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n"
+	    "trailer: x-t\r\n\r\n1\r\na\r\n0\r\nx-t: 1\r\n\r\n",
+	    false, HTTP_ANSWERED, 200 },
+	{ "until the end", "HTTP/1.1 200 OK\r\n\r\nall", false, HTTP_ANSWERED,
+	    200 },
 	{ "no body", "HTTP/1.1 204 None\r\n\r\n", false, HTTP_ANSWERED, 204 },
 };
 static const struct cut_case *cut_case;
@@ -396,7 +407,8 @@ test_cuts(void **state)
 	for (i = 0; i < sizeof(cut_cases) / sizeof(cut_cases[0]); i++) {
 		struct seen seen = { 0 };
 		struct http_request request = { .method = "POST",
-			.body = mem_string("{}"), .body_length = 2 };
+			.body = mem_string("{}"),
+			.body_length = 2 };
 
 		cut_case = &cut_cases[i];
 		server = server_open(serve_cut);
@@ -443,8 +455,8 @@ serve_second_closes(struct server *server, int fd, int connection)
 static void
 test_never_twice(void **state)
 {
-	static void (*const ways[])(struct server *, int, int) = {
-		serve_second_dies, serve_second_closes };
+	static void (*const ways[])(struct server *, int,
+	    int) = { serve_second_dies, serve_second_closes };
 	static const char *const methods[] = { "POST", "GET" };
 	struct server *server;
 	size_t i, j;
@@ -457,7 +469,8 @@ test_never_twice(void **state)
 		seen.server = server;
 		for (j = 0; j < 2; j++) {
 			struct http_request request = {
-				.method = methods[i / 2] };
+				.method = methods[i / 2]
+			};
 
 			if (i < 2) {
 				request.body = mem_string("{}");
@@ -557,7 +570,8 @@ serve_pieces(struct server *server, int fd, int connection)
 			server_answer(fd, "500 No", "", "an error");
 			continue;
 		}
-		server_say(fd, "HTTP/1.1 200 OK\r\n"
+		server_say(fd,
+		    "HTTP/1.1 200 OK\r\n"
 		    "transfer-encoding: chunked\r\n\r\n");
 		server_say(fd, "3\r\nabc\r\n");
 		usleep(20000);
@@ -599,8 +613,10 @@ test_from_within(void **state)
 	struct http_request request = { .method = "GET", .piece = on_piece };
 	struct server *server = server_open(serve_pieces);
 	struct seen other = { .server = server };
-	struct seen seen = { .server = server, .start_in_piece = true,
-		.cancel_in_piece = true, .other = &other };
+	struct seen seen = { .server = server,
+		.start_in_piece = true,
+		.cancel_in_piece = true,
+		.other = &other };
 	struct fail fail;
 
 	(void)state;
@@ -659,11 +675,13 @@ test_many(void **state)
 	many_done = 0;
 	for (i = 0; i < MANY; i++) {
 		struct http_request request = { .method = "GET",
-			.url = server->url, .done = count_done,
+			.url = server->url,
+			.done = count_done,
 			.context = &seen[i] };
 
 		assert_int_equal(http_start(http, &request, &seen[i].call,
-		    &fail), 0);
+				     &fail),
+		    0);
 	}
 	run(&many_done, MANY);
 	for (i = 0; i < MANY; i++)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Event streams, cut at every place; and JSON that is to be mended. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -40,12 +41,15 @@ static const struct {
 	{ "data:\n\n", "" },
 	{ "id: 7\nretry: 10\nunknown: x\nnothing\ndata: a\n\n", "=a|" },
 	{ "data: a\n\ndata: unfinished\n", "=a|" },
-	{ "\xef\xbb\xbf" "data: a\n\n", "=a|" },
+	{ "\xef\xbb\xbf"
+	  "data: a\n\n",
+	    "=a|" },
 	{ "data: \xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\n\n",
 	    "=\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80|" },
 	{ "data: stop\n\ndata: never\n\n", "=stop|" },
 	{ "event: 1234567890123456789012345678901234567890123456789012345678"
-	    "90123456789\ndata: a\n\n", "123456789012345678901234567890123456"
+	  "90123456789\ndata: a\n\n",
+	    "123456789012345678901234567890123456"
 	    "789012345678901234567890123=a|" },
 };
 
@@ -66,12 +70,12 @@ test_streams(void **state)
 			for (at = 0; at < length; at += size) {
 				size = length - at < step ? length - at : step;
 				if (!sse_feed(&sse, cases[i].stream + at, size,
-				    write_down, &log))
+					write_down, &log))
 					break;
 			}
 			if (log.length != strlen(cases[i].events) ||
 			    (log.length > 0 &&
-			    strcmp(log.data, cases[i].events) != 0))
+				strcmp(log.data, cases[i].events) != 0))
 				fail_msg("case %zu by %zu: %s", i, step,
 				    log.data ? log.data : "");
 			sse_release(&sse);
@@ -121,8 +125,7 @@ test_mend(void **state)
 		{ "\"\\uD83D\\uDE00\"", "\"\\uD83D\\uDE00\"" },
 		{ "\"\\ud83d\"", "\"\\ufffd\"" },
 		{ "\"\\ude00\"", "\"\\ufffd\"" },
-		{ "\"\\ud83d\\ud83d\\ude00\"",
-		    "\"\\ufffd\\ud83d\\ude00\"" },
+		{ "\"\\ud83d\\ud83d\\ude00\"", "\"\\ufffd\\ud83d\\ude00\"" },
 		{ "\"\\ud83d\\n\"", "\"\\ufffd\\n\"" },
 		{ "\"\xc3\xa9\xff\xe2\x82\"", "\"\xc3\xa9???\"" },
 		{ "\"\\", "\"\\" },

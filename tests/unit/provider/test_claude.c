@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Replies of the Messages API put together, and attempts that fail. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,26 +16,35 @@
 #define EVENT(data) "event: x\ndata: " data "\n\n"
 /* The events of the cases below are written without their frame: each line
  * is the data of one event, named by its own type. */
-#define START "{\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\"," \
+#define START \
+	"{\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\"," \
 	"\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m-1\"," \
 	"\"content\":[],\"stop_reason\":null,\"usage\":{\"input_tokens\":10," \
 	"\"cache_creation_input_tokens\":30,\"cache_read_input_tokens\":5," \
 	"\"cache_creation\":{\"ephemeral_5m_input_tokens\":10," \
 	"\"ephemeral_1h_input_tokens\":20},\"output_tokens\":1}}}\n"
-#define END(reason) "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":" \
-	reason "},\"usage\":{\"output_tokens\":7}}\n" \
+#define END(reason) \
+	"{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":" reason \
+	"},\"usage\":{\"output_tokens\":7}}\n" \
 	"{\"type\":\"message_stop\"}\n"
-#define BLOCK(n, block) "{\"type\":\"content_block_start\",\"index\":" #n \
+#define BLOCK(n, block) \
+	"{\"type\":\"content_block_start\",\"index\":" #n \
 	",\"content_block\":" block "}\n"
-#define DELTA(n, delta) "{\"type\":\"content_block_delta\",\"index\":" #n \
-	",\"delta\":" delta "}\n"
+#define DELTA(n, delta) \
+	"{\"type\":\"content_block_delta\",\"index\":" #n ",\"delta\":" delta \
+	"}\n"
 #define STOP(n) "{\"type\":\"content_block_stop\",\"index\":" #n "}\n"
-#define TEXT(n, text) BLOCK(n, "{\"type\":\"text\",\"text\":\"\"}") \
+#define TEXT(n, text) \
+	BLOCK(n, "{\"type\":\"text\",\"text\":\"\"}") \
 	DELTA(n, "{\"type\":\"text_delta\",\"text\":\"" text "\"}") STOP(n)
-#define INPUT(json) DELTA(0, "{\"type\":\"input_json_delta\"," \
-	"\"partial_json\":" json "}")
-#define TOOL BLOCK(0, "{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"n\"," \
-	"\"input\":{}}")
+#define INPUT(json) \
+	DELTA(0, \
+	    "{\"type\":\"input_json_delta\"," \
+	    "\"partial_json\":" json "}")
+#define TOOL \
+	BLOCK(0, \
+	    "{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"n\"," \
+	    "\"input\":{}}")
 #define PING "{\"type\":\"ping\"}\n"
 
 static void
@@ -53,131 +63,155 @@ frame(struct buf *stream, const char *lines, const char *newline)
 
 static const struct {
 	const char *name, *events;
-	const char *content;  /* when complete */
-	const char *stop;     /* when complete, else the type of the error */
-	const char *text;     /* the decoded text */
+	const char *content; /* when complete */
+	const char *stop;    /* when complete, else the type of the error */
+	const char *text;    /* the decoded text */
 } replies[] = {
 	{ "text", START TEXT(0, "Hi") END("\"end_turn\""),
 	    "[{\"type\":\"text\",\"text\":\"Hi\"}]", "end_turn", "Hi" },
 	{ "nothing", START END("\"end_turn\""), "[]", "end_turn", "" },
 	{ "no stop reason", START END("null"), "[]", "", "" },
 	{ "escapes stay, order and unknown members too",
-	    START BLOCK(0, "{\"zeta\":1.0, \"text\":\"a\", \"type\":\"text\","
-	    "\"x\":{\"n\":9007199254740993}}")
-	    DELTA(0, "{\"type\":\"text_delta\",\"text\":\"\\u00e9\\\"\"}")
-	    DELTA(0, "{\"type\":\"text_delta\",\"text\":\"\xc3\xa9\\n\"}")
-	    STOP(0) END("\"end_turn\""),
+	    START BLOCK(0,
+		"{\"zeta\":1.0, \"text\":\"a\", \"type\":\"text\","
+		"\"x\":{\"n\":9007199254740993}}") DELTA(0,
+		"{\"type\":\"text_delta\",\"text\":\"\\u00e9\\\"\"}")
+		DELTA(0, "{\"type\":\"text_delta\",\"text\":\"\xc3\xa9\\n\"}")
+		    STOP(0) END("\"end_turn\""),
 	    "[{\"zeta\":1.0, \"text\":\"a\\u00e9\\\"\xc3\xa9\\n\", "
-	    "\"type\":\"text\",\"x\":{\"n\":9007199254740993}}]", "end_turn",
-	    "a\xc3\xa9\"\xc3\xa9\n" },
+	    "\"type\":\"text\",\"x\":{\"n\":9007199254740993}}]",
+	    "end_turn", "a\xc3\xa9\"\xc3\xa9\n" },
 	{ "a pair of surrogates in two pieces",
 	    START BLOCK(0, "{\"type\":\"text\",\"text\":\"\"}")
-	    DELTA(0, "{\"type\":\"text_delta\",\"text\":\"\\ud83d\"}")
-	    DELTA(0, "{\"type\":\"text_delta\",\"text\":\"\\ude00\"}")
-	    STOP(0) END("\"end_turn\""),
+		DELTA(0, "{\"type\":\"text_delta\",\"text\":\"\\ud83d\"}")
+		    DELTA(0, "{\"type\":\"text_delta\",\"text\":\"\\ude00\"}")
+			STOP(0) END("\"end_turn\""),
 	    "[{\"type\":\"text\",\"text\":\"\\ud83d\\ude00\"}]", "end_turn",
 	    "\xef\xbf\xbd\xef\xbf\xbd" },
 	{ "half a pair", START TEXT(0, "\\ud83d.") END("\"end_turn\""),
 	    "[{\"type\":\"text\",\"text\":\"\\ufffd.\"}]", "end_turn",
 	    "\xef\xbf\xbd." },
-	{ "thinking", START
-	    BLOCK(0, "{\"type\":\"thinking\",\"thinking\":\"\","
-	    "\"signature\":\"\"}")
-	    DELTA(0, "{\"type\":\"thinking_delta\",\"thinking\":\"a\"}") PING
-	    DELTA(0, "{\"type\":\"thinking_delta\",\"thinking\":\"b\"}")
-	    DELTA(0, "{\"type\":\"signature_delta\",\"signature\":\"one\"}")
-	    DELTA(0, "{\"type\":\"signature_delta\",\"signature\":\"two\"}")
-	    STOP(0)
-	    BLOCK(1, "{\"type\":\"thinking\",\"thinking\":\"\","
-	    "\"signature\":\"\"}")
-	    DELTA(1, "{\"type\":\"signature_delta\",\"signature\":\"s\"}")
-	    STOP(1)
-	    BLOCK(2, "{\"type\":\"redacted_thinking\",\"data\":\"x+/=\"}")
-	    STOP(2) END("\"end_turn\""),
+	{ "thinking",
+	    START BLOCK(0,
+		"{\"type\":\"thinking\",\"thinking\":\"\","
+		"\"signature\":\"\"}") DELTA(0,
+		"{\"type\":\"thinking_delta\",\"thinking\":\"a\"}") PING DELTA(0,
+		"{\"type\":\"thinking_delta\",\"thinking\":\"b\"}") DELTA(0,
+		"{\"type\":\"signature_delta\",\"signature\":\"one\"}") DELTA(0,
+		"{\"type\":\"signature_delta\",\"signature\":\"two\"}") STOP(0)
+		BLOCK(1,
+		    "{\"type\":\"thinking\",\"thinking\":\"\","
+		    "\"signature\":\"\"}") DELTA(1,
+		    "{\"type\":\"signature_delta\",\"signature\":\"s\"}")
+		    STOP(1) BLOCK(2,
+			"{\"type\":\"redacted_thinking\",\"data\":\"x+/=\"}")
+			STOP(2) END("\"end_turn\""),
 	    "[{\"type\":\"thinking\",\"thinking\":\"ab\",\"signature\":"
 	    "\"two\"},{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":"
 	    "\"s\"},{\"type\":\"redacted_thinking\",\"data\":\"x+/=\"}]",
 	    "end_turn", "" },
-	{ "what is not known", START PING
-	    "{\"type\":\"news\",\"of\":\"tomorrow\"}\n"
-	    BLOCK(0, "{\"type\":\"hologram\",\"data\":[1,{\"b\":2}]}") PING
-	    DELTA(0, "{\"type\":\"hologram_delta\",\"more\":1}")
-	    STOP(0) END("\"end_turn\""),
+	{ "what is not known",
+	    START PING "{\"type\":\"news\",\"of\":\"tomorrow\"}\n" BLOCK(0,
+		"{\"type\":\"hologram\",\"data\":[1,{\"b\":2}]}")
+		PING DELTA(0, "{\"type\":\"hologram_delta\",\"more\":1}")
+		    STOP(0) END("\"end_turn\""),
 	    "[{\"type\":\"hologram\",\"data\":[1,{\"b\":2}]}]", "end_turn",
 	    "" },
-	{ "a tool call", START
-	    BLOCK(0, "{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"n\","
-	    "\"input\":{},\"caller\":{\"type\":\"direct\"}}")
-	    INPUT("\"\"") INPUT("\"{\\\"b\\\": 1.0, \\\"a\\\":\"")
-	    INPUT("\"\\\"\\\\ud83d\\\\ude00\\\"\\n}\"") STOP(0)
-	    END("\"tool_use\""),
+	{ "a tool call",
+	    START BLOCK(0,
+		"{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"n\","
+		"\"input\":{},\"caller\":{\"type\":\"direct\"}}") INPUT("\"\"")
+		INPUT("\"{\\\"b\\\": 1.0, \\\"a\\\":\"")
+		    INPUT("\"\\\"\\\\ud83d\\\\ude00\\\"\\n}\"") STOP(0)
+			END("\"tool_use\""),
 	    "[{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"n\",\"input\":"
 	    "{\"b\": 1.0, \"a\":\"\\ud83d\\ude00\" },"
-	    "\"caller\":{\"type\":\"direct\"}}]", "tool_use", "" },
-	{ "an empty input", START TOOL INPUT("\"\"") STOP(0)
-	    END("\"tool_use\""), "[{\"type\":\"tool_use\",\"id\":\"t\","
-	    "\"name\":\"n\",\"input\":{}}]", "tool_use", "" },
+	    "\"caller\":{\"type\":\"direct\"}}]",
+	    "tool_use", "" },
+	{ "an empty input",
+	    START TOOL INPUT("\"\"") STOP(0) END("\"tool_use\""),
+	    "[{\"type\":\"tool_use\",\"id\":\"t\","
+	    "\"name\":\"n\",\"input\":{}}]",
+	    "tool_use", "" },
 	{ "no input at all", START TOOL STOP(0) END("\"tool_use\""),
 	    "[{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"n\","
-	    "\"input\":{}}]", "tool_use", "" },
-	{ "an input with a zero", START TOOL INPUT("\"{\\\"a\\\":\\\"\\\\u0000"
-	    "\\\"}\"") STOP(0) END("\"tool_use\""),
+	    "\"input\":{}}]",
+	    "tool_use", "" },
+	{ "an input with a zero",
+	    START TOOL INPUT("\"{\\\"a\\\":\\\"\\\\u0000"
+			     "\\\"}\"") STOP(0) END("\"tool_use\""),
 	    "[{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"n\","
-	    "\"input\":{\"a\":\"\\ufffd\"}}]", "tool_use", "" },
-	{ "an input cut at the limit", START TOOL INPUT("\"{\\\"a\\\":\"")
-	    STOP(0) END("\"max_tokens\""),
+	    "\"input\":{\"a\":\"\\ufffd\"}}]",
+	    "tool_use", "" },
+	{ "an input cut at the limit",
+	    START TOOL INPUT("\"{\\\"a\\\":\"") STOP(0) END("\"max_tokens\""),
 	    "[{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"n\","
-	    "\"input\":{}}]", "max_tokens", "" },
-	{ "a broken input", START TOOL INPUT("\"{\\\"a\\\":\"") STOP(0)
-	    END("\"tool_use\""), NULL, "invalid_stream", "" },
-	{ "an input that is no object", START TOOL INPUT("\"[1]\"") STOP(0)
-	    END("\"tool_use\""), NULL, "invalid_stream", "" },
-	{ "a call without an id", START
-	    BLOCK(0, "{\"type\":\"tool_use\",\"name\":\"n\",\"input\":{}}")
-	    STOP(0) END("\"tool_use\""), NULL, "invalid_stream", "" },
-	{ "citations", START
-	    BLOCK(0, "{\"type\":\"text\",\"text\":\"\",\"citations\":[]}")
-	    DELTA(0, "{\"type\":\"citations_delta\",\"citation\":{\"n\":1}}")
-	    DELTA(0, "{\"type\":\"text_delta\",\"text\":\"a\"}")
-	    DELTA(0, "{\"type\":\"citations_delta\",\"citation\":{\"n\":2}}")
-	    STOP(0) END("\"end_turn\""),
+	    "\"input\":{}}]",
+	    "max_tokens", "" },
+	{ "a broken input",
+	    START TOOL INPUT("\"{\\\"a\\\":\"") STOP(0) END("\"tool_use\""),
+	    NULL, "invalid_stream", "" },
+	{ "an input that is no object",
+	    START TOOL INPUT("\"[1]\"") STOP(0) END("\"tool_use\""), NULL,
+	    "invalid_stream", "" },
+	{ "a call without an id",
+	    START BLOCK(0,
+		"{\"type\":\"tool_use\",\"name\":\"n\",\"input\":{}}") STOP(0)
+		END("\"tool_use\""),
+	    NULL, "invalid_stream", "" },
+	{ "citations",
+	    START BLOCK(0,
+		"{\"type\":\"text\",\"text\":\"\",\"citations\":[]}") DELTA(0,
+		"{\"type\":\"citations_delta\",\"citation\":{\"n\":1}}")
+		DELTA(0, "{\"type\":\"text_delta\",\"text\":\"a\"}") DELTA(0,
+		    "{\"type\":\"citations_delta\",\"citation\":{\"n\":2}}")
+		    STOP(0) END("\"end_turn\""),
 	    "[{\"type\":\"text\",\"text\":\"a\",\"citations\":"
-	    "[{\"n\":1},{\"n\":2}]}]", "end_turn", "a" },
-	{ "citations where there were null", START
-	    BLOCK(0, "{\"type\":\"text\",\"text\":\"\",\"citations\":null}")
-	    DELTA(0, "{\"type\":\"citations_delta\",\"citation\":{\"n\":1}}")
-	    STOP(0) END("\"end_turn\""),
+	    "[{\"n\":1},{\"n\":2}]}]",
+	    "end_turn", "a" },
+	{ "citations where there were null",
+	    START BLOCK(0,
+		"{\"type\":\"text\",\"text\":\"\",\"citations\":null}") DELTA(0,
+		"{\"type\":\"citations_delta\",\"citation\":{\"n\":1}}") STOP(0)
+		END("\"end_turn\""),
 	    "[{\"type\":\"text\",\"text\":\"\",\"citations\":[{\"n\":1}]}]",
 	    "end_turn", "" },
-	{ "two blocks open at once", START
-	    BLOCK(0, "{\"type\":\"text\",\"text\":\"\"}")
-	    BLOCK(1, "{\"type\":\"text\",\"text\":\"\"}")
-	    DELTA(1, "{\"type\":\"text_delta\",\"text\":\"b\"}")
-	    DELTA(0, "{\"type\":\"text_delta\",\"text\":\"a\"}")
-	    STOP(1) STOP(0) END("\"end_turn\""),
+	{ "two blocks open at once",
+	    START BLOCK(0, "{\"type\":\"text\",\"text\":\"\"}")
+		BLOCK(1, "{\"type\":\"text\",\"text\":\"\"}")
+		    DELTA(1, "{\"type\":\"text_delta\",\"text\":\"b\"}")
+			DELTA(0, "{\"type\":\"text_delta\",\"text\":\"a\"}")
+			    STOP(1) STOP(0) END("\"end_turn\""),
 	    "[{\"type\":\"text\",\"text\":\"a\"},"
-	    "{\"type\":\"text\",\"text\":\"b\"}]", "end_turn", "ba" },
-	{ "more after the end", START END("\"end_turn\"") "{\"type\":\"error\""
-	    ",\"error\":{\"type\":\"api_error\",\"message\":\"late\"}}\n",
+	    "{\"type\":\"text\",\"text\":\"b\"}]",
+	    "end_turn", "ba" },
+	{ "more after the end",
+	    START END(
+		"\"end_turn\"") "{\"type\":\"error\""
+				",\"error\":{\"type\":\"api_error\",\"message\":\"late\"}}\n",
 	    "[]", "end_turn", "" },
 	{ "nothing came", "", NULL, "cut_short", "" },
 	{ "no message_stop", START TEXT(0, "Hi"), NULL, "cut_short", "Hi" },
-	{ "an open block", START BLOCK(0, "{\"type\":\"text\",\"text\":\"\"}")
-	    END("\"end_turn\""), NULL, "invalid_stream", "" },
+	{ "an open block",
+	    START BLOCK(0, "{\"type\":\"text\",\"text\":\"\"}")
+		END("\"end_turn\""),
+	    NULL, "invalid_stream", "" },
 	{ "no start", TEXT(0, "Hi"), NULL, "invalid_stream", "" },
 	{ "two starts", START START, NULL, "invalid_stream", "" },
 	{ "a gap", START TEXT(1, "Hi"), NULL, "invalid_stream", "" },
-	{ "closed twice", START TEXT(0, "Hi") STOP(0), NULL,
-	    "invalid_stream", "Hi" },
+	{ "closed twice", START TEXT(0, "Hi") STOP(0), NULL, "invalid_stream",
+	    "Hi" },
 	{ "not JSON", START "{\"type\":\"message_delta\",\n", NULL,
 	    "invalid_stream", "" },
-	{ "a delta without its text", START
-	    BLOCK(0, "{\"type\":\"text\",\"text\":\"\"}")
-	    DELTA(0, "{\"type\":\"text_delta\"}"), NULL, "invalid_stream",
-	    "" },
-	{ "an error", START TEXT(0, "Hi")
-	    "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\","
-	    "\"message\":\"Overloaded\"}}\n", NULL, "overloaded_error", "Hi" },
+	{ "a delta without its text",
+	    START BLOCK(0, "{\"type\":\"text\",\"text\":\"\"}")
+		DELTA(0, "{\"type\":\"text_delta\"}"),
+	    NULL, "invalid_stream", "" },
+	{ "an error",
+	    START TEXT(0,
+		"Hi") "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\","
+		      "\"message\":\"Overloaded\"}}\n",
+	    NULL, "overloaded_error", "Hi" },
 };
 
 static void
@@ -202,8 +236,9 @@ check_reply(size_t i, const char *stream, size_t length, size_t step)
 			break;
 	}
 	claude_stream_end(reply, &turn);
-	if (turn.complete != complete || strcmp(complete ? turn.stop_reason :
-	    turn.error_type, replies[i].stop) != 0)
+	if (turn.complete != complete ||
+	    strcmp(complete ? turn.stop_reason : turn.error_type,
+		replies[i].stop) != 0)
 		fail_msg("%s: %s %s %s", replies[i].name, turn.stop_reason,
 		    turn.error_type, turn.error_message);
 	if (complete) {
@@ -265,14 +300,16 @@ test_usage(void **state)
 		{ "{\"output_tokens\":9,\"input_tokens\":null}",
 		    { 10, 9, 5, 10, 20 } },
 		{ "{\"input_tokens\":11,\"cache_creation_input_tokens\":50,"
-		    "\"output_tokens\":9}", { 11, 9, 5, 30, 20 } },
+		  "\"output_tokens\":9}",
+		    { 11, 9, 5, 30, 20 } },
 		{ "{\"cache_creation_input_tokens\":8,\"output_tokens\":-4}",
 		    { 10, 1, 5, 0, 8 } },
 		{ "{\"output_tokens\":0,\"input_tokens\":0,\"iterations\":["
-		    "{\"input_tokens\":100,\"output_tokens\":10},"
-		    "{\"input_tokens\":1,\"output_tokens\":2,"
-		    "\"cache_creation_input_tokens\":4,"
-		    "\"cache_read_input_tokens\":3}]}", { 101, 12, 3, 4, 0 } },
+		  "{\"input_tokens\":100,\"output_tokens\":10},"
+		  "{\"input_tokens\":1,\"output_tokens\":2,"
+		  "\"cache_creation_input_tokens\":4,"
+		  "\"cache_read_input_tokens\":3}]}",
+		    { 101, 12, 3, 4, 0 } },
 	};
 	struct claude_stream *reply;
 	struct claude_turn turn;
@@ -281,14 +318,15 @@ test_usage(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		events = mem_print(START "{\"type\":\"message_delta\","
+		events = mem_print(START
+		    "{\"type\":\"message_delta\","
 		    "\"delta\":{\"stop_reason\":\"refusal\",\"stop_details\":"
 		    "{\"category\": null}},\"usage\":%s}\n"
-		    "{\"type\":\"message_stop\"}\n", cases[i].usage);
+		    "{\"type\":\"message_stop\"}\n",
+		    cases[i].usage);
 		end_of(events, &reply, &turn);
 		assert_true(turn.complete);
-		assert_string_equal(turn.stop_details,
-		    "{\"category\": null}");
+		assert_string_equal(turn.stop_details, "{\"category\": null}");
 		assert_memory_equal(&turn.usage, &cases[i].sum,
 		    sizeof(turn.usage));
 		claude_stream_free(reply);
@@ -316,8 +354,8 @@ test_large(void **state)
 	buf_reset(&stream);
 	frame(&stream, line.data, "\n");
 	for (i = 0; i < 10240; i++)
-		assert_true(claude_stream_feed(reply, stream.data,
-		    stream.length));
+		assert_true(
+		    claude_stream_feed(reply, stream.data, stream.length));
 	buf_reset(&stream);
 	frame(&stream, INPUT("\"\\\"}\"") STOP(0) END("\"tool_use\""), "\n");
 	assert_true(claude_stream_feed(reply, stream.data, stream.length));
@@ -345,11 +383,16 @@ test_large(void **state)
 static void
 test_cost(void **state)
 {
-	struct price price = { .input = 4000, .output = 20000,
-		.cache_read = 200, .cache_write_5m = 5000,
+	struct price price = { .input = 4000,
+		.output = 20000,
+		.cache_read = 200,
+		.cache_write_5m = 5000,
 		.cache_write_1h = 8000 };
-	struct claude_usage usage = { .input = 1, .output = 2,
-		.cache_read = 3, .cache_write_5m = 4, .cache_write_1h = 5 };
+	struct claude_usage usage = { .input = 1,
+		.output = 2,
+		.cache_read = 3,
+		.cache_write_5m = 4,
+		.cache_write_1h = 5 };
 	struct claude_usage huge = { .input = INT64_MAX / 2 };
 
 	(void)state;
@@ -400,7 +443,8 @@ static const struct wire_case {
 	    "{\"type\":\"error\",\"error\":{\"type\":"
 	    "\"invalid_request_error\",\"message\":\"no\"}}",
 	    "invalid_request_error", "", "no", true, 375, 500 },
-	{ "401 No", "", "{\"error\":{\"type\":\"authentication_error\","
+	{ "401 No", "",
+	    "{\"error\":{\"type\":\"authentication_error\","
 	    "\"message\":\"key\"},\"request_id\":\"req_1\"}",
 	    "authentication_error", "", "key", false, 0, 0 },
 	{ "413 Large", "request-id: req_1\r\n",
@@ -411,9 +455,10 @@ static const struct wire_case {
 	{ "529 Busy", "retry-after: 2\r\nrequest-id: req_1\r\n",
 	    "{\"error\":{\"type\":\"overloaded_error\",\"message\":\"o\"}}",
 	    "overloaded_error", "", "o", true, 2000, 2000 },
-	{ "529 Busy", "retry-after: 9\r\nretry-after-ms: 1500\r\n"
-	    "request-id: req_1\r\n", "{}", "http_error", "",
-	    "HTTP status 529: {}", true, 1500, 1500 },
+	{ "529 Busy",
+	    "retry-after: 9\r\nretry-after-ms: 1500\r\n"
+	    "request-id: req_1\r\n",
+	    "{}", "http_error", "", "HTTP status 529: {}", true, 1500, 1500 },
 	{ "529 Busy", "x-should-retry: false\r\nrequest-id: req_1\r\n",
 	    "{\"error\":{\"type\":\"overloaded_error\",\"message\":\"o\"}}",
 	    "overloaded_error", "", "o", false, 0, 0 },
@@ -426,23 +471,24 @@ static const struct wire_case {
 	    "rate_limit_error", "enforced_spend_limit_reached", "r", false, 0,
 	    0 },
 	{ "200 OK", "request-id: req_1\r\n",
-	    EVENT("{\"type\":\"message_start\",\"message\":{}}")
-	    "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":"
-	    "\"overloaded_error\",\"message\":\"o\"}}\n\n",
+	    EVENT(
+		"{\"type\":\"message_start\",\"message\":{}}") "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":"
+							       "\"overloaded_error\",\"message\":\"o\"}}\n\n",
 	    "overloaded_error", "", "o", true, 375, 500 },
 	{ "200 OK", "request-id: req_1\r\n",
 	    "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":"
 	    "\"invalid_request_error\",\"message\":\"i\"}}\n\n",
 	    "invalid_request_error", "", "i", false, 0, 0 },
-	{ "200 OK", "request-id: req_1\r\n", "<html>hello</html>",
-	    "cut_short", "", "the reply ended before its end", true, 375,
-	    500 },
-	{ NULL, "", "HTTP/1.1 200 OK\r\nrequest-id: req_1\r\n"
-	    "content-length: 99\r\n\r\nevent: ping\n", "connection_error", "",
-	    NULL, true, 375, 500 },
-	{ NULL, "", "HTTP/1.1 529 Busy\r\nrequest-id: req_1\r\n"
-	    "content-length: 99\r\n\r\n{", "http_error", "",
-	    "HTTP status 529: {", true, 375, 500 },
+	{ "200 OK", "request-id: req_1\r\n", "<html>hello</html>", "cut_short",
+	    "", "the reply ended before its end", true, 375, 500 },
+	{ NULL, "",
+	    "HTTP/1.1 200 OK\r\nrequest-id: req_1\r\n"
+	    "content-length: 99\r\n\r\nevent: ping\n",
+	    "connection_error", "", NULL, true, 375, 500 },
+	{ NULL, "",
+	    "HTTP/1.1 529 Busy\r\nrequest-id: req_1\r\n"
+	    "content-length: 99\r\n\r\n{",
+	    "http_error", "", "HTTP status 529: {", true, 375, 500 },
 };
 static const struct wire_case *wire_case;
 
@@ -469,7 +515,8 @@ serve_reply(struct server *server, int fd, int connection)
 	(void)connection;
 	frame(&stream, lines, "\n");
 	if (server_read(server, fd)) {
-		server_say(fd, "HTTP/1.1 200 OK\r\ncontent-type: "
+		server_say(fd,
+		    "HTTP/1.1 200 OK\r\ncontent-type: "
 		    "text/event-stream\r\nrequest-id: req_2\r\n\r\n");
 		for (i = 0; i < stream.length; i++)
 			server_send(fd, stream.data + i, 1);
@@ -486,11 +533,11 @@ open_claude(struct server *server)
 
 	assert_int_equal(loop_open(&loop, &fail), 0);
 	assert_int_equal(http_open(loop, &http, &fail), 0);
-	assert_int_equal(claude_open(http, url, NULL, &config, &claude,
-	    &fail), -1);
+	assert_int_equal(claude_open(http, url, NULL, &config, &claude, &fail),
+	    -1);
 	assert_string_equal(fail.type, "missing_key");
-	assert_int_equal(claude_open(http, url, "key", &config, &claude,
-	    &fail), 0);
+	assert_int_equal(claude_open(http, url, "key", &config, &claude, &fail),
+	    0);
 	free(url);
 }
 
@@ -511,7 +558,8 @@ converse(struct seen *seen)
 	struct fail fail;
 
 	assert_int_equal(claude_start(claude, mem_string("{\"a\":1}"), 7, 1,
-	    NULL, on_reply, seen, &call, &fail), 0);
+			     NULL, on_reply, seen, &call, &fail),
+	    0);
 	while (seen->calls == 0 && clock_boot() < end)
 		assert_true(loop_turn(loop, end, &fail) >= 0);
 	assert_int_equal(seen->calls, 1);
@@ -538,7 +586,7 @@ test_wire_errors(void **state)
 		    seen.reply.delay_ms < wire_case->delay_from ||
 		    seen.reply.delay_ms > wire_case->delay_to ||
 		    (wire_case->message != NULL &&
-		    strcmp(seen.message, wire_case->message) != 0))
+			strcmp(seen.message, wire_case->message) != 0))
 			fail_msg("case %zu: %s, %s, %s, %s, retry %d in %lld",
 			    i, seen.type, seen.code, seen.message, seen.id,
 			    seen.reply.retryable,
@@ -568,7 +616,8 @@ test_wire_reply(void **state)
 	(void)state;
 	open_claude(server);
 	assert_int_equal(claude_start(claude, mem_string("{\"a\":1}"), 7, 1,
-	    take_text, on_wire_reply, &text, &call, &fail), 0);
+			     take_text, on_wire_reply, &text, &call, &fail),
+	    0);
 	while (wire_seen.calls == 0 && clock_boot() < end)
 		assert_true(loop_turn(loop, end, &fail) >= 0);
 	assert_true(wire_seen.reply.ok);
@@ -576,12 +625,12 @@ test_wire_reply(void **state)
 	    "[{\"type\":\"text\",\"text\":\"Hi\"}]");
 	assert_string_equal(wire_seen.id, "req_2");
 	assert_string_equal(text.data, "Hi");
-	assert_non_null(strstr(server->request,
-	    "POST /v1/messages HTTP/1.1\r\n"));
-	assert_non_null(strstr(server->request,
-	    "\r\nauthorization: Bearer key\r\n"));
-	assert_non_null(strstr(server->request,
-	    "\r\nanthropic-version: 2026-10-21\r\n"));
+	assert_non_null(
+	    strstr(server->request, "POST /v1/messages HTTP/1.1\r\n"));
+	assert_non_null(
+	    strstr(server->request, "\r\nauthorization: Bearer key\r\n"));
+	assert_non_null(
+	    strstr(server->request, "\r\nanthropic-version: 2026-10-21\r\n"));
 	assert_non_null(strstr(server->request, "\r\n\r\n{\"a\":1}"));
 	assert_null(strcasestr(server->request, "x-api-key"));
 	buf_release(&text);
@@ -617,11 +666,14 @@ test_wire_cancel(void **state)
 	(void)state;
 	open_claude(server);
 	assert_int_equal(claude_start(claude, mem_string("{}"), 2, 1,
-	    cancel_at_text, never_called, &texts, &to_cancel, &fail), 0);
+			     cancel_at_text, never_called, &texts, &to_cancel,
+			     &fail),
+	    0);
 	while (texts == 0)
 		assert_true(loop_turn(loop, clock_boot() + 100, &fail) >= 0);
 	assert_int_equal(claude_start(claude, mem_string("{}"), 2, 1, NULL,
-	    never_called, NULL, &to_cancel, &fail), 0);
+			     never_called, NULL, &to_cancel, &fail),
+	    0);
 	claude_cancel(to_cancel);
 	claude_cancel(NULL);
 	while (loop_turn(loop, clock_boot() + 20, &fail) > 0)

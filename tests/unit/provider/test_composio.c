@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Tools executed and facts gathered, with a service that has bad days. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,10 +30,12 @@ begin(void (*serve)(struct server *, int, int))
 	assert_int_equal(loop_open(&loop, &fail), 0);
 	assert_int_equal(http_open(loop, &http, &fail), 0);
 	assert_int_equal(composio_open(http, url, "", &config, &composio,
-	    &fail), -1);
+			     &fail),
+	    -1);
 	assert_string_equal(fail.type, "missing_key");
 	assert_int_equal(composio_open(http, url, "ak_1", &config, &composio,
-	    &fail), 0);
+			     &fail),
+	    0);
 	free(url);
 }
 
@@ -81,44 +84,55 @@ on_result(void *context, const struct composio_result *result)
 static const struct execute_case {
 	const char *status, *headers, *body; /* NULL status: the bare body */
 	enum composio_outcome outcome;
-	const char *text;   /* whole, or from '~' on a part of it */
+	const char *text; /* whole, or from '~' on a part of it */
 	int64_t delay_from, delay_to;
 } execute_cases[] = {
-	{ "200 OK", "", "{\"data\":{\"n\": 1.0, \"big\":9007199254740993},"
+	{ "200 OK", "",
+	    "{\"data\":{\"n\": 1.0, \"big\":9007199254740993},"
 	    "\"error\":null,\"successful\":true,\"log_id\":\"log_1\"}",
 	    COMPOSIO_DONE, "{\"n\": 1.0, \"big\":9007199254740993}", 0, 0 },
-	{ "200 OK", "", "{\"successful\":true,\n\"data\":{\"a\":\"\\ud83d\","
-	    "\n\"b\":\"\\u0000\"}}", COMPOSIO_DONE,
-	    "{\"a\":\"\\ufffd\", \"b\":\"\\ufffd\"}", 0, 0 },
+	{ "200 OK", "",
+	    "{\"successful\":true,\n\"data\":{\"a\":\"\\ud83d\","
+	    "\n\"b\":\"\\u0000\"}}",
+	    COMPOSIO_DONE, "{\"a\":\"\\ufffd\", \"b\":\"\\ufffd\"}", 0, 0 },
 	{ "200 OK", "", "{\"successful\":true}", COMPOSIO_DONE, "{}", 0, 0 },
-	{ "200 OK", "", "{\"data\":{},\"error\":\"no such label\","
-	    "\"successful\":false}", COMPOSIO_ERROR,
-	    "T failed: no such label.", 0, 0 },
+	{ "200 OK", "",
+	    "{\"data\":{},\"error\":\"no such label\","
+	    "\"successful\":false}",
+	    COMPOSIO_ERROR, "T failed: no such label.", 0, 0 },
 	{ "200 OK", "", "{\"data\":{},\"error\":null,\"successful\":false}",
 	    COMPOSIO_ERROR, "T failed, and gave no reason.", 0, 0 },
-	{ "200 OK", "", "{\"data\":{\"message\":\"quota\"},\"error\":"
-	    "\"denied\",\"successful\":false}", COMPOSIO_ERROR,
-	    "T failed: denied: quota.", 0, 0 },
-	{ "200 OK", "", "{\"data\":{\"status_code\":404},\"error\":"
-	    "{\"code\":5},\"successful\":false}", COMPOSIO_ERROR,
-	    "T failed: {\"code\":5}: {\"status_code\":404}.", 0, 0 },
+	{ "200 OK", "",
+	    "{\"data\":{\"message\":\"quota\"},\"error\":"
+	    "\"denied\",\"successful\":false}",
+	    COMPOSIO_ERROR, "T failed: denied: quota.", 0, 0 },
+	{ "200 OK", "",
+	    "{\"data\":{\"status_code\":404},\"error\":"
+	    "{\"code\":5},\"successful\":false}",
+	    COMPOSIO_ERROR, "T failed: {\"code\":5}: {\"status_code\":404}.", 0,
+	    0 },
 	{ "200 OK", "", "{\"data\":{},\"successful\":\"true\"}",
 	    COMPOSIO_UNKNOWN, "~not understood", 375, 500 },
 	{ "200 OK", "", "<html>Sign in</html>", COMPOSIO_UNKNOWN,
 	    "~not understood: Sign in", 375, 500 },
 	{ "200 OK", "", "", COMPOSIO_UNKNOWN, "~not understood", 375, 500 },
-	{ "400 Bad", "", "{\"error\":{\"message\":\"bad input\",\"code\":9,"
+	{ "400 Bad", "",
+	    "{\"error\":{\"message\":\"bad input\",\"code\":9,"
 	    "\"slug\":\"X\",\"status\":400,\"request_id\":\"r2\","
 	    "\"suggested_fix\":\"use a list\",\"errors\":[\"a: wrong\"]}}",
-	    COMPOSIO_ERROR, "T did not run: bad input; a: wrong (use a list) "
+	    COMPOSIO_ERROR,
+	    "T did not run: bad input; a: wrong (use a list) "
 	    "[status 400, request r1]. Check the arguments against the "
-	    "tool's schema.", 0, 0 },
+	    "tool's schema.",
+	    0, 0 },
 	{ "400 Bad", "", "{\"error\":{\"message\":\"none\",\"code\":1803}}",
 	    COMPOSIO_CONNECTION, "~no live account for T: none", 0, 0 },
-	{ "400 Bad", "", "{\"error\":{\"message\":\"none\",\"slug\":"
+	{ "400 Bad", "",
+	    "{\"error\":{\"message\":\"none\",\"slug\":"
 	    "\"ActionExecute_ConnectedAccountNotFound\",\"code\":1810}}",
 	    COMPOSIO_CONNECTION, "~none", 0, 0 },
-	{ "400 Bad", "", "{\"error\":{\"message\":\"other\",\"slug\":"
+	{ "400 Bad", "",
+	    "{\"error\":{\"message\":\"other\",\"slug\":"
 	    "\"ActionExecute_ConnectedAccountEntityIdMismatch\"}}",
 	    COMPOSIO_CONNECTION, "~other", 0, 0 },
 	{ "422 State", "", "{\"error\":{\"message\":\"EXPIRED\"}}",
@@ -127,12 +141,12 @@ static const struct execute_case {
 	    "~check COMPOSIO_API_KEY", 60000, 60000 },
 	{ "403 No", "", "{\"error\":{\"message\":\"scope\"}}", COMPOSIO_ERROR,
 	    "~T did not run: it is not allowed: scope", 0, 0 },
-	{ "404 No", "", "{\"error\":{\"message\":\"gone\",\"slug\":"
-	    "\"Tool_ToolNotFound\"}}", COMPOSIO_ERROR, "~no longer there", 0,
-	    0 },
+	{ "404 No", "",
+	    "{\"error\":{\"message\":\"gone\",\"slug\":"
+	    "\"Tool_ToolNotFound\"}}",
+	    COMPOSIO_ERROR, "~no longer there", 0, 0 },
 	{ "410 Gone", "", "", COMPOSIO_ERROR, "~no longer there", 0, 0 },
-	{ "413 Large", "", "", COMPOSIO_ERROR, "~T ran, but its result", 0,
-	    0 },
+	{ "413 Large", "", "", COMPOSIO_ERROR, "~T ran, but its result", 0, 0 },
 	{ "429 Slow", "retry-after: 3\r\n",
 	    "{\"message\":\"Rate limit exceeded.\"}", COMPOSIO_LATER,
 	    "~Rate limit exceeded.", 3000, 3000 },
@@ -141,8 +155,8 @@ static const struct execute_case {
 	    COMPOSIO_UNKNOWN, "~T: oops", 375, 500 },
 	{ "502 Bad", "", "<html><h1>Bad Gateway</h1>", COMPOSIO_UNKNOWN,
 	    "~Bad Gateway", 375, 500 },
-	{ "302 Found", "location: /x\r\n", "", COMPOSIO_UNKNOWN,
-	    "~status 302", 375, 500 },
+	{ "302 Found", "location: /x\r\n", "", COMPOSIO_UNKNOWN, "~status 302",
+	    375, 500 },
 	{ NULL, "", "", COMPOSIO_UNKNOWN, "~T: ", 375, 500 },
 	{ NULL, "", "HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{",
 	    COMPOSIO_UNKNOWN, "~T: ", 375, 500 },
@@ -172,15 +186,21 @@ static const char input[] = "{\"b\": 1.0, \"a\":\"\\u00e9\"}";
 static void
 execute(struct seen *seen, const char *slug, const char *account)
 {
-	struct agent_call call = { .id = "toolu_1", .name = "T", .slug = slug,
-		.toolkit = "gmail", .version = "20261101_00",
-		.account = account, .user = "user \"1\"",
-		.input = { input, sizeof(input) - 1 }, .attempt = 1 };
+	struct agent_call call = { .id = "toolu_1",
+		.name = "T",
+		.slug = slug,
+		.toolkit = "gmail",
+		.version = "20261101_00",
+		.account = account,
+		.user = "user \"1\"",
+		.input = { input, sizeof(input) - 1 },
+		.attempt = 1 };
 	struct composio_call *handle;
 	struct fail fail;
 
 	assert_int_equal(composio_execute(composio, &call, on_result, seen,
-	    &handle, &fail), 0);
+			     &handle, &fail),
+	    0);
 	run(&seen->calls);
 }
 
@@ -192,16 +212,15 @@ test_execute(void **state)
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof(execute_cases) / sizeof(execute_cases[0]);
-	    i++) {
+	for (i = 0; i < sizeof(execute_cases) / sizeof(execute_cases[0]); i++) {
 		struct seen seen = { 0 };
 
 		one = execute_case = &execute_cases[i];
 		begin(serve_case);
 		execute(&seen, "T", "ca_1");
-		same = one->text[0] == '~' ?
-		    strstr(seen.text, one->text + 1) != NULL :
-		    strcmp(seen.text, one->text) == 0;
+		same = one->text[0] == '~'
+		    ? strstr(seen.text, one->text + 1) != NULL
+		    : strcmp(seen.text, one->text) == 0;
 		if (!same || seen.result.outcome != one->outcome ||
 		    (one->status != NULL && strcmp(seen.id, "r1") != 0) ||
 		    seen.result.delay_ms < one->delay_from ||
@@ -230,7 +249,8 @@ test_execute_request(void **state)
 	    "POST /api/v3.1/tools/execute/gmail%20fetch%2Fx HTTP/1.1\r\n"));
 	assert_non_null(strstr(server->request, "\r\nx-api-key: ak_1\r\n"));
 	assert_null(strcasestr(server->request, "authorization"));
-	assert_non_null(strstr(server->request, "\r\n\r\n{\"user_id\":"
+	assert_non_null(strstr(server->request,
+	    "\r\n\r\n{\"user_id\":"
 	    "\"user \\\"1\\\"\",\"connected_account_id\":\"ca_1\","
 	    "\"version\":\"20261101_00\",\"arguments\":"
 	    "{\"b\": 1.0, \"a\":\"\\u00e9\"}}"));
@@ -263,9 +283,9 @@ test_execute_not_sent(void **state)
 /* ---- facts and links: a service with a table of answers ---- */
 
 struct rule {
-	const char *request;   /* method and target, behind /api/v3.1/ */
+	const char *request; /* method and target, behind /api/v3.1/ */
 	const char *status, *body;
-	int times;             /* how often it holds; 0: always */
+	int times; /* how often it holds; 0: always */
 };
 static struct rule rules[32];
 static char log_text[8192];
@@ -302,8 +322,10 @@ serve_rules(struct server *from, int fd, int connection)
 		} else {
 			if (rule->times > 0 && --rule->times == 0)
 				rule->times = -1;
-			server_answer(fd, rule->status, "retry-after-ms: 20"
-			    "\r\n", rule->body);
+			server_answer(fd, rule->status,
+			    "retry-after-ms: 20"
+			    "\r\n",
+			    rule->body);
 		}
 		pthread_mutex_unlock(&lock);
 	}
@@ -341,8 +363,7 @@ set_rules(const struct rule *table, size_t count)
 static void
 ask_facts(const char *members, struct answer *answer)
 {
-	char *text = mem_print("{\"user\":\"u 1\",\"goal\":\"g\",%s}",
-	    members);
+	char *text = mem_print("{\"user\":\"u 1\",\"goal\":\"g\",%s}", members);
 	struct composio_call *call;
 	struct config config;
 	struct task task;
@@ -350,23 +371,25 @@ ask_facts(const char *members, struct answer *answer)
 
 	memset(answer, 0, sizeof(*answer));
 	assert_int_equal(config_parse(NULL, 0, &config, &fail), 0);
-	if (task_check(json_parse(text, strlen(text), &json_limits_task,
-	    &fail), &config, &task, &fail) < 0)
+	if (task_check(json_parse(text, strlen(text), &json_limits_task, &fail),
+		&config, &task, &fail) < 0)
 		fail_msg("%s", fail.message);
-	assert_int_equal(composio_facts(composio, &task, on_json, answer,
-	    &call, &fail), 0);
+	assert_int_equal(composio_facts(composio, &task, on_json, answer, &call,
+			     &fail),
+	    0);
 	task_release(&task);
 	run(&answer->calls);
 	config_release(&config);
 	free(text);
 }
 
-#define TOOL(slug, toolkit, more) "{\"slug\":\"" slug "\",\"toolkit\":" \
+#define TOOL(slug, toolkit, more) \
+	"{\"slug\":\"" slug "\",\"toolkit\":" \
 	"{\"slug\":\"" toolkit "\"}" more "}"
-#define PAGE(items, cursor) "{\"items\":[" items "],\"next_cursor\":" cursor \
-	"}"
+#define PAGE(items, cursor) "{\"items\":[" items "],\"next_cursor\":" cursor "}"
 #define LATEST "&toolkit_versions=latest&limit=1000"
-#define ACCOUNT(id, toolkit, status) "{\"id\":\"" id "\",\"toolkit\":" \
+#define ACCOUNT(id, toolkit, status) \
+	"{\"id\":\"" id "\",\"toolkit\":" \
 	"{\"slug\":\"" toolkit "\"},\"status\":\"" status "\"}"
 
 static void
@@ -374,21 +397,28 @@ test_facts_named(void **state)
 {
 	static const struct rule table[] = {
 		{ "GET tools?tool_slugs=A_ONE%2CNOPE%2CC_X" LATEST, "200 OK",
-		    PAGE(TOOL("C_X", "c", ",\"no_auth\":true") ","
-		    TOOL("A_ONE", "a", ""), "null"), 0 },
-		{ "GET toolkits/b", "200 OK", "{\"slug\":\"b\","
-		    "\"auth_config_details\":[{\"mode\":\"OAUTH2\"}]}", 0 },
+		    PAGE(TOOL("C_X", "c", ",\"no_auth\":true") "," TOOL("A_ONE",
+			     "a", ""),
+			"null"),
+		    0 },
+		{ "GET toolkits/b", "200 OK",
+		    "{\"slug\":\"b\","
+		    "\"auth_config_details\":[{\"mode\":\"OAUTH2\"}]}",
+		    0 },
 		{ "GET toolkits/lost", "404 No", "{\"error\":{}}", 0 },
 		{ "GET connected_accounts?user_ids=u%201&toolkit_slugs="
-		    "b%2Clost%2Ca&limit=100", "200 OK",
-		    PAGE(ACCOUNT("ca_1", "a", "EXPIRED"), "\"p/2\""), 0 },
+		  "b%2Clost%2Ca&limit=100",
+		    "200 OK", PAGE(ACCOUNT("ca_1", "a", "EXPIRED"), "\"p/2\""),
+		    0 },
 		{ "GET connected_accounts?user_ids=u%201&toolkit_slugs="
-		    "b%2Clost%2Ca&limit=100&cursor=p%2F2", "200 OK",
-		    PAGE(ACCOUNT("ca_2", "a", "ACTIVE"), "\"\""), 0 },
+		  "b%2Clost%2Ca&limit=100&cursor=p%2F2",
+		    "200 OK", PAGE(ACCOUNT("ca_2", "a", "ACTIVE"), "\"\""), 0 },
 		{ "GET auth_configs?toolkit_slug=b&limit=50", "200 OK",
 		    PAGE("{\"id\":\"ac_1\",\"status\":\"ENABLED\"},"
-		    "{\"id\":\"ac_2\",\"status\":\"DISABLED\"},{\"id\":"
-		    "\"ac_3\",\"is_composio_managed\":true}", "null"), 0 },
+			 "{\"id\":\"ac_2\",\"status\":\"DISABLED\"},{\"id\":"
+			 "\"ac_3\",\"is_composio_managed\":true}",
+			"null"),
+		    0 },
 	};
 	struct answer answer;
 
@@ -396,18 +426,20 @@ test_facts_named(void **state)
 	RULES(table);
 	begin(serve_rules);
 	ask_facts("\"toolkits\":[\"b\",\"lost\"],\"tools\":[\"A_ONE\","
-	    "\"NOPE\",\"C_X\"]", &answer);
+		  "\"NOPE\",\"C_X\"]",
+	    &answer);
 	if (answer.json == NULL)
 		fail_msg("%s", answer.fail.message);
-	assert_string_equal(answer.json, "{\"tools\":["
-	    TOOL("A_ONE", "a", "") "," TOOL("C_X", "c", ",\"no_auth\":true")
-	    "],\"missing_tools\":[\"NOPE\"],\"toolkits\":{"
-	    "\"b\":{\"found\":true,\"no_auth\":false},"
-	    "\"lost\":{\"found\":false,\"no_auth\":false},"
-	    "\"a\":{\"found\":true,\"no_auth\":false},"
-	    "\"c\":{\"found\":true,\"no_auth\":true}},\"accounts\":["
-	    ACCOUNT("ca_1", "a", "EXPIRED") "," ACCOUNT("ca_2", "a", "ACTIVE")
-	    "],\"auth_configs\":{\"b\":[\"ac_3\",\"ac_1\"]}}");
+	assert_string_equal(answer.json,
+	    "{\"tools\":[" TOOL("A_ONE", "a", "") "," TOOL("C_X", "c",
+		",\"no_auth\":true") "],\"missing_tools\":[\"NOPE\"],\"toolkits\":{"
+				     "\"b\":{\"found\":true,\"no_auth\":false},"
+				     "\"lost\":{\"found\":false,\"no_auth\":false},"
+				     "\"a\":{\"found\":true,\"no_auth\":false},"
+				     "\"c\":{\"found\":true,\"no_auth\":true}},\"accounts\":[" ACCOUNT(
+					 "ca_1", "a",
+					 "EXPIRED") "," ACCOUNT("ca_2", "a",
+					 "ACTIVE") "],\"auth_configs\":{\"b\":[\"ac_3\",\"ac_1\"]}}");
 	free(answer.json);
 	end();
 }
@@ -419,11 +451,11 @@ test_facts_all_of_a_toolkit(void **state)
 		{ "GET tools?toolkit_slug=a" LATEST, "200 OK",
 		    PAGE(TOOL("A_1", "a", ""), "\"2\""), 0 },
 		{ "GET tools?toolkit_slug=a" LATEST "&cursor=2", "200 OK",
-		    PAGE(TOOL("A_2", "a", "") "," TOOL("A_1", "a", ""),
-		    "null"), 0 },
+		    PAGE(TOOL("A_2", "a", "") "," TOOL("A_1", "a", ""), "null"),
+		    0 },
 		{ "GET connected_accounts?user_ids=u%201&toolkit_slugs=a"
-		    "&limit=100", "200 OK",
-		    PAGE(ACCOUNT("ca_2", "a", "ACTIVE"), "null"), 0 },
+		  "&limit=100",
+		    "200 OK", PAGE(ACCOUNT("ca_2", "a", "ACTIVE"), "null"), 0 },
 	};
 	static const char *const tasks[] = { "\"toolkits\":[\"a\"]",
 		"\"toolkits\":[\"a\"],\"tools\":[\"A_*\"]" };
@@ -437,11 +469,12 @@ test_facts_all_of_a_toolkit(void **state)
 		ask_facts(tasks[i], &answer);
 		if (answer.json == NULL)
 			fail_msg("%s", answer.fail.message);
-		assert_string_equal(answer.json, "{\"tools\":["
-		    TOOL("A_1", "a", "") "," TOOL("A_2", "a", "")
-		    "],\"missing_tools\":[],\"toolkits\":{\"a\":{\"found\":"
-		    "true,\"no_auth\":false}},\"accounts\":["
-		    ACCOUNT("ca_2", "a", "ACTIVE") "],\"auth_configs\":{}}");
+		assert_string_equal(answer.json,
+		    "{\"tools\":[" TOOL("A_1", "a", "") "," TOOL("A_2", "a",
+			"") "],\"missing_tools\":[],\"toolkits\":{\"a\":{\"found\":"
+			    "true,\"no_auth\":false}},\"accounts\":[" ACCOUNT(
+				"ca_2", "a",
+				"ACTIVE") "],\"auth_configs\":{}}");
 		free(answer.json);
 	}
 	end();
@@ -456,7 +489,8 @@ test_facts_none(void **state)
 	set_rules(NULL, 0);
 	begin(serve_rules);
 	ask_facts("\"labels\":{}", &answer);
-	assert_string_equal(answer.json, "{\"tools\":[],\"missing_tools\":[],"
+	assert_string_equal(answer.json,
+	    "{\"tools\":[],\"missing_tools\":[],"
 	    "\"toolkits\":{},\"accounts\":[],\"auth_configs\":{}}");
 	assert_string_equal(log_text, "");
 	free(answer.json);
@@ -471,32 +505,35 @@ static const struct {
 	const char *type, *words;
 	int requests;
 } trouble[] = {
-	{ "a bad key", { { FIRST, "401 No",
-	    "{\"error\":{\"message\":\"who?\"}}", 0 } }, FAIL_NEVER, "bad_key",
-	    "COMPOSIO_API_KEY", 1 },
-	{ "no rights", { { FIRST, "403 No", "", 0 } }, FAIL_NEVER,
-	    "forbidden", "read access", 1 },
+	{ "a bad key",
+	    { { FIRST, "401 No", "{\"error\":{\"message\":\"who?\"}}", 0 } },
+	    FAIL_NEVER, "bad_key", "COMPOSIO_API_KEY", 1 },
+	{ "no rights", { { FIRST, "403 No", "", 0 } }, FAIL_NEVER, "forbidden",
+	    "read access", 1 },
 	{ "down", { { FIRST, "500 No", "", 0 } }, FAIL_NOT_NOW, "upstream",
 	    "status 500", 3 },
-	{ "too many", { { FIRST, "429 Slow",
-	    "{\"message\":\"Rate limit exceeded.\"}", 0 } }, FAIL_NOT_NOW,
-	    "upstream", "Rate limit exceeded.", 3 },
-	{ "refused", { { FIRST, "400 Bad", "", 0 } }, FAIL_NOT_NOW,
-	    "upstream", "status 400", 1 },
+	{ "too many",
+	    { { FIRST, "429 Slow", "{\"message\":\"Rate limit exceeded.\"}",
+		0 } },
+	    FAIL_NOT_NOW, "upstream", "Rate limit exceeded.", 3 },
+	{ "refused", { { FIRST, "400 Bad", "", 0 } }, FAIL_NOT_NOW, "upstream",
+	    "status 400", 1 },
 	{ "not JSON", { { FIRST, "200 OK", "<html>", 0 } }, FAIL_NOT_NOW,
 	    "upstream", "not understood", 1 },
 	{ "not an object", { { FIRST, "200 OK", "[]", 0 } }, FAIL_NOT_NOW,
 	    "upstream", "not understood", 1 },
 	{ "no items", { { FIRST, "200 OK", "{}", 0 } }, FAIL_NOT_NOW,
 	    "upstream", "no items", 1 },
-	{ "a circle of pages", { { FIRST, "200 OK", PAGE("", "\"x\""), 0 },
-	    { FIRST "&cursor=x", "200 OK", PAGE("", "\"x\""), 0 } },
+	{ "a circle of pages",
+	    { { FIRST, "200 OK", PAGE("", "\"x\""), 0 },
+		{ FIRST "&cursor=x", "200 OK", PAGE("", "\"x\""), 0 } },
 	    FAIL_NOT_NOW, "upstream", "never end", 2 },
-	{ "no accounts to be had", { { FIRST, "200 OK",
-	    PAGE(TOOL("A_1", "a", ""), "null"), 0 },
-	    { "GET connected_accounts?user_ids=u%201&toolkit_slugs=a"
-	    "&limit=100", "404 No", "", 0 } }, FAIL_NOT_NOW, "upstream",
-	    "status 404", 2 },
+	{ "no accounts to be had",
+	    { { FIRST, "200 OK", PAGE(TOOL("A_1", "a", ""), "null"), 0 },
+		{ "GET connected_accounts?user_ids=u%201&toolkit_slugs=a"
+		  "&limit=100",
+		    "404 No", "", 0 } },
+	    FAIL_NOT_NOW, "upstream", "status 404", 2 },
 };
 
 static void
@@ -529,10 +566,13 @@ test_facts_repeat(void **state)
 	static const struct rule table[] = {
 		{ FIRST, "503 No", "", 2 },
 		{ FIRST, "404 No", "", 0 },
-		{ "GET toolkits/a", "200 OK", "{\"auth_config_details\":["
-		    "{\"mode\":\"NO_AUTH\"}]}", 0 },
+		{ "GET toolkits/a", "200 OK",
+		    "{\"auth_config_details\":["
+		    "{\"mode\":\"NO_AUTH\"}]}",
+		    0 },
 		{ "GET connected_accounts?user_ids=u%201&toolkit_slugs=a"
-		    "&limit=100", "200 OK", PAGE("", "null"), 0 },
+		  "&limit=100",
+		    "200 OK", PAGE("", "null"), 0 },
 	};
 	struct answer answer;
 
@@ -542,7 +582,8 @@ test_facts_repeat(void **state)
 	ask_facts("\"toolkits\":[\"a\"]", &answer);
 	if (answer.json == NULL)
 		fail_msg("%s", answer.fail.message);
-	assert_string_equal(answer.json, "{\"tools\":[],\"missing_tools\":[],"
+	assert_string_equal(answer.json,
+	    "{\"tools\":[],\"missing_tools\":[],"
 	    "\"toolkits\":{\"a\":{\"found\":true,\"no_auth\":true}},"
 	    "\"accounts\":[],\"auth_configs\":{}}");
 	free(answer.json);
@@ -565,7 +606,8 @@ test_cancel(void **state)
 	struct composio_call *call, *link;
 	cJSON *toolkits = cJSON_Parse("[\"a\"]");
 	cJSON *tools = cJSON_CreateArray();
-	struct task task = { .user = "u", .toolkits = toolkits,
+	struct task task = { .user = "u",
+		.toolkits = toolkits,
 		.tools = tools };
 	struct fail fail;
 
@@ -573,9 +615,11 @@ test_cancel(void **state)
 	RULES(table);
 	begin(serve_rules);
 	assert_int_equal(composio_facts(composio, &task, never_called, NULL,
-	    &call, &fail), 0);
+			     &call, &fail),
+	    0);
 	assert_int_equal(composio_link(composio, "u", "a", "", never_called,
-	    NULL, &link, &fail), 0);
+			     NULL, &link, &fail),
+	    0);
 	composio_cancel(link);
 	while (atomic_load(&server->requests) < 2)
 		assert_true(loop_turn(loop, clock_boot() + 10, &fail) >= 0);
@@ -596,7 +640,8 @@ ask_link(const char *auth_config, struct answer *answer)
 
 	memset(answer, 0, sizeof(*answer));
 	assert_int_equal(composio_link(composio, "u 1", "linear", auth_config,
-	    on_json, answer, &call, &fail), 0);
+			     on_json, answer, &call, &fail),
+	    0);
 	run(&answer->calls);
 }
 
@@ -607,12 +652,16 @@ test_link(void **state)
 		{ "POST connected_accounts/link", "201 Made",
 		    "{\"link_token\":\"t\",\"redirect_url\":\"https://c/l\","
 		    "\"expires_at\":\"2026-11-23T20:00:00Z\","
-		    "\"connected_account_id\":\"ca_9\"}", 2 },
+		    "\"connected_account_id\":\"ca_9\"}",
+		    2 },
 		{ "POST connected_accounts/link", "503 No", "", 0 },
-		{ "POST auth_configs", "201 Made", "{\"toolkit\":{\"slug\":"
-		    "\"linear\"},\"auth_config\":{\"id\":\"ac_5\"}}", 0 },
+		{ "POST auth_configs", "201 Made",
+		    "{\"toolkit\":{\"slug\":"
+		    "\"linear\"},\"auth_config\":{\"id\":\"ac_5\"}}",
+		    0 },
 	};
-	static const char made[] = "{\"url\":\"https://c/l\",\"expires_at\":"
+	static const char made[] =
+	    "{\"url\":\"https://c/l\",\"expires_at\":"
 	    "\"2026-11-23T20:00:00Z\",\"account\":\"ca_9\"}";
 	struct answer answer;
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Actions performed against a scripted service, folded by the real agent. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -36,7 +37,8 @@ serve(struct server *from, int fd, int connection)
 				break;
 		if (rule->word == NULL || rule->body == NULL)
 			return;
-		server_answer(fd, rule->status, "request-id: req_1\r\n"
+		server_answer(fd, rule->status,
+		    "request-id: req_1\r\n"
 		    "x-request-id: creq_1\r\nretry-after-ms: 1234\r\n",
 		    rule->body);
 	}
@@ -57,10 +59,10 @@ record(enum event_type type, const char *members)
 	struct event event;
 	struct fail fail;
 
-	event_write(&text, ++seq, clock_wall(), type, members,
-	    strlen(members));
+	event_write(&text, ++seq, clock_wall(), type, members, strlen(members));
 	if (event_parse((struct span){ text.data, text.length }, &event,
-	    &fail) < 0 || agent_apply(agent, &event, &fail) < 0)
+		&fail) < 0 ||
+	    agent_apply(agent, &event, &fail) < 0)
 		fail_msg("%s", fail.message);
 	event_release(&event);
 	buf_release(&text);
@@ -87,8 +89,8 @@ begin(const char *settings, const char *members)
 	assert_int_equal(effects_open(loop, &config, &effects, &fail), 0);
 	agent = agent_new();
 	seq = 0;
-	if (task_check(json_parse(text, strlen(text), &json_limits_task,
-	    &fail), &config, &task, &fail) < 0)
+	if (task_check(json_parse(text, strlen(text), &json_limits_task, &fail),
+		&config, &task, &fail) < 0)
 		fail_msg("%s", fail.message);
 	doc = json_text(task.doc);
 	submitted = mem_print("\"task\":%s", doc);
@@ -142,8 +144,10 @@ static void
 perform(enum action_type type, struct outcome *outcome)
 {
 	int64_t until = clock_boot() + 20000;
-	struct effect_request request = { .agent = agent, .text = on_text,
-		.done = on_event, .context = outcome };
+	struct effect_request request = { .agent = agent,
+		.text = on_text,
+		.done = on_event,
+		.context = outcome };
 	struct effect *effect;
 	struct plan plan;
 	struct fail fail;
@@ -170,8 +174,8 @@ perform(enum action_type type, struct outcome *outcome)
 static void
 expect(const struct outcome *outcome, enum event_type type, const char *start)
 {
-	if (outcome->type != type || strncmp(outcome->members, start,
-	    strlen(start)) != 0)
+	if (outcome->type != type ||
+	    strncmp(outcome->members, start, strlen(start)) != 0)
 		fail_msg("%s: %s", event_type_name(outcome->type),
 		    outcome->members);
 }
@@ -184,25 +188,35 @@ contains(const struct outcome *outcome, const char *part, bool wanted)
 		    outcome->members);
 }
 
-#define PINNED "\"request\":{\"model\":\"claude-opus-5-5\"}," \
+#define PINNED \
+	"\"request\":{\"model\":\"claude-opus-5-5\"}," \
 	"\"tools\":[{\"name\":\"T\",\"slug\":\"T\",\"toolkit\":\"gmail\"," \
 	"\"version\":\"1\",\"account\":\"ca_1\",\"repeatable\":false," \
 	"\"on_unknown\":\"tell\"}]"
-#define EVENT(type, rest) "event: " type "\ndata: {\"type\":\"" type "\"" \
-	rest "}\n\n"
-#define MESSAGE EVENT("message_start", ",\"message\":{\"id\":\"msg_1\"," \
-	"\"model\":\"claude-opus-5-5\",\"usage\":{\"input_tokens\":3," \
-	"\"output_tokens\":1}}")
-#define BLOCK(block) EVENT("content_block_start", ",\"index\":0," \
-	"\"content_block\":" block)
-#define END(reason) EVENT("content_block_stop", ",\"index\":0") \
-	EVENT("message_delta", ",\"delta\":{\"stop_reason\":\"" reason \
-	"\"},\"usage\":{\"output_tokens\":2}") EVENT("message_stop", "")
-#define CALL MESSAGE BLOCK("{\"type\":\"tool_use\",\"id\":\"c1\",\"name\":" \
-	"\"T\",\"input\":{\"a\": 1.0}}") END("tool_use")
-#define SAID MESSAGE BLOCK("{\"type\":\"text\",\"text\":\"Done.\"}") \
-	END("end_turn")
-#define USAGE "\"usage\":{\"input\":3,\"output\":2,\"cache_read\":0," \
+#define EVENT(type, rest) \
+	"event: " type "\ndata: {\"type\":\"" type "\"" rest "}\n\n"
+#define MESSAGE \
+	EVENT("message_start", \
+	    ",\"message\":{\"id\":\"msg_1\"," \
+	    "\"model\":\"claude-opus-5-5\",\"usage\":{\"input_tokens\":3," \
+	    "\"output_tokens\":1}}")
+#define BLOCK(block) \
+	EVENT("content_block_start", \
+	    ",\"index\":0," \
+	    "\"content_block\":" block)
+#define END(reason) \
+	EVENT("content_block_stop", ",\"index\":0") \
+	EVENT("message_delta", \
+	    ",\"delta\":{\"stop_reason\":\"" reason \
+	    "\"},\"usage\":{\"output_tokens\":2}") \
+	EVENT("message_stop", "")
+#define CALL \
+	MESSAGE BLOCK("{\"type\":\"tool_use\",\"id\":\"c1\",\"name\":" \
+		      "\"T\",\"input\":{\"a\": 1.0}}") END("tool_use")
+#define SAID \
+	MESSAGE BLOCK("{\"type\":\"text\",\"text\":\"Done.\"}") END("end_turn")
+#define USAGE \
+	"\"usage\":{\"input\":3,\"output\":2,\"cache_read\":0," \
 	"\"cache_write_5m\":0,\"cache_write_1h\":0}"
 
 static void
@@ -218,13 +232,15 @@ test_model(void **state)
 	    "\"labels\":{}");
 	record(EVENT_PINNED, PINNED);
 	perform(ACTION_MODEL, &outcome);
-	expect(&outcome, EVENT_MODEL_REPLIED, "\"turn\":1,\"attempt\":1,"
+	expect(&outcome, EVENT_MODEL_REPLIED,
+	    "\"turn\":1,\"attempt\":1,"
 	    "\"content\":[{\"type\":\"text\",\"text\":\"Done.\"}],"
 	    "\"stop_reason\":\"end_turn\"," USAGE ",\"nano_usd\":52000,"
 	    "\"model\":\"claude-opus-5-5\",\"message\":\"msg_1\","
 	    "\"request_id\":\"req_1\"");
 	assert_string_equal(outcome.text, "Done.");
-	assert_non_null(strstr(server->request, "{\"model\":"
+	assert_non_null(strstr(server->request,
+	    "{\"model\":"
 	    "\"claude-opus-5-5\",\"messages\":[{\"role\":\"user\""));
 	free(outcome.members);
 	end();
@@ -234,8 +250,7 @@ static void
 test_model_fails(void **state)
 {
 	static const struct rule busy[] = { { "/v1/messages", "529 Busy",
-	    "{\"error\":{\"type\":\"overloaded_error\",\"message\":\"o\"}}" }
-	    };
+	    "{\"error\":{\"type\":\"overloaded_error\",\"message\":\"o\"}}" } };
 	static const struct rule cut[] = { { "/v1/messages", "200 OK",
 	    MESSAGE } };
 	static const struct rule wrong[] = { { "/v1/messages", "400 Bad",
@@ -248,13 +263,15 @@ test_model_fails(void **state)
 	begin("attempts: 2", "\"labels\":{}");
 	record(EVENT_PINNED, PINNED);
 	perform(ACTION_MODEL, &outcome);
-	expect(&outcome, EVENT_MODEL_FAILED, "\"turn\":1,\"attempt\":1,"
+	expect(&outcome, EVENT_MODEL_FAILED,
+	    "\"turn\":1,\"attempt\":1,"
 	    "\"error\":{\"type\":\"overloaded_error\",\"message\":\"o\","
 	    "\"status\":529,\"request_id\":\"req_1\"},\"delay_ms\":1234");
 	free(outcome.members);
 	RULES(cut);
 	perform(ACTION_MODEL, &outcome);
-	expect(&outcome, EVENT_MODEL_FAILED, "\"turn\":1,\"attempt\":2,"
+	expect(&outcome, EVENT_MODEL_FAILED,
+	    "\"turn\":1,\"attempt\":2,"
 	    "\"error\":{\"type\":\"cut_short\",");
 	contains(&outcome, "\"usage\":{\"input\":3,\"output\":1,", true);
 	contains(&outcome, "delay_ms", false); /* it was the last */
@@ -276,20 +293,26 @@ static const struct {
 	enum event_type type;
 	const char *start, *part, *not_part;
 } calls[] = {
-	{ "200 OK", "{\"data\":{\"n\": 1.0},\"successful\":true,"
-	    "\"log_id\":\"l\"}", "", EVENT_TOOL_FINISHED,
+	{ "200 OK",
+	    "{\"data\":{\"n\": 1.0},\"successful\":true,"
+	    "\"log_id\":\"l\"}",
+	    "", EVENT_TOOL_FINISHED,
 	    "\"call\":\"c1\",\"attempt\":1,\"block\":{\"type\":"
 	    "\"tool_result\",\"tool_use_id\":\"c1\",\"content\":"
 	    "\"{\\\"n\\\": 1.0}\"},\"is_error\":false,\"log_id\":\"l\","
-	    "\"request_id\":\"creq_1\"", "", "whole" },
-	{ "200 OK", "{\"data\":{\"text\":\"0123456789\"},"
-	    "\"successful\":true}", "result_bytes: 12", EVENT_TOOL_FINISHED,
+	    "\"request_id\":\"creq_1\"",
+	    "", "whole" },
+	{ "200 OK",
+	    "{\"data\":{\"text\":\"0123456789\"},"
+	    "\"successful\":true}",
+	    "result_bytes: 12", EVENT_TOOL_FINISHED,
 	    "\"call\":\"c1\",\"attempt\":1,\"block\":{\"type\":"
 	    "\"tool_result\",\"tool_use_id\":\"c1\",\"content\":"
 	    "\"{\\\"text\\\":\\\"012\\n[cut here",
 	    "\"whole\":{\"text\":\"0123456789\"}", "log_id" },
 	{ "200 OK", "{\"data\":{},\"error\":\"no\",\"successful\":false}", "",
-	    EVENT_TOOL_FINISHED, "\"call\":\"c1\",\"attempt\":1,\"block\":"
+	    EVENT_TOOL_FINISHED,
+	    "\"call\":\"c1\",\"attempt\":1,\"block\":"
 	    "{\"type\":\"tool_result\",\"tool_use_id\":\"c1\",\"content\":"
 	    "\"T failed: no.\",\"is_error\":true},\"is_error\":true",
 	    "creq_1", "whole" },
@@ -303,17 +326,23 @@ static const struct {
 	    EVENT_TOOL_FAILED,
 	    "\"call\":\"c1\",\"attempt\":1,\"error\":{\"type\":\"not_run\",",
 	    "\"block\":{\"type\":\"tool_result\",\"tool_use_id\":\"c1\","
-	    "\"content\":\"Not run: ", "delay_ms" },
-	{ "422 State", "{\"error\":{\"message\":\"EXPIRED\"}}", "",
-	    EVENT_TOOL_FAILED, "\"call\":\"c1\",\"attempt\":1,\"error\":"
-	    "{\"type\":\"no_connection\"", "\"connection\":\"gmail\"",
+	    "\"content\":\"Not run: ",
 	    "delay_ms" },
-	{ "500 No", "", "", EVENT_TOOL_UNKNOWN, "\"call\":\"c1\","
+	{ "422 State", "{\"error\":{\"message\":\"EXPIRED\"}}", "",
+	    EVENT_TOOL_FAILED,
+	    "\"call\":\"c1\",\"attempt\":1,\"error\":"
+	    "{\"type\":\"no_connection\"",
+	    "\"connection\":\"gmail\"", "delay_ms" },
+	{ "500 No", "", "", EVENT_TOOL_UNKNOWN,
+	    "\"call\":\"c1\","
 	    "\"attempt\":1,\"error\":{\"type\":\"no_answer\",\"message\":"
 	    "\"T: [status 500, request creq_1]\",\"status\":500,"
-	    "\"request_id\":\"creq_1\"}", "\"delay_ms\":1234", "block" },
-	{ "500 No", "", "attempts: 1", EVENT_TOOL_UNKNOWN, "\"call\":\"c1\","
-	    "\"attempt\":1", "no_answer", "delay_ms" },
+	    "\"request_id\":\"creq_1\"}",
+	    "\"delay_ms\":1234", "block" },
+	{ "500 No", "", "attempts: 1", EVENT_TOOL_UNKNOWN,
+	    "\"call\":\"c1\","
+	    "\"attempt\":1",
+	    "no_answer", "delay_ms" },
 	{ "", NULL, "", EVENT_TOOL_UNKNOWN, "\"call\":\"c1\",\"attempt\":1",
 	    "no_answer", "status" },
 };
@@ -341,17 +370,19 @@ test_tools(void **state)
 		expect(&outcome, calls[i].type, calls[i].start);
 		contains(&outcome, calls[i].part, true);
 		contains(&outcome, calls[i].not_part, false);
-		assert_non_null(strstr(server->request,
-		    "\"arguments\":{\"a\": 1.0}}"));
+		assert_non_null(
+		    strstr(server->request, "\"arguments\":{\"a\": 1.0}}"));
 		free(outcome.members);
 		end();
 	}
 }
 
-#define GMAIL_TOOL "{\"slug\":\"GMAIL_X\",\"toolkit\":{\"slug\":\"gmail\"}," \
+#define GMAIL_TOOL \
+	"{\"slug\":\"GMAIL_X\",\"toolkit\":{\"slug\":\"gmail\"}," \
 	"\"version\":\"20261101_00\",\"input_parameters\":{\"type\":" \
 	"\"object\",\"properties\":{}},\"tags\":[\"readOnlyHint\"]}"
-#define ACCOUNT(status) "{\"items\":[{\"id\":\"ca_1\",\"status\":\"" status \
+#define ACCOUNT(status) \
+	"{\"items\":[{\"id\":\"ca_1\",\"status\":\"" status \
 	"\",\"toolkit\":{\"slug\":\"gmail\"}}]}"
 
 static const struct {
@@ -360,24 +391,24 @@ static const struct {
 	const char *start, *part;
 } pins[] = {
 	{ { { "/tools?", "200 OK", "{\"items\":[" GMAIL_TOOL "]}" },
-	    { "/connected_accounts?", "200 OK", ACCOUNT("ACTIVE") } },
+	      { "/connected_accounts?", "200 OK", ACCOUNT("ACTIVE") } },
 	    EVENT_PINNED, "\"request\":{", "\"account\":\"ca_1\"" },
 	{ { { "/tools?", "200 OK", "{\"items\":[" GMAIL_TOOL "]}" },
-	    { "/connected_accounts?", "200 OK", ACCOUNT("EXPIRED") },
-	    { "/auth_configs?", "200 OK", "{\"items\":[]}" } },
-	    EVENT_WAITING, "\"reason\":\"connection: gmail: ",
-	    "\"until\":\"20" },
+	      { "/connected_accounts?", "200 OK", ACCOUNT("EXPIRED") },
+	      { "/auth_configs?", "200 OK", "{\"items\":[]}" } },
+	    EVENT_WAITING,
+	    "\"reason\":\"connection: gmail: ", "\"until\":\"20" },
 	{ { { "/tools?", "200 OK", "{\"items\":[]}" },
-	    { "/connected_accounts?", "200 OK", ACCOUNT("ACTIVE") },
-	    { "/toolkits/gmail", "200 OK", "{}" } },
-	    EVENT_FAILED, "\"error\":{\"type\":\"refused\",\"message\":",
-	    "GMAIL_X" },
+	      { "/connected_accounts?", "200 OK", ACCOUNT("ACTIVE") },
+	      { "/toolkits/gmail", "200 OK", "{}" } },
+	    EVENT_FAILED,
+	    "\"error\":{\"type\":\"refused\",\"message\":", "GMAIL_X" },
 	{ { { "/tools?", "401 No", "{\"error\":{\"message\":\"who\"}}" } },
 	    EVENT_WAITING, "\"reason\":\"preflight: Composio does not take ",
 	    "\"until\":\"20" },
 	{ { { "/tools?", "200 OK", "{\"items\":[{}]}" },
-	    { "/connected_accounts?", "200 OK", ACCOUNT("ACTIVE") },
-	    { "/toolkits/gmail", "200 OK", "{}" } },
+	      { "/connected_accounts?", "200 OK", ACCOUNT("ACTIVE") },
+	      { "/toolkits/gmail", "200 OK", "{}" } },
 	    EVENT_WAITING, "\"reason\":\"preflight: ", "\"until\":\"20" },
 };
 
@@ -416,7 +447,8 @@ test_keys(void **state)
 	perform(ACTION_MODEL, &outcome);
 	free(outcome.members);
 	perform(ACTION_TOOL, &outcome);
-	expect(&outcome, EVENT_TOOL_FAILED, "\"call\":\"c1\",\"attempt\":1,"
+	expect(&outcome, EVENT_TOOL_FAILED,
+	    "\"call\":\"c1\",\"attempt\":1,"
 	    "\"error\":{\"type\":\"missing_key\"");
 	contains(&outcome, "\"content\":\"Not run: no key for Composio", true);
 	free(outcome.members);
@@ -458,7 +490,8 @@ test_cancel(void **state)
 			record(plan.actions[0].intent,
 			    plan.actions[0].members.data);
 		assert_int_equal(effect_start(effects, &request, &effect,
-		    &fail), 0);
+				     &fail),
+		    0);
 		plan_release(&plan);
 		effect_cancel(effect);
 		if (round == 0)

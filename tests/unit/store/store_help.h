@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * store_help: what the tests of the store share. Everything is static: the
  * helpers are linked into nothing.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * store_tool: what the shell tests do to a store and no program of ours does.
  *
@@ -151,14 +152,14 @@ submit(struct hand *hand)
 		row.id = id_new();
 		row.priority = (uint8_t)dice(10);
 		snprintf(row.user, sizeof(row.user), "user %d", (int)dice(5));
-		snprintf(row.queue, sizeof(row.queue), "queue%d",
-		    (int)dice(3));
+		snprintf(row.queue, sizeof(row.queue), "queue%d", (int)dice(3));
 		row.created_at = row.updated_at = clock_wall();
-		members = mem_print("\"task\":{\"user\":\"%s\",\"goal\":"
+		members = mem_print(
+		    "\"task\":{\"user\":\"%s\",\"goal\":"
 		    "\"x%s\",\"toolkits\":[],\"tools\":[],\"model\":\"m\","
 		    "\"max_tokens\":32000,\"queue\":\"%s\",\"priority\":%d,"
-		    "\"budget\":{}}", row.user, padding, row.queue,
-		    row.priority);
+		    "\"budget\":{}}",
+		    row.user, padding, row.queue, row.priority);
 		if (store_create(hand->store, &row, &existing, &fail) != 0 ||
 		    append(hand, &row, EVENT_SUBMITTED, members, &fail) < 0 ||
 		    store_put(hand->store, &row, &fail) < 0)
@@ -178,11 +179,12 @@ release(struct hand *hand, struct task_row *row, bool cancel)
 	id_format(&row->worker, name);
 	members = mem_print("\"worker\":\"%s\",\"reason\":\"test\"", name);
 	row->state = cancel ? TASK_CANCELLED : TASK_QUEUED;
-	if (cancel && append(hand, row, EVENT_SIGNAL,
-	    "\"signal\":\"cancel\"", &fail) < 0)
+	if (cancel &&
+	    append(hand, row, EVENT_SIGNAL, "\"signal\":\"cancel\"", &fail) < 0)
 		die("signal", &fail);
 	if (append(hand, row, cancel ? EVENT_CANCELLED : EVENT_RELEASED,
-	    members, &fail) < 0 || store_put(hand->store, row, &fail) < 0)
+		members, &fail) < 0 ||
+	    store_put(hand->store, row, &fail) < 0)
 		die("release", &fail);
 	free(members);
 }
@@ -265,8 +267,7 @@ look(struct hand *hand)
 	store_abort(hand->store);
 }
 
-static void __attribute__((noreturn))
-run_worker(const char *folder, int acks)
+static void __attribute__((noreturn)) run_worker(const char *folder, int acks)
 {
 	struct hand hand = { .acks = acks };
 	struct fail fail;
@@ -279,8 +280,7 @@ run_worker(const char *folder, int acks)
 	if (store_join(hand.store, &hand.id, &fail) < 0)
 		die("join", &fail);
 	begin(&hand, true, 0);
-	if (store_renew(hand.store, &hand.id, clock_boot() + 600000,
-	    &fail) < 0)
+	if (store_renew(hand.store, &hand.id, clock_boot() + 600000, &fail) < 0)
 		die("renew", &fail);
 	commit(&hand);
 	for (;;) {
@@ -360,11 +360,12 @@ count_lost(const char *folder, int acks, int64_t *ret_count)
 	if (store_begin(store, false, 0, &fail) < 0)
 		die("begin", &fail);
 	for (*ret_count = 0; pread(acks, &wanted.ack, sizeof(wanted.ack),
-	    *ret_count * (int64_t)sizeof(wanted.ack)) ==
-	    (ssize_t)sizeof(wanted.ack); ++*ret_count) {
+				 *ret_count * (int64_t)sizeof(wanted.ack)) ==
+	     (ssize_t)sizeof(wanted.ack);
+	     ++*ret_count) {
 		wanted.found = false;
 		if (store_read(store, &wanted.ack.id, wanted.ack.seq - 1,
-		    see_event, &wanted, &fail) < 0)
+			see_event, &wanted, &fail) < 0)
 			die("read", &fail);
 		lost += !wanted.found;
 	}
@@ -409,8 +410,8 @@ hammer(const char *folder, int seconds, int workers)
 		die("stat", NULL);
 	free(path);
 	printf("%" PRId64 " killed, %" PRId64 " events acknowledged, %" PRId64
-	    " lost, %" PRId64 " bytes\n", kills + workers, count, lost,
-	    (int64_t)data.st_size);
+	       " lost, %" PRId64 " bytes\n",
+	    kills + workers, count, lost, (int64_t)data.st_size);
 	return lost ? 1 : 0;
 }
 

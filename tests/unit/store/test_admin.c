@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* verify finds every kind of damage and says what it is; backup and prune. */
 #include "tests/unit/store/store_help.h"
 
@@ -26,10 +27,12 @@ make_scene(struct setting *s)
 	assert_int_equal(store_create(s->store, &row, &existing, &s->fail), 0);
 	must(store_append(s->store, &row.id, 1, "{}", 2, &s->fail));
 	assert_int_equal(store_lease(s->store, &scene.worker, NULL, 0, &one,
-	    &scene.running, 1, &s->fail), 1);
+			     &scene.running, 1, &s->fail),
+	    1);
 	scene.parked = add(s, "run", "default", 5);
 	assert_int_equal(store_lease(s->store, &scene.worker, NULL, 0, &one,
-	    &row, 1, &s->fail), 0);
+			     &row, 1, &s->fail),
+	    0);
 	scene.ready = add(s, "ann", "default", 5);
 	scene.later = add(s, "ann", "default", 5);
 	scene.later.due = INT64_MAX;
@@ -361,9 +364,12 @@ with_ids(const char *wanted, const struct scene *scene)
 		const char *name;
 		const struct task_row *row;
 	} names[] = {
-		{ "DONE", &scene->done }, { "READY", &scene->ready },
-		{ "RUNNING", &scene->running }, { "LATER", &scene->later },
-		{ "WAITING", &scene->waiting }, { "PARKED", &scene->parked },
+		{ "DONE", &scene->done },
+		{ "READY", &scene->ready },
+		{ "RUNNING", &scene->running },
+		{ "LATER", &scene->later },
+		{ "WAITING", &scene->waiting },
+		{ "PARKED", &scene->parked },
 	};
 	char id[ID_TEXT], *place;
 	size_t i;
@@ -373,8 +379,8 @@ with_ids(const char *wanted, const struct scene *scene)
 		if (!place)
 			continue;
 		id_format(&names[i].row->id, id);
-		return mem_print("%.*s%s%s", (int)(place - wanted), wanted,
-		    id, place + strlen(names[i].name));
+		return mem_print("%.*s%s%s", (int)(place - wanted), wanted, id,
+		    place + strlen(names[i].name));
 	}
 	return mem_string(wanted);
 }
@@ -398,8 +404,8 @@ test_damage(void **state)
 		commit(s);
 		wanted = with_ids(damages[i].wanted, &scene);
 		if (verify(s) == 0 || !strstr(s->sentence, wanted))
-			fail_msg("%s: wanted \"%s\", got:\n%s",
-			    damages[i].name, wanted, s->sentence);
+			fail_msg("%s: wanted \"%s\", got:\n%s", damages[i].name,
+			    wanted, s->sentence);
 		free(wanted);
 	}
 	store_close(s->store);
@@ -430,7 +436,8 @@ test_events(void **state)
 
 	s->sentence[0] = '\0';
 	assert_int_equal(store_verify(s->store, refuse, note_fault, s,
-	    &s->fail), 1);
+			     &s->fail),
+	    1);
 	assert_non_null(strstr(s->sentence, wanted));
 	free(wanted);
 }
@@ -494,8 +501,9 @@ test_backup(void **state)
 	/* The running task is an orphan there, and everything goes on. */
 	must(store_begin(copy.store, true, 0, &s->fail));
 	must(store_promote(copy.store, 0, &next, &s->fail));
-	assert_int_equal(store_orphans(copy.store, &self, clock_boot(), &row,
-	    1, &s->fail), 1);
+	assert_int_equal(store_orphans(copy.store, &self, clock_boot(), &row, 1,
+			     &s->fail),
+	    1);
 	row.state = TASK_QUEUED;
 	must(store_put(copy.store, &row, &s->fail));
 	must(store_commit(copy.store, &s->fail));
@@ -535,7 +543,8 @@ test_prune(void **state)
 		snprintf(key, sizeof(key), "key %d", i);
 		snprintf(row.key, sizeof(row.key), "%s", key);
 		assert_int_equal(store_create(s->store, &row, &existing,
-		    &s->fail), 0);
+				     &s->fail),
+		    0);
 		must(store_append(s->store, &row.id, 1, "{}", 2, &s->fail));
 		row.seq = 1;
 		row.state = i % 2 ? TASK_FAILED : TASK_CANCELLED;
@@ -568,7 +577,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(damage), TEST(events), TEST(backup), TEST(backup_fails),
+		TEST(damage),
+		TEST(events),
+		TEST(backup),
+		TEST(backup_fails),
 		TEST(prune),
 	};
 

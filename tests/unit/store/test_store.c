@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Every call of store.h. Each test ends with a verify of the whole store. */
 #include "tests/unit/store/store_help.h"
 
@@ -94,9 +95,11 @@ test_longest(void **state)
 	assert_int_equal(store_create(s->store, &other, &existing, &s->fail),
 	    0);
 	assert_int_equal(store_lease(s->store, &worker, NULL, 0, &limits,
-	    &existing, 1, &s->fail), 1);
+			     &existing, 1, &s->fail),
+	    1);
 	assert_int_equal(store_lease(s->store, &worker, NULL, 0, &limits,
-	    &existing, 1, &s->fail), 0);
+			     &existing, 1, &s->fail),
+	    0);
 	commit(s);
 }
 
@@ -142,29 +145,33 @@ test_journal(void **state)
 
 	begin(s);
 	/* Only the next number is taken, and only for a task that is there. */
-	assert_int_equal(store_append(s->store, &row.id, 100, "x", 1,
-	    &s->fail), -1);
-	assert_int_equal(store_append(s->store, &row.id, 102, "x", 1,
-	    &s->fail), -1);
-	assert_int_equal(store_append(s->store, &other.id, 1, "x", 1,
-	    &s->fail), -1);
+	assert_int_equal(store_append(s->store, &row.id, 100, "x", 1, &s->fail),
+	    -1);
+	assert_int_equal(store_append(s->store, &row.id, 102, "x", 1, &s->fail),
+	    -1);
+	assert_int_equal(store_append(s->store, &other.id, 1, "x", 1, &s->fail),
+	    -1);
 	assert_int_equal(store_append(s->store, &nobody, 1, "x", 1, &s->fail),
 	    -1);
 	assert_string_equal(s->fail.type, "no_task");
 
 	assert_int_equal(store_read(s->store, &row.id, 0, see_event, &events,
-	    &s->fail), 0);
+			     &s->fail),
+	    0);
 	assert_int_equal(events.calls, 100);
 	assert_string_equal(events.last, "event 100");
 	events = (struct events){ 91, 0, 5, "" };
 	assert_int_equal(store_read(s->store, &row.id, 90, see_event, &events,
-	    &s->fail), 7);
+			     &s->fail),
+	    7);
 	assert_int_equal(events.calls, 5);
 	events = (struct events){ 1, 0, 0, "" };
 	assert_int_equal(store_read(s->store, &row.id, 100, see_event, &events,
-	    &s->fail), 0);
+			     &s->fail),
+	    0);
 	assert_int_equal(store_read(s->store, &nobody, 0, see_event, &events,
-	    &s->fail), 0);
+			     &s->fail),
+	    0);
 	assert_int_equal(events.calls, 0);
 	store_abort(s->store);
 }
@@ -281,8 +288,8 @@ test_list(void **state)
 		if (listing.count != cases[i].wanted)
 			fail_msg("case %zu: %zu rows", i, listing.count);
 		for (j = 1; j < listing.count; j++)
-			assert_true(memcmp(&listing.ids[j - 1],
-			    &listing.ids[j], ID_SIZE) > 0);
+			assert_true(memcmp(&listing.ids[j - 1], &listing.ids[j],
+					ID_SIZE) > 0);
 	}
 	commit(s);
 }
@@ -379,13 +386,15 @@ test_begun_first(void **state)
 	add_many(s, "ann", "default", 5, 20);
 	add_many(s, "ben", "default", 5, 20);
 	assert_int_equal(store_lease(s->store, &worker, NULL, 0, NULL, &row, 1,
-	    &s->fail), 1);
+			     &s->fail),
+	    1);
 	assert_true(same_id(&row.id, &begun.id));
 	row.state = TASK_QUEUED;
 	must(store_put(s->store, &row, &s->fail));
 	for (i = 0; i < 10; i++) {
 		assert_int_equal(store_lease(s->store, &worker, NULL, 0, NULL,
-		    &row, 1, &s->fail), 1);
+				     &row, 1, &s->fail),
+		    1);
 		names[i] = same_id(&row.id, &begun.id) ? '*' : row.user[0];
 		if (names[i] != '*')
 			continue;
@@ -416,7 +425,8 @@ test_queues(void **state)
 	lease_names(s, &worker, NULL, 4, names);
 	assert_string_equal(names, "caba");
 	assert_int_equal(store_lease(s->store, &worker, only, 2, NULL, rows, 8,
-	    &s->fail), 2);
+			     &s->fail),
+	    2);
 	assert_string_equal(rows[0].queue, "slow");
 	must(store_depth(s->store, "slow", 0, &depth, &s->fail));
 	assert_int_equal(depth.state[TASK_RUNNING], 3);
@@ -467,7 +477,8 @@ test_user_limit(void **state)
 	row.state = TASK_COMPLETED;
 	must(store_put(s->store, &row, &s->fail));
 	assert_int_equal(store_lease(s->store, &worker, NULL, 0, &three, rows,
-	    8, &s->fail), 1);
+			     8, &s->fail),
+	    1);
 	commit(s);
 	assert_int_equal(verify(s), 0);
 
@@ -493,10 +504,12 @@ test_limit_cancel(void **state)
 	add(s, "ann", "default", 5);
 	for (i = 0; i < 3; i++)
 		tasks[i] = add(s, "ann", "default", 5);
-	assert_int_equal(store_lease(s->store, &worker, NULL, 0, &one,
-	    &running, 1, &s->fail), 1);
+	assert_int_equal(store_lease(s->store, &worker, NULL, 0, &one, &running,
+			     1, &s->fail),
+	    1);
 	assert_int_equal(store_lease(s->store, &worker, NULL, 0, &one, &row, 1,
-	    &s->fail), 0);
+			     &s->fail),
+	    0);
 	running.state = TASK_COMPLETED;
 	must(store_put(s->store, &running, &s->fail));
 	for (i = 0; i < 2; i++) {
@@ -504,7 +517,8 @@ test_limit_cancel(void **state)
 		must(store_put(s->store, &tasks[i], &s->fail));
 	}
 	assert_int_equal(store_lease(s->store, &worker, NULL, 0, &one, &row, 1,
-	    &s->fail), 1);
+			     &s->fail),
+	    1);
 	assert_true(same_id(&row.id, &tasks[2].id));
 	commit(s);
 }
@@ -521,12 +535,14 @@ test_queue_limit(void **state)
 	add_many(s, "ann", "a", 5, 4);
 	add_many(s, "ann", "b", 5, 4);
 	assert_int_equal(store_lease(s->store, &worker, NULL, 0, &limits, rows,
-	    8, &s->fail), 4);
+			     8, &s->fail),
+	    4);
 	row = rows[0];
 	row.state = TASK_WAITING;
 	must(store_put(s->store, &row, &s->fail));
 	assert_int_equal(store_lease(s->store, &worker, NULL, 0, &limits, rows,
-	    8, &s->fail), 1);
+			     8, &s->fail),
+	    1);
 	assert_string_equal(rows[0].queue, row.queue);
 	commit(s);
 }
@@ -548,8 +564,8 @@ test_many_parked(void **state)
 		add_many(s, user, "default", 5, 2);
 	}
 	do {
-		leased = store_lease(s->store, &worker, NULL, 0, &one, rows,
-		    64, &s->fail);
+		leased = store_lease(s->store, &worker, NULL, 0, &one, rows, 64,
+		    &s->fail);
 		must(leased);
 		total += leased;
 	} while (leased);
@@ -558,8 +574,8 @@ test_many_parked(void **state)
 	assert_int_equal(verify(s), 0);
 	begin(s);
 	for (i = 0; i < 40; i++) {
-		leased = store_lease(s->store, &worker, NULL, 0, NULL, rows,
-		    64, &s->fail);
+		leased = store_lease(s->store, &worker, NULL, 0, NULL, rows, 64,
+		    &s->fail);
 		must(leased);
 		total += leased;
 	}
@@ -579,15 +595,17 @@ test_fence(void **state)
 	begin(s);
 	add(s, "ann", "default", 5);
 	for (i = 0; i < 5; i++) {
-		assert_int_equal(store_lease(s->store, i % 2 ? &worker :
-		    &other, NULL, 0, NULL, &row, 1, &s->fail), 1);
+		assert_int_equal(store_lease(s->store, i % 2 ? &worker : &other,
+				     NULL, 0, NULL, &row, 1, &s->fail),
+		    1);
 		assert_true(row.fence > fence);
 		fence = row.fence;
 		row.state = TASK_QUEUED;
 		must(store_put(s->store, &row, &s->fail));
 	}
 	assert_int_equal(store_lease(s->store, &worker, NULL, 0, NULL, &old, 1,
-	    &s->fail), 1);
+			     &s->fail),
+	    1);
 	must(store_put(s->store, &old, &s->fail)); /* still running: fine */
 	row = old;
 	row.fence--;
@@ -621,7 +639,8 @@ test_overdue(void **state)
 	must(store_put(s->store, &row, &s->fail));
 	for (i = 0; i < 4; i++) {
 		static const int64_t now[] = { 999, 1000, 1999, 2000 },
-			ready[] = { 1, 2, 2, 3 }, waiting[] = { 2, 2, 2, 1 };
+				     ready[] = { 1, 2, 2, 3 },
+				     waiting[] = { 2, 2, 2, 1 };
 
 		must(store_depth(s->store, NULL, now[i], &depth, &s->fail));
 		assert_int_equal(depth.ready, ready[i]);
@@ -707,14 +726,14 @@ dead_worker(struct setting *s)
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
-		if (store_open(s->folder, STORE_WRITE, 0, &s->store,
-		    &s->fail) < 0 ||
+		if (store_open(s->folder, STORE_WRITE, 0, &s->store, &s->fail) <
+			0 ||
 		    store_join(s->store, &worker, &s->fail) < 0 ||
 		    store_begin(s->store, true, 0, &s->fail) < 0 ||
 		    store_renew(s->store, &worker, clock_boot() + 60000,
-		    &s->fail) < 0 ||
+			&s->fail) < 0 ||
 		    store_lease(s->store, &worker, NULL, 0, NULL, &row, 1,
-		    &s->fail) != 1 ||
+			&s->fail) != 1 ||
 		    store_commit(s->store, &s->fail) < 0)
 			_exit(1);
 		raise(SIGKILL);
@@ -760,18 +779,19 @@ test_orphans(void **state)
 
 	/* A process that died is noticed though its time is not over. */
 	begin(s);
-	assert_int_equal(store_orphans(s->store, &self, now, rows, 4,
-	    &s->fail), 1);
+	assert_int_equal(store_orphans(s->store, &self, now, rows, 4, &s->fail),
+	    1);
 	assert_true(same_id(&rows[0].worker, &worker));
 	assert_int_equal(rows[0].state, TASK_RUNNING);
 	/* Nobody is his own orphan. */
 	assert_int_equal(store_orphans(s->store, &worker, now, rows, 4,
-	    &s->fail), 0);
+			     &s->fail),
+	    0);
 	row = rows[0];
 	row.state = TASK_QUEUED;
 	must(store_put(s->store, &row, &s->fail));
-	assert_int_equal(store_orphans(s->store, &self, now, rows, 4,
-	    &s->fail), 0);
+	assert_int_equal(store_orphans(s->store, &self, now, rows, 4, &s->fail),
+	    0);
 	must(store_depth(s->store, NULL, 0, &depth, &s->fail));
 	assert_int_equal(depth.workers, 1); /* the dead one is gone */
 	commit(s);
@@ -783,18 +803,19 @@ test_orphans(void **state)
 	worker = add_worker(s);
 	begin(s);
 	assert_int_equal(store_lease(s->store, &worker, NULL, 0, NULL, rows, 2,
-	    &s->fail), 2);
-	assert_int_equal(store_orphans(s->store, &self, now, rows, 4,
-	    &s->fail), 0);
+			     &s->fail),
+	    2);
+	assert_int_equal(store_orphans(s->store, &self, now, rows, 4, &s->fail),
+	    0);
 	set_worker(s, &worker, boot, now - 1);
-	assert_int_equal(store_orphans(s->store, &self, now, rows, 4,
-	    &s->fail), 2);
+	assert_int_equal(store_orphans(s->store, &self, now, rows, 4, &s->fail),
+	    2);
 	set_worker(s, &worker, "another boot", now + 60000);
-	assert_int_equal(store_orphans(s->store, &self, now, rows, 1,
-	    &s->fail), 1);
+	assert_int_equal(store_orphans(s->store, &self, now, rows, 1, &s->fail),
+	    1);
 	set_worker(s, &worker, boot, now + 60000);
-	assert_int_equal(store_orphans(s->store, &self, now, rows, 4,
-	    &s->fail), 0);
+	assert_int_equal(store_orphans(s->store, &self, now, rows, 4, &s->fail),
+	    0);
 	commit(s);
 }
 
@@ -809,10 +830,12 @@ test_leave(void **state)
 	begin(s);
 	add(s, "ann", "default", 5);
 	assert_int_equal(store_lease(s->store, &stranger, NULL, 0, NULL, &row,
-	    1, &s->fail), -1);
+			     1, &s->fail),
+	    -1);
 	assert_string_equal(s->fail.type, "no_worker");
 	assert_int_equal(store_lease(s->store, &worker, NULL, 0, NULL, &row, 1,
-	    &s->fail), 1);
+			     &s->fail),
+	    1);
 	assert_int_equal(store_leave(s->store, &worker, &s->fail), -1);
 	assert_int_equal(access(path, F_OK), 0);
 	row.state = TASK_QUEUED;
@@ -846,7 +869,8 @@ static void
 test_wake(void **state)
 {
 	static const char *const names[][2] = {
-		{ "default", "default" }, { "../x", "%2E%2E%2Fx" },
+		{ "default", "default" },
+		{ "../x", "%2E%2E%2Fx" },
 		{ "50%", "50%25" },
 	};
 	struct setting *s = *state;
@@ -874,8 +898,7 @@ test_open(void **state)
 	char path[PATH_MAX + 32];
 
 	snprintf(path, sizeof(path), "%s/none", s->folder);
-	assert_int_equal(store_open(path, STORE_READ, 0, &store, &s->fail),
-	    -1);
+	assert_int_equal(store_open(path, STORE_READ, 0, &store, &s->fail), -1);
 	assert_string_equal(s->fail.type, "no_store");
 	assert_int_equal(s->fail.kind, FAIL_NEVER);
 	assert_int_equal(store_open(path, STORE_WRITE, 0, &store, &s->fail),
@@ -914,7 +937,8 @@ test_version(void **state)
 	store_close(s->store);
 	s->store = NULL;
 	assert_int_equal(store_open(s->folder, STORE_CREATE, 0, &s->store,
-	    &s->fail), -1);
+			     &s->fail),
+	    -1);
 	assert_string_equal(s->fail.type, "store_version");
 	store_close(store);
 	(void)mine;
@@ -1003,8 +1027,8 @@ test_stopped(void **state)
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
-		if (store_open(s->folder, STORE_WRITE, 0, &s->store,
-		    &s->fail) < 0 ||
+		if (store_open(s->folder, STORE_WRITE, 0, &s->store, &s->fail) <
+			0 ||
 		    store_begin(s->store, true, 0, &s->fail) < 0)
 			_exit(1);
 		raise(SIGSTOP);
@@ -1035,8 +1059,8 @@ add_large(struct setting *s, struct store *store, size_t size, int count)
 		row = new_row("ann", "default", 5);
 		row.seq = 1;
 		must(store_begin(store, true, size, &s->fail));
-		assert_int_equal(store_create(store, &row, &existing,
-		    &s->fail), 0);
+		assert_int_equal(store_create(store, &row, &existing, &s->fail),
+		    0);
 		must(store_append(store, &row.id, 1, text, size, &s->fail));
 		must(store_commit(store, &s->fail));
 	}
@@ -1055,8 +1079,8 @@ test_growth(void **state)
 	snprintf(path, sizeof(path), "%s/small", s->folder);
 	store_close(s->store);
 	s->store = NULL;
-	must(store_open_tuned(path, STORE_CREATE, 0, &tuning, &small,
-	    &s->fail));
+	must(
+	    store_open_tuned(path, STORE_CREATE, 0, &tuning, &small, &s->fail));
 	must(store_open(path, STORE_WRITE, 0, &s->store, &s->fail));
 	/* Each of two openings has to follow what the other has made of the
 	 * map, in reads and in writes. */
@@ -1088,8 +1112,9 @@ test_unforeseen(void **state)
 	for (tries = 0; tries < 5; tries++) {
 		begin(s);
 		if (store_create(s->store, &row, &existing, &s->fail) == 0 &&
-		    store_append(s->store, &row.id, 1, text, size,
-		    &s->fail) == 0 && store_commit(s->store, &s->fail) == 0)
+		    store_append(s->store, &row.id, 1, text, size, &s->fail) ==
+			0 &&
+		    store_commit(s->store, &s->fail) == 0)
 			break;
 		assert_string_equal(s->fail.type, "store_full");
 		store_abort(s->store);
@@ -1116,7 +1141,7 @@ test_maximum(void **state)
 		must(store_begin(store, true, sizeof(text), &s->fail));
 		if (store_create(store, &row, &existing, &s->fail) < 0 ||
 		    store_append(store, &row.id, 1, text, sizeof(text),
-		    &s->fail) < 0)
+			&s->fail) < 0)
 			break;
 		if (store_commit(store, &s->fail) < 0)
 			break;
@@ -1244,14 +1269,36 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(create), TEST(longest), TEST(journal), TEST(put),
-		TEST(list), TEST(priority), TEST(fair_share),
-		TEST(begun_first), TEST(queues), TEST(user_limit),
-		TEST(limit_cancel), TEST(queue_limit), TEST(many_parked),
-		TEST(fence), TEST(overdue), TEST(promote), TEST(orphans),
-		TEST(leave), TEST(old_files), TEST(wake), TEST(open), TEST(version),
-		TEST(removed), TEST(locked), TEST(stopped), TEST(growth),
-		TEST(unforeseen), TEST(maximum), TEST(sums), TEST(upgrade),
+		TEST(create),
+		TEST(longest),
+		TEST(journal),
+		TEST(put),
+		TEST(list),
+		TEST(priority),
+		TEST(fair_share),
+		TEST(begun_first),
+		TEST(queues),
+		TEST(user_limit),
+		TEST(limit_cancel),
+		TEST(queue_limit),
+		TEST(many_parked),
+		TEST(fence),
+		TEST(overdue),
+		TEST(promote),
+		TEST(orphans),
+		TEST(leave),
+		TEST(old_files),
+		TEST(wake),
+		TEST(open),
+		TEST(version),
+		TEST(removed),
+		TEST(locked),
+		TEST(stopped),
+		TEST(growth),
+		TEST(unforeseen),
+		TEST(maximum),
+		TEST(sums),
+		TEST(upgrade),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * One task's agent and its rows in a real store: they must say the same at
  * every commit.
@@ -7,9 +8,10 @@
 #include "common/agent/task_row.h"
 #include "common/store/task_session.h"
 
-#define TASK(more) "\"task\":{\"user\":\"ann\",\"goal\":\"g\",\"toolkits\":[]," \
-    "\"tools\":[],\"model\":\"m\",\"max_tokens\":100,\"queue\":\"q\"," \
-    "\"priority\":5," more "\"budget\":{\"turns\":5}}"
+#define TASK(more) \
+	"\"task\":{\"user\":\"ann\",\"goal\":\"g\",\"toolkits\":[]," \
+	"\"tools\":[],\"model\":\"m\",\"max_tokens\":100,\"queue\":\"q\"," \
+	"\"priority\":5," more "\"budget\":{\"turns\":5}}"
 #define PINS "\"request\":{\"model\":\"m\"},\"tools\":[]"
 #define STARTED "\"worker\":\"w\",\"fence\":1"
 
@@ -41,8 +43,8 @@ static void
 note(struct setting *s, struct drive *drive, enum event_type type,
     const char *members)
 {
-	must(drive_record(drive, s->store, now, type, members,
-	    strlen(members), &s->fail));
+	must(drive_record(drive, s->store, now, type, members, strlen(members),
+	    &s->fail));
 }
 
 static size_t
@@ -102,7 +104,8 @@ static void
 test_reread_and_catch_up(void **state)
 {
 	struct setting *s = *state;
-	struct drive drive, other = { .agent = NULL }, again = { .agent = NULL };
+	struct drive drive, other = { .agent = NULL },
+			    again = { .agent = NULL };
 	struct id worker = add_worker(s);
 	struct store_limits limits = { 0, 0 };
 	struct agent_summary summary;
@@ -113,7 +116,8 @@ test_reread_and_catch_up(void **state)
 	note(s, &drive, EVENT_PINNED, PINS);
 	must(drive_save(&drive, s->store, now, &s->fail));
 	assert_int_equal(store_lease(s->store, &worker, NULL, 0, &limits, &row,
-	    1, &s->fail), 1);
+			     1, &s->fail),
+	    1);
 	drive_close(&drive);
 	must(drive_open(&drive, s->store, &row, &s->fail));
 	note(s, &drive, EVENT_STARTED, STARTED);
@@ -163,7 +167,9 @@ test_refused_is_not_written(void **state)
 	commit(s);
 	begin(s);
 	assert_int_equal(drive_record(&drive, s->store, now,
-	    EVENT_MODEL_STARTED, members, strlen(members), &fail), -1);
+			     EVENT_MODEL_STARTED, members, strlen(members),
+			     &fail),
+	    -1);
 	assert_int_equal(fail.kind, FAIL_NEVER);
 	assert_int_equal(drive.row.seq, 1);
 	commit(s);
@@ -208,8 +214,8 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 		    test_not_before_survives_a_pause, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_reread_and_catch_up,
-		    setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reread_and_catch_up, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(test_refused_is_not_written,
 		    setup, teardown),
 		cmocka_unit_test(test_cut),

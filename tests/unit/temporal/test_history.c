@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * Recorded histories are folded to the journals that stand beside them, all at
  * once, by pieces, and ahead as a worker does it; what is unknown is refused.
@@ -51,8 +52,7 @@ load(const char *name)
 static void
 unload(Api__GetWorkflowExecutionHistoryResponse *page)
 {
-	api__get_workflow_execution_history_response__free_unpacked(page,
-	    NULL);
+	api__get_workflow_execution_history_response__free_unpacked(page, NULL);
 }
 
 static void
@@ -65,7 +65,7 @@ take(struct temporal_history *history,
 
 	for (i = from; i < to; i++)
 		if (temporal_history_take(history, page->history->events[i],
-		    &fail) < 0)
+			&fail) < 0)
 			fail_msg("event %zu: %s", i + 1, fail.message);
 }
 
@@ -85,7 +85,8 @@ fold_recorded(const char *name)
 	assert_true(temporal_history_facts(history).last == (int64_t)count);
 	if (getenv("AGENT_RECORD") != NULL)
 		assert_int_equal(file_replace(path, journal.data,
-		    journal.length, &fail), 0);
+				     journal.length, &fail),
+		    0);
 	assert_int_equal(file_read(path, &known, &fail), 0);
 	assert_string_equal(journal.data, known.data);
 	whole = agent_dump(temporal_history_agent(history));
@@ -164,7 +165,7 @@ test_continued(void **state)
 		    temporal_history_facts(chain).own_events);
 		assert_true(temporal_history_facts(chain).runs == NULL ||
 		    temporal_history_facts(chain).own_size <
-		    temporal_history_facts(chain).size);
+			temporal_history_facts(chain).size);
 		free(expected);
 		free(got);
 		temporal_history_free(alone);
@@ -189,22 +190,24 @@ test_carried(void **state)
 	size_t i;
 
 	(void)state;
-	for (i = 0; page->history->events[i]->event_type !=
-	    TEMPORAL_EVENT_MARKER; i++)
+	for (i = 0;
+	     page->history->events[i]->event_type != TEMPORAL_EVENT_MARKER; i++)
 		;
 	take(history, page, 0, i);
 	facts = temporal_history_facts(history);
 	assert_true(facts.carrying && facts.carried == 0);
 	assert_null(agent_task(temporal_history_agent(history)));
-	events = page->history->events[i]->marker_recorded_event_attributes
-	    ->details[0]->value;
+	events = page->history->events[i]
+		     ->marker_recorded_event_attributes->details[0]
+		     ->value;
 	assert_true(events->n_payloads > 10);
 	/* the first event is missing */
 	api__payload__free_unpacked(events->payloads[0], NULL);
 	memmove(events->payloads, events->payloads + 1,
 	    (--events->n_payloads) * sizeof(*events->payloads));
 	assert_int_equal(temporal_history_take(history,
-	    page->history->events[i], &fail), -1);
+			     page->history->events[i], &fail),
+	    -1);
 	assert_string_equal(fail.type, "invalid_journal");
 	temporal_history_free(history);
 	unload(page);
@@ -251,7 +254,8 @@ test_ahead(void **state)
 		if (event->event_type != TEMPORAL_EVENT_TASK_STARTED)
 			continue;
 		assert_int_equal(temporal_history_step(history, &running,
-		    &fail), 0);
+				     &fail),
+		    0);
 		steps++;
 		agent = temporal_history_agent(history);
 		if (i + 2 >= count || agent_task(agent) == NULL)
@@ -262,15 +266,19 @@ test_ahead(void **state)
 		if (plan.count == 1 && plan.actions[0].type == ACTION_MODEL) {
 			assert_int_equal(next->event_type,
 			    TEMPORAL_EVENT_SCHEDULED);
-			assert_int_equal(temporal_history_ahead(history,
-			    TEMPORAL_EVENT_SCHEDULED, next->
-			    activity_task_scheduled_event_attributes
-			    ->activity_id, plan.actions[0].intent,
-			    (struct span){ plan.actions[0].members.data,
-			    plan.actions[0].members.length }, &fail), 0);
-			assert_true(temporal_history_activity(history, next->
-			    activity_task_scheduled_event_attributes
-			    ->activity_id));
+			assert_int_equal(
+			    temporal_history_ahead(history,
+				TEMPORAL_EVENT_SCHEDULED,
+				next->activity_task_scheduled_event_attributes
+				    ->activity_id,
+				plan.actions[0].intent,
+				(struct span){ plan.actions[0].members.data,
+				    plan.actions[0].members.length },
+				&fail),
+			    0);
+			assert_true(temporal_history_activity(history,
+			    next->activity_task_scheduled_event_attributes
+				->activity_id));
 		}
 		plan_release(&plan);
 	}
@@ -290,12 +298,14 @@ test_changed(void **state)
 	(void)state;
 	take(history, page, 0, 3);
 	assert_int_equal(temporal_history_step(history, &running, &fail), 0);
-	assert_int_equal(temporal_history_ahead(history,
-	    TEMPORAL_EVENT_TIMER, "until-1", EVENT_WAITING,
-	    (struct span){ NULL, 0 }, &fail), 0);
+	assert_int_equal(temporal_history_ahead(history, TEMPORAL_EVENT_TIMER,
+			     "until-1", EVENT_WAITING, (struct span){ NULL, 0 },
+			     &fail),
+	    0);
 	take(history, page, 3, 4);
 	assert_int_equal(temporal_history_take(history,
-	    page->history->events[4], &fail), -1);
+			     page->history->events[4], &fail),
+	    -1);
 	assert_string_equal(fail.type, "history_changed");
 	temporal_history_free(history);
 	unload(page);
@@ -335,14 +345,16 @@ test_event(void **state)
 		int type; /* -1: none */
 		const char *members;
 	} rows[] = {
-		{ "{\"type\":\"completed\",\"result\":\"x\"}",
-		    EVENT_COMPLETED, "\"result\":\"x\"" },
+		{ "{\"type\":\"completed\",\"result\":\"x\"}", EVENT_COMPLETED,
+		    "\"result\":\"x\"" },
 		{ " {\"type\":\"pinned\"}\n", EVENT_PINNED, "" },
 		{ "{\"type\":\"completed\"x}", -1, "" },
 		{ "{\"type\":\"comp\"}", -1, "" },
 		{ "{\"type\":\"complete", -1, "" },
 		{ "{\"result\":1,\"type\":\"completed\"}", -1, "" },
-		{ "[]", -1, "" }, { "", -1, "" }, { "{}", -1, "" },
+		{ "[]", -1, "" },
+		{ "", -1, "" },
+		{ "{}", -1, "" },
 	};
 	enum event_type type;
 	struct span members;
@@ -352,7 +364,8 @@ test_event(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		known = temporal_history_event((struct span){ rows[i].text,
-			strlen(rows[i].text) }, &type, &members);
+						   strlen(rows[i].text) },
+		    &type, &members);
 		assert_int_equal(known, rows[i].type >= 0);
 		if (!known)
 			continue;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: ISC
 import { App } from '@/components/app';
 
 /* Three addresses, each a static page that holds all screens. */
