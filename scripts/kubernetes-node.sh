@@ -134,7 +134,7 @@ pause_image() {
 load() { # load ARCHIVE...: images, as docker save and buildah push write them
 	for archive; do
 		containers images import --all-platforms "$archive" >>"$folder/ctr.log" 2>&1 ||
-			not_now "cannot load the images of $archive: see $folder/ctr.log"
+			failed "cannot load the images of $archive" "$folder/ctr.log"
 	done
 }
 
@@ -228,12 +228,12 @@ node() {
 	certificate keda /CN=keda \
 		DNS:localhost,IP:127.0.0.1,DNS:keda-metrics-apiserver.keda.svc
 	node_files
-	launch_containerd || not_now "containerd does not start: see $folder/containerd.log"
-	pause_image || not_now "the pause image cannot be made: see $folder/ctr.log"
-	make_bridge || not_now "the bridge $node_name cannot be made"
+	launch_containerd || failed "containerd does not start" "$folder/containerd.log"
+	pause_image || failed "the pause image cannot be made" "$folder/ctr.log"
+	make_bridge || failed "the bridge $node_name cannot be made"
 	launch_controllers
-	launch_kubelet || not_now "the node does not start: see $folder/kubelet.log"
-	launch_keda || not_now "KEDA does not start: see $folder/keda-*.log"
+	launch_kubelet || failed "the node does not start" "$folder/kubelet.log"
+	launch_keda || failed "KEDA does not start" "$folder"/keda-*.log
 }
 
 # Pods are ended by the kubelet as long as it is there, what is left by force.

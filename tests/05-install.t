@@ -3,7 +3,7 @@
 # What make install leaves behind: programs, a page for each, the schema.
 . "$(dirname "$0")/lib.sh"
 
-command -v make >/dev/null || skip_all "no make on this machine"
+need make
 root=$T/root
 check "make install" make -s -C "$TOP" install DESTDIR="$root" PREFIX=/usr \
 	${SAN:+SAN=$SAN}

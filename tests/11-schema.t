@@ -39,6 +39,6 @@ if python3 -c 'import jsonschema; jsonschema.Draft202012Validator' \
 		esac
 	done <"$T/schema"
 else
-	ok 0 "the schema # SKIP python3-jsonschema is not installed"
+	skip "the schema" "python3-jsonschema: it is not installed"
 fi
 done_testing

@@ -5,7 +5,7 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-command -v python3 >/dev/null || skip_all "python3 is not installed"
+need python3
 : >"$T/ledger"
 start python3 "$TOP/tests/preflight_server.py" "$T/address" "$T/ledger"
 await 10 test -s "$T/address" || { echo "Bail out! no server"; exit 1; }

@@ -126,8 +126,8 @@ AGENT_STORE=$T/store
 
 # ---- what takes root: mounts ----
 if ! [ "$(id -u)" -eq 0 ] || ! unshare --mount true 2>/dev/null; then
-	ok 0 "read-only disk # SKIP needs root and mounts"
-	ok 0 "full disk # SKIP needs root and mounts"
+	skip "read-only disk" "mounts: they take root"
+	skip "full disk" "mounts: they take root"
 	done_testing
 	exit
 fi

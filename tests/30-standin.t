@@ -4,9 +4,7 @@
 # shellcheck disable=SC2016  # the dollars and backquotes are jq's and the API's
 . "$(dirname "$0")/lib.sh"
 
-for needed in curl jq; do
-	command -v $needed >/dev/null || skip_all "$needed is needed"
-done
+need curl jq
 
 DATA=$TOP/tests/data
 BODY=$T/body HEAD=$T/head REQUEST=$T/request

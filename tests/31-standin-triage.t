@@ -5,9 +5,7 @@
 # shellcheck disable=SC2016  # the dollars are jq's
 . "$(dirname "$0")/lib.sh"
 
-for needed in curl jq; do
-	command -v $needed >/dev/null || skip_all "$needed is needed"
-done
+need curl jq
 sed 's/^  messages: .*/  messages: 0/; s/^  tools: .*/  tools: 0/' \
 	"$TOP/scripts/examples/standin-triage.yaml" >"$T/script.yaml"
 

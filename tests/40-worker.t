@@ -277,6 +277,6 @@ if unshare --pid --fork true 2>/dev/null; then
 	fi
 	same "process 1: the result was waited for" 1 "$(count tool.finished)"
 else
-	ok 0 "process 1 # SKIP needs root and pid namespaces"
+	skip "process 1" "pid namespaces: they take root"
 fi
 done_testing

@@ -108,7 +108,7 @@ if [ "$(id -u)" -eq 0 ] && unshare --mount true 2>/dev/null; then
 		says "and says on what and why" 'store.*[Rr]ead-only' "$OUT"
 	done
 else
-	ok 0 "a read-only disk # SKIP needs root and mounts"
+	skip "a read-only disk" "mounts: they take root"
 fi
 
 # ---- a store that goes away under a worker ----

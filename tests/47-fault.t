@@ -10,7 +10,6 @@
 . "$TOP/tests/triage.sh"
 
 FAULT=$BUILD/fault/fault.so
-[ -f "$FAULT" ] || skip_all "$FAULT is needed: make fault"
 PRELOAD=$FAULT
 ldd "$BIN/agent-worker" | grep -q libasan &&
 	PRELOAD="$(cc -print-file-name=libasan.so) $FAULT"

@@ -161,7 +161,7 @@ if [ "$(id -u)" -eq 0 ] && unshare --pid --fork true 2>/dev/null; then
 	over "SIGTERM ends a program that is process 1" 143 "$outer"
 	exec 7>&-
 else
-	ok 0 "a worker that is process 1 # SKIP needs root and pid namespaces"
+	skip "a worker that is process 1" "pid namespaces: they take root"
 fi
 
 # ---- the store takes in no more; a server's is its own business ----
@@ -241,6 +241,6 @@ if [ -n "${OWN_MOUNTS-}" ] && mkdir "$T/disk" && mount -t tmpfs -o size=4m none 
 	sound "after the full disk"
 	umount -l "$T/disk"
 else
-	ok 0 "a full disk # SKIP needs root and a tmpfs of its own"
+	skip "a full disk" "mounts: they take root"
 fi
 done_testing

@@ -3,24 +3,16 @@
 # Tasks on a real Temporal server: one runs to its end, a worker is killed in the
 # middle of a call, workers are killed at random, one is told to go.
 # shellcheck disable=SC2016  # the dollars are jq's
-XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}
-AGENT_TEMPORAL_BUILD=no
-export XDG_CACHE_HOME AGENT_TEMPORAL_BUILD
 . "$(dirname "$0")/lib.sh"
 
-command -v jq >/dev/null || skip_all "jq is needed"
-server() { "$TOP/scripts/temporal-server" "$@"; }
-trap 'server stop --folder "$T/server"; finish' EXIT
-address=$(server start --folder "$T/server" --tuned 2>"$ERR")
-case $? in
-0) ;;
-111) skip_all "NO TEMPORAL SERVER: $(cat "$ERR")" ;;
-*) cat "$ERR" >&2; exit 1 ;;
-esac
+need jq
+trap 'temporal_server stop --folder "$T/server"; finish' EXIT
+obtain Temporal temporal_server start --folder "$T/server" --tuned
+address=$(cat "$OUT")
 AGENT_ENGINE=temporal://$address/default
 XDG_RUNTIME_DIR=$T
 export AGENT_ENGINE XDG_RUNTIME_DIR
-cli=$(server build)
+cli=$(temporal_server build)
 
 temporal() { # temporal COMMAND...: somebody else's tool
 	"$cli" workflow "$@" --address "$address" 2>"$T/cli.err"

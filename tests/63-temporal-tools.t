@@ -6,8 +6,7 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-command -v jq >/dev/null || skip_all "jq is needed"
-command -v curl >/dev/null || skip_all "curl is needed"
+need jq curl
 ENGINE=temporal
 engine
 cli=$(temporal_server build)

@@ -5,7 +5,7 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-command -v openssl >/dev/null || skip_all "openssl is needed"
+need openssl
 ENGINE=temporal
 engine
 

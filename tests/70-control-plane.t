@@ -2,21 +2,14 @@
 # SPDX-License-Identifier: ISC
 # scripts/kubernetes: a real API server that refuses what a cluster would
 # refuse, keeps what it holds over a restart, and leaves nothing behind.
-XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}
-AGENT_KUBERNETES_BUILD=no
-export XDG_CACHE_HOME AGENT_KUBERNETES_BUILD
 . "$(dirname "$0")/lib.sh"
 
-cluster() { "$TOP/scripts/kubernetes" "$@"; }
 folder=$T/cluster
-trap 'cluster stop --folder "$folder"; finish' EXIT
-KUBECONFIG=$(cluster start --folder "$folder" 2>"$ERR")
-case $? in
-0) export KUBECONFIG ;;
-111) skip_all "NO KUBERNETES: $(cat "$ERR")" ;;
-*) cat "$ERR" >&2; exit 1 ;;
-esac
-PATH=$(cluster build control-plane):$PATH
+trap 'kubernetes stop --folder "$folder"; finish' EXIT
+obtain Kubernetes kubernetes start --folder "$folder"
+KUBECONFIG=$folder/kubeconfig
+export KUBECONFIG
+PATH=$(kubernetes build control-plane):$PATH
 plan 11
 
 scaled() { # scaled FIELD: a ScaledObject with this field
@@ -49,13 +42,13 @@ status 1 "a pod that is not restricted is refused" kubectl -n agents run bare \
 	--image=none --dry-run=server
 says "and told why" 'violates PodSecurity "restricted' "$ERR"
 
-status 111 "a second start is refused" cluster start --folder "$folder"
+status 111 "a second start is refused" kubernetes start --folder "$folder"
 pids=$(cut -d ' ' -f 1 "$folder"/*.pid)
-cluster stop --folder "$folder"
+kubernetes stop --folder "$folder"
 left=
 for pid in $pids; do
 	[ ! -e "/proc/$pid" ] || left="$left $pid"
 done
 same "after stop nothing is left running" '' "$left"
-check "it starts again where it was" cluster start --folder "$folder"
+check "it starts again where it was" kubernetes start --folder "$folder"
 check "with what it held" kubectl get namespace agents

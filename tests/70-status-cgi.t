@@ -5,7 +5,7 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-command -v lighttpd >/dev/null || skip_all "NO LIGHTTPD: scripts/install-deps test"
+need lighttpd
 # shellcheck disable=SC2119 # the options of the server may be left out
 engine
 AGENT_TOKENS_FILE=$T/tokens AGENT_GATEWAY_FOLDER=$T/gateway

@@ -5,7 +5,7 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-command -v lighttpd >/dev/null || skip_all "NO LIGHTTPD: scripts/install-deps test"
+need lighttpd
 AGENT_STORE=$T/store AGENT_TOKENS_FILE=$T/tokens AGENT_GATEWAY_FOLDER=$T/gateway
 export AGENT_STORE AGENT_TOKENS_FILE AGENT_GATEWAY_FOLDER
 mkdir "$T/gateway"

@@ -3,11 +3,8 @@
 # The parts of the web page that need no browser (cmd/web/unit), as the TAP that
 # node writes.
 . "$(dirname "$0")/lib.sh"
-XDG_CACHE_HOME=$test_cache "$TOP/scripts/web-build" unit >"$T/tap" 2>"$ERR"
-case $? in
-111) skip_all "NO NODE.JS OR NO PACKAGES: $(tail -n 1 "$ERR")" ;;
-esac
-cat "$T/tap"
+obtain Node.js web_build node --version
+web_build unit 2>"$ERR" | tee "$T/tap"
 test_plan=$(grep -c '^ok ' "$T/tap")
 test_count=$(sed -n 's/^1\.\.//p' "$T/tap")
 [ -n "$test_count" ] || { cat "$ERR" >&2; exit 1; }

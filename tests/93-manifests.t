@@ -7,19 +7,12 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-if [ -z "${MANIFESTS_CLUSTER-}" ]; then
-	trap - EXIT
-	rm -rf "$T"
-	MANIFESTS_CLUSTER=yes XDG_CACHE_HOME=$test_cache AGENT_KUBERNETES_BUILD=no \
-		"$TOP/scripts/kubernetes" run -- sh "$0" 2>"${TMPDIR:-/tmp}/manifests.$$"
-	code=$?
-	[ $code -eq 111 ] && echo "1..0 # SKIP NO KUBERNETES: $(tail -n 1 "${TMPDIR:-/tmp}/manifests.$$")"
-	[ $code -eq 111 ] && code=0
-	[ $code -eq 0 ] || cat "${TMPDIR:-/tmp}/manifests.$$" >&2
-	rm -f "${TMPDIR:-/tmp}/manifests.$$"
-	exit $code
-fi
-command -v jq >/dev/null || skip_all "jq is needed"
+need jq
+trap 'kubernetes stop --folder "$T/cluster"; finish' EXIT
+obtain Kubernetes kubernetes start --folder "$T/cluster"
+KUBECONFIG=$T/cluster/kubeconfig
+PATH=$(kubernetes build control-plane):$PATH
+export KUBECONFIG
 K=$TOP/k8s-manifests
 
 # together NAME COMPONENT...: an overlay of the base and these

@@ -37,13 +37,10 @@ end_containers() {
 trap end_containers EXIT
 
 need_containers() { # or skips all
-	for tool in buildah jq runc; do
-		command -v $tool >/dev/null ||
-			skip_all "NO CONTAINERS: no $tool here, see scripts/install-deps images"
-	done
-	[ "$(id -u)" -eq 0 ] || skip_all "NO CONTAINERS: starting them takes root"
+	need buildah jq runc
+	[ "$(id -u)" -eq 0 ] || skip_all "containers: they take root"
 	mountpoint -q /sys/fs/cgroup ||
-		skip_all "NO CONTAINERS: no cgroups are mounted at /sys/fs/cgroup"
+		skip_all "containers: no cgroups are mounted at /sys/fs/cgroup"
 	make_spec
 	printf 'int main(void) { return 0; }\n' >"$T/nothing.c"
 	mkdir -p "$T/images/nothing/rootfs"
@@ -51,7 +48,7 @@ need_containers() { # or skips all
 		echo '{"config":{"User":"65532:65532","Entrypoint":["/nothing"]}}' \
 			>"$T/images/nothing/config.json" || exit 1
 	container trial nothing - >"$OUT" 2>"$ERR" ||
-		skip_all "NO CONTAINERS: runc starts none here: $(tail -n 1 "$ERR")"
+		skip_all "containers: runc starts none here: $(tail -n 1 "$ERR")"
 }
 
 # The parts of the spec that all containers share. The profile of seccomp is the one
@@ -84,8 +81,9 @@ make_spec() {
 image() { # image NAME: unpacked, as the registry would give it
 	folder=$T/images/$1
 	mkdir -p "$folder/rootfs"
-	buildah push -q "localhost/agent-$1:dev" "dir:$folder/pushed" >/dev/null 2>"$ERR" ||
-		skip_all "NO IMAGE agent-$1: run scripts/images build"
+	buildah inspect --type image "localhost/agent-$1:dev" >/dev/null 2>&1 ||
+		skip_all "images: there is no agent-$1, run scripts/images build"
+	buildah push -q "localhost/agent-$1:dev" "dir:$folder/pushed" >/dev/null || exit 1
 	cp "$folder/pushed/$(jq -r '.config.digest | ltrimstr("sha256:")' \
 		"$folder/pushed/manifest.json")" "$folder/config.json"
 	for layer in $(jq -r '.layers[].digest | ltrimstr("sha256:")' "$folder/pushed/manifest.json"); do

@@ -9,9 +9,7 @@
 #	                         as $WHO (a token, or nothing); the answer is in $OUT,
 #	                         its head in $HEAD; passes with status WANTED
 
-command -v lighttpd >/dev/null || skip_all "lighttpd is not installed"
-command -v curl >/dev/null || skip_all "curl is not installed"
-PATH=$PATH:/usr/sbin
+need lighttpd curl
 RUN=$T/run HEAD=$T/.head
 AGENT_TOKENS_FILE=$T/tokens
 export AGENT_TOKENS_FILE

@@ -8,6 +8,16 @@
 #	status 100 "bad input" agent-submit -f x   passes when it exits 100
 #	done_testing (when no plan was given)
 #
+# What a test needs and nobody can have here is skipped, loudly; scripts/check
+# names it. What is here and does not work fails.
+#
+#	need TOOL...              of Debian, or all is skipped
+#	obtain SUBJECT COMMAND... or all is skipped, when COMMAND ends with 111; with
+#	                          any other status but 0 the test fails. What COMMAND
+#	                          prints is in $OUT
+#	python_with ...           Python with packages from PyPI
+#	skip NAME "SUBJECT: why"  one test, and skip_all "SUBJECT: why" all of them
+#
 # $T is a scratch folder that is removed at the end; $OUT and $ERR hold what the
 # last check or status printed. A failing check shows both. start runs a program
 # in the background and it is ended by pid at the end, whatever happens.
@@ -16,7 +26,7 @@ set -u
 TOP=$(cd "$(dirname "$0")/.." && pwd)
 BIN=${BIN:-$TOP/bin}
 BUILD=${BUILD:-$TOP/build}
-PATH=$BIN:$PATH
+PATH=$BIN:$PATH:/usr/sbin # lighttpd
 T=$(mktemp -d "${TMPDIR:-/tmp}/agent-test.XXXXXX")
 OUT=$T/.out ERR=$T/.err
 export PATH
@@ -46,6 +56,10 @@ trap 'exit 1' INT TERM HUP
 plan() { test_plan=$1; echo "1..$1"; }
 done_testing() { test_plan=$test_count; echo "1..$test_count"; }
 skip_all() { echo "1..0 # SKIP $*"; test_plan=0; exit 0; }
+skip() { # skip NAME "SUBJECT: why"
+	test_count=$((test_count + 1))
+	echo "ok $test_count - $1 # SKIP $2"
+}
 
 ok() { # ok STATUS NAME
 	test_count=$((test_count + 1))
@@ -102,10 +116,50 @@ await() { # await SECONDS COMMAND...: until it succeeds, asked every 20 ms
 	done
 }
 
-temporal_server() { # never builds one; see scripts/temporal-server
+need() { # need TOOL...
+	for tool; do
+		command -v "$tool" >/dev/null ||
+			skip_all "$tool: it is not installed, see scripts/install-deps"
+	done
+}
+
+obtain() { # obtain SUBJECT COMMAND...
+	subject=$1
+	shift
+	("$@") >"$OUT" 2>"$ERR"
+	case $? in
+	0) return ;;
+	111) skip_all "$subject: $(tail -n 1 "$ERR")" ;;
+	esac
+	ok 1 "$subject is here and works"
+	[ -n "$test_plan" ] || done_testing
+	exit 1
+}
+
+# python_with FOLDER MODULES PACKAGE...: sets $PYTHON to one that can import
+# MODULES, which are in these packages of PyPI. FOLDER is its virtual environment.
+python_with() {
+	need python3
+	PYTHON=$1/bin/python modules=$2 folder=$1
+	shift 2
+	obtain PyPI virtual_environment "$@"
+}
+virtual_environment() {
+	mkdir -p "$folder" && exec 9>"$folder/lock" && flock 9
+	"$PYTHON" -c "import $modules" 2>"$ERR" && return
+	{ python3 -m venv "$folder" && "$folder/bin/pip" install -q "$@"; } || return 111
+}
+
+# These never build anything; see scripts/temporal-server and scripts/kubernetes.
+temporal_server() {
 	XDG_CACHE_HOME=$test_cache AGENT_TEMPORAL_BUILD=no \
 		"$TOP/scripts/temporal-server" "$@"
 }
+kubernetes() {
+	XDG_CACHE_HOME=$test_cache AGENT_KUBERNETES_BUILD=no \
+		"$TOP/scripts/kubernetes" "$@"
+}
+web_build() { XDG_CACHE_HOME=$test_cache "$TOP/scripts/web-build" "$@"; }
 
 # engine: the store of a test that runs on every engine. With ENGINE=temporal in
 # the environment it is a Temporal server of its own, at $TEMPORAL, else a folder.
@@ -115,13 +169,10 @@ engine() {
 	AGENT_STORE=$T/store
 	export AGENT_STORE
 	on temporal || return 0
+	test_server=$T/temporal
 	# shellcheck disable=SC2086 # a list of options
-	TEMPORAL=$(temporal_server start --folder "$T/temporal" --tuned ${SERVER-} 2>"$ERR")
-	case $? in
-	0) test_server=$T/temporal ;;
-	111) skip_all "NO TEMPORAL SERVER: $(cat "$ERR")" ;;
-	*) cat "$ERR" >&2; exit 1 ;;
-	esac
+	obtain Temporal temporal_server start --folder "$test_server" --tuned ${SERVER-}
+	TEMPORAL=$(cat "$OUT")
 	AGENT_ENGINE=temporal://$TEMPORAL/default
 	export AGENT_ENGINE
 }

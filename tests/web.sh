@@ -5,13 +5,10 @@
 #
 #	web_play NAME.mjs   runs one, with the page, a gateway, and two tokens
 
-CHROMIUM=$(command -v chromium) || skip_all "NO BROWSER: chromium is needed"
-XDG_CACHE_HOME=$test_cache "$TOP/scripts/web-build" >"$T/web" 2>"$ERR"
-case $? in
-0) ;;
-111) skip_all "NO WEB PAGE: $(tail -n 1 "$ERR")" ;;
-*) cat "$ERR" >&2; exit 1 ;;
-esac
+need chromium
+CHROMIUM=$(command -v chromium)
+obtain "web page" web_build
+obtain Node.js web_build node --version
 
 web_play() {
 	mkdir -p "$T/page"
@@ -20,7 +17,7 @@ web_play() {
 	ORIGIN=$API GATEWAY="lighttpd -D -f $TOP/cmd/gateway/lighttpd.conf"
 	TOKEN_ANA=$(token ana) && TOKEN_BEN=$(token ben) || exit 1
 	export T TOP CHROMIUM ORIGIN GATEWAY SERVER TOKEN_ANA TOKEN_BEN
-	XDG_CACHE_HOME=$test_cache "$TOP/scripts/web-build" node "$TOP/tests/web/$1" | tee "$T/tap"
+	web_build node "$TOP/tests/web/$1" | tee "$T/tap"
 	test_plan=$(sed -n 's/^1\.\.//p' "$T/tap")
 	test_count=$(grep -c '^ok ' "$T/tap")
 	[ -n "$test_plan" ] || exit 1

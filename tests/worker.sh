@@ -12,7 +12,7 @@
 # own instead of a folder. Where the journal of a task has other events there, the
 # test asks "on temporal" and says why; agent-temporal(7) lists the differences.
 
-command -v jq >/dev/null || skip_all "jq is needed"
+need jq
 DATA=$TOP/tests/data
 NOTES=$DATA/standin/notes.yaml
 scenes=0 STANDIN=

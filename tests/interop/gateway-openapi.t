@@ -10,13 +10,7 @@ BIN=${BIN:-$ROOT/bin} BUILD=${BUILD:-$ROOT/build}
 TOP=$ROOT
 . "$ROOT/tests/gateway.sh"
 
-VENV=${SCHEMATHESIS_VENV:-$BUILD/schemathesis-venv}
-command -v python3 >/dev/null || skip_all "python3 is needed"
-if ! [ -x "$VENV/bin/schemathesis" ]; then
-	{ python3 -m venv "$VENV" \
-		&& "$VENV/bin/pip" install -q 'schemathesis>=4.3,<5'; } >"$T/pip" 2>&1 \
-		|| skip_all "SCHEMATHESIS CANNOT BE HAD FROM PyPI: $(tail -n 1 "$T/pip")"
-fi
+python_with "${SCHEMATHESIS_VENV:-$BUILD/schemathesis-venv}" schemathesis 'schemathesis>=4.3,<5'
 standin "$ROOT/scripts/examples/standin-triage.yaml" --mailbox "$ROOT/tests/data/mailbox-small.mbox" ||
 	{ echo "Bail out! no stand-in"; exit 1; }
 gateway AGENT_GATEWAY_FASTCGI="${FASTCGI:-1}"
@@ -34,7 +28,7 @@ expected-statuses = ["2xx", "304", "404", "409", "422"]
 END
 run() {
 	cd "$T/schemathesis" && PYTHONPATH=. SCHEMATHESIS_HOOKS=gateway_hooks timeout "${LIMIT:-400}" \
-		"$VENV/bin/schemathesis" run "$ROOT/cmd/gateway/openapi.json" --url "$API" \
+		"${PYTHON%/*}/schemathesis" run "$ROOT/cmd/gateway/openapi.json" --url "$API" \
 		-H "Authorization: Bearer $WHO" --checks all --max-examples "${EXAMPLES:-5}" \
 		--seed 1 --no-color
 }

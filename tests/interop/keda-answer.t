@@ -15,15 +15,17 @@ TOP=$ROOT
 tool=keda-answer cache=$test_cache/agent-utils/keda-answer go_minimum=1.26
 . "$TOP/scripts/service.sh"
 reader=$cache/keda-answer-$(cat "$TOP"/tests/interop/keda-answer/* | sha256sum | cut -c 1-12)
-[ -x "$reader" ] || (
+build_reader() {
 	lock lock
 	find_go
 	mkdir -p "$cache/building"
 	cp "$TOP"/tests/interop/keda-answer/* "$cache/building"
 	cd "$cache/building" || exit
-	build_go build -o "$reader" . || not_now "cannot build it: is the Go module proxy reachable?"
+	build_go mod download || not_now "no modules: is the Go module proxy reachable?"
+	build_go build -o "$reader" . || failed "cannot build it"
 	cd / && rm -rf "$cache/building"
-) 2>"$ERR" || skip_all "NO GO, or no modules for it: $(tail -n 1 "$ERR")"
+}
+[ -x "$reader" ] || obtain Go build_reader
 
 manifests=$TOP/k8s-manifests/components
 location=$(sed -n 's/^ *valueLocation: //p' "$manifests/keda-scaledobject/scaledobject.yaml")

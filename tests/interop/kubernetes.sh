@@ -47,7 +47,7 @@ seconds() { # seconds MILLISECONDS
 images() { # their archives: those in the folder IMAGES, or new ones
 	[ -z "${IMAGES-}" ] || { ln -s "$(realpath "$IMAGES")" "$T/images"; return; }
 	"$ROOT/scripts/images" build && "$ROOT/scripts/images" save "$T/images"
-} >"$OUT" 2>"$ERR"
+}
 
 overlay() { # overlay NAME COMPONENT...: applies base and these, with our patches
 	mkdir -p "$T/$1"
@@ -375,11 +375,13 @@ patch_scaler() { # patch_scaler JSON of its spec
 }
 temporal() {
 	kubectl -n agents delete scaledobject,scaledjob,cronjob,deployment --all >"$OUT" 2>&1
-	TEMPORAL=$("$ROOT/scripts/temporal-server" start --folder "$T/temporal" --tuned 2>"$ERR") || {
-		echo "# left out: NO TEMPORAL SERVER: $(cat "$ERR")"
-		return
-	}
 	test_server=$T/temporal
+	"$ROOT/scripts/temporal-server" start --folder "$test_server" --tuned >"$OUT" 2>"$ERR"
+	case $? in
+	0) TEMPORAL=$(cat "$OUT") ;;
+	111) skip "tasks on Temporal" "Temporal: $(tail -n 1 "$ERR")"; return ;;
+	*) ok 1 "a Temporal server starts"; return ;;
+	esac
 	start python3 "$ROOT/tests/interop/forward.py" "$GATE:7233" "$TEMPORAL"
 	TEMPORAL=$GATE:7233
 	temporal_tasks=0 AGENT_ENGINE=temporal://$TEMPORAL/default
@@ -405,18 +407,13 @@ temporal() {
 
 # ---- all of it ----
 
-for tool in jq curl python3; do
-	command -v $tool >/dev/null || skip_all "NO $tool: run scripts/install-deps"
-done
-[ "$(id -u)" -eq 0 ] || skip_all "NO NODE: it takes root"
-images || skip_all "NO IMAGES: $(tail -n 1 "$ERR")"
+need jq curl python3
+[ "$(id -u)" -eq 0 ] || skip_all "a node: it takes root"
+obtain images images
 chmod 711 "$T"
-KUBECONFIG=$(kubernetes start --folder "$cluster" --node 2>"$ERR")
-case $? in
-0) export KUBECONFIG ;;
-111) skip_all "NO KUBERNETES: $(cat "$ERR")" ;;
-*) cat "$ERR" >&2; exit 1 ;;
-esac
+obtain Kubernetes kubernetes start --folder "$cluster" --node
+KUBECONFIG=$cluster/kubeconfig
+export KUBECONFIG
 PATH=$(kubernetes build all):$PATH
 echo "plain_http: $GATE" >"$T/agent.yaml"
 AGENT_CONFIG=$T/agent.yaml AGENT_STORE=$T/volume

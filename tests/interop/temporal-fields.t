@@ -7,15 +7,9 @@ ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 BIN=${BIN:-$ROOT/bin} BUILD=${BUILD:-$ROOT/build}
 . "$ROOT/tests/lib.sh"
 
-VENV=${TEMPORAL_VENV:-$BUILD/temporal-venv}
-compare() { "$VENV/bin/python" "$ROOT/tests/interop/temporal-fields.py" "$1"; }
-command -v python3 >/dev/null || skip_all "python3 is needed"
-command -v protoc >/dev/null || skip_all "protoc is needed"
-if ! "$VENV/bin/python" -c 'import temporalio' 2>/dev/null; then
-	{ python3 -m venv "$VENV" \
-		&& "$VENV/bin/pip" install -q 'temporalio>=1.9'; } >"$T/pip" 2>&1 \
-		|| skip_all "temporalio cannot be had from PyPI: $(tail -n 1 "$T/pip")"
-fi
+compare() { "$PYTHON" "$ROOT/tests/interop/temporal-fields.py" "$1"; }
+need protoc
+python_with "${TEMPORAL_VENV:-$BUILD/temporal-venv}" temporalio 'temporalio>=1.9'
 plan 3
 check "every field is as in the original" \
 	compare "$ROOT/common/temporal/temporal.proto"

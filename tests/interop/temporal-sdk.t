@@ -9,13 +9,7 @@ BIN=${BIN:-$ROOT/bin} BUILD=${BUILD:-$ROOT/build}
 . "$ROOT/tests/lib.sh"
 TOP=$ROOT
 
-VENV=${TEMPORAL_VENV:-$BUILD/temporal-venv}
-command -v python3 >/dev/null || skip_all "python3 is needed"
-if ! "$VENV/bin/python" -c 'import temporalio' 2>/dev/null; then
-	{ python3 -m venv "$VENV" \
-		&& "$VENV/bin/pip" install -q 'temporalio>=1.9'; } >"$T/pip" 2>&1 \
-		|| skip_all "temporalio cannot be had from PyPI: $(tail -n 1 "$T/pip")"
-fi
+python_with "${TEMPORAL_VENV:-$BUILD/temporal-venv}" temporalio 'temporalio>=1.9'
 ENGINE=temporal
 engine
 standin "$ROOT/scripts/examples/standin-triage.yaml" \
@@ -27,7 +21,7 @@ ID=$(sed 's/.*"id":"\([^"]*\)".*/\1/' "$T/submitted")
 start agent-worker 2>"$T/worker.log"
 # Its own plan follows.
 test_plan=0
-TEMPORAL=$TEMPORAL ID=$ID timeout 120 "$VENV/bin/python" \
+TEMPORAL=$TEMPORAL ID=$ID timeout 120 "$PYTHON" \
 	"$ROOT/tests/interop/temporal-sdk.py" 2>"$ERR"
 code=$?
 [ $code -eq 0 ] || sed 's/^/# /' "$ERR" "$T/worker.log" | cut -c 1-400

@@ -5,8 +5,9 @@
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 BIN=${BIN:-$ROOT/bin} BUILD=${BUILD:-$ROOT/build}
 . "$ROOT/tests/lib.sh"
-command -v lighttpd >/dev/null || skip_all "NO LIGHTTPD: scripts/install-deps up"
-command -v curl >/dev/null || skip_all "curl is not installed"
+TOP=$ROOT
+need lighttpd curl
+obtain "web page" web_build
 
 XDG_CACHE_HOME=$test_cache
 export XDG_CACHE_HOME
