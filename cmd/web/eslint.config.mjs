@@ -3,8 +3,8 @@ import js from '@eslint/js';
 import hooks from 'eslint-plugin-react-hooks';
 import ts from 'typescript-eslint';
 
-/* dangerouslySetInnerHTML and its kin have no place here: what models and
-   tools say is hostile, and reaches the page as text only. */
+/* dangerouslySetInnerHTML and the like are forbidden: what models and
+   tools say is untrusted, and reaches the page as text only. */
 const html = 'no HTML from strings: what is shown is text';
 
 export default ts.config(

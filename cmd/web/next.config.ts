@@ -15,7 +15,7 @@ function* files(folder: string): Generator<string> {
   }
 }
 
-/* The same sources make the same build, on any machine. */
+/* The build id depends on the sources only, so any machine makes the same build. */
 function buildId(): string {
   const hash = createHash('sha256');
   for (const path of files('.'))

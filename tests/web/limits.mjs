@@ -110,7 +110,7 @@ await scene('a thousand tasks', () => page, async () => {
   same(await rows(), 1001, 'on the way back the list is there as it was');
   await page.getByLabel('Queue').selectOption('archive');
   await page.getByRole('button', { name: 'Cancelled', exact: true }).click();
-  await page.getByText('No task is in this filter.').waitFor();
+  await page.getByText('No tasks match this filter.').waitFor();
   await page.getByLabel('Queue').selectOption('');
   await page.getByRole('link', { name }).waitFor();
   same([await rows(), new URL(page.url()).search], [1, '?state=cancelled'], 'filters by state and queue, in the address');
@@ -144,8 +144,8 @@ for (const [theme, width, height] of [['dark', 1280, 860], ['light', 390, 844]])
     await page.getByLabel('Goal').fill('Sort my notes.');
     await page.getByRole('group', { name: 'Toolkits' }).getByRole('button', { name: /^notes/ }).click();
     await page.getByText('Ready.').waitFor();
-    await page.getByText('Again and again').click();
-    await page.getByText('For crontab(5)').waitFor();
+    await page.getByText('Run on a schedule').click();
+    await page.getByText('Add this line to the crontab').waitFor();
     await look('new-task');
   });
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
-/* The mail triage, from sign-in to result, while its worker is killed and none is
-   there for a while; a connection that has expired; the gateway away and back;
-   and two people who do not see each other. */
+/* The mail triage, from sign-in to result, while its worker is killed and there is
+   none for a while; a connection that has expired; a gateway that stops and starts
+   again; and two users who do not see each other's tasks. */
 
 import {
   accessible, api, browse, closeGateway, end, env, events, finish, ledger, ok, openGateway, origin,
@@ -18,21 +18,21 @@ const worker = (...more) => start('agent-worker', more, { stdio: 'ignore' });
 const idOf = () => new URL(page.url()).searchParams.get('id');
 const stateOnPage = (word) => page.locator('.numbers .state', { hasText: word }).waitFor();
 const choose = (toolkit) => page.getByRole('group', { name: 'Toolkits' }).getByRole('button', { name: new RegExp(`^${toolkit}`) }).click();
-const links = (toolkit) => page.getByRole('link', { name: `Connect ${toolkit}` });
+const links = (toolkit) => page.getByRole('link', { name: `Continue to ${toolkit}` });
 
 await scene('sign in', () => page, async () => {
   await page.goto(origin);
   await page.getByLabel('Token').fill('agt_nobody_nothing');
   await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.getByText('does not take this token').waitFor();
+  await page.getByText('This token is not valid.').waitFor();
   ok(true, 'a token that is none is refused, in words');
   await accessible(page, 'sign in');
   await picture(page, 'sign-in');
   await steady(page, 'sign in');
   await signIn(page, ana);
   await page.getByText('There are no tasks yet.').waitFor();
-  await page.getByText('No worker is up').waitFor();
-  ok(true, 'signed in: an empty list, and word that no worker is up');
+  await page.getByText('No worker is running').waitFor();
+  ok(true, 'signed in: an empty list, and word that no worker is running');
   same(await page.evaluate(() => [localStorage.length, document.cookie]), [0, ''], 'the token is in no cookie and no local storage');
 });
 
@@ -41,11 +41,11 @@ await scene('new task', () => page, async () => {
   const submits = [];
   page.on('request', (r) => r.method() === 'POST' && r.url().endsWith('/v1/tasks') && submits.push(r.headers()['idempotency-key']));
   await page.getByLabel('Goal').pressSequentially(GOAL, { delay: 2 });
-  await choose('gmail');
-  await choose('linear');
+  await choose('Gmail');
+  await choose('Linear');
   await page.getByText('Ready.').waitFor();
   ok(true, 'the pre-flight passes as the task is written');
-  await page.getByRole('button', { name: /^gmail connected/ }).waitFor();
+  await page.getByRole('button', { name: /^Gmail connected/ }).waitFor();
   ok(true, 'the chips say what is connected');
   await page.getByLabel('Dollars').fill('5');
   await page.getByText('Ready.').waitFor();
@@ -57,7 +57,7 @@ await scene('new task', () => page, async () => {
   await stateOnPage('Queued');
   ok(submits.length === 1 && /^web-[0-9a-f]{32}$/.test(submits[0]), 'a double click sends once, with a key', submits);
   same((await api(ana, '/v1/tasks')).tasks.map((t) => t.id), [id], 'and makes one task, which is shown at once');
-  await page.getByText('In line for a worker').waitFor();
+  await page.getByText('Waiting for a worker').waitFor();
 });
 
 await scene('the worker is killed', () => page, async () => {
@@ -73,7 +73,7 @@ await scene('the worker is killed', () => page, async () => {
   await page.getByText('Thinking').first().waitFor();
   ok(true, 'the journal shows the call, and what the model thought');
   await page.getByRole('link', { name: 'Tasks' }).first().click();
-  await page.getByText('No worker is up').waitFor();
+  await page.getByText('No worker is running').waitFor();
   await page.getByRole('link', { name: /Go through the last three days/ }).click();
   ok(['running', 'queued'].includes(state(id)), 'with no worker at all the task is there, and waits');
   await steady(page, 'list and task while nothing works');
@@ -119,7 +119,7 @@ await scene('a look at the whole', () => page, async () => {
 });
 
 await scene('pause, resume, cancel', () => page, async () => {
-  await page.getByRole('button', { name: 'Use for a new task' }).click();
+  await page.getByRole('button', { name: 'Run again' }).click();
   await page.getByText('Ready.').waitFor();
   same(await page.getByLabel('Goal').inputValue(), GOAL, 'an ended task can be used for a new one');
   await page.getByRole('button', { name: 'Submit' }).click();
@@ -144,27 +144,27 @@ await scene('the gateway goes away', () => page, async () => {
   await page.getByText('Ready.').waitFor();
   await closeGateway();
   await page.getByRole('button', { name: 'Submit' }).click();
-  await page.getByText('The gateway is away.', { exact: true }).waitFor();
-  await page.getByText('sent again until it is taken').waitFor();
+  await page.getByText('The server is not available.', { exact: true }).waitFor();
+  await page.getByText('sent again as soon as the server answers').waitFor();
   ok(true, 'the page says that the gateway is away, and keeps the task');
   await accessible(page, 'while the gateway is away');
   await picture(page, 'away');
   await openGateway();
   await page.waitForURL('**/task/?id=*');
   await stateOnPage('Queued');
-  await page.getByText('The gateway is away.', { exact: true }).waitFor({ state: 'detached' });
+  await page.getByText('The server is not available.', { exact: true }).waitFor({ state: 'detached' });
   const same_goal = (await api(ana, '/v1/tasks')).tasks.filter((t) => t.title === 'Wait for the gateway.');
   same(same_goal.length, 1, 'when it is back the task is there, once');
   await page.getByRole('link', { name: 'Tasks' }).first().click();
   await page.getByRole('link', { name: /Wait for the gateway/ }).waitFor();
   await closeGateway();
-  await page.getByText('The gateway is away.', { exact: true }).waitFor();
+  await page.getByText('The server is not available.', { exact: true }).waitFor();
   await page.getByRole('link', { name: /Wait for the gateway/ }).click();
   await page.goBack();
   await page.getByRole('link', { name: /Wait for the gateway/ }).waitFor();
   ok(true, 'without it one can still go from screen to screen');
   await openGateway();
-  await page.getByText('The gateway is away.', { exact: true }).waitFor({ state: 'detached' });
+  await page.getByText('The server is not available.', { exact: true }).waitFor({ state: 'detached' });
   await api(ana, `/v1/tasks/${same_goal[0].id}/signals`, {
     method: 'POST', body: '{"signal":"cancel"}', headers: { 'Content-Type': 'application/json' },
   });
@@ -180,31 +180,31 @@ await scene('an expired connection', () => page, async () => {
   await page.getByText('There are no tasks yet.').waitFor();
   ok(true, 'one person does not see the tasks of another');
   await page.goto(`${origin}/task/?id=${id}`);
-  await page.getByRole('heading', { name: 'There is no such task' }).waitFor();
+  await page.getByRole('heading', { name: 'Task not found' }).waitFor();
   ok(true, 'nor by their address');
   await page.getByRole('link', { name: 'New task' }).first().click();
   await page.getByLabel('Goal').fill(GOAL);
-  await choose('gmail');
+  await choose('Gmail');
   await page.getByText('Ready.').waitFor();
-  await choose('linear');
+  await choose('Linear');
   const reason = page.getByRole('group', { name: 'Toolkits' }).getByText(/linear: .*has expired/);
   await reason.waitFor();
   ok(true, 'the pre-flight names the connection that has expired, where the toolkit is chosen');
-  await page.getByText('Not yet.').waitFor();
-  await page.getByRole('button', { name: /^linear expired/ }).waitFor();
+  await page.getByText('Cannot run yet.').waitFor();
+  await page.getByRole('button', { name: /^Linear expired/ }).waitFor();
   await accessible(page, 'a connection that has expired');
   await picture(page, 'connect');
   await page.getByRole('button', { name: 'Submit' }).click();
   same((await api(ben, '/v1/tasks')).tasks, [], 'and nothing is queued');
-  await page.getByRole('button', { name: 'Get a link to connect' }).click();
-  const [popup] = await Promise.all([page.waitForEvent('popup'), links('linear').click()]);
+  await page.getByRole('button', { name: 'Connect Linear' }).click();
+  const [popup] = await Promise.all([page.waitForEvent('popup'), links('Linear').click()]);
   await popup.waitForLoadState();
   same(await popup.evaluate(() => window.opener), null, 'the link opens a tab that knows nothing of this one');
   await popup.close();
   await page.bringToFront();
   await page.evaluate(() => window.dispatchEvent(new Event('focus')));
   await page.getByText('Ready.').waitFor();
-  await page.getByRole('button', { name: /^linear connected/ }).waitFor();
+  await page.getByRole('button', { name: /^Linear connected/ }).waitFor();
   ok(true, 'after its link was opened the task can run');
   await page.getByRole('button', { name: 'Submit' }).click();
   await page.waitForURL('**/task/?id=*');

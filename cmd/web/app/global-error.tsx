@@ -7,8 +7,8 @@ export default function GlobalError() {
       <body>
         <main className="inner lost">
           <title>agent-utils</title>
-          <h1>This page broke</h1>
-          <p>Your tasks go on without it. <a href="/">Load it again</a>.</p>
+          <h1>Something went wrong</h1>
+          <p>Your tasks are not affected. <a href="/">Reload the page</a>.</p>
         </main>
       </body>
     </html>

@@ -14,7 +14,7 @@ const inter = localFont({
 
 export const metadata: Metadata = {
   title: 'agent-utils',
-  description: 'Tasks for agents that last minutes to days',
+  description: 'Agent tasks that run for minutes to days',
   referrer: 'no-referrer',
   robots: { index: false, follow: false },
 };

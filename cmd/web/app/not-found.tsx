@@ -2,8 +2,8 @@
 export default function NotFound() {
   return (
     <main className="inner lost">
-      <h1>There is nothing here</h1>
-      <p>Your tasks are <a href="/">where they were</a>.</p>
+      <h1>Page not found</h1>
+      <p>Go to <a href="/">your tasks</a>.</p>
     </main>
   );
 }

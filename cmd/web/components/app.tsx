@@ -11,8 +11,8 @@ import { SignIn } from './sign-in';
 import { TaskScreen } from './task';
 import { Tasks } from './tasks';
 
-/* With a token that the tab kept, with none behind a proxy that says who it
-   is, or not at all. */
+/* Signs in with the token that the tab has stored, or without one when a proxy
+   in front of the gateway identifies the user; else shows the sign-in. */
 async function begin(): Promise<void> {
   const token = kept();
   if (token !== null) {
@@ -31,9 +31,9 @@ function Presence() {
     <div className={away ? 'presence away' : 'presence'} role="status">
       {away && (
         <>
-          <strong>The gateway is away.</strong>
-          <span>{why} Nothing is lost: this page asks again by itself.</span>
-          <button type="button" onClick={askAllNow}>Ask now</button>
+          <strong>The server is not available.</strong>
+          <span>{why} Nothing is lost: this page tries again by itself.</span>
+          <button type="button" onClick={askAllNow}>Try again now</button>
         </>
       )}
     </div>
@@ -62,7 +62,7 @@ export function App({ prerendered }: { prerendered: string }) {
 
   return (
     <>
-      <a href="#main" className="skip">Skip to the content</a>
+      <a href="#main" className="skip">Skip to content</a>
       <header className="top">
         <div className="inner">
           <Link href="/" className="brand"><span className="mark" aria-hidden="true" /><span className="name">agent-utils</span></Link>

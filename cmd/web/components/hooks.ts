@@ -34,7 +34,7 @@ function listen(): void {
   });
 }
 
-/* Asks while the component is there; CHANGING that makes it a new question. */
+/* Polls while the component is mounted; a new value of CHANGING starts it anew. */
 export function usePoller(
   ask: (signal: AbortSignal) => Promise<Outcome>,
   least: number,
@@ -61,7 +61,7 @@ export function usePoller(
   return () => soon.current();
 }
 
-/* The time, coarse: for ages. One timer for all that show one. */
+/* The time, in steps of five seconds, to show ages. All of them share one timer. */
 const clock = observable(0);
 let watchers = 0;
 let ticking: number | undefined;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: ISC
 'use client';
 
-/* Going from screen to screen without asking the server for anything, so that
-   it works while the server is away: each address is a static page that holds
-   all screens. */
+/* Goes from screen to screen without a request to the server, so that it works
+   while the server is not available: each address is a static page that has all
+   screens. */
 
 import { useSyncExternalStore, type AnchorHTMLAttributes, type MouseEvent, type ReactNode } from 'react';
 
@@ -61,7 +61,7 @@ export function Link({ href, children, ...rest }: Props) {
   return <a href={href} onClick={follow} {...rest}>{children}</a>;
 }
 
-/* To somewhere else, which learns nothing of this page. */
+/* A link to another site, which learns nothing about this page. */
 export function Outside({ href, children, className }: { href: string; children: ReactNode; className?: string }) {
   return (
     <a href={href} className={className} target="_blank" rel="noopener noreferrer nofollow">{children}</a>

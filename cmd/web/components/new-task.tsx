@@ -20,7 +20,7 @@ function stored(): Draft {
   return { ...blank, ...found };
 }
 
-/* Also outside of secure contexts, where there is no crypto.randomUUID. */
+/* Works outside of secure contexts, too, where there is no crypto.randomUUID. */
 function newKey(): string {
   const random = crypto.getRandomValues(new Uint8Array(16));
   return `web-${[...random].map((b) => b.toString(16).padStart(2, '0')).join('')}`;
@@ -33,9 +33,9 @@ type Check =
   | { state: 'refused'; reasons: Reason[]; message: string }
   | { state: 'unsure'; message: string };
 
-/* Pre-flight while the task is being written: a little after the last key, and
-   again only when something changed that it depends on, or when somebody comes
-   back from mending what it found. */
+/* Checks the task while it is written: a little after the last key, and again
+   only when something changed that the check depends on, or when the user comes
+   back to the tab after a check that failed. */
 function useCheck(draft: Draft, wrong: boolean): Check {
   const [check, setCheck] = useState<Check>({ state: 'idle' });
   const [round, again] = useState(0);
@@ -84,7 +84,7 @@ function useCheck(draft: Draft, wrong: boolean): Check {
   return ready ? check : { state: 'idle' };
 }
 
-/* Sends it until it is known to be there. The key makes that safe. */
+/* Sends the task until its submission is confirmed. The key makes that safe. */
 function useSubmit(draft: Draft, change: (next: Draft) => void) {
   const [sending, setSending] = useState<'no' | 'yes' | 'again'>('no');
   const [trouble, setTrouble] = useState<Refused | Error | null>(null);
@@ -145,10 +145,10 @@ function Verdict({ check }: { check: Check }) {
     <p className={`verdict ${tone}`}><strong>{title}</strong> {text}</p>
   );
   switch (check.state) {
-    case 'idle': return say('', 'Not checked yet.', 'The check begins as you write.');
+    case 'idle': return say('', 'Not checked yet.', 'The task is checked while you write.');
     case 'asking': return say('', 'Checking…', '');
     case 'passed': return say('good', 'Ready.', count((check.found.tools ?? []).length, 'tool'));
-    case 'refused': return say('bad', 'Not yet.', count(check.reasons.length, 'thing') + ' to mend.');
+    case 'refused': return say('bad', 'Cannot run yet.', count(check.reasons.length, 'problem') + ' to fix.');
     case 'unsure': return say('warn', 'Could not check.', check.message);
   }
 }
@@ -171,13 +171,13 @@ function When({ draft, set, wrong, reasons }: {
       <legend>When</legend>
       <div className="choices">
         {choice('now', 'Now')}
-        {choice('later', 'Not before')}
-        {choice('often', 'Again and again')}
+        {choice('later', 'Later')}
+        {choice('often', 'Run on a schedule')}
       </div>
       <div className="when-detail">
         {draft.when === 'later' && (
           <input
-            type="datetime-local" aria-label="Not before" aria-describedby="when-hint" value={draft.at}
+            type="datetime-local" aria-label="Start time" aria-describedby="when-hint" value={draft.at}
             onChange={(e) => set({ at: e.target.value })}
           />
         )}
@@ -185,7 +185,7 @@ function When({ draft, set, wrong, reasons }: {
           <>
             <label htmlFor="cron" className="small">Minute, hour, day, month, weekday</label>
             <input id="cron" value={draft.cron} spellCheck={false} className="mono" onChange={(e) => set({ cron: e.target.value })} />
-            <pre className="cron" tabIndex={0} role="group" aria-label="Line for crontab">{line}</pre>
+            <pre className="cron" tabIndex={0} role="group" aria-label="Crontab line">{line}</pre>
             <button
               type="button" className="small"
               onClick={() => void navigator.clipboard.writeText(line).then(() => setCopied(true), () => undefined)}
@@ -194,8 +194,9 @@ function When({ draft, set, wrong, reasons }: {
         )}
       </div>
       <Hint id="when-hint" wrong={wrong} reasons={reasons}>
-        {draft.when === 'often' ? 'For crontab(5), on a machine of yours. Below, submit it once, now.'
-          : draft.when === 'later' ? 'In your local time.' : 'As soon as a worker is free.'}
+        {draft.when === 'often' ? 'Add this line to the crontab of your machine. Submit, below, runs the task once now.'
+          : draft.when === 'later' ? 'The task starts at this time or later. The time is your local time.'
+            : 'The task starts as soon as a worker is free.'}
       </Hint>
     </fieldset>
   );
@@ -230,7 +231,7 @@ export function NewTask() {
   const keys = (event: KeyboardEvent) => {
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) send(event);
   };
-  const goalTrouble = wrong.goal ?? (empty && draft.goal.trim() === '' ? 'Say what is to be done.' : undefined);
+  const goalTrouble = wrong.goal ?? (empty && draft.goal.trim() === '' ? 'Enter a goal.' : undefined);
 
   return (
     <section className="new">
@@ -246,7 +247,7 @@ export function NewTask() {
               onChange={(e) => set({ goal: e.target.value })}
             />
             <Hint id="goal-hint" wrong={goalTrouble} reasons={about('goal')}>
-              In your words. Nobody is asked while it runs, so say what matters.
+              Describe the goal in your own words. The agent does not ask back, so include everything that matters.
             </Hint>
           </div>
           <Toolkits chosen={draft.toolkits} reasons={about('toolkits')} wrong={wrong.toolkits} choose={(toolkits) => set({ toolkits })} />
@@ -255,12 +256,12 @@ export function NewTask() {
           <div className="field">
             <label htmlFor="model">Model</label>
             <input
-              id="model" list="models" value={draft.model} placeholder="The usual one" spellCheck={false}
+              id="model" list="models" value={draft.model} placeholder="Default model" spellCheck={false}
               autoComplete="off" aria-describedby="model-hint" aria-invalid={wrong.model !== undefined}
               onChange={(e) => set({ model: e.target.value })}
             />
             <datalist id="models">{MODELS.map((model) => <option key={model} value={model} />)}</datalist>
-            <Hint id="model-hint" wrong={wrong.model} reasons={about('model')}>Empty: what the settings say.</Hint>
+            <Hint id="model-hint" wrong={wrong.model} reasons={about('model')}>Leave this empty for the default model.</Hint>
           </div>
           <fieldset className="field">
             <legend>Budget</legend>
@@ -272,7 +273,7 @@ export function NewTask() {
                 <input inputMode="numeric" value={draft.turns} placeholder="200" aria-describedby="budget-hint" onChange={(e) => set({ turns: e.target.value })} />
               </label>
             </div>
-            <Hint id="budget-hint" wrong={wrong.budget} reasons={about('budget')}>It fails rather than use more.</Hint>
+            <Hint id="budget-hint" wrong={wrong.budget} reasons={about('budget')}>The task fails if it would use more.</Hint>
           </fieldset>
           <When draft={draft} set={set} wrong={wrong.when} reasons={about('when')} />
           <div className="send">
@@ -281,14 +282,14 @@ export function NewTask() {
               {about(null).map((reason, i) => <p key={i} className="trouble">{reason.message}</p>)}
               {submit.trouble && reasons.length === 0 && <p className="trouble">{submit.trouble.message}</p>}
               {submit.sending === 'again' && (
-                <p className="trouble">The gateway is away. The task is kept here and sent again until it is taken, once.</p>
+                <p className="trouble">The task is saved here and is sent again as soon as the server answers. It is submitted only once.</p>
               )}
             </div>
             <div className="buttons">
               <button type="submit" className="primary" aria-disabled={waiting}>
-                {submit.sending === 'again' ? 'Sending again…' : waiting ? 'Sending…' : 'Submit'}
+                {submit.sending === 'again' ? 'Trying again…' : waiting ? 'Submitting…' : 'Submit'}
               </button>
-              {submit.sending === 'again' && <button type="button" onClick={submit.stop}>Stop sending</button>}
+              {submit.sending === 'again' && <button type="button" onClick={submit.stop}>Stop trying</button>}
             </div>
           </div>
         </div>

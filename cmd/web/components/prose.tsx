@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
-/* What models, tools and services say. All of it is hostile: it is parsed into
+/* Text of models, tools and services. All of it is untrusted: it is parsed into
    plain values (lib/markdown.ts) and becomes text of React elements, nothing
-   else. Characters that would reorder or hide text are shown as what they are. */
+   else. Characters that would reorder or hide text are shown by their number. */
 
 import { memo, type ReactNode } from 'react';
 import { safeUrl, visible } from '@/lib/format';
@@ -82,7 +82,7 @@ function block(node: Block, key: number): ReactNode {
   }
 }
 
-/* Very long text is cut: nobody reads it here, and a tab must not choke on it. */
+/* Very long text is cut, because it would make the tab slow. */
 export const Prose = memo(function Prose({ text }: { text: string }) {
   const cut = text.length > LONG;
   return (

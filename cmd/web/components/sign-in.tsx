@@ -23,15 +23,15 @@ export function SignIn() {
     setBusy(true);
     setTrouble('');
     tryToken(given).then(
-      (taken) => taken ? signIn(given, keep) : setTrouble('The gateway does not take this token. It may be mistyped, expired or revoked.'),
-      (failure: unknown) => setTrouble(passes(failure) ? 'The gateway cannot be reached now. Try again in a moment.' : (failure as Error).message),
+      (taken) => taken ? signIn(given, keep) : setTrouble('This token is not valid. It may be mistyped, expired or revoked.'),
+      (failure: unknown) => setTrouble(passes(failure) ? 'The server cannot be reached now. Try again in a moment.' : (failure as Error).message),
     ).finally(() => setBusy(false));
   };
 
   return (
     <section className="sign-in">
       <h1 tabIndex={-1}>Sign in</h1>
-      <p className="lead">Tasks go on whether or not anybody is signed in. To see yours, or to add one, bring your token.</p>
+      <p className="lead">Sign in with your token to see your tasks and to add new ones. Tasks run whether or not you are signed in.</p>
       <form onSubmit={submit} noValidate>
         <label htmlFor="token">Token</label>
         <input
@@ -39,10 +39,10 @@ export function SignIn() {
           autoCapitalize="none" placeholder="agt_…" value={token} aria-describedby="token-hint token-trouble"
           aria-invalid={trouble !== ''} onChange={(e) => setToken(e.target.value)}
         />
-        <p id="token-hint" className="hint">Whoever runs the gateway makes one with <code>agent-token new USER</code>.</p>
+        <p id="token-hint" className="hint">The administrator of the gateway makes one with <code>agent-token new USER</code>.</p>
         <label className="check">
           <input type="checkbox" checked={keep} onChange={(e) => setKeep(e.target.checked)} />
-          <span>Keep it until this tab is closed</span>
+          <span>Stay signed in until this tab is closed</span>
         </label>
         <p id="token-trouble" className="trouble" role="alert">{trouble || why}</p>
         <button type="submit" className="primary" aria-disabled={busy}>{busy ? 'Signing in…' : 'Sign in'}</button>

@@ -27,7 +27,7 @@ function Shape({ state }: { state: State }) {
   }
 }
 
-/* Never by colour alone: a shape and a word. */
+/* Shows the state as a shape and a word, not by colour alone. */
 export function StateMark({ state }: { state: State }) {
   return (
     <span className={`state ${state}`}>

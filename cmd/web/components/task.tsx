@@ -7,7 +7,7 @@ import { blank } from '@/lib/draft';
 import { age, count, money, titleOf, tokens, visible } from '@/lib/format';
 import { remember } from '@/lib/session';
 import { add, empty, waitingFor, type Timeline } from '@/lib/timeline';
-import { hasEnded, type Signal, type Task } from '@/lib/types';
+import { hasEnded, type Signal, type State, type Task } from '@/lib/types';
 import { CostChart } from './cost-chart';
 import { useNow, usePoller } from './hooks';
 import { DRAFT } from './new-task';
@@ -21,8 +21,8 @@ interface Seen {
   line: Timeline;
 }
 
-/* The task when it has changed, then the events that are new. The task is
-   asked for with its tag, so that nothing new costs next to nothing. */
+/* Reads the task when it has changed, then its new events. The task is asked for
+   with its ETag, so that an unchanged one costs next to nothing. */
 function useTask(id: string) {
   const [seen, setSeen] = useState<Seen | null>(null);
   const [gone, setGone] = useState(false);
@@ -66,7 +66,7 @@ function Actions({ task, soon }: { task: Task; soon: () => void }) {
     setBusy(signal);
     setTrouble('');
     api.signal(task.id, signal).then(soon, (failure: unknown) => {
-      setTrouble(failure instanceof Refused ? failure.message : 'It did not reach the gateway. Try again.');
+      setTrouble(failure instanceof Refused ? failure.message : 'The server could not be reached. Try again.');
       soon();
     }).finally(() => setBusy(null));
   };
@@ -80,10 +80,10 @@ function Actions({ task, soon }: { task: Task; soon: () => void }) {
   };
   return (
     <div className="actions">
-      {hasEnded(task.state) ? <button type="button" onClick={again}>Use for a new task</button> : (
+      {hasEnded(task.state) ? <button type="button" onClick={again}>Run again</button> : (
         <>
           {task.state === 'waiting'
-            ? <button type="button" aria-disabled={busy !== null} onClick={() => send('resume')}>{paused ? 'Resume' : 'Go on now'}</button>
+            ? <button type="button" aria-disabled={busy !== null} onClick={() => send('resume')}>{paused ? 'Resume' : 'Continue now'}</button>
             : <button type="button" aria-disabled={busy !== null} onClick={() => send('pause')}>Pause</button>}
           <button type="button" className="danger" aria-disabled={busy !== null} onClick={() => dialog.current?.showModal()}>Cancel</button>
         </>
@@ -91,18 +91,17 @@ function Actions({ task, soon }: { task: Task; soon: () => void }) {
       <p className="trouble" role="status">{trouble}</p>
       <dialog ref={dialog} aria-labelledby="cancel-title">
         <h2 id="cancel-title">Cancel this task?</h2>
-        <p>It ends for good. A tool call under way is waited for, because it cannot be taken back.</p>
+        <p>The task ends for good. A tool call that has been sent finishes first, because it cannot be undone.</p>
         <div className="buttons">
           <button type="button" className="danger" onClick={() => send('cancel')}>Cancel the task</button>
-          <button type="button" onClick={() => dialog.current?.close()}>Let it go on</button>
+          <button type="button" onClick={() => dialog.current?.close()}>Keep it running</button>
         </div>
       </dialog>
     </div>
   );
 }
 
-/* Where a person answers: the place for approvals and questions, at the end of
-   the journal, where the newest is. */
+/* Asks the user for a decision, below the newest event of the journal. */
 function Attention({ task, soon }: { task: Task; soon: () => void }) {
   const [trouble, setTrouble] = useState('');
   if (task.state !== 'waiting') return null;
@@ -116,12 +115,12 @@ function Attention({ task, soon }: { task: Task; soon: () => void }) {
     <section className="attention" aria-labelledby="attention-title">
       <h3 id="attention-title">{title}</h3>
       {detail && <p><Text>{detail}</Text></p>}
-      {task.due !== undefined && <p className="quiet">It goes on by itself at {new Date(task.due).toLocaleString()}.</p>}
-      {title === 'Waits for a connection' && <p>Mend the connection, then let it go on. It holds no worker meanwhile.</p>}
+      {task.due !== undefined && <p className="quiet">It continues by itself at {new Date(task.due).toLocaleString()}.</p>}
+      {title === 'Waiting for a connection' && <p>Connect the account again, then continue the task.</p>}
       {call !== undefined && (
         <div className="buttons">
-          <button type="button" className="primary" onClick={() => answer('approve')}>Run it again</button>
-          <button type="button" onClick={() => answer('deny')}>Tell the model to look</button>
+          <button type="button" className="primary" onClick={() => answer('approve')}>Run the call again</button>
+          <button type="button" onClick={() => answer('deny')}>Let the model check first</button>
         </div>
       )}
       <p className="trouble" role="status">{trouble}</p>
@@ -139,7 +138,7 @@ function Facts({ task, line }: { task: Task; line: Timeline }) {
       file?.budget?.turns === undefined ? '' : count(file.budget.turns, 'turn'),
     ].filter(Boolean).join(', ')],
     ['Tokens', `${tokens(task.input_tokens + task.cache_read_tokens + task.cache_write_tokens)} in, ${tokens(task.output_tokens)} out`],
-    ['From the cache', tokens(task.cache_read_tokens)],
+    ['Cached tokens', tokens(task.cache_read_tokens)],
     ['Queue', task.queue],
     ['Submitted', new Date(task.created_at).toLocaleString()],
     ['Id', task.id],
@@ -175,19 +174,22 @@ function Numbers({ task }: { task: Task }) {
   );
 }
 
+const resultTitle: Partial<Record<State, string>> = {
+  completed: 'Result', blocked: 'Why it is blocked', failed: 'Why it failed', cancelled: 'Why it was cancelled',
+};
+
 function Result({ task }: { task: Task }) {
   const text = task.result ?? task.error?.message ?? task.reason ?? '';
   if (text === '' || !hasEnded(task.state)) return null;
-  const title = task.state === 'completed' ? 'Result' : `Why it is ${task.state}`;
   return (
     <section className={`result ${task.state}`} aria-labelledby="result-title">
-      <h2 id="result-title">{title}</h2>
+      <h2 id="result-title">{resultTitle[task.state]}</h2>
       <Prose text={text} />
     </section>
   );
 }
 
-/* Keeps the newest in sight for who reads at the end, and only for them. */
+/* Scrolls to the newest event when the user was at the end of the page. */
 function useFollow(changing: unknown) {
   const atEnd = useRef(false);
   useEffect(() => {
@@ -205,8 +207,8 @@ function useFollow(changing: unknown) {
 
 export function TaskScreen({ id }: { id: string }) {
   const { seen, gone, soon } = useTask(id);
-  /* Above the journal for who comes to an ended task; below it for who watched
-     it end, so that nothing moves under their eyes. */
+  /* The result stands above the journal of a task that had ended when the page was
+     opened, and below it when it ended since, so that nothing on the page moves. */
   const [first, setFirst] = useState<boolean | null>(null);
   if (seen && first === null) setFirst(hasEnded(seen.task.state));
   useFollow(seen);
@@ -218,15 +220,15 @@ export function TaskScreen({ id }: { id: string }) {
   if (gone)
     return (
       <section className="task">
-        <h1 tabIndex={-1}>There is no such task</h1>
-        <p>Not under this address, or not yours. <Link href="/">All tasks</Link></p>
+        <h1 tabIndex={-1}>Task not found</h1>
+        <p>It does not exist, or it is not yours. <Link href="/">All tasks</Link></p>
       </section>
     );
   if (!seen)
     return (
       <section className="task">
         <p className="crumb"><Link href="/">Tasks</Link></p>
-        <h1 tabIndex={-1} className="loading">Reading the task…</h1>
+        <h1 tabIndex={-1} className="loading">Loading…</h1>
       </section>
     );
   const { task, line } = seen;
@@ -243,7 +245,7 @@ export function TaskScreen({ id }: { id: string }) {
           {first && <Result task={task} />}
           <h2 id="journal">Journal</h2>
           <TimelineView entries={line.entries} progress={task.progress} />
-          {task.state === 'queued' && <p className="quiet pending">In line for a worker. It begins, or goes on, as soon as one is there.</p>}
+          {task.state === 'queued' && <p className="quiet pending">Waiting for a worker. The task starts or continues as soon as one is free.</p>}
           <Attention task={task} soon={soon} />
           {first === false && <Result task={task} />}
         </div>

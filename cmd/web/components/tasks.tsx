@@ -12,7 +12,7 @@ import { useNow, usePoller } from './hooks';
 import { Link, go, taskAddress } from './nav';
 import { StateMark, stateWord } from './state';
 
-/* What was seen last stays while the list is asked for again. */
+/* The list that was read last is shown while it is read again. */
 const seen = new Map<string, Listing>();
 
 session.subscribe(() => {
@@ -52,7 +52,7 @@ const TaskRow = memo(function TaskRow({ row }: { row: Row }) {
   );
 });
 
-/* Up and down go from row to row, Home and End to the first and last. */
+/* The up and down keys move from row to row, Home and End to the first and last. */
 function moveFocus(event: KeyboardEvent<HTMLElement>): void {
   const links = [...event.currentTarget.querySelectorAll<HTMLElement>('.row-link')];
   const at = links.indexOf(document.activeElement as HTMLElement);
@@ -96,7 +96,7 @@ function Filters({ filter, queues }: { filter: Filter; queues: string[] }) {
   );
 }
 
-/* The first row in sight, when it is further down than the first page. */
+/* The first visible row, when it is further down than the first page. */
 function firstInSight(list: HTMLElement | null, rows: Row[]): string | null {
   if (!list) return null;
   const box = list.getBoundingClientRect();
@@ -153,7 +153,7 @@ function More({ load }: { load: () => Promise<unknown> }) {
   }, []);
   return (
     <button ref={button} type="button" className="more" onClick={run}>
-      {trouble ? 'Older tasks could not be read. Try again' : 'Older tasks'}
+      {trouble ? 'Older tasks could not be loaded. Try again' : 'Show older tasks'}
     </button>
   );
 }
@@ -165,7 +165,7 @@ function Workers() {
     return 'same';
   }, 4000, 20_000, '');
   if (workers === null) return ' ';
-  return workers === 0 ? 'No worker is up; tasks are kept and begin when one is.' : `${count(workers, 'worker')} up`;
+  return workers === 0 ? 'No worker is running. Tasks start as soon as one does.' : `${count(workers, 'worker')} running`;
 }
 
 export function Tasks({ query }: { query: URLSearchParams }) {
@@ -201,10 +201,10 @@ export function Tasks({ query }: { query: URLSearchParams }) {
       </ul>
       {loaded && rows.length === 0 && (
         <p className="none">
-          {filter.state || filter.queue ? 'No task is in this filter.' : 'There are no tasks yet.'}
+          {filter.state || filter.queue ? 'No tasks match this filter.' : 'There are no tasks yet.'}
         </p>
       )}
-      {!loaded && <p className="none" aria-live="polite">Reading the list…</p>}
+      {!loaded && <p className="none" aria-live="polite">Loading tasks…</p>}
       {next !== null && <More key={`${address(filter)} ${next}`} load={more} />}
     </section>
   );

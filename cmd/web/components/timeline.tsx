@@ -17,7 +17,7 @@ function Clock({ at }: { at: string }) {
   );
 }
 
-/* What is folded is made only when it is opened: results can be long. */
+/* Renders what is folded only when it is opened, because results can be long. */
 function Fold({ summary, className, children }: { summary: ReactNode; className?: string; children: () => ReactNode }) {
   const [open, setOpen] = useState(false);
   return (
@@ -46,8 +46,8 @@ function Data({ label, value }: { label: string; value: unknown }) {
 }
 
 const statusWord: Record<Call['status'], string> = {
-  asked: 'asked for', running: 'running', done: 'done', failed: 'failed',
-  retrying: 'to be tried again', unknown: 'in doubt',
+  asked: 'requested', running: 'running', done: 'done', failed: 'failed',
+  retrying: 'will be tried again', unknown: 'in doubt',
 };
 
 function took(call: Call): string {
@@ -77,7 +77,7 @@ const CallCard = memo(function CallCard({ call }: { call: Call }) {
       {call.doubted && (
         <p className="in-doubt">
           In doubt: the worker was lost while this call was under way, and nobody knows whether it took effect.
-          {call.status === 'unknown' ? ' It was not repeated; the model was told to look first.' : ' It was run again.'}
+          {call.status === 'unknown' ? ' It was not repeated; the model was told to check first.' : ' It was run again.'}
         </p>
       )}
     </div>

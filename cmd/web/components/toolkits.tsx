@@ -8,15 +8,24 @@ import { safeUrl } from '@/lib/format';
 import type { Connection, Reason } from '@/lib/types';
 import { Outside } from './nav';
 
-const SUGGESTED = ['gmail', 'linear', 'github', 'slack', 'notion', 'googlecalendar', 'googledrive', 'hackernews'];
+const NAMES = new Map([
+  ['gmail', 'Gmail'], ['linear', 'Linear'], ['github', 'GitHub'], ['slack', 'Slack'], ['notion', 'Notion'],
+  ['googlecalendar', 'Google Calendar'], ['googledrive', 'Google Drive'], ['hackernews', 'Hacker News'],
+]);
+const SUGGESTED = [...NAMES.keys()];
+
+/* The product's name, where it is known, else the toolkit's. */
+function label(toolkit: string): string {
+  return NAMES.get(toolkit) ?? toolkit;
+}
 
 function active(connection: Connection | undefined): boolean {
   return connection !== undefined && /^(active|not_needed|none_needed)$/i.test(connection.state);
 }
 
-/* What is connected for whoever is signed in, and the state of what is chosen
-   besides; asked again on return to the tab. Without links: each makes something
-   at the other end, so one is made when it is asked for. */
+/* The user's connections, and the state of the chosen toolkits; they are read
+   again when the user returns to the tab. No links are asked for here: each link
+   begins a connection at the service, so one is made only when it is wanted. */
 function useConnections(chosen: string[]): Map<string, Connection> {
   const [known, setKnown] = useState<Map<string, Connection>>(new Map());
   const [round, again] = useState(0);
@@ -42,13 +51,13 @@ function useConnections(chosen: string[]): Map<string, Connection> {
         for (const c of await api.connections(missing, false, stop.signal)) found.set(c.toolkit, c);
       setKnown(found);
     };
-    read().catch(() => undefined); /* the mark of the gateway says so */
+    read().catch(() => undefined); /* the bar at the bottom shows it */
     return () => stop.abort();
   }, [names, round]);
   return known;
 }
 
-/* A button that asks for a link, and the link; or the one that a refused task came with. */
+/* A link to connect a toolkit: from the refusal of the task, or made by a button. */
 function Connect({ toolkit, url }: { toolkit: string; url: string | undefined }) {
   const [own, setOwn] = useState<string>();
   const [busy, setBusy] = useState(false);
@@ -63,13 +72,13 @@ function Connect({ toolkit, url }: { toolkit: string; url: string | undefined })
   if (link)
     return (
       <Outside href={link.href} className="button small">
-        Connect {toolkit}<span className="visually-hidden"> (opens a new tab)</span>
+        {url === undefined ? 'Continue to' : 'Connect'} {label(toolkit)}<span className="visually-hidden"> (opens a new tab)</span>
       </Outside>
     );
-  return <button type="button" className="small" aria-disabled={busy} onClick={ask}>Get a link to connect</button>;
+  return <button type="button" className="small" aria-disabled={busy} onClick={ask}>Connect {label(toolkit)}</button>;
 }
 
-/* What the pre-flight found counts before what was known. */
+/* The connection's state from the check, which counts before what was read earlier. */
 function ruling(toolkit: string, reason: Reason | undefined): Connection | undefined {
   if (reason?.type.startsWith('connection') !== true) return undefined;
   return { toolkit, state: reason.status ?? 'not connected' };
@@ -90,7 +99,7 @@ function Chip({ name, on, connection, toggle }: {
       <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
         {on ? <path d="M3 8.5l3.2 3.2L13 5" className="line thick" /> : <path d="M8 3.5v9M3.5 8h9" className="line" />}
       </svg>
-      {name}
+      {label(name)}
       <span className="chip-state">{word(connection)}</span>
     </button>
   );
@@ -102,8 +111,8 @@ interface Trouble {
   url: string | undefined;
 }
 
-/* What keeps the chosen toolkits from being used, each once: the pre-flight's
-   words where it has some, else the connection's. */
+/* Why chosen toolkits cannot be used, once for each: in the words of the check
+   where it has some, else of the connection. */
 function troubles(chosen: string[], known: Map<string, Connection>, reasons: Reason[]): Trouble[] {
   const said = reasons.map((reason) => ({
     toolkit: reason.type.startsWith('connection') ? reason.toolkit : undefined,
@@ -113,7 +122,7 @@ function troubles(chosen: string[], known: Map<string, Connection>, reasons: Rea
     .flatMap((name) => {
       const connection = known.get(name);
       if (!connection || active(connection)) return [];
-      return [{ toolkit: name, url: undefined, message: connection.reason ?? `${name} is not connected.` }];
+      return [{ toolkit: name, url: undefined, message: connection.reason ?? `${label(name)} is not connected.` }];
     });
   return [...said, ...silent];
 }
@@ -152,14 +161,14 @@ export function Toolkits({ chosen, reasons, wrong, choose }: {
         ))}
         <span className="add">
           <input
-            aria-label="Another toolkit" placeholder="another…" list="toolkit-names" value={text} spellCheck={false}
+            aria-label="Add a toolkit" placeholder="add…" list="toolkit-names" value={text} spellCheck={false}
             autoCapitalize="none" aria-invalid={unfit} onChange={(e) => setText(e.target.value)} onKeyDown={keys} onBlur={addOne}
           />
           <datalist id="toolkit-names">{SUGGESTED.map((name) => <option key={name} value={name} />)}</datalist>
         </span>
       </div>
       <div id="toolkits-hint" className="hint">
-        {wrong ?? (unfit ? 'The name of a toolkit has small letters, digits, _ and -.' : 'What the agent may use, with your accounts.')}
+        {wrong ?? (unfit ? 'A toolkit name has lower-case letters, digits, _ and -.' : 'The agent can use these through your accounts.')}
       </div>
       <ul className="reasons" aria-live="polite">
         {said.map((t, i) => (

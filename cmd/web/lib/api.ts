@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-/* The gateway. Every request goes through ask(), which knows the token, times
-   out, and keeps track of whether the gateway can be reached. */
+/* Requests to the gateway. All go through ask(), which adds the token, times
+   out, and records whether the gateway can be reached. */
 
 import { observable } from './observable.ts';
 import { session, signOut } from './session.ts';
@@ -9,10 +9,10 @@ import type {
 } from './types.ts';
 
 const TIMEOUT = 20_000;
-/* Nobody has submitted anything yet: the first task makes it. */
+/* No task was ever submitted: the first one makes the store. */
 const NO_STORE = 'no_store';
 
-/* The gateway's own word: an error object. */
+/* The gateway answered with an error object. */
 export class Refused extends Error {
   override readonly name = 'Refused';
   constructor(
@@ -26,7 +26,7 @@ export class Refused extends Error {
   }
 }
 
-/* No answer, or one that says: not now. */
+/* There was no answer, or one that says: not now. */
 export class Away extends Error {
   override readonly name = 'Away';
   constructor(message: string, readonly retryAfter?: number) {
@@ -97,7 +97,7 @@ function away(said: string, retry?: number): Away {
 
 function refusal(response: Response, body: unknown): Refused | Away {
   const error = (body as { error?: Record<string, unknown> } | null)?.error;
-  const message = typeof error?.message === 'string' ? error.message : `The gateway answered ${response.status}.`;
+  const message = typeof error?.message === 'string' ? error.message : `The server answered with status ${response.status}.`;
   const seconds = Number(response.headers.get('Retry-After') ?? Number.NaN);
   const retry = Number.isFinite(seconds) ? seconds : undefined;
   const type = typeof error?.type === 'string' ? error.type : 'error';
@@ -116,27 +116,27 @@ async function ask(path: string, question: Question = {}): Promise<Answer> {
       try {
         body = JSON.parse(text);
       } catch {
-        /* something before the gateway answered, with a page of its own */
+        /* a proxy in front of the gateway answered with a page of its own */
       }
     }
   } catch (failure) {
     if (question.signal?.aborted === true) throw failure;
-    throw away('The gateway cannot be reached.');
+    throw away('It cannot be reached.');
   }
   if (!response.ok && response.status !== 304) {
     const failure = refusal(response, body);
     if (response.status === 401 && question.token === undefined && session.get().token === token)
-      signOut('The gateway no longer takes this token.');
+      signOut('This token is no longer valid.');
     if (!(failure instanceof Away)) reach.set(here);
     throw failure;
   }
   if (body === null && response.status !== 304)
-    throw away('Something else than the gateway answered.');
+    throw away('Something other than the gateway answered.');
   reach.set(here);
   return { status: response.status, body, etag: response.headers.get('ETag') };
 }
 
-/* A GET that remembers what it was answered last: null when nothing is new. */
+/* A GET that remembers the ETag of its last answer; null when nothing is new. */
 export class Watched<T> {
   private etag: string | null = null;
   constructor(private readonly path: string) {}
@@ -168,10 +168,10 @@ async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
   return (await ask(path, signal ? { signal } : {})).body as T;
 }
 
-/* A list that is none comes from something else than the gateway. */
+/* An answer without the list comes from something other than the gateway. */
 async function getList<T>(path: string, name: keyof T, signal?: AbortSignal): Promise<T> {
   const body = await get<T | null>(path, signal);
-  if (!Array.isArray(body?.[name])) throw away('Something else than the gateway answered.');
+  if (!Array.isArray(body?.[name])) throw away('Something other than the gateway answered.');
   return body;
 }
 
@@ -180,7 +180,7 @@ async function post<T>(path: string, body: unknown, more: Question = {}): Promis
   return (await ask(path, { method: 'POST', body: text, ...more })).body as T;
 }
 
-/* Whether the gateway takes this token; null: whether it needs none. */
+/* Whether the gateway accepts this token; with null, whether it needs none. */
 export async function tryToken(token: string | null): Promise<boolean> {
   try {
     await ask('/v1/tasks?limit=1', { token });
@@ -216,7 +216,7 @@ export const api = {
     if (toolkits.length > 0) query.set('toolkits', toolkits.join(','));
     return (await getList<{ connections: Connection[] }>(`/v1/connections?${query}`, 'connections', signal)).connections;
   },
-  /* how many workers are up */
+  /* the number of workers that run, or null */
   workers: async (signal?: AbortSignal) => {
     try {
       const { workers } = await get<QueueDepth>('/v1/queue', signal);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: ISC
-/* A task that is being written, and its way into the queue. Pure.
+/* A task that is being written, and its submission. Pure.
 
-   An attempt to submit has a key of its own, which is kept until it is known
-   what came of it: sending the same task again then makes no second one. A
-   task that was changed meanwhile is another one and gets another key. */
+   An attempt to submit has a key of its own, which is stored until the outcome is
+   known: sending the same task again then makes no second one. A task that was
+   changed meanwhile is another task and gets another key. */
 
 import { bytes } from './format.ts';
 import type { Budget, Reason, TaskFile } from './types.ts';
@@ -47,21 +47,21 @@ export function taskOf(draft: Draft): TaskFile {
   return task;
 }
 
-/* What is wrong before anybody is asked. */
+/* The mistakes that are found without asking the gateway. */
 export function problems(draft: Draft): Partial<Record<Field, string>> {
   const found: Partial<Record<Field, string>> = {};
   const usd = Number(draft.usd);
   const turns = Number(draft.turns);
   if (bytes(draft.goal) > 100_000) found.goal = 'The goal is longer than 100,000 bytes.';
-  if (draft.toolkits.length > 32) found.toolkits = 'At most 32 toolkits.';
+  if (draft.toolkits.length > 32) found.toolkits = 'A task can have at most 32 toolkits.';
   if (draft.model.trim() !== '' && !MODEL.test(draft.model.trim()))
-    found.model = 'This is not the name of a model.';
+    found.model = 'This cannot be the name of a model.';
   if (draft.usd.trim() !== '' && !(usd > 0 && usd <= 1_000_000))
-    found.budget = 'Dollars: more than 0, at most 1,000,000.';
+    found.budget = 'Enter more than 0 and at most 1,000,000 dollars.';
   else if (draft.turns.trim() !== '' && !(Number.isInteger(turns) && turns >= 1 && turns <= 100_000))
-    found.budget = 'Turns: a whole number from 1 to 100,000.';
+    found.budget = 'Enter a whole number of turns from 1 to 100,000.';
   if (draft.when === 'later' && Number.isNaN(Date.parse(draft.at)))
-    found.when = 'Not before when? Choose a day and a time.';
+    found.when = 'Choose a day and a time.';
   return found;
 }
 
@@ -87,14 +87,14 @@ export function attempt(draft: Draft, newKey: () => string): Required<Draft> {
   return { ...draft, attempt: { key: newKey(), body } };
 }
 
-/* Quoted for a shell. */
+/* TEXT quoted for a shell. */
 function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/* The line of crontab(5) that submits the task again and again: a key that has
-   the minute in it makes one task of each time, however often it is tried. A
-   percent sign means something to cron. */
+/* The line of crontab(5) that runs the task on a schedule. The key contains the
+   minute, so each time makes one task, however often it is tried. Percent signs
+   are special to cron. */
 export function cronLine(draft: Draft, origin: string): string {
   const task = JSON.stringify(taskOf({ ...draft, when: 'now' }));
   const command = `curl -sS --retry 5 -H "Authorization: Bearer $(cat ~/.agent-token)" ` +

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: ISC
-/* Values in words. Pure: the clock is an argument. */
+/* Values as text. Pure: the clock is an argument. */
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const TITLE_BYTES = 80;
 
-/* "12 s", "3 min", "2 h 5 min", "4 d": whole enough to be read at a glance. */
+/* "12 s", "3 min", "2 h 5 min", "4 d": rounded, to be read quickly. */
 export function duration(ms: number): string {
   const s = Math.max(0, Math.round(ms / 1000));
   if (s < 60) return `${s} s`;
@@ -23,7 +23,7 @@ export function age(at: string, now: number): string {
   return Number.isNaN(then) ? '' : duration(now - then);
 }
 
-/* The same where less than a second counts. */
+/* The same, with parts of a second. */
 export function span(ms: number): string {
   if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
   return ms < 10_000 ? `${(ms / 1000).toFixed(1)} s` : duration(ms);
@@ -49,8 +49,8 @@ export function tokens(n: number): string {
   return `${(n / 1_000_000).toFixed(1)}M`;
 }
 
-/* Text from a model or a tool may hold characters that reorder or hide what
-   stands around them. They are shown, not obeyed. Line ends and tabs stay. */
+/* Text from a model or a tool may have characters that reorder or hide the text
+   around them. They are shown by their number. Line ends and tabs stay. */
 // eslint-disable-next-line no-control-regex
 const tricky = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g;
 
@@ -59,8 +59,8 @@ export function visible(text: string): string {
     `\u27e8U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}\u27e9`);
 }
 
-/* The first line of the goal, where the whole task is known; else as much of it
-   as lists have. */
+/* The first line of the goal when the whole task is known, else the shortened
+   title of lists. */
 export function titleOf(task: { title: string; task?: { goal: string } }): string {
   const goal = task.task?.goal.trim().split('\n', 1)[0];
   if (goal !== undefined && goal.length > 0)
@@ -68,8 +68,7 @@ export function titleOf(task: { title: string; task?: { goal: string } }): strin
   return visible(bytes(task.title) >= TITLE_BYTES ? `${task.title}…` : task.title);
 }
 
-/* What the arguments of a call say at a glance: its plain values, in a line,
-   without ids. */
+/* A short form of a call's arguments: the plain values on a line, without ids. */
 export function brief(value: unknown): string {
   if (typeof value !== 'object' || value === null) return '';
   const plain = Object.values(value).filter((v) =>
@@ -82,8 +81,8 @@ export function bytes(text: string): number {
   return new TextEncoder().encode(text).length;
 }
 
-/* The address of a link that may be followed, or null: http and https only,
-   without a user name in it, which serves to look like another host. */
+/* The address of a link that may be followed, or null: http and https only, and
+   without a user name, which can make it look like another host. */
 export function safeUrl(text: string): URL | null {
   let url: URL;
   try {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: ISC
-/* The little of Markdown that models write, as a tree of plain values. It is
-   not a Markdown implementation: what it does not know stays text. HTML is
-   text. A link is a link only when safeUrl says so, and never an image: nothing
+/* The part of Markdown that models write, as a tree of plain values. It is
+   not a Markdown implementation: unknown syntax stays text. HTML is
+   text. A link is a link only when safeUrl accepts it, and never an image: nothing
    is loaded because a model wrote it.
 
-   What is repeated in the expressions is bounded, or can match in one way only,
-   so that no text takes long. */
+   Repetitions in the expressions are bounded, or can match in one way only,
+   so that no text takes long to parse. */
 
 import { safeUrl } from './format.ts';
 
@@ -29,7 +29,7 @@ export type Block =
   | { kind: 'table'; head: Inline[][]; rows: Inline[][][] }
   | { kind: 'rule' };
 
-/* Longest first: the pieces of a line that are more than text. Each of them
+/* The pieces of a line that are more than text, longest first. Each of them
    is bounded in length, which bounds the time to look for it. */
 const piece = new RegExp([
   '`([^`\\n]{1,2000})`',
@@ -58,7 +58,7 @@ export function inline(text: string): Inline[] {
     else if (star ?? line) out.push({ kind: 'em', children: inline(star ?? line ?? '') });
     else if (label !== undefined) out.push(link(label, target ?? '', source));
     else {
-      /* the full stop after an address is the sentence's */
+      /* a full stop after an address belongs to the sentence */
       let end = source.length;
       while ('.,;:!?)]}*_'.includes(source[end - 1] ?? '-')) end--;
       source = source.slice(0, end);

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: ISC
-/* Asking again and again, without being a burden: quickly while things change,
-   ever more slowly while they do not, at once when somebody comes back to the
-   tab, and not at all while nobody looks. After a failure the waits double,
-   with some chance in them, so that a thousand pages do not come back in step. */
+/* Polls without being a burden: quickly while things change, ever more slowly
+   while they do not, at once when the user comes back to the tab, and not at all
+   while the tab is hidden. After a failure the waits double, with some chance in
+   them, so that a thousand pages do not return at the same moment. */
 
 export type Outcome = 'changed' | 'same' | 'done';
 
 export interface Options {
-  /* milliseconds between two questions while things change, and at most */
+  /* milliseconds between two requests: while things change, and at most */
   least: number;
   most: number;
-  /* the wait that a failure asks for, in milliseconds, or nothing */
+  /* the wait that a failure asks for, in milliseconds, or undefined */
   retryAfter?: (failure: unknown) => number | undefined;
   /* the rest is for tests */
   later?: (fn: () => void, ms: number) => unknown;
@@ -37,7 +37,7 @@ export class Poller {
     this.wait = options.least;
   }
 
-  /* At once, or as soon as the question under way is answered. */
+  /* Asks at once, or as soon as the request under way is answered. */
   soon = (): void => {
     if (this.stopped) return;
     this.wait = this.options.least;
@@ -49,7 +49,7 @@ export class Poller {
     void this.run();
   };
 
-  /* Nobody looks: the next question waits for wake(). */
+  /* The tab is hidden: the next request waits for wake(). */
   sleep(): void {
     this.asleep = true;
     this.clear();
@@ -71,8 +71,8 @@ export class Poller {
     this.timer = undefined;
   }
 
-  /* After how long to ask again, when the answer said so long; nothing: not by
-     itself. Somebody may have said "soon" or "sleep" meanwhile. */
+  /* The wait before the next request, where DELAY is what the last answer wants;
+     undefined: none by itself. soon() or sleep() may have been called meanwhile. */
   private next(delay: number | undefined): number | undefined {
     if (this.stopped || this.asleep) return undefined;
     return this.again ? 0 : delay;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: ISC
-/* Who is signed in. A token is kept in memory, and, when its owner says so, in
-   the tab's session storage: gone with the tab, never on disk for longer. */
+/* The signed-in user. The token is in memory, and, if the user wants to stay
+   signed in, in the tab's session storage, which ends with the tab. */
 
 import { observable } from './observable.ts';
 
 export interface Session {
-  /* unknown: not looked yet; out: nobody; in: with a token, or, without one,
-     known to the gateway by a proxy in front of it */
+  /* unknown: not checked yet; out: not signed in; in: with a token, or without
+     one when a proxy in front of the gateway identifies the user */
   state: 'unknown' | 'out' | 'in';
   token: string | null;
-  /* why somebody who was in is out */
+  /* why the user was signed out */
   why?: string;
 }
 
@@ -24,7 +24,7 @@ function storage(): Storage | null {
   }
 }
 
-/* The token that this tab kept, if any. */
+/* The token that this tab has stored, if any. */
 export function kept(): string | null {
   return storage()?.getItem(NAME) ?? null;
 }
@@ -34,21 +34,21 @@ export function signIn(token: string | null, keep: boolean): void {
   session.set({ state: 'in', token });
 }
 
-/* Somebody who leaves takes all with them; somebody whose token has ended
-   finds what they were writing. */
+/* A user who signs out leaves nothing behind; one whose token became invalid (WHY)
+   finds the draft again. */
 export function signOut(why?: string): void {
   storage()?.removeItem(NAME);
   if (why === undefined) storage()?.clear();
   session.set({ state: 'out', token: null, ...(why === undefined ? {} : { why }) });
 }
 
-/* Things of one person that a reload must not lose. */
+/* Stores what a reload must not lose. */
 export function remember(name: string, value: unknown): void {
   try {
     if (value === undefined) storage()?.removeItem(name);
     else storage()?.setItem(name, JSON.stringify(value));
   } catch {
-    /* full or forbidden: then a reload does lose it */
+    /* the storage is full or forbidden: a reload loses it */
   }
 }
 

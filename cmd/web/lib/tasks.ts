@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: ISC
-/* A list of tasks, put together from pages that are asked for again while the
-   list grows at its head. Newest first; ids are made to sort by time. Pure. */
+/* A list of tasks, put together from pages that are read again while the list
+   grows at its head. Newest first; ids sort by time. Pure. */
 
 import type { Row, TaskPage } from './types.ts';
 
 export interface Listing {
   rows: Row[];
-  /* where the next older page begins; null: there is none */
+  /* the position of the next older page; null: there is none */
   next: string | null;
   loaded: boolean;
 }
@@ -18,13 +18,13 @@ function same(a: Row, b: Row): boolean {
     a.reason === b.reason;
 }
 
-/* Puts a page that was asked for with BEFORE (null: the head) in its place. What
-   the page should have and has not is gone: pruned, or no longer in the filter.
-   Rows that have not changed stay the same objects. */
+/* Adds a page that was asked for with BEFORE (null: the head). Rows that the page
+   should have and has not were pruned or no longer match the filter. Rows that
+   have not changed stay the same objects. */
 export function merge(list: Listing, page: TaskPage, before: string | null): Listing {
   const last = page.tasks.at(-1)?.id;
   const newest = list.rows[0]?.id;
-  /* more new ones than a page holds: what lies between is not known */
+  /* there are more new tasks than a page holds: those in between are unknown */
   const gap = before === null && page.next !== null && last !== undefined &&
     newest !== undefined && last > newest;
   if (gap || !list.loaded) return { rows: page.tasks, next: page.next, loaded: true };

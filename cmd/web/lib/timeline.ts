@@ -22,7 +22,7 @@ export interface Call {
   tool: string;
   input: unknown;
   status: CallStatus;
-  /* was in doubt once, whatever came after */
+  /* was in doubt at some time */
   doubted: boolean;
   attempts: number;
   startedAt?: string;
@@ -62,7 +62,7 @@ export interface Note {
   tone: Tone;
   title: string;
   detail?: string;
-  /* more than a line: shown folded */
+  /* more than a line; it is shown folded */
   more?: string;
 }
 
@@ -136,8 +136,8 @@ function part(value: unknown): Part {
 }
 
 const signals: Record<string, string> = {
-  cancel: 'Cancel asked for',
-  pause: 'Pause asked for',
+  cancel: 'Cancel requested',
+  pause: 'Pause requested',
   resume: 'Resumed',
   approve: 'Call approved',
   deny: 'Call denied',
@@ -149,15 +149,15 @@ export function waitingFor(reason: string): { title: string; detail: string } {
   const detail = split > 0 ? reason.slice(split + 2) : '';
   switch (what || reason) {
     case 'paused': return { title: 'Paused', detail };
-    case 'decision': return { title: 'Waits for a decision', detail };
-    case 'connection': return { title: 'Waits for a connection', detail };
-    case 'model': return { title: 'Waits to ask the model again', detail };
-    case 'tool': return { title: 'Waits to try a tool again', detail };
-    default: return { title: 'Waits', detail: reason };
+    case 'decision': return { title: 'Waiting for your decision', detail };
+    case 'connection': return { title: 'Waiting for a connection', detail };
+    case 'model': return { title: 'Waiting to ask the model again', detail };
+    case 'tool': return { title: 'Waiting to run a tool again', detail };
+    default: return { title: 'Waiting', detail: reason };
   }
 }
 
-/* One event after the other onto copies of what they touch. */
+/* Adds events one by one, and copies each entry before it changes it. */
 class Adder {
   entries: Entry[];
   costs: Cost[];
@@ -184,7 +184,7 @@ class Adder {
     this.push(note);
   }
 
-  /* The newest turn that fits, as a copy that may be changed. */
+  /* A copy, which may be changed, of the newest turn that FITS. */
   private turn(fits: (turn: Turn) => boolean): Turn | undefined {
     const at = this.entries.findLastIndex((e) => e.kind === 'turn' && fits(e));
     const found = this.entries[at];
@@ -210,7 +210,7 @@ class Adder {
     const number = num(event.turn);
     const turn = this.turn((t) => t.turn === number);
     if (event.type === 'model.started') {
-      /* a turn that begins again stands where it began last */
+      /* a turn that begins again is shown where it began last */
       if (turn) this.entries.splice(this.entries.indexOf(turn), 1);
       this.push({
         kind: 'turn', key: `t${number}`, turn: number, attempts: num(event.attempt) || 1,
@@ -295,16 +295,16 @@ class Adder {
         this.pinned(event);
         return;
       case 'started':
-        this.note(event, 'plain', num(event.fence) > 1 ? 'Another worker took over' : 'A worker took it');
+        this.note(event, 'plain', num(event.fence) > 1 ? 'Another worker took over' : 'A worker started the task');
         return;
       case 'released': {
         const lost = str(event.reason) === 'worker lost';
         this.note(event, lost ? 'warn' : 'plain',
-          lost ? 'The worker was lost' : 'The worker gave it back', lost ? '' : str(event.reason));
+          lost ? 'The worker was lost' : 'The worker released the task', lost ? '' : str(event.reason));
         return;
       }
       case 'user.message':
-        this.note(event, 'plain', 'Said to the model', str(event.reason), resultText(event.content));
+        this.note(event, 'plain', 'Message to the model', str(event.reason), resultText(event.content));
         return;
       case 'signal':
         this.signal(event);
@@ -341,8 +341,8 @@ class Adder {
   }
 }
 
-/* Events that were added before are skipped; one that leaves a gap ends it, to
-   be asked for again. */
+/* Skips events that were added before, and stops at one that leaves a gap, so that
+   the missing ones are asked for again. */
 export function add(before: Timeline, events: Event[]): Timeline {
   const adder = new Adder(before);
   let { seq } = before;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-/* What the gateway says: cmd/gateway/openapi.json is the contract. */
+/* The gateway's answers: cmd/gateway/openapi.json is the contract. */
 
 export const STATES = [
   'queued', 'running', 'waiting', 'completed', 'blocked', 'failed', 'cancelled',
@@ -91,8 +91,8 @@ export interface QueueDepth {
   workers?: number;
 }
 
-/* An event of agent-journal(5). Members beyond these depend on the type, and
-   nothing is taken for granted about them. */
+/* An event of agent-journal(5). Other members depend on the type, and are not
+   trusted to have the right form. */
 export interface Event {
   v: number;
   seq: number;

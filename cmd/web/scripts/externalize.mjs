@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: ISC
 /* externalize.mjs FOLDER: moves the scripts that next build writes into its HTML
-   to a file for each page, so that the pages live under a Content-Security-Policy
+   to a file for each page, so that the pages work under a Content-Security-Policy
    that allows no inline script. They only fill queues that the other scripts
-   read whenever they come, so one deferred file in place of the first keeps the
+   read at any time, so one deferred file in the position of the first keeps the
    meaning. Ends with 1 when anything is left that such a policy would refuse. */
 
 import { createHash } from 'node:crypto';
@@ -17,7 +17,7 @@ if (!folder) {
 
 const inlineScript = /<script(?![^>]*\ssrc=)([^>]*)>([\s\S]*?)<\/script>/g;
 const executes = (attributes) => !/type="(?!text\/javascript|module)[^"]*"/.test(attributes);
-/* what a policy without 'unsafe-inline' refuses besides */
+/* what else a policy without 'unsafe-inline' refuses */
 const refused = [/<style[\s>]/i, /<[^>]*\sstyle=/i, /<[^>]*\son[a-z]+=/i, /(?:href|src)="javascript:/i];
 
 let bad = false;
