@@ -426,8 +426,8 @@ lmdb_list(struct engine *engine, const struct engine_filter *filter,
 /* ---- signal ---- */
 
 static int
-record_signal(struct drive *drive, struct store *store, const char *signal,
-    struct span members, struct fail *fail)
+record_signal(struct task_session *session, struct store *store,
+    const char *signal, struct span members, struct fail *fail)
 {
 	struct buf all = BUF_INIT(EVENT_MAX);
 	int64_t now = clock_wall();
@@ -439,12 +439,12 @@ record_signal(struct drive *drive, struct store *store, const char *signal,
 		buf_add_string(&all, ",");
 		buf_add(&all, members.at, members.length);
 	}
-	result = drive_record(drive, store, now, EVENT_SIGNAL, all.data,
+	result = session_record(session, store, now, EVENT_SIGNAL, all.data,
 	    all.length, fail);
-	if (result == 0 && drive->row.state != TASK_RUNNING)
-		result = drive_plan(drive, store, now, &plan, fail);
+	if (result == 0 && session->row.state != TASK_RUNNING)
+		result = session_plan(session, store, now, &plan, fail);
 	if (result == 0)
-		result = drive_save(drive, store, now, fail);
+		result = session_save(session, store, now, fail);
 	plan_release(&plan);
 	buf_release(&all);
 	return result;
@@ -455,7 +455,7 @@ lmdb_signal(struct engine *engine, const char *text, const char *signal,
     struct span members, struct fail *fail)
 {
 	struct store *store = own(engine)->store;
-	struct drive drive = { .agent = NULL };
+	struct task_session session = { .agent = NULL };
 	struct task_row row;
 	char *call = NULL;
 	struct id id;
@@ -467,9 +467,9 @@ lmdb_signal(struct engine *engine, const char *text, const char *signal,
 	if (store_begin(store, true, ROW_ROOM * 4 + members.length, fail) < 0)
 		goto out;
 	if (store_get(store, &id, &row, fail) < 0 ||
-	    drive_open(&drive, store, &row, fail) < 0 ||
-	    agent_accepts(drive.agent, signal, call, fail) < 0 ||
-	    record_signal(&drive, store, signal, members, fail) < 0) {
+	    session_open(&session, store, &row, fail) < 0 ||
+	    agent_accepts(session.agent, signal, call, fail) < 0 ||
+	    record_signal(&session, store, signal, members, fail) < 0) {
 		store_abort(store);
 		goto out;
 	}
@@ -477,7 +477,7 @@ lmdb_signal(struct engine *engine, const char *text, const char *signal,
 	if (result == 0)
 		store_wake(store, row.queue);
 out:
-	drive_close(&drive);
+	session_close(&session);
 	free(call);
 	return result;
 }

@@ -29,63 +29,64 @@ fold_event(void *context, uint64_t seq, struct span text, struct fail *fail)
 }
 
 static int
-fold_after(struct drive *drive, struct store *store, uint64_t after,
+fold_after(struct task_session *session, struct store *store, uint64_t after,
     struct fail *fail)
 {
-	struct folding folding = { .agent = drive->agent };
+	struct folding folding = { .agent = session->agent };
 
-	if (store_read(store, &drive->row.id, after, fold_event, &folding,
+	if (store_read(store, &session->row.id, after, fold_event, &folding,
 		fail) != 0) {
 		char id[ID_TEXT];
 
-		id_format(&drive->row.id, id);
+		id_format(&session->row.id, id);
 		return fail_prefix(fail, "task %s", id);
 	}
 	return 0;
 }
 
 int
-drive_open(struct drive *drive, struct store *store, const struct task_row *row,
-    struct fail *fail)
+session_open(struct task_session *session, struct store *store,
+    const struct task_row *row, struct fail *fail)
 {
-	drive->row = *row;
-	drive->agent = agent_new();
-	if (fold_after(drive, store, 0, fail) < 0) {
-		drive_close(drive);
+	session->row = *row;
+	session->agent = agent_new();
+	if (fold_after(session, store, 0, fail) < 0) {
+		session_close(session);
 		return -1;
 	}
 	return 0;
 }
 
 void
-drive_close(struct drive *drive)
+session_close(struct task_session *session)
 {
-	agent_free(drive->agent);
-	drive->agent = NULL;
+	agent_free(session->agent);
+	session->agent = NULL;
 }
 
 int
-drive_catch_up(struct drive *drive, struct store *store, struct fail *fail)
+session_catch_up(struct task_session *session, struct store *store,
+    struct fail *fail)
 {
 	struct agent_summary summary;
 
-	agent_summary(drive->agent, &summary);
-	if (store_get(store, &drive->row.id, &drive->row, fail) < 0)
+	agent_summary(session->agent, &summary);
+	if (store_get(store, &session->row.id, &session->row, fail) < 0)
 		return -1;
-	if (drive->row.seq == summary.seq)
+	if (session->row.seq == summary.seq)
 		return 0;
-	return fold_after(drive, store, summary.seq, fail);
+	return fold_after(session, store, summary.seq, fail);
 }
 
 int
-drive_record(struct drive *drive, struct store *store, int64_t now,
+session_record(struct task_session *session, struct store *store, int64_t now,
     enum event_type type, const char *members, size_t length, struct fail *fail)
 {
 	struct buf text = BUF_INIT(EVENT_MAX);
 	struct event event = { .data = NULL };
 	int result = -1;
 
-	event_write(&text, drive->row.seq + 1, now, type, members, length);
+	event_write(&text, session->row.seq + 1, now, type, members, length);
 	if (text.overflow) {
 		fail_set(fail, FAIL_NEVER, "too_large",
 		    "event %s is larger than %u bytes", event_type_name(type),
@@ -94,13 +95,13 @@ drive_record(struct drive *drive, struct store *store, int64_t now,
 	}
 	if (event_parse((struct span){ text.data, text.length }, &event, fail) <
 		0 ||
-	    agent_apply(drive->agent, &event, fail) < 0 ||
-	    store_append(store, &drive->row.id, drive->row.seq + 1, text.data,
-		text.length, fail) < 0)
+	    agent_apply(session->agent, &event, fail) < 0 ||
+	    store_append(store, &session->row.id, session->row.seq + 1,
+		text.data, text.length, fail) < 0)
 		goto out;
-	drive->row.seq++;
-	if (drive->recorded)
-		drive->recorded(drive->context, &event);
+	session->row.seq++;
+	if (session->recorded)
+		session->recorded(session->context, &event);
 	result = 0;
 out:
 	event_release(&event);
@@ -109,17 +110,17 @@ out:
 }
 
 int
-drive_plan(struct drive *drive, struct store *store, int64_t now,
+session_plan(struct task_session *session, struct store *store, int64_t now,
     struct plan *ret_plan, struct fail *fail)
 {
 	struct plan plan;
 	int result;
 
 	for (;;) {
-		agent_next(drive->agent, now, &plan);
+		agent_next(session->agent, now, &plan);
 		if (!plan.has_record)
 			break;
-		result = drive_record(drive, store, now, plan.record,
+		result = session_record(session, store, now, plan.record,
 		    plan.record_members.data, plan.record_members.length, fail);
 		plan_release(&plan);
 		if (result < 0)
@@ -130,9 +131,9 @@ drive_plan(struct drive *drive, struct store *store, int64_t now,
 }
 
 int
-drive_save(struct drive *drive, struct store *store, int64_t now,
+session_save(struct task_session *session, struct store *store, int64_t now,
     struct fail *fail)
 {
-	row_follow(&drive->row, drive->agent, now);
-	return store_put(store, &drive->row, fail);
+	row_follow(&session->row, session->agent, now);
+	return store_put(store, &session->row, fail);
 }

@@ -184,7 +184,7 @@ take_over(struct body *body, int64_t now, struct fail *fail)
 {
 	struct store *store = body->worker.store;
 	struct task_row *rows;
-	struct drive drive = { .agent = NULL };
+	struct task_session session = { .agent = NULL };
 	struct buf members = BUF_INIT(4096);
 	char name[ID_TEXT];
 	int count, i, result = 0;
@@ -198,7 +198,7 @@ take_over(struct body *body, int64_t now, struct fail *fail)
 		/* Whoever serves the queue sees it after our commit: the
 		 * store is locked until then. */
 		store_wake(store, rows[i].queue);
-		if (drive_open(&drive, store, &rows[i], fail) < 0) {
+		if (session_open(&session, store, &rows[i], fail) < 0) {
 			if (fail->kind != FAIL_NEVER) {
 				result = -1;
 				break;
@@ -212,12 +212,12 @@ take_over(struct body *body, int64_t now, struct fail *fail)
 		buf_reset(&members);
 		member_string(&members, "worker", name);
 		member_string(&members, "reason", "worker lost");
-		if (drive_record(&drive, store, now, EVENT_RELEASED,
+		if (session_record(&session, store, now, EVENT_RELEASED,
 			members.data, members.length, fail) < 0 ||
-		    drive_save(&drive, store, now, fail) < 0)
+		    session_save(&session, store, now, fail) < 0)
 			result = -1;
 		log_line("warning", "worker.lost", "worker", name, NULL);
-		drive_close(&drive);
+		session_close(&session);
 	}
 	buf_release(&members);
 	free(rows);
@@ -330,13 +330,13 @@ settle(struct body *body, struct fail *fail)
 
 	for (i = 0; i < body->count; i++) {
 		run = body->runs[i];
-		if (run->lost || run->drive.row.state != TASK_RUNNING) {
-			if (task_state_final(run->drive.row.state))
-				*body->ret_state = (int)run->drive.row.state;
-			else if (run->drive.row.state == TASK_QUEUED ||
-			    run->drive.row.due)
+		if (run->lost || run->session.row.state != TASK_RUNNING) {
+			if (task_state_final(run->session.row.state))
+				*body->ret_state = (int)run->session.row.state;
+			else if (run->session.row.state == TASK_QUEUED ||
+			    run->session.row.due)
 				store_wake(body->worker.store,
-				    run->drive.row.queue);
+				    run->session.row.queue);
 			run_close(run);
 			continue;
 		}

@@ -29,7 +29,7 @@ struct job {
 
 struct run {
 	struct worker *worker;
-	struct drive drive;
+	struct task_session session;
 	char id[ID_TEXT];
 	uint64_t fence; /* of our lease */
 	bool dirty;     /* has to be looked at in this tick */

@@ -120,20 +120,20 @@ run_open(struct worker *worker, const struct task_row *row, int64_t now,
 	run->text = BUF_INIT(EVENT_ROOM);
 	run->look.fire = write_progress;
 	run->look.context = run;
-	run->drive.recorded = log_event;
-	run->drive.context = run;
+	run->session.recorded = log_event;
+	run->session.context = run;
 	id_format(&row->id, run->id);
-	if (drive_open(&run->drive, worker->store, row, fail) < 0) {
+	if (session_open(&run->session, worker->store, row, fail) < 0) {
 		free(run);
 		return -1;
 	}
 	remove_progress(run); /* of a worker that died in the middle of it */
 	member_string(&members, "worker", worker->name);
 	member_integer(&members, "fence", (int64_t)row->fence);
-	result = drive_record(&run->drive, worker->store, now, EVENT_STARTED,
-	    members.data, members.length, fail);
+	result = session_record(&run->session, worker->store, now,
+	    EVENT_STARTED, members.data, members.length, fail);
 	if (result == 0)
-		result = drive_save(&run->drive, worker->store, now, fail);
+		result = session_save(&run->session, worker->store, now, fail);
 	buf_release(&members);
 	if (result < 0)
 		run_close(run);
@@ -163,7 +163,7 @@ run_close(struct run *run)
 	end_progress(run);
 	loop_cancel(run->worker->loop, &run->timer);
 	plan_release(&run->plan);
-	drive_close(&run->drive);
+	session_close(&run->session);
 	free(run);
 }
 
@@ -190,9 +190,9 @@ record_facts(struct run *run, int64_t now, struct fail *fail)
 	for (i = 0; i < run->fact_count; i++) {
 		fact = &run->facts[i];
 		if (result == 0)
-			result = drive_record(&run->drive, run->worker->store,
-			    now, fact->type, fact->members.data,
-			    fact->members.length, fail);
+			result = session_record(&run->session,
+			    run->worker->store, now, fact->type,
+			    fact->members.data, fact->members.length, fail);
 		buf_release(&fact->members);
 	}
 	run->fact_count = 0;
@@ -220,7 +220,7 @@ record_intents(struct run *run, int64_t now, struct fail *fail)
 		action = &run->plan.actions[i];
 		if (action->type == ACTION_PIN)
 			continue;
-		if (drive_record(&run->drive, run->worker->store, now,
+		if (session_record(&run->session, run->worker->store, now,
 			action->intent, action->members.data,
 			action->members.length, fail) < 0)
 			return -1;
@@ -238,13 +238,13 @@ give_back(struct run *run, int64_t now, struct fail *fail)
 	int result;
 
 	plan_release(&run->plan);
-	agent_summary(run->drive.agent, &summary);
+	agent_summary(run->session.agent, &summary);
 	if (summary.state != TASK_RUNNING ||
 	    (run->jobs && !run->worker->grace_over))
 		return 0;
 	member_string(&members, "worker", run->worker->name);
 	member_string(&members, "reason", "drained");
-	result = drive_record(&run->drive, run->worker->store, now,
+	result = session_record(&run->session, run->worker->store, now,
 	    EVENT_RELEASED, members.data, members.length, fail);
 	buf_release(&members);
 	return result;
@@ -253,7 +253,7 @@ give_back(struct run *run, int64_t now, struct fail *fail)
 static bool
 is_ours(const struct run *run)
 {
-	const struct task_row *row = &run->drive.row;
+	const struct task_row *row = &run->session.row;
 
 	return row->state == TASK_RUNNING && row->fence == run->fence &&
 	    memcmp(&row->worker, &run->worker->id, sizeof(row->worker)) == 0;
@@ -266,9 +266,9 @@ run_advance(struct run *run, int64_t now, struct fail *fail)
 	uint64_t seq;
 
 	plan_release(&run->plan);
-	if (store_get(store, &run->drive.row.id, &run->drive.row, fail) < 0)
+	if (store_get(store, &run->session.row.id, &run->session.row, fail) < 0)
 		return -1;
-	seq = run->drive.row.seq;
+	seq = run->session.row.seq;
 	if (!is_ours(run)) {
 		run->lost = true;
 		log_line("warning", "fenced", "task", run->id, "worker",
@@ -279,17 +279,17 @@ run_advance(struct run *run, int64_t now, struct fail *fail)
 		    NULL);
 		return 0;
 	}
-	if (drive_catch_up(&run->drive, store, fail) < 0 ||
+	if (session_catch_up(&run->session, store, fail) < 0 ||
 	    record_facts(run, now, fail) < 0 ||
-	    drive_plan(&run->drive, store, now, &run->plan, fail) < 0)
+	    session_plan(&run->session, store, now, &run->plan, fail) < 0)
 		return -1;
 	if (run->worker->draining ? give_back(run, now, fail) < 0
 				  : record_intents(run, now, fail) < 0)
 		return -1;
 	/* The row says what the events say: who appends saves. */
-	return run->drive.row.seq == seq
+	return run->session.row.seq == seq
 	    ? 0
-	    : drive_save(&run->drive, store, now, fail);
+	    : session_save(&run->session, store, now, fail);
 }
 
 /* ---- effects ---- */
@@ -333,7 +333,7 @@ start_effect(struct run *run, const struct action *action, struct fail *fail)
 {
 	struct job *job = mem_alloc(sizeof(*job));
 	struct effect_request request = {
-		.agent = run->drive.agent,
+		.agent = run->session.agent,
 		.action = action,
 		.text = job_text,
 		.done = job_done,

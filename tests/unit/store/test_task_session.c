@@ -20,7 +20,8 @@ static int64_t now;
 /* A task as a submission leaves it, with a drive on it; the transaction is
  * open. */
 static void
-submit(struct setting *s, const char *task, int64_t due, struct drive *drive)
+submit(struct setting *s, const char *task, int64_t due,
+    struct task_session *session)
 {
 	struct task_row row = new_row("ann", "q", 5), existing;
 	struct buf text = BUF_INIT(EVENT_MAX);
@@ -35,37 +36,37 @@ submit(struct setting *s, const char *task, int64_t due, struct drive *drive)
 	row.seq = 1;
 	must(store_put(s->store, &row, &s->fail));
 	buf_release(&text);
-	memset(drive, 0, sizeof(*drive));
-	must(drive_open(drive, s->store, &row, &s->fail));
+	memset(session, 0, sizeof(*session));
+	must(session_open(session, s->store, &row, &s->fail));
 }
 
 static void
-note(struct setting *s, struct drive *drive, enum event_type type,
+note(struct setting *s, struct task_session *session, enum event_type type,
     const char *members)
 {
-	must(drive_record(drive, s->store, now, type, members, strlen(members),
-	    &s->fail));
+	must(session_record(session, s->store, now, type, members,
+	    strlen(members), &s->fail));
 }
 
 static size_t
-plan_and_save(struct setting *s, struct drive *drive)
+plan_and_save(struct setting *s, struct task_session *session)
 {
 	struct plan plan;
 	size_t count;
 
-	must(drive_plan(drive, s->store, now, &plan, &s->fail));
+	must(session_plan(session, s->store, now, &plan, &s->fail));
 	count = plan.count;
 	plan_release(&plan);
-	must(drive_save(drive, s->store, now, &s->fail));
+	must(session_save(session, s->store, now, &s->fail));
 	return count;
 }
 
 static struct task_row
-row_of(struct setting *s, const struct drive *drive)
+row_of(struct setting *s, const struct task_session *session)
 {
 	struct task_row row;
 
-	must(store_get(s->store, &drive->row.id, &row, &s->fail));
+	must(store_get(s->store, &session->row.id, &row, &s->fail));
 	return row;
 }
 
@@ -75,26 +76,26 @@ test_not_before_survives_a_pause(void **state)
 {
 	struct setting *s = *state;
 	int64_t later = clock_wall() + 3600000, due;
-	struct drive drive;
+	struct task_session session;
 	char text[CLOCK_TEXT], *task;
 
 	clock_format(later, text);
 	task = mem_print(TASK("\"not_before\":\"%s\","), text);
-	submit(s, task, later, &drive);
-	due = agent_task(drive.agent)->not_before;
+	submit(s, task, later, &session);
+	due = agent_task(session.agent)->not_before;
 	assert_true(due > now);
-	note(s, &drive, EVENT_SIGNAL, "\"signal\":\"pause\"");
-	assert_int_equal(plan_and_save(s, &drive), 0);
-	assert_int_equal(row_of(s, &drive).state, TASK_WAITING);
-	assert_int_equal(row_of(s, &drive).due, 0);
-	assert_string_equal(row_of(s, &drive).reason, "paused");
-	note(s, &drive, EVENT_SIGNAL, "\"signal\":\"resume\"");
-	(void)plan_and_save(s, &drive);
-	assert_int_equal(row_of(s, &drive).state, TASK_QUEUED);
-	assert_int_equal(row_of(s, &drive).due, due);
-	assert_string_equal(row_of(s, &drive).reason, "");
+	note(s, &session, EVENT_SIGNAL, "\"signal\":\"pause\"");
+	assert_int_equal(plan_and_save(s, &session), 0);
+	assert_int_equal(row_of(s, &session).state, TASK_WAITING);
+	assert_int_equal(row_of(s, &session).due, 0);
+	assert_string_equal(row_of(s, &session).reason, "paused");
+	note(s, &session, EVENT_SIGNAL, "\"signal\":\"resume\"");
+	(void)plan_and_save(s, &session);
+	assert_int_equal(row_of(s, &session).state, TASK_QUEUED);
+	assert_int_equal(row_of(s, &session).due, due);
+	assert_string_equal(row_of(s, &session).reason, "");
 	commit(s);
-	drive_close(&drive);
+	session_close(&session);
 	free(task);
 }
 
@@ -104,54 +105,54 @@ static void
 test_reread_and_catch_up(void **state)
 {
 	struct setting *s = *state;
-	struct drive drive, other = { .agent = NULL },
-			    again = { .agent = NULL };
+	struct task_session session, other = { .agent = NULL },
+				     again = { .agent = NULL };
 	struct id worker = add_worker(s);
 	struct store_limits limits = { 0, 0 };
 	struct agent_summary summary;
 	struct task_row row;
 	char *one, *two;
 
-	submit(s, TASK(""), 0, &drive);
-	note(s, &drive, EVENT_PINNED, PINS);
-	must(drive_save(&drive, s->store, now, &s->fail));
+	submit(s, TASK(""), 0, &session);
+	note(s, &session, EVENT_PINNED, PINS);
+	must(session_save(&session, s->store, now, &s->fail));
 	assert_int_equal(store_lease(s->store, &worker, NULL, 0, &limits, &row,
 			     1, &s->fail),
 	    1);
-	drive_close(&drive);
-	must(drive_open(&drive, s->store, &row, &s->fail));
-	note(s, &drive, EVENT_STARTED, STARTED);
-	assert_int_equal(plan_and_save(s, &drive), 1);
+	session_close(&session);
+	must(session_open(&session, s->store, &row, &s->fail));
+	note(s, &session, EVENT_STARTED, STARTED);
+	assert_int_equal(plan_and_save(s, &session), 1);
 	commit(s);
 
 	begin(s);
-	must(drive_open(&other, s->store, &row, &s->fail));
-	must(drive_catch_up(&other, s->store, &s->fail));
+	must(session_open(&other, s->store, &row, &s->fail));
+	must(session_catch_up(&other, s->store, &s->fail));
 	note(s, &other, EVENT_SIGNAL, "\"signal\":\"cancel\"");
-	must(drive_save(&other, s->store, now, &s->fail));
+	must(session_save(&other, s->store, now, &s->fail));
 	assert_int_equal(row_of(s, &other).state, TASK_RUNNING);
 	commit(s);
 
 	begin(s);
-	must(drive_catch_up(&drive, s->store, &s->fail));
-	must(drive_catch_up(&drive, s->store, &s->fail));
-	agent_summary(drive.agent, &summary);
+	must(session_catch_up(&session, s->store, &s->fail));
+	must(session_catch_up(&session, s->store, &s->fail));
+	agent_summary(session.agent, &summary);
 	assert_true(summary.cancel_asked);
 	assert_int_equal(summary.seq, 4);
-	assert_int_equal(plan_and_save(s, &drive), 0);
-	row = row_of(s, &drive);
+	assert_int_equal(plan_and_save(s, &session), 0);
+	row = row_of(s, &session);
 	assert_int_equal(row.state, TASK_CANCELLED);
 	assert_int_equal(row.seq, 5);
-	must(drive_open(&again, s->store, &row, &s->fail));
+	must(session_open(&again, s->store, &row, &s->fail));
 	commit(s);
-	one = agent_dump(drive.agent);
+	one = agent_dump(session.agent);
 	two = agent_dump(again.agent);
 	assert_string_equal(one, two);
 	free(one);
 	free(two);
-	drive_close(&drive);
-	drive_close(&other);
-	drive_close(&again);
+	session_close(&session);
+	session_close(&other);
+	session_close(&again);
 }
 
 /* An event that cannot come leaves nothing in the store. */
@@ -160,23 +161,23 @@ test_refused_is_not_written(void **state)
 {
 	struct setting *s = *state;
 	static const char members[] = "\"turn\":1,\"attempt\":1";
-	struct drive drive;
+	struct task_session session;
 	struct fail fail;
 
-	submit(s, TASK(""), 0, &drive);
+	submit(s, TASK(""), 0, &session);
 	commit(s);
 	begin(s);
-	assert_int_equal(drive_record(&drive, s->store, now,
+	assert_int_equal(session_record(&session, s->store, now,
 			     EVENT_MODEL_STARTED, members, strlen(members),
 			     &fail),
 	    -1);
 	assert_int_equal(fail.kind, FAIL_NEVER);
-	assert_int_equal(drive.row.seq, 1);
+	assert_int_equal(session.row.seq, 1);
 	commit(s);
 	begin(s);
-	assert_int_equal(row_of(s, &drive).seq, 1);
+	assert_int_equal(row_of(s, &session).seq, 1);
 	commit(s);
-	drive_close(&drive);
+	session_close(&session);
 }
 
 static void
