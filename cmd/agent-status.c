@@ -139,7 +139,7 @@ show_event(void *context, struct span text)
 	struct span type;
 	int final;
 
-	if (event_glance(text, &status->after, &type, &final) && final >= 0)
+	if (event_peek(text, &status->after, &type, &final) && final >= 0)
 		status->final = final;
 	if (!status->flags[RESULT])
 		show(status, text, view_event);

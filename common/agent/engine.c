@@ -107,7 +107,7 @@ engine_wait(struct engine *engine, int64_t milliseconds, struct fail *fail)
 
 /* From the object of the task. */
 static void
-fill_look(struct engine_look *look, struct span task)
+fill_probe(struct engine_probe *probe, struct span task)
 {
 	char digest[DIGEST_TEXT];
 	const char *user, *state;
@@ -116,7 +116,7 @@ fill_look(struct engine_look *look, struct span task)
 
 	digest_hex(task.at, task.length, digest);
 	digest[16] = '\0';
-	look->version = strtoull(digest, NULL, 16);
+	probe->version = strtoull(digest, NULL, 16);
 	value = cJSON_CreateObject();
 	if (json_member(task, "user", &span))
 		cJSON_AddItemToObject(value, "user",
@@ -126,27 +126,27 @@ fill_look(struct engine_look *look, struct span task)
 		    cJSON_ParseWithLength(span.at, span.length));
 	user = json_string(value, "user");
 	state = json_string(value, "state");
-	look->found = user && strlen(user) < sizeof(look->user) && state &&
-	    task_state_parse(state, &look->state);
-	if (look->found)
-		memcpy(look->user, user, strlen(user) + 1);
+	probe->found = user && strlen(user) < sizeof(probe->user) && state &&
+	    task_state_parse(state, &probe->state);
+	if (probe->found)
+		memcpy(probe->user, user, strlen(user) + 1);
 	cJSON_Delete(value);
 }
 
 int
-engine_look(struct engine *engine, struct engine_look *looks, size_t count,
+engine_probe(struct engine *engine, struct engine_probe *probes, size_t count,
     struct fail *fail)
 {
 	struct buf task = BUF_INIT(OBJECT_MAX);
 	int result = 0;
 
-	if (engine->operations->look)
-		return engine->operations->look(engine, looks, count, fail);
+	if (engine->operations->probe)
+		return engine->operations->probe(engine, probes, count, fail);
 	for (size_t i = 0; result == 0 && i < count; i++) {
 		buf_reset(&task);
-		looks[i].found = false;
-		if (engine_get(engine, looks[i].id, &task, fail) == 0)
-			fill_look(&looks[i],
+		probes[i].found = false;
+		if (engine_get(engine, probes[i].id, &task, fail) == 0)
+			fill_probe(&probes[i],
 			    (struct span){ task.data, task.length });
 		else if (strcmp(fail->type, "no_task") != 0 &&
 		    strcmp(fail->type, "invalid_id") != 0)

@@ -103,9 +103,9 @@ int
 engine_wait(struct engine *engine, int64_t milliseconds, struct fail *fail);
 
 /* Whose tasks these are, and what tells whether they have changed: VERSION is
- * another one when what engine_get or engine_events give may be. One look at
+ * another one when what engine_get or engine_events give may be. One probe of
  * many tasks is cheap. */
-struct engine_look {
+struct engine_probe {
 	const char *id;
 	/* filled in: */
 	bool found; /* an id that is none is not found */
@@ -115,7 +115,7 @@ struct engine_look {
 };
 
 int
-engine_look(struct engine *engine, struct engine_look *looks, size_t count,
+engine_probe(struct engine *engine, struct engine_probe *probes, size_t count,
     struct fail *fail);
 
 /* A descriptor that becomes readable when something may have changed; the
@@ -167,7 +167,7 @@ struct engine_operations {
 	int (*wait)(struct engine *engine, int64_t milliseconds,
 	    struct fail *fail);
 	/* NULL: one get after the other */
-	int (*look)(struct engine *engine, struct engine_look *looks,
+	int (*probe)(struct engine *engine, struct engine_probe *probes,
 	    size_t count, struct fail *fail);
 	/* NULL: there is none */
 	int (*watch)(struct engine *engine, int *ret_fd, struct fail *fail);

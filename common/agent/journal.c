@@ -238,7 +238,7 @@ member_raw(struct buf *buf, const char *name, const char *json, size_t length)
 }
 
 bool
-event_glance(struct span text, uint64_t *ret_seq, struct span *ret_type,
+event_peek(struct span text, uint64_t *ret_seq, struct span *ret_type,
     int *ret_final)
 {
 	struct span seq, type;

@@ -88,7 +88,7 @@ member_raw(struct buf *buf, const char *name, const char *json, size_t length);
  * type, and the state that it ends the task in, or -1. False when it has no
  * number and type. */
 bool
-event_glance(struct span text, uint64_t *ret_seq, struct span *ret_type,
+event_peek(struct span text, uint64_t *ret_seq, struct span *ret_type,
     int *ret_final);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * How it works: a wait is this process asleep. Each commit wakes it, but it
- * looks at the store ten times a second at most, and reads its task only when
- * a look says that it has changed. The resident responder does this better; a
+ * probes the store ten times a second at most, and reads its task only when
+ * a probe says that it has changed. The resident responder does this better; a
  * place among those that may wait is the lock of one byte of a file.
  */
 #include <errno.h>
@@ -71,7 +71,7 @@ await(struct readings *readings, const struct reading *reading, bool *ret_gone,
     struct fail *fail)
 {
 	const struct timespec rest = { .tv_nsec = LOOK_MS * 1000000 };
-	struct engine_look look = { .id = reading->look.id };
+	struct engine_probe probe = { .id = reading->probe.id };
 	int64_t left;
 
 	for (;;) {
@@ -79,9 +79,9 @@ await(struct readings *readings, const struct reading *reading, bool *ret_gone,
 		left = reading->until - clock_boot();
 		if (*ret_gone || left <= 0)
 			return 0;
-		if (engine_look(readings->engine, &look, 1, fail) < 0)
+		if (engine_probe(readings->engine, &probe, 1, fail) < 0)
 			return -1;
-		if (!look.found || look.version != reading->look.version)
+		if (!probe.found || probe.version != reading->probe.version)
 			return 0;
 		if (engine_wait(readings->engine,
 			left < POLL_MS ? left : POLL_MS, fail) < 0)

@@ -8,12 +8,12 @@
  *
  * Requests that wait hold a descriptor and a struct. One watch tells that the
  * store has changed; some milliseconds later, so that many commits are one
- * look, all of their tasks are looked at in few transactions, and those go on
+ * probe, all of their tasks are probed in few transactions, and those go on
  * whose task has another version. As a safety net this happens every second.
  *
- * Where there is nothing to watch, each look is a question to a server: then
+ * Where there is nothing to watch, each probe is a question to a server: then
  * it is every second too, some at a time, for a fifth of the time at most, and
- * who was not looked at is next.
+ * who was not probed is next.
  */
 #include "common/api/fastcgi_server.h"
 
@@ -36,11 +36,11 @@
 
 #define USUAL_WAITING 1024
 #define WAITING_MAX 100000
-#define OWN_FILES 64   /* descriptors that are not requests */
-#define GATHER_MS 25   /* from a change until the look */
-#define POLL_MS 1000   /* between looks without a change */
-#define LOOK_COUNT 256 /* tasks in one transaction */
-#define ASK_COUNT 8    /* the same, where there is nothing to watch */
+#define OWN_FILES 64    /* descriptors that are not requests */
+#define GATHER_MS 25    /* from a change until the probe */
+#define POLL_MS 1000    /* between probes without a change */
+#define PROBE_COUNT 256 /* tasks in one transaction */
+#define ASK_COUNT 8     /* the same, where there is nothing to watch */
 #define ASK_MS (POLL_MS / 5)
 #define PIECE 16384    /* of an answer; a socket that can be written has it */
 #define READ_SECONDS 5 /* for the rest of a request that has begun */
@@ -56,19 +56,19 @@ struct request {
 	size_t sent;             /* of reading->out */
 	bool waiting;            /* is counted as that */
 	bool changed;            /* go on, once everything is sent */
-	uint64_t round;          /* in which it was looked at last */
+	uint64_t round;          /* in which it was probed last */
 };
 
 struct responder {
 	struct readings *readings;
 	struct loop *loop;
 	struct watch door, change;
-	struct timer look;
+	struct timer probe;
 	struct request *requests;
 	int64_t open, most_open, waiting, most_waiting;
 	bool shut; /* no more come in until one has ended */
-	bool closing, look_soon;
-	uint64_t round; /* of looks at all that wait */
+	bool closing, probe_soon;
+	uint64_t round; /* of probes of all that wait */
 };
 
 static void
@@ -333,10 +333,10 @@ door_ready(void *context, uint32_t events)
 
 /* ---- changes ---- */
 
-/* Up to MOST requests that wait and were not looked at in this round. */
+/* Up to MOST requests that wait and were not probed in this round. */
 static size_t
 gather(struct responder *responder, struct request **next, struct request **ret,
-    struct engine_look *looks, size_t most)
+    struct engine_probe *probes, size_t most)
 {
 	struct request *request = *next;
 	size_t count = 0;
@@ -347,41 +347,41 @@ gather(struct responder *responder, struct request **next, struct request **ret,
 			continue;
 		request->round = responder->round;
 		ret[count] = request;
-		looks[count++].id = request->reading->look.id;
+		probes[count++].id = request->reading->probe.id;
 	}
 	*next = request;
 	return count;
 }
 
 /* Marks those that have changed. False when the time was over before all were
- * looked at. */
+ * probed. */
 static bool
-look_at_all(struct responder *responder)
+probe_all(struct responder *responder)
 {
 	bool watched = responder->change.fd >= 0;
-	struct engine_look *looks = mem_alloc(LOOK_COUNT * sizeof(*looks));
+	struct engine_probe *probes = mem_alloc(PROBE_COUNT * sizeof(*probes));
 	struct request *request = responder->requests;
-	struct request *looked_at[LOOK_COUNT];
+	struct request *probed[PROBE_COUNT];
 	int64_t until = clock_boot() + ASK_MS;
 	struct fail fail;
 	size_t count, i;
 
 	while (request && (watched || clock_boot() < until)) {
-		count = gather(responder, &request, looked_at, looks,
-		    watched ? LOOK_COUNT : ASK_COUNT);
+		count = gather(responder, &request, probed, probes,
+		    watched ? PROBE_COUNT : ASK_COUNT);
 		if (count &&
-		    engine_look(responder->readings->engine, looks, count,
+		    engine_probe(responder->readings->engine, probes, count,
 			&fail) < 0) {
 			tell(&fail);
 			break;
 		}
 		for (i = 0; i < count; i++)
-			looked_at[i]->changed = looked_at[i]->changed ||
-			    !looks[i].found ||
-			    looks[i].version !=
-				looked_at[i]->reading->look.version;
+			probed[i]->changed = probed[i]->changed ||
+			    !probes[i].found ||
+			    probes[i].version !=
+				probed[i]->reading->probe.version;
 	}
-	free(looks);
+	free(probes);
 	return request == NULL;
 }
 
@@ -391,7 +391,7 @@ wake_changed(struct responder *responder)
 {
 	struct request *request, *next;
 
-	if (look_at_all(responder))
+	if (probe_all(responder))
 		responder->round++;
 	for (request = responder->requests; request; request = next) {
 		next = request->next;
@@ -417,15 +417,15 @@ watch_engine(struct responder *responder)
 }
 
 static void
-look_now(void *context)
+probe_now(void *context)
 {
 	struct responder *responder = context;
 
-	responder->look_soon = false;
+	responder->probe_soon = false;
 	watch_engine(responder);
 	wake_changed(responder);
-	if (!responder->look_soon)
-		loop_timer(responder->loop, &responder->look,
+	if (!responder->probe_soon)
+		loop_timer(responder->loop, &responder->probe,
 		    clock_boot() + POLL_MS);
 }
 
@@ -438,10 +438,11 @@ store_changed(void *context, uint32_t events)
 	(void)events;
 	if (engine_wait(responder->readings->engine, 0, &fail) < 0)
 		tell(&fail);
-	if (responder->look_soon)
+	if (responder->probe_soon)
 		return;
-	responder->look_soon = true;
-	loop_timer(responder->loop, &responder->look, clock_boot() + GATHER_MS);
+	responder->probe_soon = true;
+	loop_timer(responder->loop, &responder->probe,
+	    clock_boot() + GATHER_MS);
 }
 
 /* ---- begin and end ---- */
@@ -505,14 +506,14 @@ begin(struct responder *responder, struct fail *fail)
 		.events = EPOLLIN,
 		.ready = store_changed,
 		.context = responder };
-	responder->look = (struct timer){ .fire = look_now,
+	responder->probe = (struct timer){ .fire = probe_now,
 		.context = responder };
 	if (loop_open(&responder->loop, fail) < 0 ||
 	    loop_signals(responder->loop, signals, close_door, responder,
 		fail) < 0 ||
 	    loop_watch(responder->loop, &responder->door, fail) < 0)
 		return -1;
-	loop_timer(responder->loop, &responder->look, clock_boot() + POLL_MS);
+	loop_timer(responder->loop, &responder->probe, clock_boot() + POLL_MS);
 	return 0;
 }
 

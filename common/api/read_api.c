@@ -2,7 +2,7 @@
 /*
  * How it works: a request is checked from the outside in: route, method,
  * caller, parameters, and then whether the task is the caller's. What is
- * looked at is looked at before it is read, so that a change in between is
+ * shown is probed before it is read, so that a change in between is
  * seen as one later.
  *
  * The ETag is a digest of the body: it changes whenever the answer does, and
@@ -292,14 +292,14 @@ result_of(struct readings *readings, struct reading *reading, struct fail *fail)
 	if (engine_get(readings->engine, reading->own->id, &task, fail) < 0)
 		goto out;
 	whole = (struct span){ task.data, task.length };
-	if (reading->look.state != TASK_COMPLETED ||
+	if (reading->probe.state != TASK_COMPLETED ||
 	    !json_member(whole, "id", &id) ||
 	    !json_member(whole, "state", &state) ||
 	    !json_member(whole, "result", &result)) {
 		fail_set(fail, FAIL_NO, "no_result",
 		    "the task has no result: "
 		    "it is %s",
-		    task_state_name(reading->look.state));
+		    task_state_name(reading->probe.state));
 		goto out;
 	}
 	buf_print(&body,
@@ -355,7 +355,7 @@ take_event(void *context, struct span text)
 		events->full = true;
 		return 1;
 	}
-	if (!event_glance(text, &seq, &type, &final))
+	if (!event_peek(text, &seq, &type, &final))
 		return 0;
 	events->last = (int64_t)seq;
 	events->ended = final >= 0;
@@ -396,7 +396,7 @@ read_events(struct readings *readings, struct reading *reading,
 		take_event, events, fail) < 0)
 		return -1;
 	if (events->count || !own->after ||
-	    !task_state_final(reading->look.state))
+	    !task_state_final(reading->probe.state))
 		return 0;
 	return ends_at(readings, own->id, own->after, &events->ended, fail);
 }
@@ -514,7 +514,7 @@ static char nothing[] = "{\"tasks\":[],\"next\":null}";
 
 /* Looks at the task first: whose it is, and what it is. */
 static void
-look_and_answer(struct readings *readings, struct reading *reading)
+probe_and_answer(struct readings *readings, struct reading *reading)
 {
 	struct reading_private *own = reading->own;
 	struct fail fail;
@@ -529,11 +529,11 @@ look_and_answer(struct readings *readings, struct reading *reading)
 		return;
 	}
 	if (own->id && !empty &&
-	    engine_look(readings->engine, &reading->look, 1, &fail) < 0)
+	    engine_probe(readings->engine, &reading->probe, 1, &fail) < 0)
 		goto failed;
 	if (own->id &&
-	    (!reading->look.found ||
-		strcmp(reading->look.user, reading->user) != 0)) {
+	    (!reading->probe.found ||
+		strcmp(reading->probe.user, reading->user) != 0)) {
 		no_task(reading, &fail);
 		goto failed;
 	}
@@ -565,7 +565,7 @@ set_time(struct reading *reading)
 		    (own->stream ? ALIVE_MS : own->wait * 1000);
 	reading->until = own->deadline;
 	if (own->route == ROUTE_EVENTS && now + SOON_MS < reading->until &&
-	    task_state_final(reading->look.state))
+	    task_state_final(reading->probe.state))
 		reading->until = now + SOON_MS;
 }
 
@@ -586,7 +586,7 @@ reading_new(struct readings *readings, char *const *env)
 	name_request(own, env);
 	own->route = find_route(path, &own->id);
 	free(path);
-	reading->look.id = own->id;
+	reading->probe.id = own->id;
 	if (own->route == ROUTE_NONE) {
 		fail_set(&fail, FAIL_NO, "not_found", "there is no such route");
 		refuse(reading, &fail);
@@ -598,7 +598,7 @@ reading_new(struct readings *readings, char *const *env)
 	    check_parameters(own, env, &fail) < 0) {
 		refuse(reading, &fail);
 	} else {
-		look_and_answer(readings, reading);
+		probe_and_answer(readings, reading);
 		set_time(reading);
 	}
 	return reading;
@@ -616,7 +616,7 @@ reading_go_on(struct readings *readings, struct reading *reading)
 			own->wait =
 			    0; /* what there is, or that there is none */
 	}
-	look_and_answer(readings, reading);
+	probe_and_answer(readings, reading);
 	set_time(reading);
 }
 

@@ -11,7 +11,7 @@
  *	reading = reading_new(readings, env);
  *	while (reading->next != READING_DONE) {
  *		... send what is in reading->out, buf_reset it ...
- *		... READING_WAIT: until reading->look has changed, or UNTIL ...
+ *		... READING_WAIT: until reading->probe has changed, or UNTIL ...
  *		reading_go_on(readings, reading);
  *	}
  *	... send reading->out ...
@@ -46,7 +46,7 @@ struct reading {
 	enum reading_next next;
 	struct buf out;               /* to be sent */
 	int64_t until;                /* boot time */
-	struct engine_look look;      /* of the task, as it was seen last */
+	struct engine_probe probe;    /* of the task, as it was seen last */
 	char user[TASK_USER_MAX + 1]; /* who asks; "" when nobody knows */
 	struct fail fail; /* why it failed inside; kind 0: it did not */
 	struct reading_private *own;
@@ -57,7 +57,7 @@ struct reading {
 struct reading *
 reading_new(struct readings *readings, char *const *env);
 
-/* After the task has another version than reading->look, which is what was seen
+/* After the task has another version than reading->probe, which is what was seen
  * last, or UNTIL has passed, or for what is more. */
 void
 reading_go_on(struct readings *readings, struct reading *reading);

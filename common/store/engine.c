@@ -617,30 +617,31 @@ mix(uint64_t sum, int64_t number)
 }
 
 static void
-fill_look(struct engine_lmdb *lmdb, struct engine_look *look,
+fill_probe(struct engine_lmdb *lmdb, struct engine_probe *probe,
     const struct task_row *row)
 {
 	struct stat progress;
 	char *path;
 
-	look->found = true;
-	look->state = row->state;
-	memcpy(look->user, row->user, sizeof(look->user));
-	look->version = mix(
+	probe->found = true;
+	probe->state = row->state;
+	memcpy(probe->user, row->user, sizeof(probe->user));
+	probe->version = mix(
 	    mix(mix(mix(14695981039346656037u, (int64_t)row->seq), row->state),
 		row->due),
 	    row->updated_at);
 	if (row->state != TASK_RUNNING)
 		return;
-	path = mem_print("%s/progress/%s", store_folder(lmdb->store), look->id);
+	path = mem_print("%s/progress/%s", store_folder(lmdb->store),
+	    probe->id);
 	if (stat(path, &progress) == 0)
-		look->version = mix(mix(look->version, progress.st_size),
+		probe->version = mix(mix(probe->version, progress.st_size),
 		    (int64_t)progress.st_ino);
 	free(path);
 }
 
 static int
-lmdb_look(struct engine *engine, struct engine_look *looks, size_t count,
+lmdb_probe(struct engine *engine, struct engine_probe *probes, size_t count,
     struct fail *fail)
 {
 	struct engine_lmdb *lmdb = own(engine);
@@ -651,11 +652,11 @@ lmdb_look(struct engine *engine, struct engine_look *looks, size_t count,
 	if (store_begin(lmdb->store, false, 0, fail) < 0)
 		return -1;
 	for (size_t i = 0; result == 0 && i < count; i++) {
-		looks[i].found = false;
-		if (!id_parse(looks[i].id, &id))
+		probes[i].found = false;
+		if (!id_parse(probes[i].id, &id))
 			continue;
 		if (store_get(lmdb->store, &id, &row, fail) == 0)
-			fill_look(lmdb, &looks[i], &row);
+			fill_probe(lmdb, &probes[i], &row);
 		else if (strcmp(fail->type, "no_task") != 0)
 			result = -1;
 	}
@@ -690,7 +691,7 @@ static const struct engine_operations operations = {
 	.signal = lmdb_signal,
 	.depth = lmdb_depth,
 	.wait = lmdb_wait,
-	.look = lmdb_look,
+	.probe = lmdb_probe,
 	.watch = lmdb_watch,
 };
 
