@@ -267,16 +267,16 @@ static int
 respond(struct status *status, const struct fail *broken)
 {
 	struct cli *cli = &status->cli;
-	struct readings readings = { .broken = broken,
+	struct read_api api = { .broken = broken,
 		.config = &cli->config,
 		.folder = broken ? NULL : cli_store(cli),
 		.engine_name = cli->engine };
 	struct fail fail;
-	int code = status->flags[CGI] ? responder_once(&readings, &fail)
-				      : responder_serve(&readings, &fail);
+	int code = status->flags[CGI] ? cgi_once(&api, &fail)
+				      : fastcgi_serve(&api, &fail);
 
 	cli->human = true; /* no error behind an answer */
-	readings_close(&readings);
+	read_api_close(&api);
 	if (!broken)
 		config_release(&cli->config);
 	return code < 0 ? cli_fail(cli, &fail, NULL) : 0;

@@ -123,8 +123,8 @@ ask() { # ask TOKEN PATH [OPTION...]
 code() { ask "$@" -o /dev/null -w '%{http_code}'; }
 await 10 ask "$ann" /v1/tasks -f
 ok $? "the server is up"
-responder=$(cat "/proc/$server/task/$server/children")
-responder=${responder% }
+resident=$(cat "/proc/$server/task/$server/children")
+resident=${resident% }
 follow() { ask "$1" "/v1/tasks/$2/events" -N -H 'Accept: text/event-stream' >"$T/follow.$3"; }
 for i in 1 2; do start follow "$ann" "$anns" $i; done
 await 10 grep -q submitted "$T/follow.1" && await 10 grep -q submitted "$T/follow.2"
@@ -133,7 +133,7 @@ same "a third is refused" 503 "$(code "$ann" "/v1/tasks/$anns/events" -H 'Accept
 same "or a long poll" 503 "$(code "$ann" "/v1/tasks/$anns/events?after=1&wait=20")"
 same "of that caller" 200 "$(code "$bob" "/v1/tasks/$bobs/events?after=1&wait=1")"
 same "and what need not wait is answered" 200 "$(code "$ann" "/v1/tasks/$anns")"
-files() { find "/proc/$responder/fd" -type l | wc -l; }
+files() { find "/proc/$resident/fd" -type l | wc -l; }
 held=$(files)
 one=$(cat "/proc/$STARTED/task/$STARTED/children")
 kill "${one% }"
@@ -176,13 +176,13 @@ for text in (b"", b"GET / HTTP/1.0\r\n\r\n", b"\0" * 64, os.urandom(4096),
 END
 ok $? "nonsense is answered with a closed door"
 same "and harms nobody" 200 "$(code "$bob" "/v1/tasks/$bobs")"
-same "by the same process" "$responder" "$(sed 's/ $//' "/proc/$server/task/$server/children")"
+same "by the same process" "$resident" "$(sed 's/ $//' "/proc/$server/task/$server/children")"
 
 # its end: who waits is answered first
 start ask "$bob" "/v1/tasks/$bobs/events?after=1&wait=20" -o "$T/last" -w '%{http_code}' >"$T/last.code"
 last=$STARTED
 await 10 more
-kill "$responder"
+kill "$resident"
 wait $last
 same "SIGTERM: who waits is answered" "200" "$(cat "$T/last.code")"
 says "with what there is" '"events":\[\],"next":1,"ended":false' "$T/last"

@@ -2,7 +2,7 @@
 /*
  * How it works: a wait is this process asleep. Each commit wakes it, but it
  * probes the store ten times a second at most, and reads its task only when
- * a probe says that it has changed. The resident responder does this better; a
+ * a probe says that it has changed. The resident server does this better; a
  * place among those that may wait is the lock of one byte of a file.
  */
 #include <errno.h>
@@ -67,77 +67,77 @@ reader_gone(void)
 
 /* Until the task has changed, or the time is over, or nobody listens. */
 static int
-await(struct readings *readings, const struct reading *reading, bool *ret_gone,
+await(struct read_api *api, const struct read_request *request, bool *ret_gone,
     struct fail *fail)
 {
 	const struct timespec rest = { .tv_nsec = LOOK_MS * 1000000 };
-	struct engine_probe probe = { .id = reading->probe.id };
+	struct engine_probe probe = { .id = request->probe.id };
 	int64_t left;
 
 	for (;;) {
 		*ret_gone = reader_gone();
-		left = reading->until - clock_boot();
+		left = request->until - clock_boot();
 		if (*ret_gone || left <= 0)
 			return 0;
-		if (engine_probe(readings->engine, &probe, 1, fail) < 0)
+		if (engine_probe(api->engine, &probe, 1, fail) < 0)
 			return -1;
-		if (!probe.found || probe.version != reading->probe.version)
+		if (!probe.found || probe.version != request->probe.version)
 			return 0;
-		if (engine_wait(readings->engine,
-			left < POLL_MS ? left : POLL_MS, fail) < 0)
+		if (engine_wait(api->engine, left < POLL_MS ? left : POLL_MS,
+			fail) < 0)
 			return -1;
 		nanosleep(&rest, NULL);
 	}
 }
 
 static int
-send_out(struct reading *reading, struct fail *fail)
+send_out(struct read_request *request, struct fail *fail)
 {
-	int result = file_write(STDOUT_FILENO, reading->out.data,
-	    reading->out.length, "the answer", fail);
+	int result = file_write(STDOUT_FILENO, request->out.data,
+	    request->out.length, "the answer", fail);
 
-	buf_reset(&reading->out);
+	buf_reset(&request->out);
 	return result;
 }
 
 static int
-go_on(struct readings *readings, struct reading *reading, struct fail *fail)
+go_on(struct read_api *api, struct read_request *request, struct fail *fail)
 {
 	bool taken, gone;
 
-	if (reading->next == READING_WAIT) {
+	if (request->next == READ_WAIT) {
 		if (take_place(&taken, fail) < 0)
 			return -1;
 		if (!taken)
-			reading_refuse(reading);
+			read_request_refuse(request);
 	}
-	while (reading->next != READING_DONE) {
-		if (send_out(reading, fail) < 0)
+	while (request->next != READ_DONE) {
+		if (send_out(request, fail) < 0)
 			return errno == EPIPE ? 0 : -1;
-		if (reading->next == READING_WAIT) {
-			if (await(readings, reading, &gone, fail) < 0)
+		if (request->next == READ_WAIT) {
+			if (await(api, request, &gone, fail) < 0)
 				return -1;
 			if (gone)
 				return 0;
 		}
-		reading_go_on(readings, reading);
+		read_request_go_on(api, request);
 	}
 	return 0;
 }
 
 int
-responder_once(struct readings *readings, struct fail *fail)
+cgi_once(struct read_api *api, struct fail *fail)
 {
-	struct reading *reading = reading_new(readings, environ);
-	int result = go_on(readings, reading, fail);
+	struct read_request *request = read_request_new(api, environ);
+	int result = go_on(api, request, fail);
 
-	if (reading->fail.kind)
-		log_line("error", "request", "type", reading->fail.type,
-		    "message", reading->fail.message, NULL);
+	if (request->fail.kind)
+		log_line("error", "request", "type", request->fail.type,
+		    "message", request->fail.message, NULL);
 	if (result == 0)
-		result = send_out(reading, fail);
+		result = send_out(request, fail);
 	if (result < 0 && errno == EPIPE)
 		result = 0;
-	reading_free(reading);
+	read_request_free(request);
 	return result;
 }

@@ -47,20 +47,20 @@
 #define STDIN_MAX (1u << 20)
 
 struct request {
-	struct responder *responder;
+	struct fastcgi_server *server;
 	struct request *next, *previous;
 	struct watch watch;
 	struct timer timer; /* while it waits */
 	FCGX_Request fcgi;
-	struct reading *reading; /* NULL: not read yet */
-	size_t sent;             /* of reading->out */
-	bool waiting;            /* is counted as that */
-	bool changed;            /* go on, once everything is sent */
-	uint64_t round;          /* in which it was probed last */
+	struct read_request *read_request; /* NULL: not read yet */
+	size_t sent;                       /* of read_request->out */
+	bool waiting;                      /* is counted as that */
+	bool changed;                      /* go on, once everything is sent */
+	uint64_t round;                    /* in which it was probed last */
 };
 
-struct responder {
-	struct readings *readings;
+struct fastcgi_server {
+	struct read_api *api;
 	struct loop *loop;
 	struct watch door, change;
 	struct timer probe;
@@ -79,12 +79,12 @@ tell(const struct fail *fail)
 }
 
 static void
-watch_door(struct responder *responder)
+watch_door(struct fastcgi_server *server)
 {
 	struct fail fail;
 
-	if (!responder->closing &&
-	    loop_watch(responder->loop, &responder->door, &fail) < 0)
+	if (!server->closing &&
+	    loop_watch(server->loop, &server->door, &fail) < 0)
 		tell(&fail);
 }
 
@@ -93,24 +93,24 @@ watch_door(struct responder *responder)
 static void
 request_free(struct request *request)
 {
-	struct responder *responder = request->responder;
+	struct fastcgi_server *server = request->server;
 
-	loop_unwatch(responder->loop, &request->watch);
-	loop_cancel(responder->loop, &request->timer);
+	loop_unwatch(server->loop, &request->watch);
+	loop_cancel(server->loop, &request->timer);
 	if (request->previous)
 		request->previous->next = request->next;
 	else
-		responder->requests = request->next;
+		server->requests = request->next;
 	if (request->next)
 		request->next->previous = request->previous;
-	responder->waiting -= request->waiting;
-	if (responder->open-- == responder->most_open && responder->shut) {
-		responder->shut = false;
-		watch_door(responder);
+	server->waiting -= request->waiting;
+	if (server->open-- == server->most_open && server->shut) {
+		server->shut = false;
+		watch_door(server);
 	}
 	FCGX_Free(&request->fcgi, 0);
 	close(request->watch.fd);
-	reading_free(request->reading);
+	read_request_free(request->read_request);
 	free(request);
 }
 
@@ -118,8 +118,8 @@ request_free(struct request *request)
 static void
 request_finish(struct request *request)
 {
-	if (request->reading->fail.kind)
-		tell(&request->reading->fail);
+	if (request->read_request->fail.kind)
+		tell(&request->read_request->fail);
 	FCGX_FClose(request->fcgi.err);
 	FCGX_FClose(request->fcgi.out);
 	request_free(request);
@@ -135,7 +135,7 @@ watch_request(struct request *request, uint32_t wanted)
 	struct fail fail;
 
 	request->watch.events = wanted | EPOLLRDHUP;
-	if (loop_watch(request->responder->loop, &request->watch, &fail) == 0)
+	if (loop_watch(request->server->loop, &request->watch, &fail) == 0)
 		return true;
 	tell(&fail);
 	request_free(request);
@@ -146,7 +146,7 @@ watch_request(struct request *request, uint32_t wanted)
 static bool
 send_piece(struct request *request)
 {
-	struct buf *out = &request->reading->out;
+	struct buf *out = &request->read_request->out;
 	size_t size = out->length - request->sent;
 
 	if (size > PIECE)
@@ -154,7 +154,7 @@ send_piece(struct request *request)
 	if (size &&
 	    (FCGX_PutStr(out->data + request->sent, (int)size,
 		 request->fcgi.out) < 0 ||
-		(request->reading->next != READING_DONE &&
+		(request->read_request->next != READ_DONE &&
 		    FCGX_FFlush(request->fcgi.out) < 0))) {
 		request_free(request);
 		return false;
@@ -168,14 +168,14 @@ send_piece(struct request *request)
 }
 
 static int64_t
-waiting_of(const struct responder *responder, const char *user)
+waiting_of(const struct fastcgi_server *server, const char *user)
 {
 	const struct request *request;
 	int64_t count = 0;
 
-	for (request = responder->requests; request; request = request->next)
+	for (request = server->requests; request; request = request->next)
 		count += request->waiting &&
-		    strcmp(request->reading->user, user) == 0;
+		    strcmp(request->read_request->user, user) == 0;
 	return count;
 }
 
@@ -183,32 +183,32 @@ waiting_of(const struct responder *responder, const char *user)
 static void
 start_waiting(struct request *request)
 {
-	struct responder *responder = request->responder;
-	int64_t most = responder->most_waiting;
+	struct fastcgi_server *server = request->server;
+	int64_t most = server->most_waiting;
 
-	if (responder->closing || responder->waiting >= most ||
-	    waiting_of(responder, request->reading->user) >= most / 4) {
-		reading_refuse(request->reading);
+	if (server->closing || server->waiting >= most ||
+	    waiting_of(server, request->read_request->user) >= most / 4) {
+		read_request_refuse(request->read_request);
 		return;
 	}
 	request->waiting = true;
-	responder->waiting++;
+	server->waiting++;
 }
 
 /* Does all that can be done now. */
 static void
 request_go_on(struct request *request)
 {
-	struct responder *responder = request->responder;
-	struct reading *reading = request->reading;
+	struct fastcgi_server *server = request->server;
+	struct read_request *read_request = request->read_request;
 	bool first = true;
 
-	if (reading->next != READING_DONE && !request->waiting)
+	if (read_request->next != READ_DONE && !request->waiting)
 		start_waiting(request);
 	/* the first piece always has room; more only when the socket says so */
-	while (reading->out.length > request->sent ||
-	    reading->next != READING_WAIT || request->changed) {
-		if (reading->out.length > request->sent) {
+	while (read_request->out.length > request->sent ||
+	    read_request->next != READ_WAIT || request->changed) {
+		if (read_request->out.length > request->sent) {
 			if (!first) {
 				watch_request(request, EPOLLOUT);
 				return;
@@ -216,16 +216,16 @@ request_go_on(struct request *request)
 			if (!send_piece(request))
 				return;
 			first = false;
-		} else if (reading->next == READING_DONE) {
+		} else if (read_request->next == READ_DONE) {
 			request_finish(request);
 			return;
 		} else {
 			request->changed = false;
-			reading_go_on(responder->readings, reading);
+			read_request_go_on(server->api, read_request);
 		}
 	}
 	if (watch_request(request, 0))
-		loop_timer(responder->loop, &request->timer, reading->until);
+		loop_timer(server->loop, &request->timer, read_request->until);
 }
 
 static void
@@ -233,12 +233,12 @@ request_time(void *context)
 {
 	struct request *request = context;
 
-	if (!request->reading) { /* connected, and said nothing */
+	if (!request->read_request) { /* connected, and said nothing */
 		request_free(request);
 		return;
 	}
 	request->changed = true;
-	if (request->sent == request->reading->out.length)
+	if (request->sent == request->read_request->out.length)
 		request_go_on(request);
 }
 
@@ -275,59 +275,59 @@ request_ready(void *context, uint32_t events)
 		request_free(request);
 		return;
 	}
-	if (!request->reading) {
-		loop_unwatch(request->responder->loop, &request->watch);
-		loop_cancel(request->responder->loop, &request->timer);
+	if (!request->read_request) {
+		loop_unwatch(request->server->loop, &request->watch);
+		loop_cancel(request->server->loop, &request->timer);
 		if (!request_read(request)) {
 			request_free(request);
 			return;
 		}
-		request->reading = reading_new(request->responder->readings,
+		request->read_request = read_request_new(request->server->api,
 		    request->fcgi.envp);
 	}
 	request_go_on(request);
 }
 
 static void
-request_new(struct responder *responder, int fd)
+request_new(struct fastcgi_server *server, int fd)
 {
 	const struct timeval limit = { .tv_sec = READ_SECONDS };
 	struct request *request = mem_alloc(sizeof(*request));
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	*request = (struct request){ .responder = responder,
-		.next = responder->requests };
+	*request = (struct request){ .server = server,
+		.next = server->requests };
 	request->watch = (struct watch){ .fd = fd,
 		.ready = request_ready,
 		.context = request };
 	request->timer = (struct timer){ .fire = request_time,
 		.context = request };
-	if (responder->requests)
-		responder->requests->previous = request;
-	responder->requests = request;
-	responder->open++;
+	if (server->requests)
+		server->requests->previous = request;
+	server->requests = request;
+	server->open++;
 	if (watch_request(request, EPOLLIN))
-		loop_timer(responder->loop, &request->timer,
+		loop_timer(server->loop, &request->timer,
 		    clock_boot() + READ_SECONDS * 1000);
 }
 
 static void
 door_ready(void *context, uint32_t events)
 {
-	struct responder *responder = context;
+	struct fastcgi_server *server = context;
 	int fd, left = 64;
 
 	(void)events;
-	while (left-- && responder->open < responder->most_open) {
-		fd = accept4(responder->door.fd, NULL, NULL, SOCK_CLOEXEC);
+	while (left-- && server->open < server->most_open) {
+		fd = accept4(server->door.fd, NULL, NULL, SOCK_CLOEXEC);
 		if (fd < 0)
 			return;
-		request_new(responder, fd);
+		request_new(server, fd);
 	}
-	if (responder->open >= responder->most_open) {
-		responder->shut = true;
-		loop_unwatch(responder->loop, &responder->door);
+	if (server->open >= server->most_open) {
+		server->shut = true;
+		loop_unwatch(server->loop, &server->door);
 	}
 }
 
@@ -335,19 +335,19 @@ door_ready(void *context, uint32_t events)
 
 /* Up to MOST requests that wait and were not probed in this round. */
 static size_t
-gather(struct responder *responder, struct request **next, struct request **ret,
-    struct engine_probe *probes, size_t most)
+gather(struct fastcgi_server *server, struct request **next,
+    struct request **ret, struct engine_probe *probes, size_t most)
 {
 	struct request *request = *next;
 	size_t count = 0;
 
 	for (; request && count < most; request = request->next) {
-		if (!request->waiting || request->round == responder->round ||
-		    request->reading->next != READING_WAIT)
+		if (!request->waiting || request->round == server->round ||
+		    request->read_request->next != READ_WAIT)
 			continue;
-		request->round = responder->round;
+		request->round = server->round;
 		ret[count] = request;
-		probes[count++].id = request->reading->probe.id;
+		probes[count++].id = request->read_request->probe.id;
 	}
 	*next = request;
 	return count;
@@ -356,22 +356,22 @@ gather(struct responder *responder, struct request **next, struct request **ret,
 /* Marks those that have changed. False when the time was over before all were
  * probed. */
 static bool
-probe_all(struct responder *responder)
+probe_all(struct fastcgi_server *server)
 {
-	bool watched = responder->change.fd >= 0;
+	bool watched = server->change.fd >= 0;
 	struct engine_probe *probes = mem_alloc(PROBE_COUNT * sizeof(*probes));
-	struct request *request = responder->requests;
+	struct request *request = server->requests;
 	struct request *probed[PROBE_COUNT];
 	int64_t until = clock_boot() + ASK_MS;
 	struct fail fail;
 	size_t count, i;
 
 	while (request && (watched || clock_boot() < until)) {
-		count = gather(responder, &request, probed, probes,
+		count = gather(server, &request, probed, probes,
 		    watched ? PROBE_COUNT : ASK_COUNT);
 		if (count &&
-		    engine_probe(responder->readings->engine, probes, count,
-			&fail) < 0) {
+		    engine_probe(server->api->engine, probes, count, &fail) <
+			0) {
 			tell(&fail);
 			break;
 		}
@@ -379,7 +379,7 @@ probe_all(struct responder *responder)
 			probed[i]->changed = probed[i]->changed ||
 			    !probes[i].found ||
 			    probes[i].version !=
-				probed[i]->reading->probe.version;
+				probed[i]->read_request->probe.version;
 	}
 	free(probes);
 	return request == NULL;
@@ -387,62 +387,60 @@ probe_all(struct responder *responder)
 
 /* First all are marked, then they go on: that frees some. */
 static void
-wake_changed(struct responder *responder)
+wake_changed(struct fastcgi_server *server)
 {
 	struct request *request, *next;
 
-	if (probe_all(responder))
-		responder->round++;
-	for (request = responder->requests; request; request = next) {
+	if (probe_all(server))
+		server->round++;
+	for (request = server->requests; request; request = next) {
 		next = request->next;
 		if (request->changed &&
-		    request->sent == request->reading->out.length)
+		    request->sent == request->read_request->out.length)
 			request_go_on(request);
 	}
 }
 
 /* The engine is opened by the first request that needs it. */
 static void
-watch_engine(struct responder *responder)
+watch_engine(struct fastcgi_server *server)
 {
 	struct fail fail;
 
-	if (!responder->readings->engine || responder->change.fd >= 0)
+	if (!server->api->engine || server->change.fd >= 0)
 		return;
-	if (engine_watch(responder->readings->engine, &responder->change.fd,
-		&fail) < 0 ||
-	    (responder->change.fd >= 0 &&
-		loop_watch(responder->loop, &responder->change, &fail) < 0))
+	if (engine_watch(server->api->engine, &server->change.fd, &fail) < 0 ||
+	    (server->change.fd >= 0 &&
+		loop_watch(server->loop, &server->change, &fail) < 0))
 		tell(&fail);
 }
 
 static void
 probe_now(void *context)
 {
-	struct responder *responder = context;
+	struct fastcgi_server *server = context;
 
-	responder->probe_soon = false;
-	watch_engine(responder);
-	wake_changed(responder);
-	if (!responder->probe_soon)
-		loop_timer(responder->loop, &responder->probe,
+	server->probe_soon = false;
+	watch_engine(server);
+	wake_changed(server);
+	if (!server->probe_soon)
+		loop_timer(server->loop, &server->probe,
 		    clock_boot() + POLL_MS);
 }
 
 static void
 store_changed(void *context, uint32_t events)
 {
-	struct responder *responder = context;
+	struct fastcgi_server *server = context;
 	struct fail fail;
 
 	(void)events;
-	if (engine_wait(responder->readings->engine, 0, &fail) < 0)
+	if (engine_wait(server->api->engine, 0, &fail) < 0)
 		tell(&fail);
-	if (responder->probe_soon)
+	if (server->probe_soon)
 		return;
-	responder->probe_soon = true;
-	loop_timer(responder->loop, &responder->probe,
-	    clock_boot() + GATHER_MS);
+	server->probe_soon = true;
+	loop_timer(server->loop, &server->probe, clock_boot() + GATHER_MS);
 }
 
 /* ---- begin and end ---- */
@@ -450,28 +448,29 @@ store_changed(void *context, uint32_t events)
 static void
 close_door(void *context, int number)
 {
-	struct responder *responder = context;
+	struct fastcgi_server *server = context;
 	struct request *request, *next;
 	bool idle;
 
 	(void)number;
-	if (responder->closing)
+	if (server->closing)
 		return;
-	responder->closing = true;
-	loop_unwatch(responder->loop, &responder->door);
-	for (request = responder->requests; request; request = next) {
+	server->closing = true;
+	loop_unwatch(server->loop, &server->door);
+	for (request = server->requests; request; request = next) {
 		next = request->next;
-		if (!request->waiting || request->reading->next != READING_WAIT)
+		if (!request->waiting ||
+		    request->read_request->next != READ_WAIT)
 			continue;
-		idle = request->sent == request->reading->out.length;
-		reading_end(responder->readings, request->reading);
+		idle = request->sent == request->read_request->out.length;
+		read_request_end(server->api, request->read_request);
 		if (idle)
 			request_go_on(request);
 	}
 }
 
 static int
-begin(struct responder *responder, struct fail *fail)
+begin(struct fastcgi_server *server, struct fail *fail)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGUSR1, 0 };
 	struct rlimit files;
@@ -485,7 +484,7 @@ begin(struct responder *responder, struct fail *fail)
 		    "standard input is no listening socket: let the web "
 		    "server start it, or spawn-fcgi");
 	if (callers_number("AGENT_GATEWAY_WAITING", WAITING_MAX, USUAL_WAITING,
-		&responder->most_waiting, fail) < 0)
+		&server->most_waiting, fail) < 0)
 		return -1;
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
 		return fail_errno(fail,
@@ -493,41 +492,39 @@ begin(struct responder *responder, struct fail *fail)
 		    "open");
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
-	responder->most_open = files.rlim_cur > WAITING_MAX
+	server->most_open = files.rlim_cur > WAITING_MAX
 	    ? WAITING_MAX
 	    : (int64_t)files.rlim_cur - OWN_FILES;
 	fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
 	FCGX_Init();
-	responder->door = (struct watch){ .fd = STDIN_FILENO,
+	server->door = (struct watch){ .fd = STDIN_FILENO,
 		.events = EPOLLIN,
 		.ready = door_ready,
-		.context = responder };
-	responder->change = (struct watch){ .fd = -1,
+		.context = server };
+	server->change = (struct watch){ .fd = -1,
 		.events = EPOLLIN,
 		.ready = store_changed,
-		.context = responder };
-	responder->probe = (struct timer){ .fire = probe_now,
-		.context = responder };
-	if (loop_open(&responder->loop, fail) < 0 ||
-	    loop_signals(responder->loop, signals, close_door, responder,
-		fail) < 0 ||
-	    loop_watch(responder->loop, &responder->door, fail) < 0)
+		.context = server };
+	server->probe = (struct timer){ .fire = probe_now, .context = server };
+	if (loop_open(&server->loop, fail) < 0 ||
+	    loop_signals(server->loop, signals, close_door, server, fail) < 0 ||
+	    loop_watch(server->loop, &server->door, fail) < 0)
 		return -1;
-	loop_timer(responder->loop, &responder->probe, clock_boot() + POLL_MS);
+	loop_timer(server->loop, &server->probe, clock_boot() + POLL_MS);
 	return 0;
 }
 
 int
-responder_serve(struct readings *readings, struct fail *fail)
+fastcgi_serve(struct read_api *api, struct fail *fail)
 {
-	struct responder responder = { .readings = readings, .round = 1 };
-	int result = begin(&responder, fail);
+	struct fastcgi_server server = { .api = api, .round = 1 };
+	int result = begin(&server, fail);
 
-	while (result == 0 && (!responder.closing || responder.requests))
-		if (loop_turn(responder.loop, -1, fail) < 0)
+	while (result == 0 && (!server.closing || server.requests))
+		if (loop_turn(server.loop, -1, fail) < 0)
 			result = -1;
-	while (responder.requests)
-		request_free(responder.requests);
-	loop_close(responder.loop);
+	while (server.requests)
+		request_free(server.requests);
+	loop_close(server.loop);
 	return result;
 }

@@ -32,7 +32,7 @@ enum route { ROUTE_LIST, ROUTE_TASK, ROUTE_EVENTS, ROUTE_RESULT, ROUTE_NONE };
 
 enum { WAIT, AFTER, LIMIT, STATE, QUEUE, BEFORE, PARAMETERS };
 
-struct reading_private {
+struct read_request_private {
 	enum route route;
 	struct cgi_answer answer;
 	char request_id[65];
@@ -75,7 +75,8 @@ find_route(const char *path, char **ret_id)
 }
 
 static int
-check_method(struct reading_private *own, const char *method, struct fail *fail)
+check_method(struct read_request_private *own, const char *method,
+    struct fail *fail)
 {
 	own->answer.head = method && strcmp(method, "HEAD") == 0;
 	if (own->answer.head || (method && strcmp(method, "GET") == 0))
@@ -88,7 +89,8 @@ check_method(struct reading_private *own, const char *method, struct fail *fail)
 
 /* Puts the values of QUERY into own->values. */
 static int
-read_query(struct reading_private *own, const char *query, struct fail *fail)
+read_query(struct read_request_private *own, const char *query,
+    struct fail *fail)
 {
 	static const char *const list[] = { "state", "queue", "limit", "before",
 		NULL },
@@ -115,7 +117,7 @@ read_query(struct reading_private *own, const char *query, struct fail *fail)
 }
 
 static int
-check_parameters(struct reading_private *own, char *const *env,
+check_parameters(struct read_request_private *own, char *const *env,
     struct fail *fail)
 {
 	const char *last = cgi_variable(env, "HTTP_LAST_EVENT_ID");
@@ -149,7 +151,7 @@ check_parameters(struct reading_private *own, char *const *env,
 }
 
 static void
-name_request(struct reading_private *own, char *const *env)
+name_request(struct read_request_private *own, char *const *env)
 {
 	const char *name = cgi_variable(env, "REQUEST_ID");
 	struct id id;
@@ -168,20 +170,20 @@ name_request(struct reading_private *own, char *const *env)
 /* ---- answers ---- */
 
 static void
-refuse(struct reading *reading, const struct fail *fail)
+refuse(struct read_request *request, const struct fail *fail)
 {
-	int status = cgi_error(&reading->out, &reading->own->answer, fail);
+	int status = cgi_error(&request->out, &request->own->answer, fail);
 
-	reading->next = READING_DONE;
+	request->next = READ_DONE;
 	if (status >= 500)
-		reading->fail = *fail;
+		request->fail = *fail;
 }
 
 /* An answer that has an ETag: 304 when the caller has it. */
 static bool
-give(struct reading *reading, const struct buf *body)
+give(struct read_request *request, const struct buf *body)
 {
-	struct reading_private *own = reading->own;
+	struct read_request_private *own = request->own;
 	char digest[DIGEST_TEXT], etag[40];
 
 	digest_hex(body->data, body->length, digest);
@@ -193,18 +195,18 @@ give(struct reading *reading, const struct buf *body)
 		own->answer.type = NULL;
 	}
 	own->answer.etag = etag;
-	cgi_answer(&reading->out, &own->answer,
+	cgi_answer(&request->out, &own->answer,
 	    (struct span){ body->data, body->length });
 	own->answer.etag = NULL;
-	reading->next = READING_DONE;
+	request->next = READ_DONE;
 	return true;
 }
 
 static int
-no_task(const struct reading *reading, struct fail *fail)
+no_task(const struct read_request *request, struct fail *fail)
 {
 	return fail_set(fail, FAIL_NO, "no_task", "there is no task %.60s",
-	    reading->own->id);
+	    request->own->id);
 }
 
 struct page {
@@ -234,10 +236,10 @@ list_task(void *context, struct span text)
 }
 
 static int
-list(struct readings *readings, struct reading *reading, struct fail *fail)
+list(struct read_api *api, struct read_request *request, struct fail *fail)
 {
-	struct reading_private *own = reading->own;
-	struct engine_filter filter = { .user = reading->user,
+	struct read_request_private *own = request->own;
+	struct engine_filter filter = { .user = request->user,
 		.queue = own->values[QUEUE],
 		.before = own->values[BEFORE],
 		.state = -1,
@@ -254,15 +256,14 @@ list(struct readings *readings, struct reading *reading, struct fail *fail)
 		filter.state = (int)state;
 	}
 	buf_add_string(&body, "{\"tasks\":[");
-	if (engine_list(readings->engine, &filter, list_task, &page, fail) <
-	    0) {
+	if (engine_list(api->engine, &filter, list_task, &page, fail) < 0) {
 		if (strcmp(fail->type, "invalid_id") == 0)
 			fail_set(fail, FAIL_NEVER, "bad_request",
 			    "before must be the id of a task");
 		goto out;
 	}
 	buf_print(&body, "],\"next\":%s}", page.more ? page.last : "null");
-	give(reading, &body);
+	give(request, &body);
 	result = 0;
 out:
 	buf_release(&body);
@@ -270,36 +271,35 @@ out:
 }
 
 static int
-task(struct readings *readings, struct reading *reading, struct fail *fail)
+task(struct read_api *api, struct read_request *request, struct fail *fail)
 {
 	struct buf body = BUF_INIT(BODY_MAX);
-	int result = engine_get(readings->engine, reading->own->id, &body,
-	    fail);
+	int result = engine_get(api->engine, request->own->id, &body, fail);
 
-	if (result == 0 && !give(reading, &body))
-		reading->next = READING_WAIT;
+	if (result == 0 && !give(request, &body))
+		request->next = READ_WAIT;
 	buf_release(&body);
 	return result;
 }
 
 static int
-result_of(struct readings *readings, struct reading *reading, struct fail *fail)
+result_of(struct read_api *api, struct read_request *request, struct fail *fail)
 {
 	struct buf task = BUF_INIT(BODY_MAX), body = BUF_INIT(BODY_MAX);
 	struct span whole, id, state, result;
 	int done = -1;
 
-	if (engine_get(readings->engine, reading->own->id, &task, fail) < 0)
+	if (engine_get(api->engine, request->own->id, &task, fail) < 0)
 		goto out;
 	whole = (struct span){ task.data, task.length };
-	if (reading->probe.state != TASK_COMPLETED ||
+	if (request->probe.state != TASK_COMPLETED ||
 	    !json_member(whole, "id", &id) ||
 	    !json_member(whole, "state", &state) ||
 	    !json_member(whole, "result", &result)) {
 		fail_set(fail, FAIL_NO, "no_result",
 		    "the task has no result: "
 		    "it is %s",
-		    task_state_name(reading->probe.state));
+		    task_state_name(request->probe.state));
 		goto out;
 	}
 	buf_print(&body,
@@ -307,7 +307,7 @@ result_of(struct readings *readings, struct reading *reading, struct fail *fail)
 	    (int)state.length, state.at);
 	buf_add(&body, result.at, result.length);
 	buf_add_string(&body, "}");
-	give(reading, &body);
+	give(request, &body);
 	done = 0;
 out:
 	buf_release(&task);
@@ -372,12 +372,12 @@ take_event(void *context, struct span text)
 /* Whether event number AFTER is the last one ever. What ends a task can be
  * known before the event that says so is written, so the event is asked. */
 static int
-ends_at(struct readings *readings, const char *id, int64_t after,
-    bool *ret_ends, struct fail *fail)
+ends_at(struct read_api *api, const char *id, int64_t after, bool *ret_ends,
+    struct fail *fail)
 {
 	struct buf ignored = BUF_INIT(BODY_MAX);
 	struct events last = { .out = &ignored, .limit = 1 };
-	int result = engine_events(readings->engine, id, (uint64_t)after - 1,
+	int result = engine_events(api->engine, id, (uint64_t)after - 1,
 	    take_event, &last, fail);
 
 	*ret_ends = last.ended || last.count == 0;
@@ -386,25 +386,25 @@ ends_at(struct readings *readings, const char *id, int64_t after,
 }
 
 static int
-read_events(struct readings *readings, struct reading *reading,
+read_events(struct read_api *api, struct read_request *request,
     struct events *events, struct fail *fail)
 {
-	struct reading_private *own = reading->own;
+	struct read_request_private *own = request->own;
 
 	events->last = own->after;
-	if (engine_events(readings->engine, own->id, (uint64_t)own->after,
+	if (engine_events(api->engine, own->id, (uint64_t)own->after,
 		take_event, events, fail) < 0)
 		return -1;
 	if (events->count || !own->after ||
-	    !task_state_final(reading->probe.state))
+	    !task_state_final(request->probe.state))
 		return 0;
-	return ends_at(readings, own->id, own->after, &events->ended, fail);
+	return ends_at(api, own->id, own->after, &events->ended, fail);
 }
 
 static int
-page(struct readings *readings, struct reading *reading, struct fail *fail)
+page(struct read_api *api, struct read_request *request, struct fail *fail)
 {
-	struct reading_private *own = reading->own;
+	struct read_request_private *own = request->own;
 	struct buf body = BUF_INIT(BODY_MAX);
 	struct events events = { .out = &body,
 		.limit = own->limit,
@@ -412,18 +412,18 @@ page(struct readings *readings, struct reading *reading, struct fail *fail)
 	int result = -1;
 
 	buf_add_string(&body, "{\"events\":[");
-	if (read_events(readings, reading, &events, fail) < 0)
+	if (read_events(api, request, &events, fail) < 0)
 		goto out;
 	result = 0;
 	if (events.count == 0 && !events.ended && own->wait) {
-		reading->next = READING_WAIT;
+		request->next = READ_WAIT;
 		goto out;
 	}
 	buf_print(&body, "],\"next\":%" PRId64 ",\"ended\":%s}", events.last,
 	    events.ended ? "true" : "false");
-	cgi_answer(&reading->out, &own->answer,
+	cgi_answer(&request->out, &own->answer,
 	    (struct span){ body.data, body.length });
-	reading->next = READING_DONE;
+	request->next = READ_DONE;
 out:
 	buf_release(&body);
 	return result;
@@ -431,16 +431,16 @@ out:
 
 /* An error once the stream has begun just ends it: the reader comes again. */
 static int
-stream(struct readings *readings, struct reading *reading, struct fail *fail)
+stream(struct read_api *api, struct read_request *request, struct fail *fail)
 {
-	struct reading_private *own = reading->own;
+	struct read_request_private *own = request->own;
 	struct buf body = BUF_INIT(BODY_MAX);
 	struct events events = { .out = &body,
 		.limit = INT64_MAX,
 		.most = STREAM_BYTES,
 		.stream = true };
 
-	if (read_events(readings, reading, &events, fail) < 0) {
+	if (read_events(api, request, &events, fail) < 0) {
 		buf_release(&body);
 		return -1;
 	}
@@ -448,15 +448,15 @@ stream(struct readings *readings, struct reading *reading, struct fail *fail)
 	if (!own->begun) {
 		own->answer.type = "text/event-stream";
 		own->answer.stream = true;
-		cgi_answer(&reading->out, &own->answer, (struct span){ "", 0 });
+		cgi_answer(&request->out, &own->answer, (struct span){ "", 0 });
 		own->begun = true;
 	}
 	if (!own->answer.head)
-		buf_add(&reading->out, body.data, body.length);
-	reading->next = own->answer.head || (events.ended && !events.full)
-	    ? READING_DONE
-	    : events.full ? READING_MORE
-			  : READING_WAIT;
+		buf_add(&request->out, body.data, body.length);
+	request->next = own->answer.head || (events.ended && !events.full)
+	    ? READ_DONE
+	    : events.full ? READ_MORE
+			  : READ_WAIT;
 	buf_release(&body);
 	return 0;
 }
@@ -464,197 +464,197 @@ stream(struct readings *readings, struct reading *reading, struct fail *fail)
 /* ---- the whole ---- */
 
 static int
-answer(struct readings *readings, struct reading *reading, struct fail *fail)
+answer(struct read_api *api, struct read_request *request, struct fail *fail)
 {
-	switch (reading->own->route) {
+	switch (request->own->route) {
 	case ROUTE_LIST:
-		return list(readings, reading, fail);
+		return list(api, request, fail);
 	case ROUTE_TASK:
-		return task(readings, reading, fail);
+		return task(api, request, fail);
 	case ROUTE_RESULT:
-		return result_of(readings, reading, fail);
+		return result_of(api, request, fail);
 	default:
-		return reading->own->stream ? stream(readings, reading, fail)
-					    : page(readings, reading, fail);
+		return request->own->stream ? stream(api, request, fail)
+					    : page(api, request, fail);
 	}
 }
 
 /* What could not be opened may be there later, so it is tried each time. */
 static int
-open_callers(struct readings *readings, struct fail *fail)
+open_callers(struct read_api *api, struct fail *fail)
 {
-	if (readings->broken) {
-		*fail = *readings->broken;
+	if (api->broken) {
+		*fail = *api->broken;
 		return -1;
 	}
-	return readings->callers ? 0 : callers_open(&readings->callers, fail);
+	return api->callers ? 0 : callers_open(&api->callers, fail);
 }
 
 /* Before the first task there is no store: then there are no tasks. */
 static int
-open_engine(struct readings *readings, bool *ret_empty, struct fail *fail)
+open_engine(struct read_api *api, bool *ret_empty, struct fail *fail)
 {
 	*ret_empty = false;
-	if (readings->engine ||
-	    engine_open(readings->engine_name, readings->folder, ENGINE_READ,
-		readings->config, &readings->engine, fail) == 0)
+	if (api->engine ||
+	    engine_open(api->engine_name, api->folder, ENGINE_READ, api->config,
+		&api->engine, fail) == 0)
 		return 0;
 	*ret_empty = strcmp(fail->type, "no_store") == 0;
 	return *ret_empty ? 0 : -1;
 }
 
 void
-readings_close(struct readings *readings)
+read_api_close(struct read_api *api)
 {
-	engine_close(readings->engine);
-	callers_close(readings->callers);
+	engine_close(api->engine);
+	callers_close(api->callers);
 }
 
 static char nothing[] = "{\"tasks\":[],\"next\":null}";
 
 /* Looks at the task first: whose it is, and what it is. */
 static void
-probe_and_answer(struct readings *readings, struct reading *reading)
+probe_and_answer(struct read_api *api, struct read_request *request)
 {
-	struct reading_private *own = reading->own;
+	struct read_request_private *own = request->own;
 	struct fail fail;
 	bool empty;
 
-	if (open_engine(readings, &empty, &fail) < 0)
+	if (open_engine(api, &empty, &fail) < 0)
 		goto failed;
 	if (empty && !own->id) {
-		give(reading,
+		give(request,
 		    &(struct buf){ .data = nothing,
 			.length = sizeof(nothing) - 1 });
 		return;
 	}
 	if (own->id && !empty &&
-	    engine_probe(readings->engine, &reading->probe, 1, &fail) < 0)
+	    engine_probe(api->engine, &request->probe, 1, &fail) < 0)
 		goto failed;
 	if (own->id &&
-	    (!reading->probe.found ||
-		strcmp(reading->probe.user, reading->user) != 0)) {
-		no_task(reading, &fail);
+	    (!request->probe.found ||
+		strcmp(request->probe.user, request->user) != 0)) {
+		no_task(request, &fail);
 		goto failed;
 	}
-	if (answer(readings, reading, &fail) == 0)
+	if (answer(api, request, &fail) == 0)
 		return;
 	if (strcmp(fail.type, "invalid_id") == 0)
-		no_task(reading, &fail);
+		no_task(request, &fail);
 failed:
 	if (own->begun) {
-		reading->fail = fail;
-		reading->next = READING_DONE;
+		request->fail = fail;
+		request->next = READ_DONE;
 	} else {
-		refuse(reading, &fail);
+		refuse(request, &fail);
 	}
 }
 
 /* Of a task that has ended, but whose last event is not written yet, nothing
  * tells that it is: it is asked again soon. */
 static void
-set_time(struct reading *reading)
+set_time(struct read_request *request)
 {
-	struct reading_private *own = reading->own;
+	struct read_request_private *own = request->own;
 	int64_t now = clock_boot();
 
-	if (reading->next != READING_WAIT)
+	if (request->next != READ_WAIT)
 		return;
 	if (!own->deadline || (own->stream && own->deadline <= now))
 		own->deadline = now +
 		    (own->stream ? ALIVE_MS : own->wait * 1000);
-	reading->until = own->deadline;
-	if (own->route == ROUTE_EVENTS && now + SOON_MS < reading->until &&
-	    task_state_final(reading->probe.state))
-		reading->until = now + SOON_MS;
+	request->until = own->deadline;
+	if (own->route == ROUTE_EVENTS && now + SOON_MS < request->until &&
+	    task_state_final(request->probe.state))
+		request->until = now + SOON_MS;
 }
 
-struct reading *
-reading_new(struct readings *readings, char *const *env)
+struct read_request *
+read_request_new(struct read_api *api, char *const *env)
 {
-	struct reading *reading = mem_alloc(sizeof(*reading));
-	struct reading_private *own = mem_alloc(sizeof(*own));
+	struct read_request *request = mem_alloc(sizeof(*request));
+	struct read_request_private *own = mem_alloc(sizeof(*own));
 	const char *script = cgi_variable(env, "SCRIPT_NAME");
 	const char *info = cgi_variable(env, "PATH_INFO");
 	char *path = mem_print("%s%s", script ? script : "", info ? info : "");
 	struct fail fail;
 
-	reading->own = own;
-	reading->out = BUF_INIT(BODY_MAX + (1u << 20));
+	request->own = own;
+	request->out = BUF_INIT(BODY_MAX + (1u << 20));
 	own->answer = (struct cgi_answer){ .status = 200,
 		.type = "application/json" };
 	name_request(own, env);
 	own->route = find_route(path, &own->id);
 	free(path);
-	reading->probe.id = own->id;
+	request->probe.id = own->id;
 	if (own->route == ROUTE_NONE) {
 		fail_set(&fail, FAIL_NO, "not_found", "there is no such route");
-		refuse(reading, &fail);
+		refuse(request, &fail);
 	} else if (check_method(own, cgi_variable(env, "REQUEST_METHOD"),
 		       &fail) < 0 ||
-	    open_callers(readings, &fail) < 0 ||
-	    callers_identify(readings->callers, env, reading->user,
+	    open_callers(api, &fail) < 0 ||
+	    callers_identify(api->callers, env, request->user,
 		&own->answer.retry_after, &fail) < 0 ||
 	    check_parameters(own, env, &fail) < 0) {
-		refuse(reading, &fail);
+		refuse(request, &fail);
 	} else {
-		probe_and_answer(readings, reading);
-		set_time(reading);
+		probe_and_answer(api, request);
+		set_time(request);
 	}
-	return reading;
+	return request;
 }
 
 void
-reading_go_on(struct readings *readings, struct reading *reading)
+read_request_go_on(struct read_api *api, struct read_request *request)
 {
-	struct reading_private *own = reading->own;
+	struct read_request_private *own = request->own;
 
-	if (reading->next == READING_WAIT && clock_boot() >= own->deadline) {
+	if (request->next == READ_WAIT && clock_boot() >= own->deadline) {
 		if (own->stream)
-			buf_add_string(&reading->out, ":\n\n");
+			buf_add_string(&request->out, ":\n\n");
 		else
 			own->wait =
 			    0; /* what there is, or that there is none */
 	}
-	probe_and_answer(readings, reading);
-	set_time(reading);
+	probe_and_answer(api, request);
+	set_time(request);
 }
 
 void
-reading_refuse(struct reading *reading)
+read_request_refuse(struct read_request *request)
 {
 	struct fail fail;
 
 	fail_set(&fail, FAIL_NOT_NOW, "too_many_waiting",
 	    "too many streams and long polls: ask without wait, or later");
-	buf_reset(&reading->out);
-	reading->own->answer.type = "application/json";
-	reading->own->answer.stream = false;
-	refuse(reading, &fail);
-	reading->fail.kind = 0;
+	buf_reset(&request->out);
+	request->own->answer.type = "application/json";
+	request->own->answer.stream = false;
+	refuse(request, &fail);
+	request->fail.kind = 0;
 }
 
 void
-reading_end(struct readings *readings, struct reading *reading)
+read_request_end(struct read_api *api, struct read_request *request)
 {
-	if (reading->own->stream) {
-		reading->next = READING_DONE;
+	if (request->own->stream) {
+		request->next = READ_DONE;
 		return;
 	}
-	reading->own->deadline = 1; /* long ago */
-	reading_go_on(readings, reading);
+	request->own->deadline = 1; /* long ago */
+	read_request_go_on(api, request);
 }
 
 void
-reading_free(struct reading *reading)
+read_request_free(struct read_request *request)
 {
-	if (!reading)
+	if (!request)
 		return;
 	for (size_t i = 0; i < PARAMETERS; i++)
-		free(reading->own->values[i]);
-	free(reading->own->if_none_match);
-	free(reading->own->id);
-	buf_release(&reading->out);
-	free(reading->own);
-	free(reading);
+		free(request->own->values[i]);
+	free(request->own->if_none_match);
+	free(request->own->id);
+	buf_release(&request->out);
+	free(request->own);
+	free(request);
 }

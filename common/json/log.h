@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * log: one JSON object a line on stderr, one write(2) each. For the worker,
- * the responder and the stand-in only; the rest of the library does not log.
+ * the FastCGI server and the stand-in only; the rest of the library does not log.
  *
  *	log_line("info", "tool.finished", "task", id, "call", call, NULL);
  *
