@@ -184,22 +184,23 @@ answer(struct question *question, struct fail *fail)
 {
 	struct preflight preflight = { .reasons = NULL };
 	const struct task *task = &question->task;
-	struct ask *ask = NULL;
+	struct facts *client = NULL;
 	cJSON *facts = NULL;
 	int result = -1;
 
-	if (ask_open(&question->cli.config, question->until, &ask, fail) < 0 ||
-	    ask_facts(ask, task, &facts, fail) < 0 ||
+	if (facts_open(&question->cli.config, question->until, &client, fail) <
+		0 ||
+	    facts_get(client, task, &facts, fail) < 0 ||
 	    preflight_connections(task, facts, &preflight, fail) < 0)
 		goto out;
 	if (!question->no_link && task->toolkits->child != NULL)
-		ask_links(ask, task->user, &preflight);
+		facts_links(client, task->user, &preflight);
 	tell(question, &preflight);
 	result = 0;
 out:
 	preflight_release(&preflight);
 	cJSON_Delete(facts);
-	ask_close(ask);
+	facts_close(client);
 	return result;
 }
 

@@ -62,7 +62,7 @@ struct session {
 	bool check_only, no_link, summary;
 	int64_t until; /* boot milliseconds: when to give up */
 	struct task task;
-	struct ask *ask; /* NULL until Composio has to be asked */
+	struct facts *facts; /* NULL until Composio has to be asked */
 };
 
 /* Makes the task USER's, whose identity is verified; the task may not name
@@ -134,10 +134,10 @@ gather(struct session *session, cJSON **ret_facts, struct fail *fail)
 		    &json_limits_task, fail);
 		return *ret_facts != NULL ? 0 : -1;
 	}
-	if (ask_open(&session->cli.config, session->until, &session->ask,
+	if (facts_open(&session->cli.config, session->until, &session->facts,
 		fail) < 0)
 		return -1;
-	return ask_facts(session->ask, task, ret_facts, fail);
+	return facts_get(session->facts, task, ret_facts, fail);
 }
 
 static int
@@ -150,7 +150,7 @@ refuse(struct session *session, struct preflight *preflight)
 	int count, status;
 
 	if (!session->no_link && preflight->link_count > 0)
-		ask_links(session->ask, session->task.user, preflight);
+		facts_links(session->facts, session->task.user, preflight);
 	cJSON_ArrayForEach (reason, preflight->reasons) {
 		url = json_string(cJSON_GetObjectItemCaseSensitive(reason,
 				      "link"),
@@ -238,7 +238,7 @@ check(struct session *session)
 out:
 	preflight_release(&preflight);
 	cJSON_Delete(facts);
-	ask_close(session->ask);
+	facts_close(session->facts);
 	return status;
 }
 

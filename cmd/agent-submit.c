@@ -116,7 +116,7 @@ add(struct submit *submit, cJSON *value, struct span text)
 	item->has_task = true;
 	if (!item->task.preflight && submit->unchecked_too)
 		return;
-	item->failed = intake_pins(text, submit->request, &item->pins,
+	item->failed = task_input_pins(text, submit->request, &item->pins,
 			   &item->fail) < 0 ||
 	    pins_check(cJSON_GetObjectItemCaseSensitive(item->task.preflight,
 			   "pins"),
@@ -225,14 +225,14 @@ finish(struct submit *submit)
 /* Reads until the end of the input. A batch is closed when it is full, and
  * when no more input is there yet. */
 static int
-take(struct submit *submit, struct intake *intake, struct fail *fail)
+take(struct submit *submit, struct task_input *input, struct fail *fail)
 {
-	enum intake_result got;
+	enum task_input_result got;
 	struct span text;
 	cJSON *value;
 
 	for (;;) {
-		got = intake_next(intake, submit->count == 0, &value, &text,
+		got = task_input_next(input, submit->count == 0, &value, &text,
 		    fail);
 		if (got == INTAKE_VALUE)
 			add(submit, value, text);
@@ -242,8 +242,8 @@ take(struct submit *submit, struct intake *intake, struct fail *fail)
 				.fail = *fail
 			};
 		if (got == INTAKE_VALUE || got == INTAKE_FAULT)
-			submit->items[submit->count - 1].line = intake_line(
-			    intake);
+			submit->items[submit->count - 1].line = task_input_line(
+			    input);
 		if (got <= INTAKE_END || got == INTAKE_NONE ||
 		    submit->count == BATCH)
 			finish(submit);
@@ -297,7 +297,7 @@ int
 main(int argc, char **argv)
 {
 	static struct submit submit;
-	struct intake *intake = NULL;
+	struct task_input *input = NULL;
 	struct fail fail;
 	const char *file;
 
@@ -306,10 +306,10 @@ main(int argc, char **argv)
 	file = parse_options(&submit, argc, argv);
 	if (cli_settings(&submit.cli, &fail) < 0)
 		return cli_fail(&submit.cli, &fail, NULL);
-	if (intake_open(file, &intake, &fail) < 0 ||
-	    take(&submit, intake, &fail) < 0)
+	if (task_input_open(file, &input, &fail) < 0 ||
+	    take(&submit, input, &fail) < 0)
 		answer_fault(&submit, &(struct item){ .fail = fail });
-	intake_close(intake);
+	task_input_close(input);
 	engine_close(submit.engine);
 	config_release(&submit.cli.config);
 	cJSON_Delete(submit.overrides);

@@ -29,7 +29,7 @@
 
 enum form { FORM_UNKNOWN, FORM_LINES, FORM_DONE };
 
-struct intake {
+struct task_input {
 	int fd;
 	char *name;
 	char *data;
@@ -44,10 +44,11 @@ struct intake {
 };
 
 int
-intake_open(const char *path, struct intake **ret_intake, struct fail *fail)
+task_input_open(const char *path, struct task_input **ret_intake,
+    struct fail *fail)
 {
 	bool standard = strcmp(path, "-") == 0;
-	struct intake *intake;
+	struct task_input *input;
 	int fd = STDIN_FILENO;
 
 	if (!standard)
@@ -57,72 +58,72 @@ intake_open(const char *path, struct intake **ret_intake, struct fail *fail)
 		    "cannot open %s: there is no such file", path);
 	if (fd < 0)
 		return fail_errno(fail, "cannot open %s", path);
-	intake = mem_alloc(sizeof(*intake));
-	intake->fd = fd;
-	intake->name = mem_string(standard ? "standard input" : path);
-	*ret_intake = intake;
+	input = mem_alloc(sizeof(*input));
+	input->fd = fd;
+	input->name = mem_string(standard ? "standard input" : path);
+	*ret_intake = input;
 	return 0;
 }
 
 void
-intake_close(struct intake *intake)
+task_input_close(struct task_input *input)
 {
-	if (!intake)
+	if (!input)
 		return;
-	if (intake->fd != STDIN_FILENO)
-		close(intake->fd);
-	free(intake->name);
-	free(intake->data);
-	free(intake->json);
-	free(intake);
+	if (input->fd != STDIN_FILENO)
+		close(input->fd);
+	free(input->name);
+	free(input->data);
+	free(input->json);
+	free(input);
 }
 
 unsigned long long
-intake_line(const struct intake *intake)
+task_input_line(const struct task_input *input)
 {
-	return intake->line;
+	return input->line;
 }
 
 /* Reads one piece behind what is there. */
 static int
-fill(struct intake *intake, struct fail *fail)
+fill(struct task_input *input, struct fail *fail)
 {
 	ssize_t got;
 
-	if (intake->capacity - intake->end <= PIECE) {
-		intake->capacity = (intake->end + PIECE) * 2;
-		intake->data = mem_grow(intake->data, intake->capacity, 1);
+	if (input->capacity - input->end <= PIECE) {
+		input->capacity = (input->end + PIECE) * 2;
+		input->data = mem_grow(input->data, input->capacity, 1);
 	}
 	do
-		got = read(intake->fd, intake->data + intake->end, PIECE);
+		got = read(input->fd, input->data + input->end, PIECE);
 	while (got < 0 && errno == EINTR);
 	if (got < 0 && errno == EISDIR)
 		return fail_set(fail, FAIL_NEVER, "no_file",
-		    "cannot read %s: it is a folder", intake->name);
+		    "cannot read %s: it is a folder", input->name);
 	if (got < 0)
-		return fail_errno(fail, "cannot read %s", intake->name);
-	intake->end += (size_t)got;
-	intake->ended = got == 0;
+		return fail_errno(fail, "cannot read %s", input->name);
+	input->end += (size_t)got;
+	input->ended = got == 0;
 	return 0;
 }
 
 static void
-drop(struct intake *intake)
+drop(struct task_input *input)
 {
-	if (!intake->data || !intake->start)
+	if (!input->data || !input->start)
 		return;
-	memmove(intake->data, intake->data + intake->start,
-	    intake->end - intake->start);
-	intake->next -= intake->start;
-	intake->search -= intake->start;
-	intake->end -= intake->start;
-	intake->start = 0;
+	memmove(input->data, input->data + input->start,
+	    input->end - input->start);
+	input->next -= input->start;
+	input->search -= input->start;
+	input->end -= input->start;
+	input->start = 0;
 }
 
 static bool
-readable(const struct intake *intake)
+readable(const struct task_input *input)
 {
-	struct pollfd poller = { .fd = intake->fd, .events = POLLIN };
+	struct pollfd poller = { .fd = input->fd, .events = POLLIN };
 
 	return poll(&poller, 1, 0) > 0;
 }
@@ -139,28 +140,28 @@ blank(struct span line)
 
 /* Cuts the next line from the buffer. False when none is complete. */
 static bool
-cut(struct intake *intake, struct span *ret_line)
+cut(struct task_input *input, struct span *ret_line)
 {
 	const char *from, *newline = NULL;
 
-	from = intake->data + intake->next;
-	if (intake->search < intake->end)
-		newline = memchr(intake->data + intake->search, '\n',
-		    intake->end - intake->search);
+	from = input->data + input->next;
+	if (input->search < input->end)
+		newline = memchr(input->data + input->search, '\n',
+		    input->end - input->search);
 	if (!newline) {
-		intake->search = intake->end;
-		if (!intake->ended || intake->next == intake->end)
+		input->search = input->end;
+		if (!input->ended || input->next == input->end)
 			return false;
-		newline = intake->data + intake->end;
+		newline = input->data + input->end;
 	}
 	ret_line->at = from;
 	ret_line->length = (size_t)(newline - from);
-	intake->start = intake->next;
-	intake->next += ret_line->length;
-	if (intake->next < intake->end)
-		intake->next++;
-	intake->search = intake->next;
-	intake->line++;
+	input->start = input->next;
+	input->next += ret_line->length;
+	if (input->next < input->end)
+		input->next++;
+	input->search = input->next;
+	input->line++;
 	return true;
 }
 
@@ -168,58 +169,58 @@ enum line { LINE_FAILED = -1, LINE_END, LINE_GIVEN, LINE_NONE, LINE_LONG };
 
 /* The next line that is not blank. */
 static enum line
-next_line(struct intake *intake, bool wait, struct span *ret_line,
+next_line(struct task_input *input, bool wait, struct span *ret_line,
     struct fail *fail)
 {
 	for (;;) {
-		while (intake->data && cut(intake, ret_line)) {
-			if (intake->skipping || ret_line->length > INTAKE_MAX) {
-				intake->skipping = false;
+		while (input->data && cut(input, ret_line)) {
+			if (input->skipping || ret_line->length > INTAKE_MAX) {
+				input->skipping = false;
 				return LINE_LONG;
 			}
 			if (!blank(*ret_line))
 				return LINE_GIVEN;
 		}
-		if (intake->ended)
+		if (input->ended)
 			return LINE_END;
-		if (!wait && !readable(intake))
+		if (!wait && !readable(input))
 			return LINE_NONE;
-		intake->start = intake->next;
-		if (intake->end - intake->next > INTAKE_MAX) {
-			intake->skipping = true;
-			intake->start = intake->next = intake->end;
-			intake->search = intake->end;
+		input->start = input->next;
+		if (input->end - input->next > INTAKE_MAX) {
+			input->skipping = true;
+			input->start = input->next = input->end;
+			input->search = input->end;
 		}
-		drop(intake);
-		if (fill(intake, fail) < 0)
+		drop(input);
+		if (fill(input, fail) < 0)
 			return LINE_FAILED;
-		if (intake->ended && intake->skipping &&
-		    intake->next == intake->end) {
-			intake->skipping = false;
-			intake->line++;
+		if (input->ended && input->skipping &&
+		    input->next == input->end) {
+			input->skipping = false;
+			input->line++;
 			return LINE_LONG;
 		}
 	}
 }
 
 /* Everything from the start of the last line to the end of the input. */
-static enum intake_result
-rest(struct intake *intake, struct span *ret_text, struct fail *fail)
+static enum task_input_result
+rest(struct task_input *input, struct span *ret_text, struct fail *fail)
 {
-	drop(intake);
-	while (!intake->ended && intake->end <= INTAKE_MAX)
-		if (fill(intake, fail) < 0)
+	drop(input);
+	while (!input->ended && input->end <= INTAKE_MAX)
+		if (fill(input, fail) < 0)
 			return INTAKE_FAILED;
-	intake->next = intake->search = intake->end;
-	if (intake->end > INTAKE_MAX) {
-		intake->ended = true;
+	input->next = input->search = input->end;
+	if (input->end > INTAKE_MAX) {
+		input->ended = true;
 		fail_set(fail, FAIL_NEVER, "too_large",
 		    "%s is longer than %u bytes: give a shorter task",
-		    intake->name, INTAKE_MAX);
+		    input->name, INTAKE_MAX);
 		return INTAKE_FAULT;
 	}
-	intake->data[intake->end] = '\0';
-	*ret_text = (struct span){ intake->data, intake->end };
+	input->data[input->end] = '\0';
+	*ret_text = (struct span){ input->data, input->end };
 	return INTAKE_VALUE;
 }
 
@@ -250,7 +251,7 @@ whole_object(struct span line)
 }
 
 /* Parses TEXT with PARSE, within the limits that it has to keep. */
-static enum intake_result
+static enum task_input_result
 parse(struct span text,
     cJSON *(*parser)(const char *text, size_t length,
 	const struct json_limits *limits, struct fail *fail),
@@ -276,79 +277,79 @@ parse(struct span text,
 }
 
 /* The input was no line of its own: all of it is one document. */
-static enum intake_result
-document(struct intake *intake, cJSON **ret_value, struct span *ret_text,
+static enum task_input_result
+document(struct task_input *input, cJSON **ret_value, struct span *ret_text,
     struct fail *fail)
 {
-	enum intake_result got;
+	enum task_input_result got;
 	const char *newline;
 	struct span text;
 
-	got = rest(intake, &text, fail);
+	got = rest(input, &text, fail);
 	if (got != INTAKE_VALUE)
 		return got;
 	got = parse(text, yaml_or_json, ret_value, fail);
 	newline = memchr(text.at, '\n', text.length);
 	if (got == INTAKE_FAULT && text.at[0] == '{' && newline &&
 	    newline[1] == '{') {
-		intake->form = FORM_LINES;
-		intake->line = 1;
-		intake->next = (size_t)(newline - text.at) + 1;
-		intake->search = intake->next;
-		text.length = intake->next - 1;
+		input->form = FORM_LINES;
+		input->line = 1;
+		input->next = (size_t)(newline - text.at) + 1;
+		input->search = input->next;
+		text.length = input->next - 1;
 		return parse(text, json_parse, ret_value, fail);
 	}
-	intake->form = FORM_DONE;
-	intake->line = 0;
+	input->form = FORM_DONE;
+	input->line = 0;
 	if (got != INTAKE_VALUE)
 		return got;
 	if (text.at[strspn(text.at, " \t\r\n")] != '{') {
-		intake->json = json_text(*ret_value);
-		text = (struct span){ intake->json, strlen(intake->json) };
+		input->json = json_text(*ret_value);
+		text = (struct span){ input->json, strlen(input->json) };
 	}
 	*ret_text = text;
 	return INTAKE_VALUE;
 }
 
-enum intake_result
-intake_next(struct intake *intake, bool wait, cJSON **ret_value,
+enum task_input_result
+task_input_next(struct task_input *input, bool wait, cJSON **ret_value,
     struct span *ret_text, struct fail *fail)
 {
 	struct span line;
 	enum line got;
 
-	if (intake->form == FORM_DONE)
+	if (input->form == FORM_DONE)
 		return INTAKE_END;
-	got = next_line(intake, wait, &line, fail);
+	got = next_line(input, wait, &line, fail);
 	switch (got) {
 	case LINE_FAILED:
 		return INTAKE_FAILED;
 	case LINE_NONE:
 		return INTAKE_NONE;
 	case LINE_LONG:
-		intake->form = FORM_LINES;
+		input->form = FORM_LINES;
 		fail_set(fail, FAIL_NEVER, "too_large",
 		    "longer than %u bytes: give a shorter task", INTAKE_MAX);
 		return INTAKE_FAULT;
 	case LINE_END:
-		if (intake->form == FORM_LINES)
+		if (input->form == FORM_LINES)
 			return INTAKE_END;
-		intake->form = FORM_DONE;
+		input->form = FORM_DONE;
 		fail_set(fail, FAIL_NEVER, "no_task",
-		    "%s is empty: give a task as JSON or YAML", intake->name);
+		    "%s is empty: give a task as JSON or YAML", input->name);
 		return INTAKE_FAULT;
 	case LINE_GIVEN:
 		break;
 	}
-	if (intake->form == FORM_UNKNOWN && !whole_object(line))
-		return document(intake, ret_value, ret_text, fail);
-	intake->form = FORM_LINES;
+	if (input->form == FORM_UNKNOWN && !whole_object(line))
+		return document(input, ret_value, ret_text, fail);
+	input->form = FORM_LINES;
 	*ret_text = line;
 	return parse(line, json_parse, ret_value, fail);
 }
 
 int
-intake_pins(struct span text, const char *request, char **ret_pins,
+task_input_pins(struct span text, const char *request, char **ret_pins,
     struct fail *fail)
 {
 	struct span preflight, accounts, pins;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * intake: tasks as they come in: one document of JSON or YAML, or lines of
+ * task_input: tasks as they come in: one document of JSON or YAML, or lines of
  * JSON, each an object. Which of them it is shows in the first line.
  *
- *	intake_open("-", &intake, &fail);
- *	while ((got = intake_next(intake, true, &value, &text, &fail)) !=
+ *	task_input_open("-", &input, &fail);
+ *	while ((got = task_input_next(input, true, &value, &text, &fail)) !=
  *	    INTAKE_END)
  *		...
  *
@@ -24,9 +24,9 @@
 
 #define INTAKE_MAX (32u << 20) /* bytes of one line or document */
 
-struct intake;
+struct task_input;
 
-enum intake_result {
+enum task_input_result {
 	INTAKE_FAILED = -1, /* cannot be read: fail says why */
 	INTAKE_END,         /* nothing more; nothing at all is INTAKE_FAULT */
 	INTAKE_VALUE,
@@ -36,28 +36,29 @@ enum intake_result {
 
 /* The file PATH, or standard input for "-". */
 int
-intake_open(const char *path, struct intake **ret_intake, struct fail *fail);
+task_input_open(const char *path, struct task_input **ret_intake,
+    struct fail *fail);
 
 void
-intake_close(struct intake *intake); /* NULL is fine */
+task_input_close(struct task_input *input); /* NULL is fine */
 
 /* *ret_value is the caller's to free. *ret_text is the same as JSON text, for
  * lines and JSON documents the very bytes that came; borrowed until the next
  * call. */
-enum intake_result
-intake_next(struct intake *intake, bool wait, cJSON **ret_value,
+enum task_input_result
+task_input_next(struct task_input *input, bool wait, cJSON **ret_value,
     struct span *ret_text, struct fail *fail);
 
 /* The number of the line that was given last, or 0 for a document. */
 unsigned long long
-intake_line(const struct intake *intake);
+task_input_line(const struct task_input *input);
 
 /* What agent-preflight pinned in a task's TEXT, byte for byte (the model's
  * prompt cache is bound to these bytes): the members of the event "pinned",
  * for the caller to free, with REQUEST (or NULL) as one more, "request_id".
  * FAIL_NEVER, type "not_checked", when there are none. */
 int
-intake_pins(struct span text, const char *request, char **ret_pins,
+task_input_pins(struct span text, const char *request, char **ret_pins,
     struct fail *fail);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How mend works: one walk over the bytes. In JSON a backslash can stand
+ * How repair works: one walk over the bytes. In JSON a backslash can stand
  * within strings only, and a line break only between tokens, so neither needs
  * to know where the walk is. What is not JSON stays so.
  */
@@ -32,9 +32,9 @@ escape_code(const char *text, size_t length)
 	return code;
 }
 
-/* Mends the escape at TEXT; returns how many bytes are then done with. */
+/* Repairs the escape at TEXT; returns how many bytes are then done with. */
 static size_t
-mend_escape(char *text, size_t length)
+repair_escape(char *text, size_t length)
 {
 	static const char unknown[6] = { '\\', 'u', 'f', 'f', 'f', 'd' };
 	int code = escape_code(text, length), low;
@@ -52,13 +52,13 @@ mend_escape(char *text, size_t length)
 }
 
 void
-mend_json(char *text, size_t length)
+repair_json(char *text, size_t length)
 {
 	size_t at = 0, size;
 
 	while (at < length) {
 		if (text[at] == '\\') {
-			at += mend_escape(text + at, length - at);
+			at += repair_escape(text + at, length - at);
 			continue;
 		}
 		if (text[at] == '\n' || text[at] == '\r')

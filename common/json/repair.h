@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * mend: JSON text of a service, made fit for json_parse. Pure.
+ * repair: JSON text of a service, made fit for json_parse. Pure.
  *
  * Services pass on what others wrote: half of an emoji where a text was cut,
  * a zero byte from somebody's mail. A whole answer must not be lost for that.
@@ -15,6 +15,6 @@
  * breaks become spaces, so that it can be a line of a journal. Text without
  * any of these stays as it is. */
 void
-mend_json(char *text, size_t length);
+repair_json(char *text, size_t length);
 
 #endif

@@ -369,7 +369,7 @@ part_value(struct claude_stream *stream, struct block *block, enum part part,
 	case PART_INPUT:
 		if (grown->length == 0)
 			buf_add_string(grown, "{}");
-		mend_json(grown->data, grown->length);
+		repair_json(grown->data, grown->length);
 		input = json_parse(grown->data, grown->length,
 		    &json_limits_upstream, &fail);
 		object = cJSON_IsObject(input);
@@ -396,7 +396,7 @@ block_valid(struct block *block)
 	json = json_parse(block->json.data, block->json.length,
 	    &json_limits_upstream, &fail);
 	if (json == NULL) {
-		mend_json(block->json.data, block->json.length);
+		repair_json(block->json.data, block->json.length);
 		json = json_parse(block->json.data, block->json.length,
 		    &json_limits_upstream, &fail);
 	}
@@ -531,7 +531,7 @@ on_event(void *context, const char *name, const char *data, size_t length)
 	if (stream->stopped || i == sizeof(known) / sizeof(known[0]))
 		return true;
 	text = mem_copy(data, length);
-	mend_json(text, length);
+	repair_json(text, length);
 	event = json_parse(text, length, &json_limits_upstream, &fail);
 	if (event == NULL)
 		go_on = nonsense(stream, fail.message);

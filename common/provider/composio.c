@@ -284,7 +284,7 @@ answered(struct execute *execute, const struct http_answer *answer,
 	cJSON *body;
 
 	mended = mem_copy(answer->body, answer->body_length);
-	mend_json(mended, answer->body_length);
+	repair_json(mended, answer->body_length);
 	whole = (struct span){ mended, answer->body_length };
 	body = json_parse(whole.at, whole.length, &json_limits_upstream, &fail);
 	successful = cJSON_GetObjectItemCaseSensitive(body, "successful");

@@ -141,7 +141,7 @@ on_answer(void *context, const struct http_answer *answer)
 		return;
 	}
 	mended = mem_copy(answer->body, answer->body_length);
-	mend_json(mended, answer->body_length);
+	repair_json(mended, answer->body_length);
 	json = json_parse(mended, answer->body_length, &json_limits_upstream,
 	    &why);
 	free(mended);

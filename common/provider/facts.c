@@ -16,7 +16,7 @@
 #include "common/net/http.h"
 #include "common/provider/composio.h"
 
-struct ask {
+struct facts {
 	struct loop *loop;
 	struct http *http;
 	struct composio *composio;
@@ -31,10 +31,10 @@ struct answer {
 };
 
 int
-ask_open(const struct config *config, int64_t until, struct ask **ret_ask,
+facts_open(const struct config *config, int64_t until, struct facts **ret_ask,
     struct fail *fail)
 {
-	struct ask *ask = NULL;
+	struct facts *facts = NULL;
 	char *key = NULL;
 	int result = -1;
 
@@ -46,33 +46,33 @@ ask_open(const struct config *config, int64_t until, struct ask **ret_ask,
 		    "Composio: set COMPOSIO_API_KEY or COMPOSIO_API_KEY_FILE");
 		goto out;
 	}
-	ask = mem_alloc(sizeof(*ask));
-	ask->until = until;
-	if (loop_open(&ask->loop, fail) < 0 ||
-	    http_open(ask->loop, &ask->http, fail) < 0)
+	facts = mem_alloc(sizeof(*facts));
+	facts->until = until;
+	if (loop_open(&facts->loop, fail) < 0 ||
+	    http_open(facts->loop, &facts->http, fail) < 0)
 		goto out;
-	http_plain(ask->http, config->plain_http);
-	if (composio_open(ask->http, config->composio_url, key, config,
-		&ask->composio, fail) < 0)
+	http_plain(facts->http, config->plain_http);
+	if (composio_open(facts->http, config->composio_url, key, config,
+		&facts->composio, fail) < 0)
 		goto out;
-	*ret_ask = ask;
-	ask = NULL;
+	*ret_ask = facts;
+	facts = NULL;
 	result = 0;
 out:
-	ask_close(ask);
+	facts_close(facts);
 	free(key);
 	return result;
 }
 
 void
-ask_close(struct ask *ask)
+facts_close(struct facts *facts)
 {
-	if (ask == NULL)
+	if (facts == NULL)
 		return;
-	composio_close(ask->composio);
-	http_close(ask->http);
-	loop_close(ask->loop);
-	free(ask);
+	composio_close(facts->composio);
+	http_close(facts->http);
+	loop_close(facts->loop);
+	free(facts);
 }
 
 static void
@@ -87,16 +87,16 @@ take_answer(void *context, cJSON *value, const struct fail *fail)
 }
 
 static int
-await_answer(struct ask *ask, struct answer *answer, struct fail *fail)
+await_answer(struct facts *facts, struct answer *answer, struct fail *fail)
 {
 	while (!answer->done) {
-		if (clock_boot() >= ask->until) {
+		if (clock_boot() >= facts->until) {
 			composio_cancel(answer->call);
 			return fail_set(fail, FAIL_NOT_NOW, "timeout",
 			    "Composio did not answer in time: try again, or "
 			    "allow more time");
 		}
-		if (loop_turn(ask->loop, ask->until, fail) < 0) {
+		if (loop_turn(facts->loop, facts->until, fail) < 0) {
 			composio_cancel(answer->call);
 			return -1;
 		}
@@ -109,21 +109,21 @@ await_answer(struct ask *ask, struct answer *answer, struct fail *fail)
 }
 
 int
-ask_facts(struct ask *ask, const struct task *task, cJSON **ret_facts,
+facts_get(struct facts *facts, const struct task *task, cJSON **ret_facts,
     struct fail *fail)
 {
 	struct answer answer = { .done = false };
 
-	if (composio_facts(ask->composio, task, take_answer, &answer,
+	if (composio_facts(facts->composio, task, take_answer, &answer,
 		&answer.call, fail) < 0 ||
-	    await_answer(ask, &answer, fail) < 0)
+	    await_answer(facts, &answer, fail) < 0)
 		return -1;
 	*ret_facts = answer.value;
 	return 0;
 }
 
 void
-ask_links(struct ask *ask, const char *user, struct preflight *preflight)
+facts_links(struct facts *facts, const char *user, struct preflight *preflight)
 {
 	const struct preflight_link *link;
 	struct answer *answers;
@@ -134,7 +134,7 @@ ask_links(struct ask *ask, const char *user, struct preflight *preflight)
 	answers = mem_alloc((preflight->link_count + 1) * sizeof(*answers));
 	for (i = 0; i < preflight->link_count; i++) {
 		link = &preflight->links[i];
-		if (composio_link(ask->composio, user, link->toolkit,
+		if (composio_link(facts->composio, user, link->toolkit,
 			link->auth_config, take_answer, &answers[i],
 			&answers[i].call, &answers[i].fail) < 0)
 			answers[i].done = true;
@@ -142,7 +142,7 @@ ask_links(struct ask *ask, const char *user, struct preflight *preflight)
 	for (i = 0; i < preflight->link_count; i++) {
 		reason = cJSON_GetArrayItem(preflight->reasons,
 		    (int)preflight->links[i].reason);
-		if (await_answer(ask, &answers[i], &fail) == 0)
+		if (await_answer(facts, &answers[i], &fail) == 0)
 			cJSON_AddItemToObject(reason, "link", answers[i].value);
 		else
 			cJSON_AddStringToObject(reason, "link_error",

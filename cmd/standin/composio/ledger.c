@@ -62,7 +62,7 @@ drop_cut_line(struct ledger *ledger, const struct buf *text, struct fail *fail)
 	last = strrchr(text->data, '\n');
 	whole = last == NULL ? 0 : (size_t)(last - text->data) + 1;
 	if (ftruncate(ledger->descriptor, (off_t)whole) < 0)
-		return fail_errno(fail, "cannot mend the ledger %s",
+		return fail_errno(fail, "cannot repair the ledger %s",
 		    ledger->path);
 	return 0;
 }

@@ -44,8 +44,8 @@ static char *
 take(const char *text, size_t length, size_t step)
 {
 	struct buf out = BUF_INIT(1u << 20);
-	struct intake *intake = NULL;
-	enum intake_result got;
+	struct task_input *input = NULL;
+	enum task_input_result got;
 	struct feed feeding;
 	struct span span;
 	struct fail fail;
@@ -58,9 +58,9 @@ take(const char *text, size_t length, size_t step)
 	saved = dup(STDIN_FILENO);
 	dup2(ends[0], STDIN_FILENO);
 	close(ends[0]);
-	assert_int_equal(intake_open("-", &intake, &fail), 0);
+	assert_int_equal(task_input_open("-", &input, &fail), 0);
 	assert_int_equal(pthread_create(&thread, NULL, feed, &feeding), 0);
-	while ((got = intake_next(intake, true, &value, &span, &fail)) !=
+	while ((got = task_input_next(input, true, &value, &span, &fail)) !=
 	    INTAKE_END) {
 		assert_true(got == INTAKE_VALUE || got == INTAKE_FAULT);
 		if (got == INTAKE_VALUE) {
@@ -68,11 +68,11 @@ take(const char *text, size_t length, size_t step)
 			cJSON_Delete(value);
 		} else {
 			buf_print(&out, "!%s@%llu;", fail.type,
-			    intake_line(intake));
+			    task_input_line(input));
 		}
 	}
 	pthread_join(thread, NULL);
-	intake_close(intake);
+	task_input_close(input);
 	dup2(saved, STDIN_FILENO);
 	close(saved);
 	return buf_detach(&out, NULL);
@@ -156,7 +156,7 @@ test_pins(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct span text = { rows[i].in, strlen(rows[i].in) };
-		int done = intake_pins(text, rows[i].request, &pins, &fail);
+		int done = task_input_pins(text, rows[i].request, &pins, &fail);
 
 		assert_int_equal(done, rows[i].pins ? 0 : -1);
 		if (rows[i].pins) {

@@ -138,7 +138,7 @@ test_mend(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(mends) / sizeof(mends[0]); i++) {
 		text = mem_string(mends[i].from);
-		mend_json(text, strlen(text));
+		repair_json(text, strlen(text));
 		assert_string_equal(text, mends[i].to);
 		free(text);
 	}

@@ -361,7 +361,7 @@ set_rules(const struct rule *table, size_t count)
 #define RULES(table) set_rules(table, sizeof(table) / sizeof((table)[0]))
 
 static void
-ask_facts(const char *members, struct answer *answer)
+facts_get(const char *members, struct answer *answer)
 {
 	char *text = mem_print("{\"user\":\"u 1\",\"goal\":\"g\",%s}", members);
 	struct composio_call *call;
@@ -425,7 +425,7 @@ test_facts_named(void **state)
 	(void)state;
 	RULES(table);
 	begin(serve_rules);
-	ask_facts("\"toolkits\":[\"b\",\"lost\"],\"tools\":[\"A_ONE\","
+	facts_get("\"toolkits\":[\"b\",\"lost\"],\"tools\":[\"A_ONE\","
 		  "\"NOPE\",\"C_X\"]",
 	    &answer);
 	if (answer.json == NULL)
@@ -466,7 +466,7 @@ test_facts_all_of_a_toolkit(void **state)
 	begin(serve_rules);
 	for (i = 0; i < 2; i++) {
 		RULES(table);
-		ask_facts(tasks[i], &answer);
+		facts_get(tasks[i], &answer);
 		if (answer.json == NULL)
 			fail_msg("%s", answer.fail.message);
 		assert_string_equal(answer.json,
@@ -488,7 +488,7 @@ test_facts_none(void **state)
 	(void)state;
 	set_rules(NULL, 0);
 	begin(serve_rules);
-	ask_facts("\"labels\":{}", &answer);
+	facts_get("\"labels\":{}", &answer);
 	assert_string_equal(answer.json,
 	    "{\"tools\":[],\"missing_tools\":[],"
 	    "\"toolkits\":{},\"accounts\":[],\"auth_configs\":{}}");
@@ -546,7 +546,7 @@ test_facts_trouble(void **state)
 	for (i = 0; i < sizeof(trouble) / sizeof(trouble[0]); i++) {
 		RULES(trouble[i].rules);
 		begin(serve_rules);
-		ask_facts("\"toolkits\":[\"a\"]", &answer);
+		facts_get("\"toolkits\":[\"a\"]", &answer);
 		if (answer.json != NULL ||
 		    answer.fail.kind != trouble[i].kind ||
 		    strcmp(answer.fail.type, trouble[i].type) != 0 ||
@@ -579,7 +579,7 @@ test_facts_repeat(void **state)
 	(void)state;
 	RULES(table);
 	begin(serve_rules);
-	ask_facts("\"toolkits\":[\"a\"]", &answer);
+	facts_get("\"toolkits\":[\"a\"]", &answer);
 	if (answer.json == NULL)
 		fail_msg("%s", answer.fail.message);
 	assert_string_equal(answer.json,
