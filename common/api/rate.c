@@ -7,8 +7,8 @@
  *
  * The times are in a table of fixed size in one file, so nothing grows with
  * the number of callers: 16 bytes each, found by a digest of the name, looked
- * for in PROBE places in a row. A time in the past is as good as none, so its
- * place is free. Should all places be busy with others, the request passes:
+ * for in PROBE buckets in a row. A time in the past is as good as none, so its
+ * bucket is free. Should all buckets be busy with others, the request passes:
  * who limits too little harms less than who locks out a stranger.
  */
 #include "common/api/rate.h"
@@ -23,11 +23,11 @@
 #include "common/base/lock.h"
 #include "common/base/mem.h"
 
-#define PLACES 16384
+#define BUCKETS 16384
 #define PROBE 8
 #define LOCK_MS 2000
 
-struct place {
+struct bucket {
 	uint64_t caller;
 	int64_t until; /* wall microseconds */
 };
@@ -42,38 +42,39 @@ number_of(const char *caller)
 	return strtoull(digest, NULL, 16) | 1; /* 0 is nobody */
 }
 
-/* The caller's place, or one that is free, or NULL. */
-static struct place *
-find_place(struct place *places, uint64_t caller, int64_t now)
+/* The caller's bucket, or one that is free, or NULL. */
+static struct bucket *
+find_bucket(struct bucket *buckets, uint64_t caller, int64_t now)
 {
-	struct place *free_one = NULL;
+	struct bucket *free_one = NULL;
 	size_t i;
 
 	for (i = 0; i < PROBE; i++) {
-		if (places[i].caller == caller)
-			return &places[i];
-		if (!free_one && (!places[i].caller || places[i].until <= now))
-			free_one = &places[i];
+		if (buckets[i].caller == caller)
+			return &buckets[i];
+		if (!free_one &&
+		    (!buckets[i].caller || buckets[i].until <= now))
+			free_one = &buckets[i];
 	}
 	return free_one;
 }
 
-/* Counts in PLACE; returns how many microseconds to wait, 0 when it passed. */
+/* Counts in BUCKET; returns how many microseconds to wait, 0 when it passed. */
 static int64_t
-count(struct place *place, const struct rate_limit *limit, uint64_t caller,
+count(struct bucket *bucket, const struct rate_limit *limit, uint64_t caller,
     int64_t now)
 {
 	int64_t worth = 60000000 / limit->per_minute;
 	int64_t room = worth * (limit->burst - 1), until = now;
 
-	if (place->caller == caller && place->until > now)
-		until = place->until;
+	if (bucket->caller == caller && bucket->until > now)
+		until = bucket->until;
 	/* a clock that was set back must not lock anybody out */
 	if (until - now > room + worth)
 		until = now + room;
 	if (until - now > room)
 		return until - now - room;
-	*place = (struct place){ caller, until + worth };
+	*bucket = (struct bucket){ caller, until + worth };
 	return 0;
 }
 
@@ -83,9 +84,9 @@ rate_take(const char *folder, const struct rate_limit *limit,
 {
 	char *path = mem_print("%s/rate", folder);
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	struct place places[PROBE] = { { 0 } }, *place;
+	struct bucket buckets[PROBE] = { { 0 } }, *bucket;
 	uint64_t number = number_of(caller);
-	off_t at = (off_t)(number / 2 % PLACES * sizeof(*places));
+	off_t at = (off_t)(number / 2 % BUCKETS * sizeof(*buckets));
 	int64_t wait = 0;
 	int result = -1;
 
@@ -95,16 +96,16 @@ rate_take(const char *folder, const struct rate_limit *limit,
 	}
 	if (lock_take(fd, true, LOCK_MS, path, fail) < 0)
 		goto out;
-	if (pread(fd, places, sizeof(places), at) < 0) {
+	if (pread(fd, buckets, sizeof(buckets), at) < 0) {
 		fail_errno(fail, "unable to read %s", path);
 		goto out;
 	}
-	place = find_place(places, number, now * 1000);
-	if (place) {
-		at += (place - places) * (off_t)sizeof(*places);
-		wait = count(place, limit, number, now * 1000);
+	bucket = find_bucket(buckets, number, now * 1000);
+	if (bucket) {
+		at += (bucket - buckets) * (off_t)sizeof(*buckets);
+		wait = count(bucket, limit, number, now * 1000);
 	}
-	if (place && !wait && pwrite(fd, place, sizeof(*place), at) < 0) {
+	if (bucket && !wait && pwrite(fd, bucket, sizeof(*bucket), at) < 0) {
 		fail_errno(fail, "unable to write %s", path);
 		goto out;
 	}

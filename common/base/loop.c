@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Watches stand in a table; the kernel is given a watch's place and the
- * place's generation, which changes whenever a watch leaves it. An event that
+ * Watches stand in a table; the kernel is given a watch's slot and the
+ * slot's generation, which changes whenever a watch leaves it. An event that
  * was fetched for a watch that is gone carries an old generation and is
- * dropped, whoever has the place by now.
+ * dropped, whoever has the slot by now.
  *
  * Timers stand in a binary heap by time and then by the order in which they
  * were set. One that is set while callbacks run counts as set at the time of
@@ -30,7 +30,7 @@
 #define EVENTS 64
 #define NEVER INT64_MAX
 
-struct place {
+struct slot {
 	struct watch *watch; /* NULL: free */
 	uint32_t generation;
 	size_t next_free; /* its number, from 1; 0: the last one */
@@ -44,8 +44,8 @@ struct heap_entry {
 
 struct loop {
 	int epoll;
-	struct place *places; /* watch->slot is the index plus one */
-	size_t place_count, free_place;
+	struct slot *slots; /* watch->slot is the index plus one */
+	size_t slot_count, free_slot;
 	struct heap_entry *heap; /* timer->slot is the index plus one */
 	size_t heap_count, heap_room;
 	uint64_t order;     /* of the next timer that is set */
@@ -109,9 +109,9 @@ loop_close(struct loop *loop)
 
 	if (!loop)
 		return;
-	for (i = 0; i < loop->place_count; i++)
-		if (loop->places[i].watch)
-			loop->places[i].watch->slot = 0;
+	for (i = 0; i < loop->slot_count; i++)
+		if (loop->slots[i].watch)
+			loop->slots[i].watch->slot = 0;
 	for (i = 0; i < loop->heap_count; i++)
 		loop->heap[i].timer->slot = 0;
 	if (loop->signals.fd >= 0)
@@ -120,58 +120,57 @@ loop_close(struct loop *loop)
 		close(loop->alarm.fd);
 	if (loop->epoll >= 0)
 		close(loop->epoll);
-	free(loop->places);
+	free(loop->slots);
 	free(loop->heap);
 	free(loop);
 }
 
 static size_t
-take_place(struct loop *loop, struct watch *watch)
+take_slot(struct loop *loop, struct watch *watch)
 {
-	size_t slot = loop->free_place, room, i;
+	size_t slot = loop->free_slot, room, i;
 
 	if (slot == 0) {
-		room = loop->place_count > 0 ? loop->place_count * 2 : 16;
-		loop->places = mem_grow(loop->places, room,
-		    sizeof *loop->places);
-		for (i = room; i > loop->place_count; i--) {
-			loop->places[i - 1] = (struct place){
-				.next_free = loop->free_place
+		room = loop->slot_count > 0 ? loop->slot_count * 2 : 16;
+		loop->slots = mem_grow(loop->slots, room, sizeof *loop->slots);
+		for (i = room; i > loop->slot_count; i--) {
+			loop->slots[i - 1] = (struct slot){
+				.next_free = loop->free_slot
 			};
-			loop->free_place = i;
+			loop->free_slot = i;
 		}
-		loop->place_count = room;
-		slot = loop->free_place;
+		loop->slot_count = room;
+		slot = loop->free_slot;
 	}
-	loop->free_place = loop->places[slot - 1].next_free;
-	loop->places[slot - 1].watch = watch;
+	loop->free_slot = loop->slots[slot - 1].next_free;
+	loop->slots[slot - 1].watch = watch;
 	return slot;
 }
 
 static void
-leave_place(struct loop *loop, size_t slot)
+leave_slot(struct loop *loop, size_t number)
 {
-	struct place *place = &loop->places[slot - 1];
+	struct slot *slot = &loop->slots[number - 1];
 
-	place->watch = NULL;
-	place->generation++;
-	place->next_free = loop->free_place;
-	loop->free_place = slot;
+	slot->watch = NULL;
+	slot->generation++;
+	slot->next_free = loop->free_slot;
+	loop->free_slot = number;
 }
 
 int
 loop_watch(struct loop *loop, struct watch *watch, struct fail *fail)
 {
 	bool fresh = watch->slot == 0;
-	size_t slot = fresh ? take_place(loop, watch) : watch->slot;
+	size_t slot = fresh ? take_slot(loop, watch) : watch->slot;
 	struct epoll_event event = { .events = watch->events };
 
-	event.data.u64 = (uint64_t)loop->places[slot - 1].generation << 32 |
+	event.data.u64 = (uint64_t)loop->slots[slot - 1].generation << 32 |
 	    slot;
 	if (epoll_ctl(loop->epoll, fresh ? EPOLL_CTL_ADD : EPOLL_CTL_MOD,
 		watch->fd, &event) < 0) {
 		if (fresh)
-			leave_place(loop, slot);
+			leave_slot(loop, slot);
 		return fail_errno(fail, "unable to watch descriptor %d",
 		    watch->fd);
 	}
@@ -186,7 +185,7 @@ loop_unwatch(struct loop *loop, struct watch *watch)
 		return;
 	/* A descriptor that is closed already has left by itself. */
 	epoll_ctl(loop->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
-	leave_place(loop, watch->slot);
+	leave_slot(loop, watch->slot);
 	watch->slot = 0;
 }
 
@@ -203,7 +202,7 @@ set_entry(struct loop *loop, size_t index, struct heap_entry entry)
 	entry.timer->slot = index + 1;
 }
 
-/* Puts ENTRY where it belongs, beginning at the free place INDEX. */
+/* Puts ENTRY where it belongs, beginning at the free position INDEX. */
 static void
 sift(struct loop *loop, size_t index, struct heap_entry entry)
 {
@@ -326,22 +325,22 @@ set_alarm(struct loop *loop, int64_t at, struct fail *fail)
 static void
 call_ready(struct loop *loop, const struct epoll_event *events, int count)
 {
-	struct place *place;
+	struct slot *slot;
 	uint32_t happened;
 	int i;
 
 	for (i = 0; i < count; i++) {
 		/* Callbacks may move the table. */
-		place = &loop->places[(uint32_t)events[i].data.u64 - 1];
-		if (!place->watch ||
-		    place->generation != events[i].data.u64 >> 32)
+		slot = &loop->slots[(uint32_t)events[i].data.u64 - 1];
+		if (!slot->watch ||
+		    slot->generation != events[i].data.u64 >> 32)
 			continue;
 		happened = events[i].events &
-		    (place->watch->events | EPOLLERR | EPOLLHUP);
+		    (slot->watch->events | EPOLLERR | EPOLLHUP);
 		if (happened == 0)
 			continue;
 		loop->made++;
-		place->watch->ready(place->watch->context, happened);
+		slot->watch->ready(slot->watch->context, happened);
 	}
 }
 

@@ -406,15 +406,15 @@ toolkit_from_tools(const struct facts *facts, const char *toolkit)
 	return found;
 }
 
-struct place {
+struct entry {
 	cJSON *tool;
 };
 
 static int
 compare_slugs(const void *a, const void *b)
 {
-	const char *one = json_string(((const struct place *)a)->tool, "slug");
-	const char *other = json_string(((const struct place *)b)->tool,
+	const char *one = json_string(((const struct entry *)a)->tool, "slug");
+	const char *other = json_string(((const struct entry *)b)->tool,
 	    "slug");
 
 	return strcmp(one ? one : "", other ? other : "");
@@ -426,14 +426,15 @@ static void
 sort_tools(struct facts *facts)
 {
 	int count = cJSON_GetArraySize(facts->tools), i;
-	struct place *places = mem_alloc(((size_t)count + 1) * sizeof(*places));
+	struct entry *entries = mem_alloc(
+	    ((size_t)count + 1) * sizeof(*entries));
 
 	for (i = 0; i < count; i++)
-		places[i].tool = cJSON_DetachItemFromArray(facts->tools, 0);
-	qsort(places, (size_t)count, sizeof(*places), compare_slugs);
+		entries[i].tool = cJSON_DetachItemFromArray(facts->tools, 0);
+	qsort(entries, (size_t)count, sizeof(*entries), compare_slugs);
 	for (i = 0; i < count; i++)
-		cJSON_AddItemToArray(facts->tools, places[i].tool);
-	free(places);
+		cJSON_AddItemToArray(facts->tools, entries[i].tool);
+	free(entries);
 }
 
 /* Adds a toolkit to the facts, to PATH when it may need an account, and asks

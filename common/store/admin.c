@@ -29,7 +29,7 @@
 
 #define BATCH_ROWS 256
 #define BATCH_BYTES ((size_t)1 << 20)
-#define ROOM_PER_ROW 8192 /* pages that a row's places may take anew */
+#define ROOM_PER_ROW 8192 /* pages that a row's index entries may take anew */
 #define PRUNED_ROWS 256
 #define PRUNED_EVENTS 2000
 #define PRUNE_ROOM ((size_t)8 << 20) /* pages that this may change */
@@ -64,7 +64,7 @@ remove_task(struct store *store, const struct task_row *row, struct fail *fail)
 	struct key task = key_task(&row->id);
 	struct key key = key_idempotency(row->user, row->key);
 
-	if (place_remove(store, row, fail) < 0 ||
+	if (index_remove(store, row, fail) < 0 ||
 	    sums_end(store, row, fail) < 0 ||
 	    (row->key[0] && row_drop(store, TABLE_KEYS, &key, fail) < 0) ||
 	    row_drop(store, TABLE_TASKS, &task, fail) < 0)
@@ -339,7 +339,7 @@ copy_row(struct copy *copy, const struct task_row *row, struct fail *fail)
 		return -1;
 	if (row->key[0] && copy_key(copy, row, fail) < 0)
 		return -1;
-	if (place_add(copy->to, row, fail) < 0 ||
+	if (index_add(copy->to, row, fail) < 0 ||
 	    sums_begin(copy->to, row, fail) < 0)
 		return -1;
 	return task_write(copy->to, row, fail);
@@ -380,7 +380,7 @@ remove_partial(struct copy *copy, struct fail *fail)
 	return store_commit(copy->to, fail);
 }
 
-/* The places of users in the lines, when queues were served, and the sums,
+/* The positions of users in the queues, when queues were served, and the sums,
  * which tasks that were pruned have their part in. */
 static int
 copy_shares(struct copy *copy, struct fail *fail)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The row of a task is what its journal folds to, written down. Only the place
+ * The row of a task is what its journal folds to, written down. Only the position
  * in the queue is more than that.
  */
 #include "common/store/audit.h"

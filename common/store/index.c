@@ -2,9 +2,9 @@
 /*
  * Where a task stands: the tables and counters that follow from its row.
  *
- * Fair share. Each queue and priority has a clock: the place of the task that
- * was served last. A user's next task gets the place max(clock, his last
- * place + 1), so a user with one task stands at the clock, however many of
+ * Fair share. Each queue and priority has a clock: the position of the task
+ * that was served last. A user's next task gets the position max(clock, the
+ * user's last position + 1), so a user with one task stands at the clock, however many of
  * another's wait behind it. Tasks that were begun before and come back (after
  * a wait, or from a dead worker) count in a lane of their own, so that they do
  * not stand behind what their user has not even begun. A share that both its
@@ -95,7 +95,7 @@ put_ready(struct store *store, const struct key *key, const char *user,
 }
 
 int
-place_park(struct store *store, const struct task_row *row, struct fail *fail)
+index_park(struct store *store, const struct task_row *row, struct fail *fail)
 {
 	struct key ready = key_ready(row), parked = key_parked(row);
 
@@ -105,7 +105,7 @@ place_park(struct store *store, const struct task_row *row, struct fail *fail)
 }
 
 int
-place_unpark(struct store *store, const char *user, const char *queue,
+index_unpark(struct store *store, const char *user, const char *queue,
     struct fail *fail)
 {
 	struct key prefix = key_text2(user, queue), parked, ready;
@@ -145,7 +145,7 @@ unpark_user(struct store *store, const char *user, struct fail *fail)
 			return 0;
 		snprintf(queue, sizeof(queue), "%s",
 		    row.key.at + prefix.length);
-		if (place_unpark(store, user, queue, fail) < 0)
+		if (index_unpark(store, user, queue, fail) < 0)
 			return -1;
 		from = key_text2(user, queue);
 		key_after(&from);
@@ -165,13 +165,13 @@ leave_line(struct store *store, const struct task_row *row, struct fail *fail)
 		key = key_parked(row);
 		return row_drop(store, TABLE_PARKED, &key, fail);
 	}
-	return place_unpark(store, row->user, row->queue, fail) < 0 ? -1 : 0;
+	return index_unpark(store, row->user, row->queue, fail) < 0 ? -1 : 0;
 }
 
 /* ---- fair share ---- */
 
 struct share {
-	uint64_t begun, fresh; /* last places of the two lanes */
+	uint64_t begun, fresh; /* last positions in the two lanes */
 };
 
 static int
@@ -191,7 +191,7 @@ read_share(struct store *store, const struct key *key, struct share *ret_share,
 }
 
 int
-place_order(struct store *store, struct task_row *row, struct fail *fail)
+index_order(struct store *store, struct task_row *row, struct fail *fail)
 {
 	struct key clock_key = key_share(row->queue, row->priority, "");
 	struct key key = key_share(row->queue, row->priority, row->user);
@@ -252,7 +252,7 @@ sweep_share(struct store *store, struct key key, const struct key *first,
 }
 
 int
-place_served(struct store *store, const struct task_row *row, struct fail *fail)
+index_served(struct store *store, const struct task_row *row, struct fail *fail)
 {
 	struct key clock_key = key_share(row->queue, row->priority, "");
 	struct key key = key_share(row->queue, row->priority, row->user);
@@ -273,7 +273,7 @@ place_served(struct store *store, const struct task_row *row, struct fail *fail)
 	return sweep_share(store, key, &clock_key, clock, fail);
 }
 
-/* ---- a row's whole place ---- */
+/* ---- all that a row is indexed by ---- */
 
 static int
 put_empty(struct store *store, enum table table, struct key key,
@@ -283,7 +283,7 @@ put_empty(struct store *store, enum table table, struct key key,
 }
 
 int
-place_add(struct store *store, const struct task_row *row, struct fail *fail)
+index_add(struct store *store, const struct task_row *row, struct fail *fail)
 {
 	struct key key;
 
@@ -309,7 +309,7 @@ place_add(struct store *store, const struct task_row *row, struct fail *fail)
 }
 
 int
-place_remove(struct store *store, const struct task_row *row, struct fail *fail)
+index_remove(struct store *store, const struct task_row *row, struct fail *fail)
 {
 	struct key key = key_state(row->state, &row->id);
 

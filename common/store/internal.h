@@ -22,17 +22,17 @@
  *	           'u' user                      running tasks
  *	           'w' word                      waiting tasks, by their reason
  *	           's'                           sums (store.h), which only grow
- *	shares     queue 0 rank user             the user's last places
+ *	shares     queue 0 rank user             the user's last positions
  *	           queue 0 rank                  the clock
  *	           queue 0 255                   when the queue was last served
  *
  * rank is 9 - priority. "ready" in a counter means QUEUED and not due later:
  * it counts what is in the tables ready and parked.
  *
- * A ready row whose user runs as many tasks as he may is moved to parked by
- * the lease that meets it. As long as a user has parked rows in a queue, he is
- * at his limit or has a row of that queue in ready; so whenever one of his
- * tasks stops running or leaves ready, one row of each such queue comes back.
+ * A ready row whose user runs as many tasks as the limit allows is moved to parked by
+ * the lease that meets it. As long as a user has parked rows in a queue, the
+ * user is at the limit or has a row of that queue in ready; so whenever one of
+ * the user's tasks stops running or leaves ready, one row of each such queue comes back.
  */
 #ifndef COMMON_STORE_INTERNAL_H
 #define COMMON_STORE_INTERNAL_H
@@ -83,7 +83,7 @@ store_open_tuned(const char *folder, enum store_mode mode, uint64_t maximum,
     const struct store_tuning *tuning, struct store **ret_store,
     struct fail *fail);
 
-/* ---- keys and rows (store_row.c) ---- */
+/* ---- keys and rows (row.c) ---- */
 
 struct key {
 	size_t length;
@@ -246,7 +246,7 @@ task_load(struct store *store, const struct id *id, struct task_row *ret_row,
 int
 task_write(struct store *store, const struct task_row *row, struct fail *fail);
 
-/* ---- places (store_place.c) ---- */
+/* ---- indexes (index.c) ---- */
 
 /* Whether the row is in line: QUEUED and not due later. */
 bool
@@ -255,31 +255,31 @@ row_ready(const struct task_row *row);
 /* Adds all that the row's state and due call for, but not the row itself; a
  * row in line needs its order first. */
 int
-place_add(struct store *store, const struct task_row *row, struct fail *fail);
+index_add(struct store *store, const struct task_row *row, struct fail *fail);
 
 /* Takes all of it out again. */
 int
-place_remove(struct store *store, const struct task_row *row,
+index_remove(struct store *store, const struct task_row *row,
     struct fail *fail);
 
-/* Gives the row its fair-share place. */
+/* Gives the row its fair-share position. */
 int
-place_order(struct store *store, struct task_row *row, struct fail *fail);
+index_order(struct store *store, struct task_row *row, struct fail *fail);
 
-/* Tells the clock that this place was served; drops a share that no longer
+/* Tells the clock that this position was served; drops a share that no longer
  * matters. */
 int
-place_served(struct store *store, const struct task_row *row,
+index_served(struct store *store, const struct task_row *row,
     struct fail *fail);
 
 /* Moves a row in ready to parked. */
 int
-place_park(struct store *store, const struct task_row *row, struct fail *fail);
+index_park(struct store *store, const struct task_row *row, struct fail *fail);
 
 /* Moves the first parked row of the user in the queue to ready. Returns 1, or
  * 0 when there is none. */
 int
-place_unpark(struct store *store, const char *user, const char *queue,
+index_unpark(struct store *store, const char *user, const char *queue,
     struct fail *fail);
 
 /* The path of a worker's lock file; the caller frees. */
@@ -291,7 +291,7 @@ worker_path(const struct store *store, const struct id *worker);
 int
 workers_alive(struct store *store, int64_t *ret_alive, struct fail *fail);
 
-/* ---- sums and reasons to wait (store_sums.c) ---- */
+/* ---- sums and reasons to wait (sums.c) ---- */
 
 /* Of the word of a WAITING row's reason. */
 struct key

@@ -150,10 +150,10 @@ lease(struct store *store, const struct id *worker,
 	row.worker = *worker;
 	row.fence++;
 	row.order = 0;
-	if (place_remove(store, ready, fail) < 0 ||
-	    place_add(store, &row, fail) < 0 ||
+	if (index_remove(store, ready, fail) < 0 ||
+	    index_add(store, &row, fail) < 0 ||
 	    task_write(store, &row, fail) < 0 ||
-	    place_served(store, ready, fail) < 0)
+	    index_served(store, ready, fail) < 0)
 		return -1;
 	*ret_row = row;
 	return 0;
@@ -217,7 +217,7 @@ bring_back(struct store *store, bool again, struct fail *fail)
 		snprintf(user, sizeof(user), "%s", row.key.at);
 		snprintf(queue, sizeof(queue), "%s",
 		    row.key.at + strlen(user) + 1);
-		if (place_unpark(store, user, queue, fail) < 0)
+		if (index_unpark(store, user, queue, fail) < 0)
 			return -1;
 		from = key_text2(user, queue);
 		key_after(&from);
@@ -246,7 +246,7 @@ lease_all(struct store *store, const struct id *worker, struct lines *lines,
 			return -1;
 		if (full) {
 			parked++;
-			if (place_park(store, &ready, fail) < 0)
+			if (index_park(store, &ready, fail) < 0)
 				return -1;
 		} else if (lease(store, worker, &ready, &ret_rows[leased++],
 			       fail) < 0) {

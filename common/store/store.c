@@ -201,10 +201,10 @@ store_create(struct store *store, struct task_row *row,
 	new_row.state = TASK_QUEUED;
 	new_row.fence = 0;
 	tidy(&new_row);
-	if (row_ready(&new_row) && place_order(store, &new_row, fail) < 0)
+	if (row_ready(&new_row) && index_order(store, &new_row, fail) < 0)
 		return -1;
 	if ((row->key[0] && put_key(store, &new_row, fail) < 0) ||
-	    place_add(store, &new_row, fail) < 0 ||
+	    index_add(store, &new_row, fail) < 0 ||
 	    sums_begin(store, &new_row, fail) < 0 ||
 	    task_write(store, &new_row, fail) < 0)
 		return -1;
@@ -271,10 +271,10 @@ store_put(struct store *store, struct task_row *row, struct fail *fail)
 	new_row.order = old.order;
 	tidy(&new_row);
 	if (new_row.state != old.state || new_row.due != old.due) {
-		if (place_remove(store, &old, fail) < 0 ||
+		if (index_remove(store, &old, fail) < 0 ||
 		    (row_ready(&new_row) &&
-			place_order(store, &new_row, fail) < 0) ||
-		    place_add(store, &new_row, fail) < 0)
+			index_order(store, &new_row, fail) < 0) ||
+		    index_add(store, &new_row, fail) < 0)
 			return -1;
 	}
 	if (sums_follow(store, &old, &new_row, fail) < 0 ||

@@ -84,7 +84,7 @@ store_get(struct store *store, const struct id *id, struct task_row *ret_row,
     struct fail *fail);
 
 /* Writes the row back. Moves it between ready, due, leases and indexes as its
- * state and due say; a ready task gets its fair-share place here. RUNNING is
+ * state and due say; a ready task gets its fair-share position here. RUNNING is
  * entered by store_lease only. */
 int
 store_put(struct store *store, struct task_row *row, struct fail *fail);

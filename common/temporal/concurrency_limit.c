@@ -22,7 +22,7 @@ struct admitted {
 	int64_t until;
 };
 
-struct place {
+struct permit {
 	struct worker_temporal *worker;
 	char *names[LIMITS];
 	struct temporal_answer answers[LIMITS];
@@ -49,7 +49,7 @@ forget(struct worker_temporal *worker, struct admitted *admitted)
 }
 
 void
-place_forget_all(struct worker_temporal *worker)
+permit_forget_all(struct worker_temporal *worker)
 {
 	while (worker->admitted_count > 0)
 		forget(worker, worker->admitted);
@@ -72,59 +72,59 @@ count_admitted(struct worker_temporal *worker, size_t which, const char *name)
 }
 
 static void
-admit(const struct place *place)
+admit(const struct permit *permit)
 {
-	struct worker_temporal *worker = place->worker;
+	struct worker_temporal *worker = permit->worker;
 	struct admitted admitted = { .until = clock_boot() + LAG_MS };
 	size_t i;
 
 	for (i = 0; i < LIMITS; i++)
-		admitted.names[i] = mem_string(place->names[i]);
+		admitted.names[i] = mem_string(permit->names[i]);
 	worker->admitted = mem_grow(worker->admitted,
 	    worker->admitted_count + 1, sizeof(admitted));
 	worker->admitted[worker->admitted_count++] = admitted;
 }
 
 static bool
-is_free(const struct place *place, size_t which)
+is_free(const struct permit *permit, size_t which)
 {
-	struct worker_temporal *worker = place->worker;
-	const struct temporal_answer *answer = &place->answers[which];
+	struct worker_temporal *worker = permit->worker;
+	const struct temporal_answer *answer = &permit->answers[which];
 	const Api__CountWorkflowExecutionsResponse *response;
 
 	if (limit(worker, which) == 0)
 		return true;
 	if (answer->status != GRPC_OK) {
 		log_line("warning", "limit", which == 0 ? "user" : "queue",
-		    place->names[which], "reason", answer->fail.message, NULL);
+		    permit->names[which], "reason", answer->fail.message, NULL);
 		return answer->fail.kind != FAIL_NOT_NOW;
 	}
 	response = (const Api__CountWorkflowExecutionsResponse *)(const void *)
 		       answer->message;
 	return response->count +
-	    count_admitted(worker, which, place->names[which]) <
+	    count_admitted(worker, which, permit->names[which]) <
 	    limit(worker, which);
 }
 
 static void
 counted(void *context, struct temporal_answer *answer)
 {
-	struct place *place = context;
+	struct permit *permit = context;
 	bool result = true;
 	size_t i;
 
 	(void)answer;
-	if (--place->open > 0)
+	if (--permit->open > 0)
 		return;
 	for (i = 0; i < LIMITS; i++)
-		result = result && is_free(place, i);
+		result = result && is_free(permit, i);
 	if (result)
-		admit(place);
-	place->then(place->context, result);
+		admit(permit);
+	permit->then(permit->context, result);
 }
 
 static int
-ask(struct place *place, size_t which, struct fail *fail)
+ask(struct permit *permit, size_t which, struct fail *fail)
 {
 	struct buf query = BUF_INIT(64u << 10);
 	int result;
@@ -135,54 +135,54 @@ ask(struct place *place, size_t which, struct fail *fail)
 	    " = 'running' AND ");
 	buf_add_string(&query,
 	    which == 0 ? TEMPORAL_USER " = " : "TaskQueue = ");
-	temporal_quote(&query, place->names[which]);
-	place->answers[which].then = counted;
-	place->answers[which].context = place;
-	result = temporal_count(place->worker->temporal, query.data,
-	    &place->answers[which], fail);
+	temporal_quote(&query, permit->names[which]);
+	permit->answers[which].then = counted;
+	permit->answers[which].context = permit;
+	result = temporal_count(permit->worker->temporal, query.data,
+	    &permit->answers[which], fail);
 	buf_release(&query);
 	return result;
 }
 
-struct place *
-place_ask(struct worker_temporal *worker, const struct task *task,
+struct permit *
+permit_ask(struct worker_temporal *worker, const struct task *task,
     void (*then)(void *context, bool free), void *context)
 {
-	struct place *place;
+	struct permit *permit;
 	struct fail fail;
 	size_t i;
 
 	if (limit(worker, 0) == 0 && limit(worker, 1) == 0)
 		return NULL;
-	place = mem_alloc(sizeof(*place));
-	place->worker = worker;
-	place->names[0] = mem_string(task->user);
-	place->names[1] = mem_print("agent-%s", task->queue);
-	place->then = then;
-	place->context = context;
+	permit = mem_alloc(sizeof(*permit));
+	permit->worker = worker;
+	permit->names[0] = mem_string(task->user);
+	permit->names[1] = mem_print("agent-%s", task->queue);
+	permit->then = then;
+	permit->context = context;
 	for (i = 0; i < LIMITS; i++) {
 		if (limit(worker, i) == 0)
 			continue;
-		if (ask(place, i, &fail) < 0) {
+		if (ask(permit, i, &fail) < 0) {
 			worker_give_up(worker, &fail);
-			place_free(place);
+			permit_free(permit);
 			return NULL;
 		}
-		place->open++;
+		permit->open++;
 	}
-	return place;
+	return permit;
 }
 
 void
-place_free(struct place *place)
+permit_free(struct permit *permit)
 {
 	size_t i;
 
-	if (place == NULL)
+	if (permit == NULL)
 		return;
 	for (i = 0; i < LIMITS; i++) {
-		temporal_answer_release(&place->answers[i]);
-		free(place->names[i]);
+		temporal_answer_release(&permit->answers[i]);
+		free(permit->names[i]);
 	}
-	free(place);
+	free(permit);
 }

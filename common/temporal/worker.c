@@ -614,7 +614,7 @@ release(struct worker_temporal *worker)
 	temporal_answer_release(&worker->attributes_answer);
 	while (worker->kept_count > 0)
 		drop_kept(worker, &worker->kept[0]);
-	place_forget_all(worker);
+	permit_forget_all(worker);
 	notes_close(worker->notes);
 	temporal_close(worker->temporal);
 	effects_close(worker->effects);

@@ -25,7 +25,7 @@ struct poll;
 struct turn;
 struct job;
 struct admitted;
-struct place;
+struct permit;
 
 /* A run's history, kept so that the next task and the activities of the run
  * need not fold it anew. */
@@ -216,15 +216,15 @@ carry_end(struct carry *carry); /* NULL is fine; then is not called any more */
 
 /* Whether the limits let TASK begin. NULL: nothing limits it, and THEN is not
  * called. Else THEN is called once, from the loop, and the caller frees. */
-struct place *
-place_ask(struct worker_temporal *worker, const struct task *task,
+struct permit *
+permit_ask(struct worker_temporal *worker, const struct task *task,
     void (*then)(void *context, bool free), void *context);
 
 void
-place_free(struct place *place); /* NULL is fine */
+permit_free(struct permit *permit); /* NULL is fine */
 
 void
-place_forget_all(struct worker_temporal *worker);
+permit_forget_all(struct worker_temporal *worker);
 
 /* ---- worker_temporal_activity.c ---- */
 

@@ -37,8 +37,8 @@ struct turn {
 	size_t back_count;
 	struct carry *carry; /* reads the run before */
 	struct commands carried;
-	bool continues;      /* in a new run */
-	struct place *place; /* whether the limits let it begin */
+	bool continues;        /* in a new run */
+	struct permit *permit; /* whether the limits let it begin */
 	bool asked, full;
 	int state; /* of the task, after this */
 	struct turn *next;
@@ -77,7 +77,7 @@ turn_end(struct turn *turn)
 	*at = turn->next;
 	drop_back(turn);
 	carry_end(turn->carry);
-	place_free(turn->place);
+	permit_free(turn->permit);
 	commands_release(&turn->carried);
 	temporal_answer_release(&turn->page);
 	temporal_answer_release(&turn->answer);
@@ -557,12 +557,12 @@ static void
 complete(struct turn *turn);
 
 static void
-place_came(void *context, bool free)
+permit_came(void *context, bool free)
 {
 	struct turn *turn = context;
 
-	place_free(turn->place);
-	turn->place = NULL;
+	permit_free(turn->permit);
+	turn->permit = NULL;
 	turn->full = !free;
 	complete(turn);
 }
@@ -579,8 +579,8 @@ asks_first(struct turn *turn, const struct temporal_facts *facts)
 	    (facts->shown != NULL && strcmp(facts->shown, "queued") != 0))
 		return false;
 	turn->asked = true;
-	turn->place = place_ask(turn->worker, task, place_came, turn);
-	return turn->place != NULL;
+	turn->permit = permit_ask(turn->worker, task, permit_came, turn);
+	return turn->permit != NULL;
 }
 
 static void
