@@ -13,7 +13,7 @@
 
 #define OVERDUE_MOST 1000 /* rows looked at: a fraction of a millisecond */
 
-/* The first row in line of the queue that starts with FROM. */
+/* The first ready row of the queue that starts with FROM. */
 static int
 first_in_line(struct store *store, const struct key *from, char *ret_queue,
     size_t size, int64_t *ret_created, struct fail *fail)

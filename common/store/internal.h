@@ -29,10 +29,11 @@
  * rank is 9 - priority. "ready" in a counter means QUEUED and not due later:
  * it counts what is in the tables ready and parked.
  *
- * A ready row whose user runs as many tasks as the limit allows is moved to parked by
- * the lease that meets it. As long as a user has parked rows in a queue, the
+ * The lease that meets a ready row whose user runs as many tasks as the limit
+ * allows moves it to parked. As long as a user has parked rows in a queue, the
  * user is at the limit or has a row of that queue in ready; so whenever one of
- * the user's tasks stops running or leaves ready, one row of each such queue comes back.
+ * the user's tasks stops running or leaves ready, one row of each such queue
+ * comes back.
  */
 #ifndef COMMON_STORE_INTERNAL_H
 #define COMMON_STORE_INTERNAL_H
@@ -248,12 +249,12 @@ task_write(struct store *store, const struct task_row *row, struct fail *fail);
 
 /* ---- indexes (index.c) ---- */
 
-/* Whether the row is in line: QUEUED and not due later. */
+/* Whether the row is ready: QUEUED and not due later. */
 bool
 row_ready(const struct task_row *row);
 
 /* Adds all that the row's state and due call for, but not the row itself; a
- * row in line needs its order first. */
+ * ready row needs its order first. */
 int
 index_add(struct store *store, const struct task_row *row, struct fail *fail);
 

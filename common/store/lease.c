@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Leasing. Each queue that is asked for has a line, of which only the first
- * row matters: it is leased, or parked when its user runs as many tasks as he
- * may; either way it leaves ready, and the next row is first. Between lines
- * the higher priority wins, then the queue that was served longest ago.
+ * Leasing. Of each queue that is asked for only the head matters, its first
+ * ready row: it is leased, or parked when its user runs as many tasks as the
+ * limit allows; either way it leaves ready, and the next row is the head.
+ * Between queues the higher priority wins, then the queue that was served longest ago.
  *
  * Limits belong to the callers' configuration, the store only remembers the
  * last ones it saw. When they change, users who were at their limit may not be
@@ -24,7 +24,7 @@
 #define PROMOTED_MOST 256
 #define LIMITS_SIZE (1 + 8 + 8)
 
-struct line {
+struct queue_head {
 	char queue[TASK_QUEUE_MAX + 1];
 	bool open; /* has a first row that may be leased */
 	uint64_t served;
@@ -33,26 +33,26 @@ struct line {
 	char user[TASK_USER_MAX + 1];
 };
 
-struct lines {
-	struct line *line;
+struct heads {
+	struct queue_head *head;
 	size_t count;
 };
 
 static void
-line_add(struct lines *lines, const char *queue)
+head_add(struct heads *heads, const char *queue)
 {
-	struct line *line;
+	struct queue_head *head;
 
-	lines->line = mem_grow(lines->line, lines->count + 1,
-	    sizeof(*lines->line));
-	line = &lines->line[lines->count++];
-	memset(line, 0, sizeof(*line));
-	snprintf(line->queue, sizeof(line->queue), "%s", queue);
+	heads->head = mem_grow(heads->head, heads->count + 1,
+	    sizeof(*heads->head));
+	head = &heads->head[heads->count++];
+	memset(head, 0, sizeof(*head));
+	snprintf(head->queue, sizeof(head->queue), "%s", queue);
 }
 
 /* Every queue that has a row in ready. */
 static int
-lines_of_all(struct store *store, struct lines *lines, struct fail *fail)
+heads_of_all(struct store *store, struct heads *heads, struct fail *fail)
 {
 	struct key from = { .length = 0 };
 	struct db_row row;
@@ -63,62 +63,62 @@ lines_of_all(struct store *store, struct lines *lines, struct fail *fail)
 		    &row, fail);
 		if (found <= 0)
 			return found;
-		line_add(lines, row.key.at);
-		from = key_text(lines->line[lines->count - 1].queue);
+		head_add(heads, row.key.at);
+		from = key_text(heads->head[heads->count - 1].queue);
 		key_after(&from);
 	}
 }
 
-/* Looks up the first row of the line and whether the queue is at its limit. */
+/* Looks up the first row of the queue and whether the queue is at its limit. */
 static int
-line_look(struct store *store, struct line *line,
+head_read(struct store *store, struct queue_head *head,
     const struct store_limits *limits, struct fail *fail)
 {
-	struct key prefix = key_text(line->queue);
-	struct key served = key_served(line->queue);
+	struct key prefix = key_text(head->queue);
+	struct key served = key_served(head->queue);
 	struct counts counts;
 	struct db_row row;
 	int found;
 
-	line->open = false;
+	head->open = false;
 	if (limits && limits->running_per_queue) {
-		if (counts_read(store, 'q', line->queue, &counts, fail) < 0)
+		if (counts_read(store, 'q', head->queue, &counts, fail) < 0)
 			return -1;
 		if (counts.state[TASK_RUNNING] >= limits->running_per_queue)
 			return 0;
 	}
-	if (number_read(store, TABLE_SHARES, &served, &line->served, fail) < 0)
+	if (number_read(store, TABLE_SHARES, &served, &head->served, fail) < 0)
 		return -1;
 	found = row_first(store, TABLE_READY, &prefix, &row, fail);
 	if (found <= 0)
 		return found;
 	if (row.key.length != prefix.length + 1 + 8 + ID_SIZE ||
 	    row.value.length < 2 || row.value.at[0] != FORMAT ||
-	    row.value.length - 1 >= sizeof(line->user))
+	    row.value.length - 1 >= sizeof(head->user))
 		return fail_damaged(fail,
 		    "a row of the table ready cannot be "
 		    "read");
-	line->rank = (uint8_t)row.key.at[prefix.length];
-	line->id = key_id(row.key);
-	memcpy(line->user, row.value.at + 1, row.value.length - 1);
-	line->user[row.value.length - 1] = '\0';
-	line->open = true;
+	head->rank = (uint8_t)row.key.at[prefix.length];
+	head->id = key_id(row.key);
+	memcpy(head->user, row.value.at + 1, row.value.length - 1);
+	head->user[row.value.length - 1] = '\0';
+	head->open = true;
 	return 0;
 }
 
-static struct line *
-line_choose(struct lines *lines)
+static struct queue_head *
+head_choose(struct heads *heads)
 {
-	struct line *best = NULL, *line;
+	struct queue_head *best = NULL, *head;
 	size_t i;
 
-	for (i = 0; i < lines->count; i++) {
-		line = &lines->line[i];
-		if (line->open &&
-		    (!best || line->rank < best->rank ||
-			(line->rank == best->rank &&
-			    line->served < best->served)))
-			best = line;
+	for (i = 0; i < heads->count; i++) {
+		head = &heads->head[i];
+		if (head->open &&
+		    (!best || head->rank < best->rank ||
+			(head->rank == best->rank &&
+			    head->served < best->served)))
+			best = head;
 	}
 	return best;
 }
@@ -138,8 +138,8 @@ user_full(struct store *store, const char *user,
 	return 0;
 }
 
-/* READY is the row as it stands in line; *ret_row becomes the running one.
- * Leaving the line brings back the user's next parked row, if there is one. */
+/* READY is the row as it stands in the queue; *ret_row becomes the running one.
+ * Leaving the queue brings back the user's next parked row, if there is one. */
 static int
 lease(struct store *store, const struct id *worker,
     const struct task_row *ready, struct task_row *ret_row, struct fail *fail)
@@ -228,21 +228,21 @@ bring_back(struct store *store, bool again, struct fail *fail)
 /* ---- the calls ---- */
 
 static int
-lease_all(struct store *store, const struct id *worker, struct lines *lines,
+lease_all(struct store *store, const struct id *worker, struct heads *heads,
     const struct store_limits *limits, struct task_row *ret_rows, size_t count,
     struct fail *fail)
 {
 	struct task_row ready;
-	struct line *line;
+	struct queue_head *head;
 	size_t leased = 0, parked = 0;
 	bool full;
 
 	while (leased < count && parked < PARKED_MOST) {
-		line = line_choose(lines);
-		if (!line)
+		head = head_choose(heads);
+		if (!head)
 			break;
-		if (task_load(store, &line->id, &ready, fail) < 0 ||
-		    user_full(store, line->user, limits, &full, fail) < 0)
+		if (task_load(store, &head->id, &ready, fail) < 0 ||
+		    user_full(store, head->user, limits, &full, fail) < 0)
 			return -1;
 		if (full) {
 			parked++;
@@ -252,7 +252,7 @@ lease_all(struct store *store, const struct id *worker, struct lines *lines,
 			       fail) < 0) {
 			return -1;
 		}
-		if (line_look(store, line, limits, fail) < 0)
+		if (head_read(store, head, limits, fail) < 0)
 			return -1;
 	}
 	return (int)leased;
@@ -265,7 +265,7 @@ store_lease(struct store *store, const struct id *worker,
     struct fail *fail)
 {
 	struct key key = key_task(worker);
-	struct lines lines = { NULL, 0 };
+	struct heads heads = { NULL, 0 };
 	struct span value;
 	bool changed;
 	size_t i;
@@ -281,17 +281,17 @@ store_lease(struct store *store, const struct id *worker,
 	    bring_back(store, changed, fail) < 0)
 		goto out;
 	for (i = 0; i < queue_count; i++)
-		line_add(&lines, queues[i]);
-	if (queue_count == 0 && lines_of_all(store, &lines, fail) < 0)
+		head_add(&heads, queues[i]);
+	if (queue_count == 0 && heads_of_all(store, &heads, fail) < 0)
 		goto out;
-	for (i = 0; i < lines.count; i++) {
-		if (line_look(store, &lines.line[i], limits, fail) < 0)
+	for (i = 0; i < heads.count; i++) {
+		if (head_read(store, &heads.head[i], limits, fail) < 0)
 			goto out;
 	}
-	result = lease_all(store, worker, &lines, limits, ret_rows, count,
+	result = lease_all(store, worker, &heads, limits, ret_rows, count,
 	    fail);
 out:
-	free(lines.line);
+	free(heads.head);
 	return result;
 }
 

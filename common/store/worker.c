@@ -40,7 +40,7 @@
 static const int64_t probe_delays[] = { 0, 2, 10, 50, 200, 1000 };
 #define PROBES (sizeof(probe_delays) / sizeof(*probe_delays))
 
-struct body {
+struct worker_state {
 	struct worker worker; /* what worker_run.c knows of it */
 	const struct worker_options *options;
 	struct run **runs;
@@ -56,19 +56,19 @@ struct body {
 };
 
 static void
-tick_soon(struct body *body)
+tick_soon(struct worker_state *own)
 {
-	body->worker.dirty = true;
+	own->worker.dirty = true;
 }
 
 static void
-look_at_all(struct body *body)
+look_at_all(struct worker_state *own)
 {
 	size_t i;
 
-	for (i = 0; i < body->count; i++)
-		body->runs[i]->dirty = true;
-	tick_soon(body);
+	for (i = 0; i < own->count; i++)
+		own->runs[i]->dirty = true;
+	tick_soon(own);
 }
 
 /* ---- what wakes it ---- */
@@ -76,21 +76,21 @@ look_at_all(struct body *body)
 static void
 on_renew(void *context)
 {
-	struct body *body = context;
+	struct worker_state *own = context;
 
 	/* After a stop the tasks may be another's, and what is under way for
 	 * them here may never say anything. */
-	body->renew_due = body->probe_due = true;
-	look_at_all(body);
+	own->renew_due = own->probe_due = true;
+	look_at_all(own);
 }
 
 static void
 on_poll(void *context)
 {
-	struct body *body = context;
+	struct worker_state *own = context;
 
-	loop_timer(body->worker.loop, &body->poll, clock_boot() + POLL_MS);
-	tick_soon(body);
+	loop_timer(own->worker.loop, &own->poll, clock_boot() + POLL_MS);
+	tick_soon(own);
 }
 
 static void
@@ -102,56 +102,56 @@ on_due(void *context)
 static void
 on_probe(void *context)
 {
-	struct body *body = context;
+	struct worker_state *own = context;
 
-	body->probe_due = true;
-	if (++body->probes < PROBES)
-		loop_timer(body->worker.loop, &body->probe,
-		    clock_boot() + probe_delays[body->probes]);
-	tick_soon(body);
+	own->probe_due = true;
+	if (++own->probes < PROBES)
+		loop_timer(own->worker.loop, &own->probe,
+		    clock_boot() + probe_delays[own->probes]);
+	tick_soon(own);
 }
 
 static void
 on_grace(void *context)
 {
-	struct body *body = context;
+	struct worker_state *own = context;
 
-	body->worker.grace_over = true;
-	look_at_all(body);
+	own->worker.grace_over = true;
+	look_at_all(own);
 }
 
 static void
-drain(struct body *body)
+drain(struct worker_state *own)
 {
-	if (body->worker.draining)
+	if (own->worker.draining)
 		return;
-	body->worker.draining = true;
-	loop_timer(body->worker.loop, &body->grace,
-	    clock_boot() + body->worker.config->grace_ms);
-	look_at_all(body);
+	own->worker.draining = true;
+	loop_timer(own->worker.loop, &own->grace,
+	    clock_boot() + own->worker.config->grace_ms);
+	look_at_all(own);
 }
 
 static void
 on_signal(void *context, int signal)
 {
-	struct body *body = context;
+	struct worker_state *own = context;
 
 	if (signal == SIGCHLD) { /* as PID 1: orphans are ours to reap */
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
 		return;
 	}
-	log_line("info", "drain", "worker", body->worker.name, "reason",
+	log_line("info", "drain", "worker", own->worker.name, "reason",
 	    strsignal(signal), NULL);
-	if (body->worker.draining)
-		on_grace(body);
-	drain(body);
+	if (own->worker.draining)
+		on_grace(own);
+	drain(own);
 }
 
 static void
 on_notify(void *context, uint32_t events)
 {
-	struct body *body = context;
+	struct worker_state *own = context;
 	union {
 		struct inotify_event event;
 		char bytes[8192];
@@ -161,18 +161,18 @@ on_notify(void *context, uint32_t events)
 
 	(void)events;
 	while (
-	    (size = read(body->notify.fd, room.bytes, sizeof(room.bytes))) > 0)
+	    (size = read(own->notify.fd, room.bytes, sizeof(room.bytes))) > 0)
 		for (at = 0; at < size;
 		     at += (ssize_t)(sizeof(*event) + event->len)) {
 			event = (const void *)(room.bytes + at);
-			if (event->wd == body->workers_folder) {
-				body->probes = 0;
-				loop_timer(body->worker.loop, &body->probe,
+			if (event->wd == own->workers_folder) {
+				own->probes = 0;
+				loop_timer(own->worker.loop, &own->probe,
 				    clock_boot());
 				continue;
 			}
 			/* New work, or a signal to one of ours. */
-			look_at_all(body);
+			look_at_all(own);
 		}
 }
 
@@ -180,9 +180,9 @@ on_notify(void *context, uint32_t events)
 
 /* A worker died: its tasks go back to the queue. */
 static int
-take_over(struct body *body, int64_t now, struct fail *fail)
+recover(struct worker_state *own, int64_t now, struct fail *fail)
 {
-	struct store *store = body->worker.store;
+	struct store *store = own->worker.store;
 	struct task_row *rows;
 	struct task_session session = { .agent = NULL };
 	struct buf members = BUF_INIT(4096);
@@ -190,10 +190,10 @@ take_over(struct body *body, int64_t now, struct fail *fail)
 	int count, i, result = 0;
 
 	rows = mem_alloc(ORPHANS * sizeof(*rows));
-	count = store_orphans(store, &body->worker.id, clock_boot(), rows,
+	count = store_orphans(store, &own->worker.id, clock_boot(), rows,
 	    ORPHANS, fail);
 	if (count == ORPHANS)
-		loop_timer(body->worker.loop, &body->probe, clock_boot());
+		loop_timer(own->worker.loop, &own->probe, clock_boot());
 	for (i = 0; i < count && result == 0; i++) {
 		/* Whoever serves the queue sees it after our commit: the
 		 * store is locked until then. */
@@ -226,7 +226,7 @@ take_over(struct body *body, int64_t now, struct fail *fail)
 
 /* This program cannot read the task's journal: another one may. */
 static int
-put_aside(struct body *body, struct task_row *row, int64_t now,
+park(struct worker_state *own, struct task_row *row, int64_t now,
     const struct fail *why, struct fail *fail)
 {
 	char id[ID_TEXT];
@@ -237,141 +237,140 @@ put_aside(struct body *body, struct task_row *row, int64_t now,
 	row->state = TASK_WAITING;
 	row->due = now + UNREADABLE_MS;
 	row_cut(row->reason, sizeof(row->reason), why->message);
-	return store_put(body->worker.store, row, fail);
+	return store_put(own->worker.store, row, fail);
 }
 
 static int
-renew(struct body *body, struct fail *fail)
+renew(struct worker_state *own, struct fail *fail)
 {
-	return store_renew(body->worker.store, &body->worker.id,
-	    clock_boot() + body->worker.config->lease_ms, fail);
+	return store_renew(own->worker.store, &own->worker.id,
+	    clock_boot() + own->worker.config->lease_ms, fail);
 }
 
 static int
-lease(struct body *body, int64_t now, struct fail *fail)
+lease(struct worker_state *own, int64_t now, struct fail *fail)
 {
-	const struct config *config = body->worker.config;
-	const struct worker_options *options = body->options;
+	const struct config *config = own->worker.config;
+	const struct worker_options *options = own->options;
 	const struct store_limits limits = { config->running_per_user,
 		config->running_per_queue };
-	size_t free_places = (size_t)config->concurrency - body->count;
+	size_t free_places = (size_t)config->concurrency - own->count;
 	struct task_row *rows;
 	struct run *run = NULL;
 	struct fail why;
 	int count, i, result = 0;
 
 	if (options->once)
-		free_places = body->took_one ? 0 : 1;
-	if (!free_places || body->worker.draining)
+		free_places = own->took_one ? 0 : 1;
+	if (!free_places || own->worker.draining)
 		return 0;
 	if (free_places > LEASES)
 		free_places = LEASES;
 	rows = mem_alloc(free_places * sizeof(*rows));
-	count = store_lease(body->worker.store, &body->worker.id,
-	    options->queues, options->queue_count, &limits, rows, free_places,
-	    fail);
+	count = store_lease(own->worker.store, &own->worker.id, options->queues,
+	    options->queue_count, &limits, rows, free_places, fail);
 	if (count < 0 && strcmp(fail->type, "no_worker") == 0) {
 		/* It hung and was taken for dead: it is alive again. */
-		body->renew_due = true;
+		own->renew_due = true;
 		count = 0;
-		result = renew(body, fail);
-		tick_soon(body);
+		result = renew(own, fail);
+		tick_soon(own);
 	}
 	if (count == LEASES)
-		tick_soon(body);
+		tick_soon(own);
 	for (i = 0; i < count && result == 0; i++) {
-		body->took_one = true;
-		if (run_open(&body->worker, &rows[i], now, &run, &why) < 0) {
+		own->took_one = true;
+		if (run_open(&own->worker, &rows[i], now, &run, &why) < 0) {
 			if (why.kind != FAIL_NEVER) {
 				*fail = why;
 				result = -1;
 			} else {
-				result = put_aside(body, &rows[i], now, &why,
-				    fail);
+				result = park(own, &rows[i], now, &why, fail);
 			}
 			continue;
 		}
-		body->runs = mem_grow(body->runs, body->count + 1,
+		own->runs = mem_grow(own->runs, own->count + 1,
 		    sizeof(struct run *));
-		body->runs[body->count++] = run;
+		own->runs[own->count++] = run;
 	}
 	free(rows);
 	return count < 0 ? -1 : result;
 }
 
 static int
-transact(struct body *body, int64_t now, int64_t *next_due, struct fail *fail)
+transact(struct worker_state *own, int64_t now, int64_t *next_due,
+    struct fail *fail)
 {
-	struct worker *worker = &body->worker;
+	struct worker *worker = &own->worker;
 	struct store *store = worker->store;
 	size_t i;
 
-	if (body->renew_due && renew(body, fail) < 0)
+	if (own->renew_due && renew(own, fail) < 0)
 		return -1;
-	if (body->probe_due && take_over(body, now, fail) < 0)
+	if (own->probe_due && recover(own, now, fail) < 0)
 		return -1;
 	if (store_promote(store, now, next_due, fail) < 0 ||
-	    lease(body, now, fail) < 0)
+	    lease(own, now, fail) < 0)
 		return -1;
-	for (i = 0; i < body->count; i++)
-		if (body->runs[i]->dirty &&
-		    run_advance(body->runs[i], now, fail) < 0)
+	for (i = 0; i < own->count; i++)
+		if (own->runs[i]->dirty &&
+		    run_advance(own->runs[i], now, fail) < 0)
 			return -1;
 	return 0;
 }
 
 /* After the commit: effects begin; what has left our hands is dropped. */
 static int
-settle(struct body *body, struct fail *fail)
+settle(struct worker_state *own, struct fail *fail)
 {
 	struct run *run;
 	size_t i, kept = 0;
 	int result = 0;
 
-	for (i = 0; i < body->count; i++) {
-		run = body->runs[i];
+	for (i = 0; i < own->count; i++) {
+		run = own->runs[i];
 		if (run->lost || run->session.row.state != TASK_RUNNING) {
 			if (task_state_final(run->session.row.state))
-				*body->ret_state = (int)run->session.row.state;
+				*own->ret_state = (int)run->session.row.state;
 			else if (run->session.row.state == TASK_QUEUED ||
 			    run->session.row.due)
-				store_wake(body->worker.store,
+				store_wake(own->worker.store,
 				    run->session.row.queue);
 			run_close(run);
 			continue;
 		}
-		body->runs[kept++] = run;
+		own->runs[kept++] = run;
 		if (!run->dirty)
 			continue;
 		run->dirty = false;
 		if (result == 0)
 			result = run_start_effects(run, fail);
 	}
-	if (kept < body->count)
-		tick_soon(body); /* for whom there is a place now */
-	body->count = kept;
+	if (kept < own->count)
+		tick_soon(own); /* for whom there is a place now */
+	own->count = kept;
 	return result;
 }
 
 /* Whether nothing is left to do for a worker that is to end then. */
 static int
-check_idle(struct body *body, int64_t now, struct fail *fail)
+check_idle(struct worker_state *own, int64_t now, struct fail *fail)
 {
-	const struct worker_options *options = body->options;
-	struct store *store = body->worker.store;
+	const struct worker_options *options = own->options;
+	struct store *store = own->worker.store;
 	struct store_depth depth;
 	int64_t ready = 0, running = 0;
 	size_t i = 0;
 	int result = 0;
 
-	if (body->worker.draining) {
-		body->leave = body->count == 0;
+	if (own->worker.draining) {
+		own->leave = own->count == 0;
 		return 0;
 	}
-	if (body->count || (!options->once && !options->exit_when_idle))
+	if (own->count || (!options->once && !options->exit_when_idle))
 		return 0;
-	if (options->once && body->took_one) {
-		body->leave = true;
+	if (options->once && own->took_one) {
+		own->leave = true;
 		return 0;
 	}
 	if (store_begin(store, false, 0, fail) < 0)
@@ -385,72 +384,72 @@ check_idle(struct body *body, int64_t now, struct fail *fail)
 	} while (result == 0 && ++i < options->queue_count);
 	store_abort(store);
 	/* What runs may be in the hands of a worker that is just dying. */
-	body->leave = result == 0 && ready == 0 &&
-	    (running == 0 || body->probes >= PROBES);
+	own->leave = result == 0 && ready == 0 &&
+	    (running == 0 || own->probes >= PROBES);
 	return result;
 }
 
 static int
-tick(struct body *body, struct fail *fail)
+tick(struct worker_state *own, struct fail *fail)
 {
-	struct worker *worker = &body->worker;
+	struct worker *worker = &own->worker;
 	int64_t now = clock_wall(), next_due = 0;
 	size_t i, room = ROOM;
 
 	worker->dirty = false;
-	for (i = 0; i < body->count; i++)
-		if (body->runs[i]->dirty)
-			room += run_room(body->runs[i]);
+	for (i = 0; i < own->count; i++)
+		if (own->runs[i]->dirty)
+			room += run_room(own->runs[i]);
 	if (store_begin(worker->store, true, room, fail) < 0)
 		return -1;
-	if (transact(body, now, &next_due, fail) < 0) {
+	if (transact(own, now, &next_due, fail) < 0) {
 		store_abort(worker->store);
 		return -1;
 	}
 	if (store_commit(worker->store, fail) < 0)
 		return -1;
-	if (body->renew_due)
-		loop_timer(worker->loop, &body->renew,
+	if (own->renew_due)
+		loop_timer(worker->loop, &own->renew,
 		    clock_boot() + worker->config->lease_ms / 3);
-	body->renew_due = body->probe_due = false;
+	own->renew_due = own->probe_due = false;
 	if (next_due)
-		loop_timer(worker->loop, &body->due,
+		loop_timer(worker->loop, &own->due,
 		    clock_boot() + (next_due > now ? next_due - now : 0));
-	if (settle(body, fail) < 0)
+	if (settle(own, fail) < 0)
 		return -1;
-	return check_idle(body, now, fail);
+	return check_idle(own, now, fail);
 }
 
 /* ---- beginning and end ---- */
 
 static int
-watch_folders(struct body *body, struct fail *fail)
+watch_folders(struct worker_state *own, struct fail *fail)
 {
-	const char *folder = store_folder(body->worker.store);
+	const char *folder = store_folder(own->worker.store);
 	char *wake = mem_print("%s/wake", folder);
 	char *workers = mem_print("%s/workers", folder);
 	int result = -1;
 
-	body->notify.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	body->notify.events = EPOLLIN;
-	body->notify.ready = on_notify;
-	body->notify.context = body;
-	if (body->notify.fd < 0) {
+	own->notify.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	own->notify.events = EPOLLIN;
+	own->notify.ready = on_notify;
+	own->notify.context = own;
+	if (own->notify.fd < 0) {
 		fail_errno(fail,
 		    "unable to watch %s (raise "
 		    "fs.inotify.max_user_instances?)",
 		    folder);
 		goto out;
 	}
-	body->wake_folder = inotify_add_watch(body->notify.fd, wake,
+	own->wake_folder = inotify_add_watch(own->notify.fd, wake,
 	    IN_MODIFY | IN_CREATE);
-	body->workers_folder = inotify_add_watch(body->notify.fd, workers,
+	own->workers_folder = inotify_add_watch(own->notify.fd, workers,
 	    IN_CLOSE_WRITE | IN_DELETE);
-	if (body->wake_folder < 0 || body->workers_folder < 0) {
+	if (own->wake_folder < 0 || own->workers_folder < 0) {
 		fail_errno(fail, "unable to watch the folders of %s", folder);
 		goto out;
 	}
-	result = loop_watch(body->worker.loop, &body->notify, fail);
+	result = loop_watch(own->worker.loop, &own->notify, fail);
 out:
 	free(wake);
 	free(workers);
@@ -469,42 +468,42 @@ raise_limits(void)
 }
 
 static int
-begin(struct body *body, struct fail *fail)
+begin(struct worker_state *own, struct fail *fail)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGCHLD, 0 };
-	struct worker *worker = &body->worker;
+	struct worker *worker = &own->worker;
 
 	raise_limits();
 	worker->id = id_new();
 	id_format(&worker->id, worker->name);
 	if (loop_open(&worker->loop, fail) < 0 ||
-	    loop_signals(worker->loop, signals, on_signal, body, fail) < 0 ||
+	    loop_signals(worker->loop, signals, on_signal, own, fail) < 0 ||
 	    effects_open(worker->loop, worker->config, &worker->effects, fail) <
 		0 ||
 	    store_join(worker->store, &worker->id, fail) < 0 ||
-	    watch_folders(body, fail) < 0)
+	    watch_folders(own, fail) < 0)
 		return -1;
-	body->renew = (struct timer){ .fire = on_renew, .context = body };
-	body->poll = (struct timer){ .fire = on_poll, .context = body };
-	body->due = (struct timer){ .fire = on_due, .context = body };
-	body->grace = (struct timer){ .fire = on_grace, .context = body };
-	body->probe = (struct timer){ .fire = on_probe, .context = body };
-	body->renew_due = body->probe_due = true;
-	loop_timer(worker->loop, &body->poll, clock_boot() + POLL_MS);
-	loop_timer(worker->loop, &body->probe, clock_boot());
-	tick_soon(body);
+	own->renew = (struct timer){ .fire = on_renew, .context = own };
+	own->poll = (struct timer){ .fire = on_poll, .context = own };
+	own->due = (struct timer){ .fire = on_due, .context = own };
+	own->grace = (struct timer){ .fire = on_grace, .context = own };
+	own->probe = (struct timer){ .fire = on_probe, .context = own };
+	own->renew_due = own->probe_due = true;
+	loop_timer(worker->loop, &own->poll, clock_boot() + POLL_MS);
+	loop_timer(worker->loop, &own->probe, clock_boot());
+	tick_soon(own);
 	log_line("info", "ready", "worker", worker->name, NULL);
 	return 0;
 }
 
 static int
-leave(struct body *body, struct fail *fail)
+leave(struct worker_state *own, struct fail *fail)
 {
-	struct store *store = body->worker.store;
+	struct store *store = own->worker.store;
 
 	if (store_begin(store, true, 0, fail) < 0)
 		return -1;
-	if (store_leave(store, &body->worker.id, fail) < 0) {
+	if (store_leave(store, &own->worker.id, fail) < 0) {
 		store_abort(store);
 		return -1;
 	}
@@ -515,7 +514,7 @@ int
 worker_run(struct engine *engine, const struct config *config,
     const struct worker_options *options, int *ret_state, struct fail *fail)
 {
-	struct body body = { .worker = { .config = config },
+	struct worker_state own = { .worker = { .config = config },
 		.options = options,
 		.notify.fd = -1,
 		.ret_state = ret_state };
@@ -524,27 +523,27 @@ worker_run(struct engine *engine, const struct config *config,
 
 	*ret_state = -1;
 	log_verbose(options->verbose);
-	body.worker.store = engine_lmdb_store(engine);
-	if (begin(&body, fail) < 0)
+	own.worker.store = engine_lmdb_store(engine);
+	if (begin(&own, fail) < 0)
 		goto out;
-	while (!body.leave) {
-		if (body.worker.dirty && tick(&body, fail) < 0)
+	while (!own.leave) {
+		if (own.worker.dirty && tick(&own, fail) < 0)
 			goto out;
-		if (!body.leave && !body.worker.dirty &&
-		    loop_turn(body.worker.loop, -1, fail) < 0)
+		if (!own.leave && !own.worker.dirty &&
+		    loop_turn(own.worker.loop, -1, fail) < 0)
 			goto out;
 	}
-	result = leave(&body, fail);
-	log_line("info", "end", "worker", body.worker.name, NULL);
+	result = leave(&own, fail);
+	log_line("info", "end", "worker", own.worker.name, NULL);
 out:
-	for (i = 0; i < body.count; i++)
-		run_close(body.runs[i]);
-	free(body.runs);
-	if (body.notify.fd >= 0) {
-		loop_unwatch(body.worker.loop, &body.notify);
-		close(body.notify.fd);
+	for (i = 0; i < own.count; i++)
+		run_close(own.runs[i]);
+	free(own.runs);
+	if (own.notify.fd >= 0) {
+		loop_unwatch(own.worker.loop, &own.notify);
+		close(own.notify.fd);
 	}
-	effects_close(body.worker.effects);
-	loop_close(body.worker.loop);
+	effects_close(own.worker.effects);
+	loop_close(own.worker.loop);
 	return result;
 }

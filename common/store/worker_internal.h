@@ -20,11 +20,11 @@ struct fact {
 struct run;
 
 /* An effect under way. */
-struct job {
+struct effect_slot {
 	struct run *run;
 	struct effect *effect;
 	enum action_type type;
-	struct job *next;
+	struct effect_slot *next;
 };
 
 struct run {
@@ -36,7 +36,7 @@ struct run {
 	bool lost;      /* the lease is somebody else's now */
 	struct fact *facts;
 	size_t fact_count;
-	struct job *jobs;
+	struct effect_slot *slots;
 	struct plan plan;   /* of this tick; its actions start after the
 	                         * commit */
 	struct timer timer; /* plan.wake_at */

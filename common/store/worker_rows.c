@@ -289,7 +289,7 @@ add_orphans(struct store *store, const struct id *worker,
 /* Removes a dead worker that holds nothing. A hung one keeps its file: it is
  * still locked, and should it come back, it makes its row again. */
 static int
-bury(struct store *store, const struct id *worker, struct fail *fail)
+reap(struct store *store, const struct id *worker, struct fail *fail)
 {
 	struct key key = key_task(worker);
 	struct id task;
@@ -325,7 +325,7 @@ store_orphans(struct store *store, const struct id *self, int64_t now,
 		have = add_orphans(store, &worker, ret_rows, have, (int)count,
 		    fail);
 		if (have < 0 ||
-		    (db_writing(store->db) && bury(store, &worker, fail) < 0))
+		    (db_writing(store->db) && reap(store, &worker, fail) < 0))
 			return -1;
 	}
 	return found < 0 ? -1 : have;

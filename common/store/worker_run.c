@@ -145,15 +145,15 @@ run_open(struct worker *worker, const struct task_row *row, int64_t now,
 void
 run_close(struct run *run)
 {
-	struct job *job;
+	struct effect_slot *slot;
 	size_t i;
 
 	if (!run)
 		return;
-	while ((job = run->jobs)) {
-		run->jobs = job->next;
-		effect_cancel(job->effect);
-		free(job);
+	while ((slot = run->slots)) {
+		run->slots = slot->next;
+		effect_cancel(slot->effect);
+		free(slot);
 	}
 	for (i = 0; i < run->fact_count; i++)
 		buf_release(&run->facts[i].members);
@@ -202,10 +202,10 @@ record_facts(struct run *run, int64_t now, struct fail *fail)
 static bool
 pinning(const struct run *run)
 {
-	const struct job *job;
+	const struct effect_slot *slot;
 
-	for (job = run->jobs; job; job = job->next)
-		if (job->type == ACTION_PIN)
+	for (slot = run->slots; slot; slot = slot->next)
+		if (slot->type == ACTION_PIN)
 			return true;
 	return false;
 }
@@ -231,7 +231,7 @@ record_intents(struct run *run, int64_t now, struct fail *fail)
 /* Told to go: nothing new is begun, and the lease is given back as soon as
  * nothing is under way, or when the grace is over. */
 static int
-give_back(struct run *run, int64_t now, struct fail *fail)
+release(struct run *run, int64_t now, struct fail *fail)
 {
 	struct buf members = BUF_INIT(EVENT_ROOM);
 	struct agent_summary summary;
@@ -240,7 +240,7 @@ give_back(struct run *run, int64_t now, struct fail *fail)
 	plan_release(&run->plan);
 	agent_summary(run->session.agent, &summary);
 	if (summary.state != TASK_RUNNING ||
-	    (run->jobs && !run->worker->grace_over))
+	    (run->slots && !run->worker->grace_over))
 		return 0;
 	member_string(&members, "worker", run->worker->name);
 	member_string(&members, "reason", "drained");
@@ -283,7 +283,7 @@ run_advance(struct run *run, int64_t now, struct fail *fail)
 	    record_facts(run, now, fail) < 0 ||
 	    session_plan(&run->session, store, now, &run->plan, fail) < 0)
 		return -1;
-	if (run->worker->draining ? give_back(run, now, fail) < 0
+	if (run->worker->draining ? release(run, now, fail) < 0
 				  : record_intents(run, now, fail) < 0)
 		return -1;
 	/* The row says what the events say: who appends saves. */
@@ -297,7 +297,7 @@ run_advance(struct run *run, int64_t now, struct fail *fail)
 static void
 job_text(void *context, const char *bytes, size_t length)
 {
-	struct run *run = ((struct job *)context)->run;
+	struct run *run = ((struct effect_slot *)context)->run;
 
 	if (run->text.length == 0)
 		loop_timer(run->worker->loop, &run->look,
@@ -308,16 +308,16 @@ job_text(void *context, const char *bytes, size_t length)
 static void
 job_done(void *context, enum event_type type, struct buf *members)
 {
-	struct job *job = context, **at;
-	struct run *run = job->run;
+	struct effect_slot *slot = context, **at;
+	struct run *run = slot->run;
 	struct fact *fact;
 
-	for (at = &run->jobs; *at != job; at = &(*at)->next)
+	for (at = &run->slots; *at != slot; at = &(*at)->next)
 		;
-	*at = job->next;
-	if (job->type == ACTION_MODEL)
+	*at = slot->next;
+	if (slot->type == ACTION_MODEL)
 		end_progress(run);
-	free(job);
+	free(slot);
 	run->facts = mem_grow(run->facts, run->fact_count + 1,
 	    sizeof(*run->facts));
 	fact = &run->facts[run->fact_count++];
@@ -331,23 +331,23 @@ job_done(void *context, enum event_type type, struct buf *members)
 static int
 start_effect(struct run *run, const struct action *action, struct fail *fail)
 {
-	struct job *job = mem_alloc(sizeof(*job));
+	struct effect_slot *slot = mem_alloc(sizeof(*slot));
 	struct effect_request request = {
 		.agent = run->session.agent,
 		.action = action,
 		.text = job_text,
 		.done = job_done,
-		.context = job,
+		.context = slot,
 	};
 
-	job->run = run;
-	job->type = action->type;
-	job->next = run->jobs;
-	run->jobs = job;
-	if (effect_start(run->worker->effects, &request, &job->effect, fail) <
+	slot->run = run;
+	slot->type = action->type;
+	slot->next = run->slots;
+	run->slots = slot;
+	if (effect_start(run->worker->effects, &request, &slot->effect, fail) <
 	    0) {
-		run->jobs = job->next;
-		free(job);
+		run->slots = slot->next;
+		free(slot);
 		return -1;
 	}
 	return 0;

@@ -35,7 +35,7 @@
 #define LIST_SIZE 100
 
 /* The polls of one kind for one queue. */
-struct line {
+struct poller_group {
 	char *queue;
 	bool activity;
 	size_t open, wanted;
@@ -43,7 +43,7 @@ struct line {
 
 struct poll {
 	struct worker_temporal *worker;
-	struct line *line;
+	struct poller_group *group;
 	bool open;
 	struct temporal_answer answer;
 	unsigned failures;
@@ -140,7 +140,7 @@ take_task(struct poll *poll)
 	Api__PollWorkflowTaskQueueResponse *workflow;
 	ProtobufCMessage *message = poll->answer.message;
 
-	if (poll->line->activity) {
+	if (poll->group->activity) {
 		activity = (Api__PollActivityTaskQueueResponse *)message;
 		if (activity->task_token.len == 0 ||
 		    activity->workflow_execution == NULL)
@@ -170,7 +170,7 @@ note_failure(struct poll *poll)
 		return;
 	delay = grpc_delay(answer->status, ++poll->failures);
 	if (poll->failures == 1 || delay < 0)
-		log_line("warning", "poll", "queue", poll->line->queue,
+		log_line("warning", "poll", "queue", poll->group->queue,
 		    "reason", answer->fail.message, NULL);
 	if (delay < 0 &&
 	    (answer->status == GRPC_PERMISSION_DENIED ||
@@ -187,11 +187,11 @@ poll_came(void *context, struct temporal_answer *answer)
 
 	poll->open = false;
 	worker->open_polls--;
-	poll->line->open--;
+	poll->group->open--;
 	poll->not_before = 0;
 	if (answer->status == GRPC_OK) {
 		poll->failures = 0;
-		poll->line->wanted = take_task(poll) ? POLLS : 1;
+		poll->group->wanted = take_task(poll) ? POLLS : 1;
 	} else {
 		note_failure(poll);
 	}
@@ -207,11 +207,11 @@ send_poll(struct poll *poll, struct fail *fail)
 	Api__TaskQueue queue;
 
 	api__task_queue__init(&queue);
-	queue.name = poll->line->queue;
+	queue.name = poll->group->queue;
 	queue.kind = 1;
 	poll->answer.then = poll_came;
 	poll->answer.context = poll;
-	if (poll->line->activity) {
+	if (poll->group->activity) {
 		api__poll_activity_task_queue_request__init(&activity);
 		activity.namespace_ = temporal_text(
 		    temporal_namespace(temporal));
@@ -234,10 +234,10 @@ send_poll(struct poll *poll, struct fail *fail)
 static bool
 may_poll(const struct poll *poll, size_t busy, int64_t now, int64_t *ret_next)
 {
-	const struct line *line = poll->line;
+	const struct poller_group *group = poll->group;
 
-	if (poll->open || line->open >= line->wanted ||
-	    (line->activity &&
+	if (poll->open || group->open >= group->wanted ||
+	    (group->activity &&
 		busy >= (size_t)poll->worker->config->concurrency))
 		return false;
 	if (poll->not_before <= now)
@@ -258,8 +258,8 @@ worker_poll_more(struct worker_temporal *worker)
 
 	if (worker->draining || worker->idle_looks > 0)
 		return;
-	for (i = 0; i < worker->line_count; i++)
-		busy += worker->lines[i].activity ? worker->lines[i].open : 0;
+	for (i = 0; i < worker->group_count; i++)
+		busy += worker->groups[i].activity ? worker->groups[i].open : 0;
 	worker->turn += POLLS;
 	for (i = 0; i < worker->poll_count; i++) {
 		poll = &worker->polls[(worker->turn + i) % worker->poll_count];
@@ -271,8 +271,8 @@ worker_poll_more(struct worker_temporal *worker)
 		}
 		poll->open = true;
 		worker->open_polls++;
-		poll->line->open++;
-		busy += poll->line->activity;
+		poll->group->open++;
+		busy += poll->group->activity;
 	}
 	if (next != 0)
 		loop_timer(worker->loop, &worker->again, next);
@@ -299,13 +299,13 @@ on_grace(void *context)
 static void
 say_goodbye(struct worker_temporal *worker)
 {
-	size_t i, count = worker->line_count / 2;
+	size_t i, count = worker->group_count / 2;
 	struct fail fail;
 
 	worker->goodbyes = mem_alloc(count * sizeof(*worker->goodbyes));
 	for (i = 0; i < count; i++)
 		(void)temporal_shutdown_worker(worker->temporal,
-		    worker->lines[i * 2].queue, "", worker->name,
+		    worker->groups[i * 2].queue, "", worker->name,
 		    &worker->goodbyes[i], &fail);
 }
 
@@ -413,7 +413,7 @@ ask_queues(struct worker_temporal *worker)
 {
 	struct fail fail;
 
-	if (worker->queues_asked == worker->line_count / 2) {
+	if (worker->queues_asked == worker->group_count / 2) {
 		if (++worker->idle_looks >= IDLE_LOOKS)
 			drain(worker);
 		else
@@ -422,7 +422,7 @@ ask_queues(struct worker_temporal *worker)
 	}
 	worker->listing.then = queue_came;
 	if (temporal_queue(worker->temporal,
-		worker->lines[worker->queues_asked * 2].queue, false,
+		worker->groups[worker->queues_asked * 2].queue, false,
 		&worker->listing, &fail) < 0)
 		worker_give_up(worker, &fail);
 }
@@ -472,10 +472,10 @@ on_idle(void *context)
 	buf_add_string(&query,
 	    "WorkflowType = '" TEMPORAL_WORKFLOW
 	    "' AND ExecutionStatus = 'Running' AND TaskQueue IN (");
-	for (i = 0; i < worker->line_count; i += 2) {
+	for (i = 0; i < worker->group_count; i += 2) {
 		if (i > 0)
 			buf_add_string(&query, ", ");
-		temporal_quote(&query, worker->lines[i].queue);
+		temporal_quote(&query, worker->groups[i].queue);
 	}
 	buf_add_string(&query, ")");
 	worker->listing.then = listing_came;
@@ -533,17 +533,19 @@ make_polls(struct worker_temporal *worker)
 							    : default_queue;
 	size_t i;
 
-	worker->line_count = count * 2;
-	worker->lines = mem_alloc(worker->line_count * sizeof(*worker->lines));
-	for (i = 0; i < worker->line_count; i++)
-		worker->lines[i] = (struct line){ .activity = i % 2 == 1,
+	worker->group_count = count * 2;
+	worker->groups = mem_alloc(
+	    worker->group_count * sizeof(*worker->groups));
+	for (i = 0; i < worker->group_count; i++)
+		worker->groups[i] = (struct poller_group){ .activity = i % 2 ==
+			    1,
 			.queue = mem_print("agent-%s", names[i / 2]),
 			.wanted = 1 };
-	worker->poll_count = worker->line_count * POLLS;
+	worker->poll_count = worker->group_count * POLLS;
 	worker->polls = mem_alloc(worker->poll_count * sizeof(*worker->polls));
 	for (i = 0; i < worker->poll_count; i++)
 		worker->polls[i] = (struct poll){ .worker = worker,
-			.line = &worker->lines[i / POLLS] };
+			.group = &worker->groups[i / POLLS] };
 }
 
 /* Whether the server is there and has the namespace. */
@@ -603,13 +605,14 @@ release(struct worker_temporal *worker)
 	turn_end_all(worker);
 	for (i = 0; i < worker->poll_count; i++)
 		temporal_answer_release(&worker->polls[i].answer);
-	for (i = 0; worker->goodbyes != NULL && i < worker->line_count / 2; i++)
+	for (i = 0; worker->goodbyes != NULL && i < worker->group_count / 2;
+	     i++)
 		temporal_answer_release(&worker->goodbyes[i]);
-	for (i = 0; i < worker->line_count; i++)
-		free(worker->lines[i].queue);
+	for (i = 0; i < worker->group_count; i++)
+		free(worker->groups[i].queue);
 	free(worker->goodbyes);
 	free(worker->polls);
-	free(worker->lines);
+	free(worker->groups);
 	temporal_answer_release(&worker->listing);
 	temporal_answer_release(&worker->attributes_answer);
 	while (worker->kept_count > 0)

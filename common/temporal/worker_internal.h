@@ -20,7 +20,7 @@
 #include "common/temporal/worker.h"
 
 struct notes;
-struct line;
+struct poller_group;
 struct poll;
 struct turn;
 struct job;
@@ -46,9 +46,9 @@ struct worker_temporal {
 	struct notes *notes; /* NULL: there can be none */
 	char name[ID_TEXT];  /* of this process */
 
-	struct line *lines; /* two for each queue */
+	struct poller_group *groups; /* two for each queue */
 	struct poll *polls;
-	size_t line_count, poll_count, open_polls, turn;
+	size_t group_count, poll_count, open_polls, turn;
 	struct timer again, grace, idle;
 	size_t idle_looks, queues_asked;
 	struct temporal_answer listing, attributes_answer;
