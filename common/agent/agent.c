@@ -9,8 +9,8 @@
  * its intent) is run again when that is harmless, and is in doubt otherwise:
  * agent_next then records tool.unknown.
  *
- * The model's events are folded in agent_reply.c, those of tool calls in
- * agent_call.c.
+ * The model's events are folded in reply.c, those of tool calls in
+ * call.c.
  */
 #include "common/agent/internal.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * engine: one interface to whatever keeps the tasks. engine_lmdb is one
+ * engine: one interface to whatever keeps the tasks. store/engine.c is one
  * directory on one machine, engine_temporal a Temporal cluster.
  *
  * What comes back is JSON, the same from every engine; agent-status(1)
@@ -25,7 +25,7 @@ enum engine_mode { ENGINE_READ, ENGINE_WRITE, ENGINE_CREATE };
 
 /* NAME: NULL or "lmdb", whose store is FOLDER, or
  * "temporal://HOST:PORT/NAMESPACE"; others are FAIL_NEVER. (Defined
- * in engines.c, which alone knows every engine.) */
+ * in cli/engine_open.c, which alone knows every engine.) */
 int
 engine_open(const char *name, const char *folder, enum engine_mode mode,
     const struct config *config, struct engine **ret_engine, struct fail *fail);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * agent_internal: the state that agent.c, agent_reply.c and agent_call.c fold,
- * and agent_next.c and agent_view.c read. For these files only.
+ * internal: the state that agent.c, reply.c and call.c fold,
+ * and next.c and view.c read. For these files only.
  */
 #ifndef COMMON_AGENT_INTERNAL_H
 #define COMMON_AGENT_INTERNAL_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A text is checked (json_scan.c), then given to cJSON, then the tree is gone
+ * A text is checked (scan.c), then given to cJSON, then the tree is gone
  * through for what only a tree shows: duplicate names and numbers too large
  * for a double. Recursion is as deep as the limits allow, which is below what
  * cJSON itself would take.

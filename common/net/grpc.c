@@ -3,19 +3,19 @@
  * How grpc works: calls wait in the channel until it has a connection that is
  * up, fly on it, and after a failure that is worth it wait again.
  *
- * A connection (struct generation) has a multi handle of its own, because
+ * A connection (struct connection) has a multi handle of its own, because
  * libcurl tells nobody that the server is about to close (GOAWAY) and hands
  * such a connection out again and again: only with a new multi handle is it
- * certain that a new connection is made. So a generation gets no new calls
+ * certain that a new connection is made. So a connection gets no new calls
  * once it is old, was idle, or any transfer on it failed; the calls on it end
  * by themselves, then it goes.
  *
- * Each generation begins with one call of its own, the hello. Without TLS
+ * Each connection begins with one call of its own, the hello. Without TLS
  * that is a must: libcurl 7.88 can start HTTP/2 without an upgrade for the
  * first request of a connection only; later ones must ask for plain
  * "HTTP/2", which on a connection that is HTTP/2 already is what they get. On
  * any other it would be HTTP/1.1, so no call but the hello may open a socket.
- * One that tries was not sent: it waits for the next generation.
+ * One that tries was not sent: it waits for the next connection.
  */
 #include "common/net/grpc.h"
 
@@ -57,23 +57,23 @@ fail_waiting(struct grpc *grpc, enum grpc_status status, const char *message)
 	}
 }
 
-/* The first call of a generation is over: whatever a gRPC server said, it can
+/* The first call of a connection is over: whatever a gRPC server said, it can
  * be spoken to. */
 static void
 hello_ended(struct grpc_call *call, enum grpc_status status,
     const char *message)
 {
-	struct generation *generation = call->generation;
+	struct connection *connection = call->connection;
 	struct grpc *grpc = call->grpc;
 	char *text;
 
-	if (call->trailer.status >= 0 && !generation->broken) {
-		generation->up = true;
+	if (call->trailer.status >= 0 && !connection->broken) {
+		connection->up = true;
 		call_free(call);
 		grpc_pump(grpc);
 		return;
 	}
-	generation->broken = true;
+	connection->broken = true;
 	text = mem_string(message);
 	call_free(call);
 	fail_waiting(grpc, status, text);
@@ -81,10 +81,10 @@ hello_ended(struct grpc_call *call, enum grpc_status status,
 }
 
 static void
-generation_ended(void *context, CURL *easy, CURLcode code)
+connection_ended(void *context, CURL *easy, CURLcode code)
 {
-	struct generation *generation = context;
-	struct grpc *grpc = generation->grpc;
+	struct connection *connection = context;
+	struct grpc *grpc = connection->grpc;
 	struct grpc_call *call = NULL;
 	enum grpc_status status;
 	const char *message = "";
@@ -95,7 +95,7 @@ generation_ended(void *context, CURL *easy, CURLcode code)
 	/* one stream that was reset, or a reply that was cut off by us, leaves
 	 * the connection sound */
 	if (code != CURLE_OK && code != CURLE_HTTP2_STREAM && !call->too_large)
-		generation->broken = true;
+		connection->broken = true;
 	if (call->hello) {
 		hello_ended(call, status, message);
 	} else if (code == CURLE_COULDNT_CONNECT && !call->sent && !grpc->tls &&
@@ -112,28 +112,28 @@ generation_ended(void *context, CURL *easy, CURLcode code)
 	grpc->ending--;
 }
 
-/* ---- generations ---- */
+/* ---- connections ---- */
 
 static void
-generation_free(struct generation *generation)
+connection_free(struct connection *connection)
 {
-	link_close(generation->link);
-	free(generation);
+	link_close(connection->link);
+	free(connection);
 }
 
-/* Frees the generations that neither carry calls nor get new ones. */
+/* Frees the connections that neither carry calls nor get new ones. */
 static void
 grpc_reap(struct grpc *grpc)
 {
-	struct generation **place = &grpc->generations, *one;
+	struct connection **place = &grpc->connections, *one;
 
 	if (grpc->ending > 0)
 		return;
 	while ((one = *place) != NULL) {
 		if (one->flying == 0 &&
-		    (one->broken || one != grpc->generations)) {
+		    (one->broken || one != grpc->connections)) {
 			*place = one->next;
-			generation_free(one);
+			connection_free(one);
 		} else {
 			place = &one->next;
 		}
@@ -141,37 +141,37 @@ grpc_reap(struct grpc *grpc)
 }
 
 static void
-generation_settled(void *context)
+connection_settled(void *context)
 {
-	struct generation *generation = context;
+	struct connection *connection = context;
 
-	grpc_reap(generation->grpc);
+	grpc_reap(connection->grpc);
 }
 
 static bool
-generation_stale(const struct generation *generation, int64_t now)
+connection_stale(const struct connection *connection, int64_t now)
 {
-	return generation->broken ||
-	    (generation->up &&
-		now - generation->born > generation->grpc->age_ms) ||
-	    (generation->flying == 0 && now - generation->used > IDLE_MS);
+	return connection->broken ||
+	    (connection->up &&
+		now - connection->born > connection->grpc->age_ms) ||
+	    (connection->flying == 0 && now - connection->used > IDLE_MS);
 }
 
-/* Puts a new generation in front, on its way up. */
+/* Puts a new connection in front, on its way up. */
 static int
-generation_new(struct grpc *grpc, struct fail *fail)
+connection_new(struct grpc *grpc, struct fail *fail)
 {
-	struct generation *generation = mem_alloc(sizeof(*generation));
-	struct grpc_link_owner owner = { .ended = generation_ended,
-		.settled = generation_settled,
-		.context = generation };
+	struct connection *connection = mem_alloc(sizeof(*connection));
+	struct grpc_link_owner owner = { .ended = connection_ended,
+		.settled = connection_settled,
+		.context = connection };
 	struct grpc_call *hello;
 	uint8_t *message;
 
-	generation->grpc = grpc;
-	generation->born = generation->used = clock_boot();
-	if (link_open(grpc->loop, &owner, &generation->link, fail) < 0) {
-		free(generation);
+	connection->grpc = grpc;
+	connection->born = connection->used = clock_boot();
+	if (link_open(grpc->loop, &owner, &connection->link, fail) < 0) {
+		free(connection);
 		return -1;
 	}
 	hello = call_new(grpc);
@@ -183,15 +183,15 @@ generation_new(struct grpc *grpc, struct fail *fail)
 		hello->timeout_ms = HELLO_MS;
 		call_insert(hello);
 	}
-	if (hello == NULL || !call_launch(hello, generation)) {
+	if (hello == NULL || !call_launch(hello, connection)) {
 		if (hello != NULL)
 			call_free(hello);
-		generation_free(generation);
+		connection_free(connection);
 		return fail_set(fail, FAIL_NOT_NOW, "system",
 		    "cannot start a transfer");
 	}
-	generation->next = grpc->generations;
-	grpc->generations = generation;
+	connection->next = grpc->connections;
+	grpc->connections = connection;
 	return 0;
 }
 
@@ -220,21 +220,21 @@ grpc_pump(struct grpc *grpc)
 		waiting = call->state == CALL_WAITING;
 	if (!waiting)
 		return;
-	if ((grpc->generations == NULL ||
-		generation_stale(grpc->generations, clock_boot())) &&
-	    generation_new(grpc, &fail) < 0) {
+	if ((grpc->connections == NULL ||
+		connection_stale(grpc->connections, clock_boot())) &&
+	    connection_new(grpc, &fail) < 0) {
 		put_off(grpc);
 		return;
 	}
 	grpc_reap(grpc);
-	if (!grpc->generations->up)
+	if (!grpc->connections->up)
 		return;
 	for (call = grpc->calls; call != NULL; call = next) {
 		next = call->next;
 		if (call->state == CALL_WAITING &&
-		    !call_launch(call, grpc->generations)) {
+		    !call_launch(call, grpc->connections)) {
 			/* stays in line for the next connection */
-			grpc->generations->broken = true;
+			grpc->connections->broken = true;
 			return;
 		}
 	}
@@ -365,7 +365,7 @@ out:
 void
 grpc_close(struct grpc *grpc)
 {
-	struct generation *generation;
+	struct connection *connection;
 	struct grpc_call *call;
 	size_t i;
 
@@ -373,9 +373,9 @@ grpc_close(struct grpc *grpc)
 		return;
 	while (grpc->calls != NULL)
 		call_free(grpc->calls);
-	while ((generation = grpc->generations) != NULL) {
-		grpc->generations = generation->next;
-		generation_free(generation);
+	while ((connection = grpc->connections) != NULL) {
+		grpc->connections = connection->next;
+		connection_free(connection);
 	}
 	while ((call = grpc->spare) != NULL) {
 		grpc->spare = call->next;

@@ -166,7 +166,7 @@ call_headers(struct grpc_call *call)
 }
 
 bool
-call_launch(struct grpc_call *call, struct generation *generation)
+call_launch(struct grpc_call *call, struct connection *connection)
 {
 	struct grpc *grpc = call->grpc;
 	CURL *easy = call->easy;
@@ -191,30 +191,30 @@ call_launch(struct grpc_call *call, struct generation *generation)
 		    : call->hello ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
 				  : CURL_HTTP_VERSION_2_0));
 	free(url);
-	if (!link_add(generation->link, easy))
+	if (!link_add(connection->link, easy))
 		return false;
 	call->state = CALL_FLYING;
 	call->uploaded = 0;
 	if (!call->hello)
 		loop_timer(grpc->loop, &call->timer, clock_boot() + STUCK_MS);
-	call->generation = generation;
-	generation->flying++;
-	generation->used = clock_boot();
+	call->connection = connection;
+	connection->flying++;
+	connection->used = clock_boot();
 	return true;
 }
 
 void
 call_land(struct grpc_call *call)
 {
-	struct generation *generation = call->generation;
+	struct connection *connection = call->connection;
 
-	if (generation == NULL)
+	if (connection == NULL)
 		return;
 	loop_cancel(call->grpc->loop, &call->timer);
-	link_remove(generation->link, call->easy);
-	generation->flying--;
-	generation->used = clock_boot();
-	call->generation = NULL;
+	link_remove(connection->link, call->easy);
+	connection->flying--;
+	connection->used = clock_boot();
+	call->connection = NULL;
 }
 
 /* A call that flies but whose request does not go out: libcurl 7.88 says
@@ -234,7 +234,7 @@ call_stuck(struct grpc_call *call)
 		    clock_boot() + STUCK_MS);
 		return;
 	}
-	call->generation->broken = true;
+	call->connection->broken = true;
 	call_land(call);
 	call->state = CALL_WAITING;
 	grpc_pump(call->grpc);

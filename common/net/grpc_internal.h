@@ -45,9 +45,9 @@ grpc_announced(const struct buf *body);
 
 #define GRPC_HEADER_SETS 8
 
-struct generation {
+struct connection {
 	struct grpc *grpc;
-	struct generation *next;
+	struct connection *next;
 	struct grpc_link *link;
 	int64_t born, used;
 	size_t flying;
@@ -61,7 +61,7 @@ struct header_set {
 
 struct grpc {
 	struct loop *loop;
-	struct generation *generations; /* the first may be given new calls */
+	struct connection *connections; /* the first may be given new calls */
 	struct grpc_call *calls;        /* all, in order, hellos too */
 	struct grpc_call *last_call;
 	struct grpc_call *spare;
@@ -75,7 +75,7 @@ struct grpc {
 	int64_t age_ms;
 	size_t message_maximum, reply_maximum;
 	bool tls, local;
-	unsigned ending; /* transfers are being ended: free no generation */
+	unsigned ending; /* transfers are being ended: free no connection */
 };
 
 enum call_state { CALL_WAITING, CALL_FLYING, CALL_PAUSED };
@@ -83,7 +83,7 @@ enum call_state { CALL_WAITING, CALL_FLYING, CALL_PAUSED };
 struct grpc_call {
 	struct grpc *grpc;
 	struct grpc_call *next, *previous;
-	struct generation *generation; /* CALL_FLYING */
+	struct connection *connection; /* CALL_FLYING */
 	enum call_state state;
 	CURL *easy;
 	struct curl_slist *own_headers;
@@ -122,9 +122,9 @@ call_free(struct grpc_call *call);
 void
 call_destroy(struct grpc_call *call);
 
-/* Whether the call now flies on GENERATION. */
+/* Whether the call now flies on CONNECTION. */
 bool
-call_launch(struct grpc_call *call, struct generation *generation);
+call_launch(struct grpc_call *call, struct connection *connection);
 
 /* Takes it off its connection. */
 void

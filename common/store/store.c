@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The store's calls on tasks and their journals. The tables are described in
- * store_internal.h, formats are in store_row.c, what follows from a row's
- * state in store_place.c, the queue in store_lease.c, workers in
- * store_worker.c, numbers in store_depth.c; LMDB and the lock are db.c's.
+ * internal.h, formats are in row.c, what follows from a row's
+ * state in index.c, the queue in lease.c, workers in
+ * worker_rows.c, numbers in depth.c; LMDB and the lock are db.c's.
  */
 #include "common/store/store.h"
 

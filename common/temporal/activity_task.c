@@ -22,7 +22,7 @@
 #define ANSWER_TRIES 60
 #define TEXT_SHOWN 4096 /* of a reply under way */
 
-struct job {
+struct activity_task {
 	struct worker_temporal *worker;
 	Api__PollActivityTaskQueueResponse *task;
 	struct action action;
@@ -39,62 +39,63 @@ struct job {
 	struct buf result;
 	struct buf text;    /* the end of the reply so far */
 	size_t text_before; /* bytes before it */
-	struct job *next;
+	struct activity_task *next;
 };
 
 static const char *
-run_id(const struct job *job)
+run_id(const struct activity_task *activity)
 {
-	return job->task->workflow_execution->run_id;
+	return activity->task->workflow_execution->run_id;
 }
 
 static const char *
-workflow_id(const struct job *job)
+workflow_id(const struct activity_task *activity)
 {
-	return job->task->workflow_execution->workflow_id;
+	return activity->task->workflow_execution->workflow_id;
 }
 
 static void
-job_free(struct job *job)
+activity_task_free(struct activity_task *activity)
 {
-	struct worker_temporal *worker = job->worker;
-	struct job **at;
+	struct worker_temporal *worker = activity->worker;
+	struct activity_task **at;
 
-	for (at = &worker->jobs; *at != job; at = &(*at)->next)
+	for (at = &worker->activity_tasks; *at != activity; at = &(*at)->next)
 		;
-	*at = job->next;
-	worker->job_count--;
-	if (job->noted)
-		notes_drop(worker->notes, workflow_id(job), run_id(job),
-		    job->task->activity_id);
-	loop_cancel(worker->loop, &job->timer);
-	effect_cancel(job->effect);
-	temporal_answer_release(&job->page);
-	temporal_answer_release(&job->beat);
-	temporal_answer_release(&job->answer);
-	temporal_history_free(job->history);
-	buf_release(&job->action.members);
-	free(job->action.call);
-	buf_release(&job->result);
-	buf_release(&job->text);
-	api__poll_activity_task_queue_response__free_unpacked(job->task, NULL);
-	free(job);
+	*at = activity->next;
+	worker->activity_task_count--;
+	if (activity->noted)
+		liveness_drop(worker->liveness, workflow_id(activity),
+		    run_id(activity), activity->task->activity_id);
+	loop_cancel(worker->loop, &activity->timer);
+	effect_cancel(activity->effect);
+	temporal_answer_release(&activity->page);
+	temporal_answer_release(&activity->beat);
+	temporal_answer_release(&activity->answer);
+	temporal_history_free(activity->history);
+	buf_release(&activity->action.members);
+	free(activity->action.call);
+	buf_release(&activity->result);
+	buf_release(&activity->text);
+	api__poll_activity_task_queue_response__free_unpacked(activity->task,
+	    NULL);
+	free(activity);
 }
 
 static void
-job_end(struct job *job)
+activity_task_end(struct activity_task *activity)
 {
-	struct worker_temporal *worker = job->worker;
+	struct worker_temporal *worker = activity->worker;
 
-	job_free(job);
+	activity_task_free(activity);
 	worker_poll_more(worker);
 }
 
 void
-job_end_all(struct worker_temporal *worker)
+activity_task_end_all(struct worker_temporal *worker)
 {
-	while (worker->jobs != NULL)
-		job_free(worker->jobs);
+	while (worker->activity_tasks != NULL)
+		activity_task_free(worker->activity_tasks);
 }
 
 /* ---- the answer ---- */
@@ -102,26 +103,27 @@ job_end_all(struct worker_temporal *worker)
 static void
 answered(void *context, struct temporal_answer *answer)
 {
-	struct job *job = context;
+	struct activity_task *activity = context;
 
 	if (answer->status != GRPC_OK && answer->fail.kind == FAIL_NOT_NOW &&
-	    ++job->tries < ANSWER_TRIES) {
-		loop_timer(job->worker->loop, &job->timer,
+	    ++activity->tries < ANSWER_TRIES) {
+		loop_timer(activity->worker->loop, &activity->timer,
 		    clock_boot() + AGAIN_MS);
 		return;
 	}
 	if (answer->status != GRPC_OK)
 		log_line("warning", "activity.refused", "task",
-		    workflow_id(job), "activity", job->task->activity_id,
-		    "reason", answer->fail.message, NULL);
-	job_end(job);
+		    workflow_id(activity), "activity",
+		    activity->task->activity_id, "reason", answer->fail.message,
+		    NULL);
+	activity_task_end(activity);
 }
 
 static void
 send_result(void *context)
 {
-	struct job *job = context;
-	struct temporal *temporal = job->worker->temporal;
+	struct activity_task *activity = context;
+	struct temporal *temporal = activity->worker->temporal;
 	Api__RespondActivityTaskCompletedRequest request;
 	struct temporal_payload room;
 	struct fail fail;
@@ -129,17 +131,17 @@ send_result(void *context)
 	api__respond_activity_task_completed_request__init(&request);
 	request.namespace_ = temporal_text(temporal_namespace(temporal));
 	request.identity = temporal_text(temporal_identity(temporal));
-	request.task_token = job->task->task_token;
-	request.resource_id = temporal_text(workflow_id(job));
+	request.task_token = activity->task->task_token;
+	request.resource_id = temporal_text(workflow_id(activity));
 	request.result = temporal_json(&room,
-	    (struct span){ job->result.data, job->result.length });
-	job->answer.then = answered;
-	job->answer.context = job;
+	    (struct span){ activity->result.data, activity->result.length });
+	activity->answer.then = answered;
+	activity->answer.context = activity;
 	if (temporal_send(temporal, TEMPORAL_ACTIVITY_COMPLETED, &request.base,
-		&job->answer, &fail) < 0) {
-		log_line("error", "activity.refused", "task", workflow_id(job),
-		    "reason", fail.message, NULL);
-		job_end(job);
+		&activity->answer, &fail) < 0) {
+		log_line("error", "activity.refused", "task",
+		    workflow_id(activity), "reason", fail.message, NULL);
+		activity_task_end(activity);
 	}
 }
 
@@ -147,8 +149,8 @@ send_result(void *context)
 static void
 send_failure(void *context)
 {
-	struct job *job = context;
-	struct temporal *temporal = job->worker->temporal;
+	struct activity_task *activity = context;
+	struct temporal *temporal = activity->worker->temporal;
 	Api__RespondActivityTaskFailedRequest request;
 	Api__Failure failure;
 	Api__ApplicationFailureInfo info;
@@ -157,7 +159,7 @@ send_failure(void *context)
 	api__application_failure_info__init(&info);
 	info.type = temporal_text("handed_back");
 	api__failure__init(&failure);
-	failure.message = job->result.data;
+	failure.message = activity->result.data;
 	failure.source = temporal_text("agent-utils");
 	failure.failure_info_case =
 	    API__FAILURE__FAILURE_INFO_APPLICATION_FAILURE_INFO;
@@ -165,93 +167,95 @@ send_failure(void *context)
 	api__respond_activity_task_failed_request__init(&request);
 	request.namespace_ = temporal_text(temporal_namespace(temporal));
 	request.identity = temporal_text(temporal_identity(temporal));
-	request.task_token = job->task->task_token;
-	request.resource_id = temporal_text(workflow_id(job));
+	request.task_token = activity->task->task_token;
+	request.resource_id = temporal_text(workflow_id(activity));
 	request.failure = &failure;
-	job->answer.then = answered;
-	job->answer.context = job;
+	activity->answer.then = answered;
+	activity->answer.context = activity;
 	if (temporal_send(temporal, TEMPORAL_ACTIVITY_FAILED, &request.base,
-		&job->answer, &fail) < 0)
-		job_end(job);
+		&activity->answer, &fail) < 0)
+		activity_task_end(activity);
 }
 
 static void
-begin_answer(struct job *job, void (*send)(void *context))
+begin_answer(struct activity_task *activity, void (*send)(void *context))
 {
-	temporal_answer_release(&job->beat);
-	buf_release(&job->text);
-	job->timer.fire = send;
-	job->timer.context = job;
-	loop_cancel(job->worker->loop, &job->timer);
-	send(job);
+	temporal_answer_release(&activity->beat);
+	buf_release(&activity->text);
+	activity->timer.fire = send;
+	activity->timer.context = activity;
+	loop_cancel(activity->worker->loop, &activity->timer);
+	send(activity);
 }
 
 static void
-hand_back(struct job *job, const char *why)
+release(struct activity_task *activity, const char *why)
 {
-	log_line("warning", "activity.released", "task", workflow_id(job),
-	    "activity", job->task->activity_id, "reason", why, NULL);
-	effect_cancel(job->effect);
-	job->effect = NULL;
-	buf_reset(&job->result);
-	buf_add_string(&job->result, why);
-	begin_answer(job, send_failure);
+	log_line("warning", "activity.released", "task", workflow_id(activity),
+	    "activity", activity->task->activity_id, "reason", why, NULL);
+	effect_cancel(activity->effect);
+	activity->effect = NULL;
+	buf_reset(&activity->result);
+	buf_add_string(&activity->result, why);
+	begin_answer(activity, send_failure);
 }
 
 void
-job_hand_back_all(struct worker_temporal *worker)
+activity_task_release_all(struct worker_temporal *worker)
 {
-	struct job *job, *next;
+	struct activity_task *activity, *next;
 
-	for (job = worker->jobs; job != NULL; job = next) {
-		next = job->next;
-		if (job->effect != NULL && !job->unwanted)
-			hand_back(job, "the worker was told to end");
-		else if (job->effect != NULL)
-			job_free(job);
+	for (activity = worker->activity_tasks; activity != NULL;
+	     activity = next) {
+		next = activity->next;
+		if (activity->effect != NULL && !activity->unwanted)
+			release(activity, "the worker was told to end");
+		else if (activity->effect != NULL)
+			activity_task_free(activity);
 	}
 }
 
 void
-job_cut_run(struct worker_temporal *worker, const char *run)
+activity_task_cut_run(struct worker_temporal *worker, const char *run)
 {
-	struct job *job, *next;
+	struct activity_task *activity, *next;
 
-	for (job = worker->jobs; job != NULL; job = next) {
-		next = job->next;
-		if (job->effect != NULL && job->cuttable &&
-		    strcmp(run_id(job), run) == 0)
-			job_free(job);
+	for (activity = worker->activity_tasks; activity != NULL;
+	     activity = next) {
+		next = activity->next;
+		if (activity->effect != NULL && activity->cuttable &&
+		    strcmp(run_id(activity), run) == 0)
+			activity_task_free(activity);
 	}
 }
 
 /* ---- results ---- */
 
 static void
-put_result(struct job *job, enum event_type type, const char *members,
-    size_t length)
+put_result(struct activity_task *activity, enum event_type type,
+    const char *members, size_t length)
 {
-	buf_reset(&job->result);
-	buf_print(&job->result, "{\"type\":\"%s\"%s", event_type_name(type),
-	    length > 0 ? "," : "");
-	buf_add(&job->result, members, length);
-	buf_add(&job->result, "}", 1);
-	job->type = type;
+	buf_reset(&activity->result);
+	buf_print(&activity->result, "{\"type\":\"%s\"%s",
+	    event_type_name(type), length > 0 ? "," : "");
+	buf_add(&activity->result, members, length);
+	buf_add(&activity->result, "}", 1);
+	activity->type = type;
 }
 
 /* The members that name what it is about, and an error. */
 static void
-add_error(struct job *job, struct buf *members, const char *type,
+add_error(struct activity_task *activity, struct buf *members, const char *type,
     const char *message)
 {
 	struct buf error = BUF_INIT(1u << 20), object = BUF_INIT(1u << 20);
 
-	if (job->action.type == ACTION_MODEL)
-		member_integer(members, "turn", job->turn);
-	else if (job->action.type == ACTION_TOOL)
-		member_string(members, "call", job->action.call);
-	if (job->action.type != ACTION_PIN)
-		member_integer(members, "attempt", job->action.attempt);
+	if (activity->action.type == ACTION_MODEL)
+		member_integer(members, "turn", activity->turn);
+	else if (activity->action.type == ACTION_TOOL)
+		member_string(members, "call", activity->action.call);
+	if (activity->action.type != ACTION_PIN)
+		member_integer(members, "attempt", activity->action.attempt);
 	member_string(&error, "type", type);
 	member_string(&error, "message", message);
 	buf_print(&object, "{%s}", error.data);
@@ -262,23 +266,23 @@ add_error(struct job *job, struct buf *members, const char *type,
 
 /* It certainly did not happen and may be tried again. */
 static void
-put_not_done(struct job *job, const char *message)
+put_not_done(struct activity_task *activity, const char *message)
 {
 	struct buf members = BUF_INIT(1u << 20);
 	char until[CLOCK_TEXT];
 
-	if (job->action.type == ACTION_PIN) {
+	if (activity->action.type == ACTION_PIN) {
 		clock_format(clock_wall() + AGAIN_MS, until);
 		member_string(&members, "reason", message);
 		member_string(&members, "until", until);
 	} else {
-		add_error(job, &members, "not_run", message);
+		add_error(activity, &members, "not_run", message);
 		member_integer(&members, "delay_ms", AGAIN_MS);
 	}
-	put_result(job,
-	    job->action.type == ACTION_PIN         ? EVENT_WAITING
-		: job->action.type == ACTION_MODEL ? EVENT_MODEL_FAILED
-						   : EVENT_TOOL_FAILED,
+	put_result(activity,
+	    activity->action.type == ACTION_PIN         ? EVENT_WAITING
+		: activity->action.type == ACTION_MODEL ? EVENT_MODEL_FAILED
+							: EVENT_TOOL_FAILED,
 	    members.data, members.length);
 	buf_release(&members);
 }
@@ -286,15 +290,16 @@ put_not_done(struct job *job, const char *message)
 /* Without the member "whole", or with a result that only says how large it
  * was: the call was made, and the model has to know. */
 static void
-shrink_tool_result(struct job *job, size_t size)
+shrink_tool_result(struct activity_task *activity, size_t size)
 {
 	struct buf members = BUF_INIT((size_t)EVENT_MAX),
 		   block = BUF_INIT(1u << 20);
-	struct span all = { job->result.data, job->result.length }, value;
+	struct span all = { activity->result.data, activity->result.length },
+		    value;
 	char *words;
 
-	member_string(&members, "call", job->action.call);
-	member_integer(&members, "attempt", job->action.attempt);
+	member_string(&members, "call", activity->action.call);
+	member_integer(&members, "attempt", activity->action.attempt);
 	if (json_member(all, "block", &value) &&
 	    value.length + 4096 < TEMPORAL_BLOB_MAX) {
 		member_raw(&members, "block", value.at, value.length);
@@ -307,163 +312,168 @@ shrink_tool_result(struct job *job, size_t size)
 		    "bytes, which is too much to keep. Ask for less at a "
 		    "time.",
 		    size);
-		(void)agent_result_block(&block, job->action.call, words,
+		(void)agent_result_block(&block, activity->action.call, words,
 		    strlen(words), 0, true);
 		member_raw(&members, "block", block.data, block.length);
 		member_raw(&members, "is_error", "true", 4);
 		free(words);
 	}
 	member_integer(&members, "whole_bytes", (int64_t)size);
-	put_result(job, job->type, members.data, members.length);
+	put_result(activity, activity->type, members.data, members.length);
 	buf_release(&members);
 	buf_release(&block);
 }
 
 /* What a server would refuse only after it said that it took it. */
 static void
-fit_result(struct job *job)
+fit_result(struct activity_task *activity)
 {
-	size_t size = job->result.length;
+	size_t size = activity->result.length;
 	struct buf members = BUF_INIT(1u << 20);
 	char *words;
 
 	if (size <= TEMPORAL_BLOB_MAX)
 		return;
-	if (job->type == EVENT_TOOL_FINISHED) {
-		shrink_tool_result(job, size);
+	if (activity->type == EVENT_TOOL_FINISHED) {
+		shrink_tool_result(activity, size);
 		return;
 	}
 	words = mem_print("the %s has %zu bytes, and Temporal takes %zu",
-	    job->action.type == ACTION_PIN ? "task's tools" : "answer", size,
-	    TEMPORAL_BLOB_MAX);
-	add_error(job, &members, "too_large", words);
-	put_result(job,
-	    job->action.type == ACTION_PIN         ? EVENT_FAILED
-		: job->action.type == ACTION_MODEL ? EVENT_MODEL_FAILED
-						   : EVENT_TOOL_UNKNOWN,
+	    activity->action.type == ACTION_PIN ? "task's tools" : "answer",
+	    size, TEMPORAL_BLOB_MAX);
+	add_error(activity, &members, "too_large", words);
+	put_result(activity,
+	    activity->action.type == ACTION_PIN         ? EVENT_FAILED
+		: activity->action.type == ACTION_MODEL ? EVENT_MODEL_FAILED
+							: EVENT_TOOL_UNKNOWN,
 	    members.data, members.length);
 	free(words);
 	buf_release(&members);
 }
 
 static void
-job_done(void *context, enum event_type type, struct buf *members)
+activity_task_done(void *context, enum event_type type, struct buf *members)
 {
-	struct job *job = context;
+	struct activity_task *activity = context;
 
-	job->effect = NULL;
-	put_result(job, type, members->data, members->length);
-	log_line("info", event_type_name(type), "task", workflow_id(job),
-	    "worker", job->worker->name, "activity", job->task->activity_id,
-	    NULL);
-	if (job->unwanted) {
+	activity->effect = NULL;
+	put_result(activity, type, members->data, members->length);
+	log_line("info", event_type_name(type), "task", workflow_id(activity),
+	    "worker", activity->worker->name, "activity",
+	    activity->task->activity_id, NULL);
+	if (activity->unwanted) {
 		log_line("warning", "activity.refused", "task",
-		    workflow_id(job), "activity", job->task->activity_id,
-		    "reason", "nobody waits for its result any more", NULL);
-		job_end(job);
+		    workflow_id(activity), "activity",
+		    activity->task->activity_id, "reason",
+		    "nobody waits for its result any more", NULL);
+		activity_task_end(activity);
 		return;
 	}
-	fit_result(job);
-	begin_answer(job, send_result);
+	fit_result(activity);
+	begin_answer(activity, send_result);
 }
 
 /* ---- heartbeats ---- */
 
 static void
-job_text(void *context, const char *bytes, size_t length)
+activity_task_text(void *context, const char *bytes, size_t length)
 {
-	struct job *job = context;
+	struct activity_task *activity = context;
 	size_t drop;
 
-	buf_add(&job->text, bytes, length);
-	if (job->text.length < 2 * TEXT_SHOWN)
+	buf_add(&activity->text, bytes, length);
+	if (activity->text.length < 2 * TEXT_SHOWN)
 		return;
-	for (drop = job->text.length - TEXT_SHOWN; drop < job->text.length &&
-	     ((unsigned char)job->text.data[drop] & 0xc0) == 0x80;
+	for (drop = activity->text.length - TEXT_SHOWN;
+	     drop < activity->text.length &&
+	     ((unsigned char)activity->text.data[drop] & 0xc0) == 0x80;
 	     drop++)
 		;
-	buf_consume(&job->text, drop);
-	job->text_before += drop;
+	buf_consume(&activity->text, drop);
+	activity->text_before += drop;
 }
 
 static void
-send_cancelled(struct job *job)
+send_cancelled(struct activity_task *activity)
 {
-	struct temporal *temporal = job->worker->temporal;
+	struct temporal *temporal = activity->worker->temporal;
 	Api__RespondActivityTaskCanceledRequest request;
 	struct fail fail;
 
-	effect_cancel(job->effect);
-	job->effect = NULL;
-	loop_cancel(job->worker->loop, &job->timer);
+	effect_cancel(activity->effect);
+	activity->effect = NULL;
+	loop_cancel(activity->worker->loop, &activity->timer);
 	api__respond_activity_task_canceled_request__init(&request);
 	request.namespace_ = temporal_text(temporal_namespace(temporal));
 	request.identity = temporal_text(temporal_identity(temporal));
-	request.task_token = job->task->task_token;
-	request.resource_id = temporal_text(workflow_id(job));
-	job->tries = ANSWER_TRIES;
-	job->answer.then = answered;
-	job->answer.context = job;
+	request.task_token = activity->task->task_token;
+	request.resource_id = temporal_text(workflow_id(activity));
+	activity->tries = ANSWER_TRIES;
+	activity->answer.then = answered;
+	activity->answer.context = activity;
 	if (temporal_send(temporal, TEMPORAL_ACTIVITY_CANCELED, &request.base,
-		&job->answer, &fail) < 0)
-		job_end(job);
+		&activity->answer, &fail) < 0)
+		activity_task_end(activity);
 }
 
 static void
 beat_came(void *context, struct temporal_answer *answer)
 {
-	struct job *job = context;
+	struct activity_task *activity = context;
 	const Api__RecordActivityTaskHeartbeatResponse *beat;
 
-	if (job->effect == NULL)
+	if (activity->effect == NULL)
 		return;
 	if (answer->status == GRPC_OK) {
 		beat = (const Api__RecordActivityTaskHeartbeatResponse *)
 			   answer->message;
-		if (beat->cancel_requested && job->cuttable)
-			send_cancelled(job);
+		if (beat->cancel_requested && activity->cuttable)
+			send_cancelled(activity);
 	} else if (answer->status == GRPC_NOT_FOUND) {
 		/* It timed out, or the task is over. */
-		log_line("info", "activity.lost", "task", workflow_id(job),
-		    "activity", job->task->activity_id, NULL);
-		job->unwanted = true;
-		loop_cancel(job->worker->loop, &job->timer);
-		if (job->cuttable)
-			job_end(job);
+		log_line("info", "activity.lost", "task", workflow_id(activity),
+		    "activity", activity->task->activity_id, NULL);
+		activity->unwanted = true;
+		loop_cancel(activity->worker->loop, &activity->timer);
+		if (activity->cuttable)
+			activity_task_end(activity);
 	}
 }
 
 static void
 send_beat(void *context)
 {
-	struct job *job = context;
-	struct temporal *temporal = job->worker->temporal;
+	struct activity_task *activity = context;
+	struct temporal *temporal = activity->worker->temporal;
 	Api__RecordActivityTaskHeartbeatRequest request;
 	struct buf members = BUF_INIT(1u << 20), details = BUF_INIT(1u << 20);
 	struct temporal_payload room;
 	struct fail fail;
 
-	loop_timer(job->worker->loop, &job->timer, clock_boot() + BEAT_MS);
-	notes_touch(job->worker->notes);
-	if (job->beat.call != NULL)
+	loop_timer(activity->worker->loop, &activity->timer,
+	    clock_boot() + BEAT_MS);
+	liveness_touch(activity->worker->liveness);
+	if (activity->beat.call != NULL)
 		return;
 	api__record_activity_task_heartbeat_request__init(&request);
 	request.namespace_ = temporal_text(temporal_namespace(temporal));
 	request.identity = temporal_text(temporal_identity(temporal));
-	request.task_token = job->task->task_token;
-	request.resource_id = temporal_text(workflow_id(job));
-	if (job->text.length > 0) {
-		member_integer(&members, "from", (int64_t)job->text_before);
+	request.task_token = activity->task->task_token;
+	request.resource_id = temporal_text(workflow_id(activity));
+	if (activity->text.length > 0) {
+		member_integer(&members, "from",
+		    (int64_t)activity->text_before);
 		buf_add_string(&members, ",\"text\":");
-		json_quote(&members, job->text.data, job->text.length);
+		json_quote(&members, activity->text.data,
+		    activity->text.length);
 		buf_print(&details, "{%s}", members.data);
 		request.details = temporal_json(&room,
 		    (struct span){ details.data, details.length });
 	}
-	job->beat.then = beat_came;
-	job->beat.context = job;
+	activity->beat.then = beat_came;
+	activity->beat.context = activity;
 	(void)temporal_send(temporal, TEMPORAL_HEARTBEAT, &request.base,
-	    &job->beat, &fail);
+	    &activity->beat, &fail);
 	buf_release(&members);
 	buf_release(&details);
 }
@@ -471,107 +481,111 @@ send_beat(void *context)
 /* ---- the beginning ---- */
 
 static void
-start_effect(struct job *job, const struct agent *agent)
+start_effect(struct activity_task *activity, const struct agent *agent)
 {
-	struct worker_temporal *worker = job->worker;
+	struct worker_temporal *worker = activity->worker;
 	struct effect_request request = { .agent = agent,
-		.action = &job->action,
-		.text = job_text,
-		.done = job_done,
-		.context = job };
+		.action = &activity->action,
+		.text = activity_task_text,
+		.done = activity_task_done,
+		.context = activity };
 	struct agent_call call;
 	struct fail fail;
 
-	job->cuttable = job->action.type != ACTION_TOOL ||
-	    (agent_call(agent, job->action.call, &call) && call.repeatable);
-	notes_add(worker->notes, workflow_id(job), run_id(job),
-	    job->task->activity_id);
-	job->noted = true;
-	if (effect_start(worker->effects, &request, &job->effect, &fail) < 0) {
+	activity->cuttable = activity->action.type != ACTION_TOOL ||
+	    (agent_call(agent, activity->action.call, &call) &&
+		call.repeatable);
+	liveness_add(worker->liveness, workflow_id(activity), run_id(activity),
+	    activity->task->activity_id);
+	activity->noted = true;
+	if (effect_start(worker->effects, &request, &activity->effect, &fail) <
+	    0) {
 		worker_give_up(worker, &fail);
-		job_end(job);
+		activity_task_end(activity);
 		return;
 	}
-	log_line("info", "activity.started", "task", workflow_id(job), "worker",
-	    worker->name, "activity", job->task->activity_id, NULL);
-	job->timer.fire = send_beat;
-	job->timer.context = job;
-	loop_timer(worker->loop, &job->timer, clock_boot() + BEAT_MS);
+	log_line("info", "activity.started", "task", workflow_id(activity),
+	    "worker", worker->name, "activity", activity->task->activity_id,
+	    NULL);
+	activity->timer.fire = send_beat;
+	activity->timer.context = activity;
+	loop_timer(worker->loop, &activity->timer, clock_boot() + BEAT_MS);
 }
 
 /* The history is read: it must know the activity. */
 static void
-history_read(struct job *job)
+history_read(struct activity_task *activity)
 {
-	struct temporal_history *history = job->history;
+	struct temporal_history *history = activity->history;
 
-	job->history = NULL;
-	if (!temporal_history_activity(history, job->task->activity_id)) {
+	activity->history = NULL;
+	if (!temporal_history_activity(history, activity->task->activity_id)) {
 		temporal_history_free(history);
-		put_not_done(job, "the task's history does not know of it");
-		begin_answer(job, send_result);
+		put_not_done(activity,
+		    "the task's history does not know of it");
+		begin_answer(activity, send_result);
 		return;
 	}
-	worker_keep(job->worker, run_id(job), history);
-	start_effect(job, temporal_history_agent(history));
+	history_cache_put(activity->worker, run_id(activity), history);
+	start_effect(activity, temporal_history_agent(history));
 }
 
 static void
-read_page(struct job *job, const ProtobufCBinaryData *token);
+read_page(struct activity_task *activity, const ProtobufCBinaryData *token);
 
 static void
 page_came(void *context, struct temporal_answer *answer)
 {
-	struct job *job = context;
+	struct activity_task *activity = context;
 	Api__GetWorkflowExecutionHistoryResponse *page;
 	struct fail fail;
 	size_t i;
 
 	if (answer->status != GRPC_OK) {
-		put_not_done(job, answer->fail.message);
-		begin_answer(job, send_result);
+		put_not_done(activity, answer->fail.message);
+		begin_answer(activity, send_result);
 		return;
 	}
 	page = (Api__GetWorkflowExecutionHistoryResponse *)answer->message;
 	answer->message = NULL;
 	for (i = 0; page->history != NULL && i < page->history->n_events; i++)
-		if (temporal_history_take(job->history,
+		if (temporal_history_take(activity->history,
 			page->history->events[i], &fail) < 0)
 			break;
 	if (page->history != NULL && i < page->history->n_events) {
-		put_not_done(job, fail.message);
-		begin_answer(job, send_result);
+		put_not_done(activity, fail.message);
+		begin_answer(activity, send_result);
 	} else if (page->next_page_token.len > 0) {
-		read_page(job, &page->next_page_token);
+		read_page(activity, &page->next_page_token);
 	} else {
-		history_read(job);
+		history_read(activity);
 	}
 	api__get_workflow_execution_history_response__free_unpacked(page, NULL);
 }
 
 static void
-read_page(struct job *job, const ProtobufCBinaryData *token)
+read_page(struct activity_task *activity, const ProtobufCBinaryData *token)
 {
-	struct temporal_page page = { .id = workflow_id(job),
-		.run = run_id(job),
+	struct temporal_page page = { .id = workflow_id(activity),
+		.run = run_id(activity),
 		.token = token };
 	struct fail fail;
 
-	job->page.then = page_came;
-	job->page.context = job;
-	if (temporal_history(job->worker->temporal, &page, &job->page, &fail) <
-	    0) {
-		put_not_done(job, fail.message);
-		begin_answer(job, send_result);
+	activity->page.then = page_came;
+	activity->page.context = activity;
+	if (temporal_history(activity->worker->temporal, &page, &activity->page,
+		&fail) < 0) {
+		put_not_done(activity, fail.message);
+		begin_answer(activity, send_result);
 	}
 }
 
 /* What it is to do, from its type and input. */
 static bool
-read_action(struct job *job)
+read_action(struct activity_task *activity)
 {
-	const char *type = job->task->activity_type != NULL
-	    ? job->task->activity_type->name
+	const char *type = activity->task->activity_type != NULL
+	    ? activity->task->activity_type->name
 	    : "";
 	struct span json = { "", 0 };
 	int64_t attempt = 0, tries = 0;
@@ -579,22 +593,22 @@ read_action(struct job *job)
 	cJSON *input;
 	bool result = true;
 
-	(void)temporal_value(job->task->input, 0, &json);
+	(void)temporal_value(activity->task->input, 0, &json);
 	input = json_parse(json.at, json.length, &json_limits_upstream, &why);
 	(void)json_integer(input, "attempt", &attempt);
 	(void)json_integer(input, "tries", &tries);
-	job->action.attempt = (unsigned)attempt;
-	job->action.tries = (unsigned)tries;
-	job->action.members = BUF_INIT(64);
+	activity->action.attempt = (unsigned)attempt;
+	activity->action.tries = (unsigned)tries;
+	activity->action.members = BUF_INIT(64);
 	if (strcmp(type, TEMPORAL_PIN) == 0) {
-		job->action.type = ACTION_PIN;
+		activity->action.type = ACTION_PIN;
 	} else if (strcmp(type, TEMPORAL_MODEL_TURN) == 0) {
-		job->action.type = ACTION_MODEL;
-		result = json_integer(input, "turn", &job->turn);
+		activity->action.type = ACTION_MODEL;
+		result = json_integer(input, "turn", &activity->turn);
 	} else if (strcmp(type, TEMPORAL_TOOL_CALL) == 0) {
-		job->action.type = ACTION_TOOL;
-		job->action.call = mem_string(json_string(input, "call"));
-		result = job->action.call != NULL;
+		activity->action.type = ACTION_TOOL;
+		activity->action.call = mem_string(json_string(input, "call"));
+		result = activity->action.call != NULL;
 	} else {
 		result = false;
 	}
@@ -603,29 +617,29 @@ read_action(struct job *job)
 }
 
 void
-job_begin(struct worker_temporal *worker,
+activity_task_begin(struct worker_temporal *worker,
     Api__PollActivityTaskQueueResponse *response)
 {
-	struct job *job = mem_alloc(sizeof(*job));
-	const struct temporal_history *kept;
+	struct activity_task *activity = mem_alloc(sizeof(*activity));
+	const struct temporal_history *cached;
 
-	job->worker = worker;
-	job->task = response;
-	job->result = BUF_INIT((size_t)EVENT_MAX + 100);
-	job->text = BUF_INIT((size_t)EVENT_MAX);
-	job->next = worker->jobs;
-	worker->jobs = job;
-	worker->job_count++;
-	if (!read_action(job)) {
-		hand_back(job, "it is not an activity of this program");
+	activity->worker = worker;
+	activity->task = response;
+	activity->result = BUF_INIT((size_t)EVENT_MAX + 100);
+	activity->text = BUF_INIT((size_t)EVENT_MAX);
+	activity->next = worker->activity_tasks;
+	worker->activity_tasks = activity;
+	worker->activity_task_count++;
+	if (!read_action(activity)) {
+		release(activity, "it is not an activity of this program");
 		return;
 	}
-	kept = worker_kept(worker, run_id(job));
-	if (kept != NULL &&
-	    temporal_history_activity(kept, response->activity_id)) {
-		start_effect(job, temporal_history_agent(kept));
+	cached = history_cache_get(worker, run_id(activity));
+	if (cached != NULL &&
+	    temporal_history_activity(cached, response->activity_id)) {
+		start_effect(activity, temporal_history_agent(cached));
 		return;
 	}
-	job->history = temporal_history_new(NULL, NULL);
-	read_page(job, NULL);
+	activity->history = temporal_history_new(NULL, NULL);
+	read_page(activity, NULL);
 }

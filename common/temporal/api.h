@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * temporal: a Temporal server's API, one typed message in and one out. The
- * messages are those of common/temporal/temporal.proto; temporal_client.h
+ * messages are those of common/temporal/temporal.proto; client.h
  * builds the common ones.
  *
  * An answer belongs to the caller and stays in place until it is released:

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * How it works: a task is a workflow. Its history is what a worker folds, and
- * whoever asks for the task folds it too (engine_temporal_tale.c), so that both
+ * whoever asks for the task folds it too (task_reader.c), so that both
  * engines give the same answers from the same fold. The lists and the numbers
- * are the server's visibility (engine_temporal_list.c), a second behind at most.
+ * are the server's visibility (engine_list.c), a second behind at most.
  *
  * A signal is an event of the history at once. Which of them makes sense is
  * decided with the fold before it is sent; the worker decides again.
@@ -64,7 +64,7 @@ close_engine(struct engine *engine)
 {
 	struct engine_temporal *own = engine_temporal_own(engine);
 
-	tale_free(own->followed);
+	task_reader_free(own->followed);
 	temporal_close(own->temporal);
 	free(own);
 }
@@ -100,18 +100,19 @@ static int
 end_cancelled(struct engine_temporal *own, const char *id, struct fail *fail)
 {
 	struct temporal_answer answer = { .done = false };
-	struct tale *tale = tale_new(own, id);
+	struct task_reader *reader = task_reader_new(own, id);
 	struct task_row row;
 	char *queue = NULL;
 	bool polled = true;
 	int result = -1;
 
-	if (tale_begin(tale, fail) < 0 || tale_finish(tale, fail) < 0 ||
-	    tale_settle(tale, fail) < 0)
+	if (task_reader_begin(reader, fail) < 0 ||
+	    task_reader_finish(reader, fail) < 0 ||
+	    task_reader_settle(reader, fail) < 0)
 		goto out;
 	result = 0;
-	if (!tale_row(tale, &row) || row.state != TASK_CANCELLED ||
-	    temporal_history_facts(tale->history).closed)
+	if (!task_reader_row(reader, &row) || row.state != TASK_CANCELLED ||
+	    temporal_history_facts(reader->history).closed)
 		goto out;
 	queue = mem_print(TEMPORAL_QUEUE_PREFIX "%s", row.queue);
 	result = engine_temporal_polled(own, queue, &polled, fail);
@@ -125,7 +126,7 @@ end_cancelled(struct engine_temporal *own, const char *id, struct fail *fail)
 		result = 0;
 out:
 	temporal_answer_release(&answer);
-	tale_free(tale);
+	task_reader_free(reader);
 	free(queue);
 	return result;
 }
@@ -135,18 +136,19 @@ signal_task(struct engine *engine, const char *id, const char *signal,
     struct span members, struct fail *fail)
 {
 	struct engine_temporal *own = engine_temporal_own(engine);
-	struct tale *tale = NULL;
+	struct task_reader *reader = NULL;
 	const struct agent *agent;
 	char *call = row_call(members);
 	int result = -1;
 
 	if (engine_temporal_check_id(id, fail) < 0)
 		goto out;
-	tale = tale_new(own, id);
-	if (tale_begin(tale, fail) < 0 || tale_finish(tale, fail) < 0 ||
-	    tale_settle(tale, fail) < 0)
+	reader = task_reader_new(own, id);
+	if (task_reader_begin(reader, fail) < 0 ||
+	    task_reader_finish(reader, fail) < 0 ||
+	    task_reader_settle(reader, fail) < 0)
 		goto out;
-	agent = temporal_history_agent(tale->history);
+	agent = temporal_history_agent(reader->history);
 	if ((agent_task(agent) != NULL || strcmp(signal, "cancel") != 0) &&
 	    agent_accepts(agent, signal, call, fail) < 0)
 		goto out;
@@ -154,7 +156,7 @@ signal_task(struct engine *engine, const char *id, const char *signal,
 	if (result == 0 && strcmp(signal, "cancel") == 0)
 		result = end_cancelled(own, id, fail);
 out:
-	tale_free(tale);
+	task_reader_free(reader);
 	free(call);
 	return result;
 }

@@ -13,13 +13,13 @@
 
 #define TEMPORAL_QUEUE_PREFIX "agent-"
 
-struct tale;
+struct task_reader;
 
 struct engine_temporal {
 	struct engine engine;
 	struct temporal *temporal;
-	bool plain;            /* the server has not our search attributes */
-	struct tale *followed; /* whose events were asked for last */
+	bool plain; /* the server has not our search attributes */
+	struct task_reader *followed; /* whose events were asked for last */
 };
 
 struct engine_temporal *
@@ -41,7 +41,7 @@ engine_temporal_polled(struct engine_temporal *own, const char *queue,
 
 /* ---- one task, read from its history ---- */
 
-struct tale {
+struct task_reader {
 	struct engine_temporal *own;
 	char *id;
 	char *run;    /* that is read; NULL or "": the latest */
@@ -57,47 +57,47 @@ struct tale {
 	int64_t created_at, updated_at;
 	enum event_type last_type;
 
-	/* events for whoever follows: given to EVENT, kept while there is none */
+	/* events for whoever follows: given to EVENT, pending while there is none */
 	int (*event)(void *context, struct span text);
 	void *context;
 	int stopped;   /* what EVENT returned */
 	uint64_t seen; /* of events given out */
 	bool following, waiting, ended;
-	struct buf kept; /* texts, each with a NUL behind it */
+	struct buf pending; /* texts, each with a NUL behind it */
 	ProtobufCBinaryData token;
 	Api__HistoryEvent **held; /* at the end; may still be replaced */
 	size_t held_count;
 };
 
-struct tale *
-tale_new(struct engine_temporal *own, const char *id);
+struct task_reader *
+task_reader_new(struct engine_temporal *own, const char *id);
 
 void
-tale_free(struct tale *tale); /* NULL is fine */
+task_reader_free(struct task_reader *reader); /* NULL is fine */
 
 /* Reads all that there is: begin sends, finish waits. FAIL_NO "no_task". */
 int
-tale_begin(struct tale *tale, struct fail *fail);
+task_reader_begin(struct task_reader *reader, struct fail *fail);
 
 int
-tale_finish(struct tale *tale, struct fail *fail);
+task_reader_finish(struct task_reader *reader, struct fail *fail);
 
 /* Decides what any worker must decide on a signal that none has seen yet. The
- * tale cannot be read on. */
+ * reader cannot be read on. */
 int
-tale_settle(struct tale *tale, struct fail *fail);
+task_reader_settle(struct task_reader *reader, struct fail *fail);
 
 /* False for a task that no worker has checked yet. */
 bool
-tale_row(const struct tale *tale, struct task_row *ret_row);
+task_reader_row(const struct task_reader *reader, struct task_row *ret_row);
 
 /* Adds the members of the task's object that the row gives. */
 void
-tale_members(const struct tale *tale, struct buf *buf);
+task_reader_members(const struct task_reader *reader, struct buf *buf);
 
 /* Waits for new events, at most until UNTIL (boot time). */
 int
-tale_wait(struct tale *tale, int64_t until, struct fail *fail);
+task_reader_wait(struct task_reader *reader, int64_t until, struct fail *fail);
 
 /* ---- the operations in the other files ---- */
 
@@ -146,7 +146,7 @@ engine_temporal_check_id(const char *id, struct fail *fail);
 
 /* ---- a task as a workflow is started with it ---- */
 
-struct opening {
+struct start_request {
 	struct submission *submission;
 	char id[ID_TEXT], *doc, *queue;
 	struct buf input, pins, memo[6], title;
@@ -157,16 +157,16 @@ struct opening {
 
 /* CRON: of a schedule, or NULL. */
 void
-opening_fill(struct opening *opening, struct submission *submission,
+start_request_fill(struct start_request *start, struct submission *submission,
     const char *cron, bool attributes);
 
 void
-opening_release(struct opening *opening);
+start_request_release(struct start_request *start);
 
 /* What became of a key that was used before: INPUT is what it was used with.
  * Sets existing or refused. */
 void
-opening_again(struct opening *opening, const Api__Payloads *input);
+start_request_again(struct start_request *start, const Api__Payloads *input);
 
 /* Makes the search attributes known to the server. */
 int

@@ -266,12 +266,12 @@ find_before(struct listing *listing, struct fail *fail)
 /* ---- telling ---- */
 
 static bool
-is_wanted(const struct listing *listing, const struct tale *tale)
+is_wanted(const struct listing *listing, const struct task_reader *reader)
 {
 	const struct engine_filter *filter = listing->filter;
 	struct task_row row;
 
-	if (!tale_row(tale, &row))
+	if (!task_reader_row(reader, &row))
 		return (filter->state < 0 || filter->state == TASK_QUEUED) &&
 		    filter->user == NULL;
 	return (filter->state < 0 ||
@@ -280,13 +280,13 @@ is_wanted(const struct listing *listing, const struct tale *tale)
 }
 
 static int
-tell(const struct tale *tale, int (*task)(void *context, struct span text),
-    void *context)
+tell(const struct task_reader *reader,
+    int (*task)(void *context, struct span text), void *context)
 {
 	struct buf members = BUF_INIT(OBJECT_MAX), text = BUF_INIT(OBJECT_MAX);
 	int result;
 
-	tale_members(tale, &members);
+	task_reader_members(reader, &members);
 	buf_add_string(&text, "{");
 	buf_add(&text, members.data, members.length);
 	buf_add_string(&text, "}");
@@ -298,23 +298,24 @@ tell(const struct tale *tale, int (*task)(void *context, struct span text),
 
 /* A task that is gone meanwhile is no failure. */
 static int
-tell_one(struct listing *listing, struct tale *tale, size_t *told,
+tell_one(struct listing *listing, struct task_reader *reader, size_t *told,
     int (*task)(void *context, struct span text), void *context,
     struct fail *fail)
 {
-	if (tale_finish(tale, fail) < 0 || tale_settle(tale, fail) < 0)
+	if (task_reader_finish(reader, fail) < 0 ||
+	    task_reader_settle(reader, fail) < 0)
 		return fail->kind == FAIL_NO ? 0 : -1;
-	if (!is_wanted(listing, tale))
+	if (!is_wanted(listing, reader))
 		return 0;
 	++*told;
-	return tell(tale, task, context);
+	return tell(reader, task, context);
 }
 
 static int
 tell_all(struct listing *listing, int (*task)(void *context, struct span text),
     void *context, struct fail *fail)
 {
-	struct tale *tales[WINDOW] = { NULL };
+	struct task_reader *readers[WINDOW] = { NULL };
 	size_t i, sent = 0, told = 0;
 	int result = 0;
 
@@ -324,18 +325,19 @@ tell_all(struct listing *listing, int (*task)(void *context, struct span text),
 		for (;
 		     result == 0 && sent < listing->count && sent < i + WINDOW;
 		     sent++) {
-			tales[sent % WINDOW] = tale_new(listing->own,
+			readers[sent % WINDOW] = task_reader_new(listing->own,
 			    listing->candidates[sent].id);
-			result = tale_begin(tales[sent % WINDOW], fail);
+			result = task_reader_begin(readers[sent % WINDOW],
+			    fail);
 		}
 		if (result == 0)
-			result = tell_one(listing, tales[i % WINDOW], &told,
+			result = tell_one(listing, readers[i % WINDOW], &told,
 			    task, context, fail);
-		tale_free(tales[i % WINDOW]);
-		tales[i % WINDOW] = NULL;
+		task_reader_free(readers[i % WINDOW]);
+		readers[i % WINDOW] = NULL;
 	}
 	for (i = 0; i < WINDOW; i++)
-		tale_free(tales[i]);
+		task_reader_free(readers[i]);
 	return result;
 }
 

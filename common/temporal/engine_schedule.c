@@ -26,24 +26,24 @@ missing(const char *id, struct fail *fail)
 
 /* The key was used before: for the same task at the same times? */
 static int
-compare(struct engine_temporal *own, struct opening *opening, const char *cron,
-    struct fail *fail)
+compare(struct engine_temporal *own, struct start_request *start,
+    const char *cron, struct fail *fail)
 {
 	const Api__DescribeScheduleResponse *response;
 	const Api__ScheduleAction *action;
 	struct buf quoted = BUF_INIT(4096);
 	struct span was = { "", 0 };
 
-	if (temporal_schedule_describe(own->temporal, opening->id,
-		&opening->answer, fail) < 0 ||
-	    temporal_wait(own->temporal, &opening->answer, fail) < 0)
+	if (temporal_schedule_describe(own->temporal, start->id, &start->answer,
+		fail) < 0 ||
+	    temporal_wait(own->temporal, &start->answer, fail) < 0)
 		return -1;
 	response = (Api__DescribeScheduleResponse *)(void *)
-		       opening->answer.message;
+		       start->answer.message;
 	action = response->schedule != NULL ? response->schedule->action : NULL;
 	json_quote(&quoted, cron, strlen(cron));
 	(void)temporal_memo(response->memo, "cron", &was);
-	opening_again(opening,
+	start_request_again(start,
 	    action != NULL &&
 		    action->action_case ==
 			API__SCHEDULE_ACTION__ACTION_START_WORKFLOW &&
@@ -60,22 +60,22 @@ create(struct engine_temporal *own, struct submission *submission,
     const char *cron, struct fail *fail)
 {
 	struct temporal_schedule schedule = { .cron = cron, .overlap = SKIP };
-	struct opening opening;
+	struct start_request start;
 	int result;
 
-	opening_fill(&opening, submission, cron, !own->plain);
-	opening.start.delay_ms = 0;
-	memcpy(submission->id, opening.id, ID_TEXT);
-	schedule.id = opening.id;
-	schedule.action = opening.start;
+	start_request_fill(&start, submission, cron, !own->plain);
+	start.start.delay_ms = 0;
+	memcpy(submission->id, start.id, ID_TEXT);
+	schedule.id = start.id;
+	schedule.action = start.start;
 	result = temporal_schedule_create(own->temporal, &schedule,
-	    &opening.answer, fail);
+	    &start.answer, fail);
 	if (result == 0)
-		result = temporal_wait(own->temporal, &opening.answer, fail);
+		result = temporal_wait(own->temporal, &start.answer, fail);
 	if (result < 0 && strcmp(fail->type, "already_exists") == 0 &&
 	    submission->task->key != NULL)
-		result = compare(own, &opening, cron, fail);
-	opening_release(&opening);
+		result = compare(own, &start, cron, fail);
+	start_request_release(&start);
 	return result;
 }
 

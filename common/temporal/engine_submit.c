@@ -50,41 +50,41 @@ quoted(struct buf *buf, const char *string)
 }
 
 static void
-add_memo(struct opening *opening, const char *name, const char *value)
+add_memo(struct start_request *start, const char *name, const char *value)
 {
-	size_t at = opening->start.memo_count;
+	size_t at = start->start.memo_count;
 
 	if (value == NULL)
 		return;
-	opening->fields[at].name = name;
-	opening->fields[at].json = quoted(&opening->memo[at], value);
-	opening->start.memo_count++;
+	start->fields[at].name = name;
+	start->fields[at].json = quoted(&start->memo[at], value);
+	start->start.memo_count++;
 }
 
 static void
-fill_input(struct opening *opening)
+fill_input(struct start_request *start)
 {
-	const struct span *pins = &opening->submission->pins;
+	const struct span *pins = &start->submission->pins;
 
-	opening->doc = json_text(opening->submission->task->doc);
-	opening->input = BUF_INIT(EVENT_MAX);
-	buf_add_string(&opening->input, "{\"task\":");
-	buf_add_string(&opening->input, opening->doc);
-	buf_add_string(&opening->input, "}");
-	opening->start.input = (struct span){ opening->input.data,
-		opening->input.length };
-	opening->pins = BUF_INIT(EVENT_MAX);
+	start->doc = json_text(start->submission->task->doc);
+	start->input = BUF_INIT(EVENT_MAX);
+	buf_add_string(&start->input, "{\"task\":");
+	buf_add_string(&start->input, start->doc);
+	buf_add_string(&start->input, "}");
+	start->start.input = (struct span){ start->input.data,
+		start->input.length };
+	start->pins = BUF_INIT(EVENT_MAX);
 	if (pins->length == 0)
 		return;
-	buf_add_string(&opening->pins, "{");
-	buf_add(&opening->pins, pins->at, pins->length);
-	buf_add_string(&opening->pins, "}");
-	opening->start.more = (struct span){ opening->pins.data,
-		opening->pins.length };
+	buf_add_string(&start->pins, "{");
+	buf_add(&start->pins, pins->at, pins->length);
+	buf_add_string(&start->pins, "}");
+	start->start.more = (struct span){ start->pins.data,
+		start->pins.length };
 }
 
 void
-opening_fill(struct opening *opening, struct submission *submission,
+start_request_fill(struct start_request *start, struct submission *submission,
     const char *cron, bool attributes)
 {
 	const struct task *task = submission->task;
@@ -93,72 +93,71 @@ opening_fill(struct opening *opening, struct submission *submission,
 	char title[81];
 	struct id id = id_new();
 
-	*opening = (struct opening){ .submission = submission };
+	*start = (struct start_request){ .submission = submission };
 	if (task->key != NULL)
-		key_id(task, opening->id);
+		key_id(task, start->id);
 	else
-		id_format(&id, opening->id);
-	fill_input(opening);
+		id_format(&id, start->id);
+	fill_input(start);
 	row_cut(title, sizeof(title), task->goal);
-	add_memo(opening, "user", task->user);
-	add_memo(opening, "title", title);
-	add_memo(opening, "queue", task->queue);
-	add_memo(opening, "priority", priority);
-	opening->fields[opening->start.memo_count - 1].json = (struct span){
-		opening->memo[3].data + 1, 1
+	add_memo(start, "user", task->user);
+	add_memo(start, "title", title);
+	add_memo(start, "queue", task->queue);
+	add_memo(start, "priority", priority);
+	start->fields[start->start.memo_count - 1].json = (struct span){
+		start->memo[3].data + 1, 1
 	};
-	add_memo(opening, "key", task->key);
-	add_memo(opening, "cron", cron);
-	opening->attributes[0] = (struct temporal_field){ TEMPORAL_USER,
-		opening->fields[0].json };
-	opening->attributes[1] = (struct temporal_field){ TEMPORAL_STATE,
+	add_memo(start, "key", task->key);
+	add_memo(start, "cron", cron);
+	start->attributes[0] = (struct temporal_field){ TEMPORAL_USER,
+		start->fields[0].json };
+	start->attributes[1] = (struct temporal_field){ TEMPORAL_STATE,
 		{ "\"queued\"", 8 } };
-	opening->title = BUF_INIT(256);
-	buf_add_string(&opening->title, title);
-	opening->queue = mem_print(TEMPORAL_QUEUE_PREFIX "%s", task->queue);
-	opening->start.id = opening->id;
-	opening->start.type = TEMPORAL_WORKFLOW;
-	opening->start.queue = opening->queue;
-	opening->start.memo = opening->fields;
-	opening->start.attributes = opening->attributes;
-	opening->start.attribute_count = attributes ? 2 : 0;
-	opening->start.summary = opening->title.data;
+	start->title = BUF_INIT(256);
+	buf_add_string(&start->title, title);
+	start->queue = mem_print(TEMPORAL_QUEUE_PREFIX "%s", task->queue);
+	start->start.id = start->id;
+	start->start.type = TEMPORAL_WORKFLOW;
+	start->start.queue = start->queue;
+	start->start.memo = start->fields;
+	start->start.attributes = start->attributes;
+	start->start.attribute_count = attributes ? 2 : 0;
+	start->start.summary = start->title.data;
 	/* ours: 9 first, 0 last; the server's: 1 first, 5 last */
-	opening->start.priority = 5 - (int)task->priority / 2;
-	opening->start.fairness = task->user;
-	opening->start.reuse = TEMPORAL_REUSE_NEVER;
-	opening->start.conflict = TEMPORAL_CONFLICT_FAIL;
-	opening->start.task_ms = TASK_MS;
-	opening->start.delay_ms = task->not_before > now
-	    ? task->not_before - now
-	    : 0;
+	start->start.priority = 5 - (int)task->priority / 2;
+	start->start.fairness = task->user;
+	start->start.reuse = TEMPORAL_REUSE_NEVER;
+	start->start.conflict = TEMPORAL_CONFLICT_FAIL;
+	start->start.task_ms = TASK_MS;
+	start->start.delay_ms = task->not_before > now ? task->not_before - now
+						       : 0;
 }
 
 void
-opening_release(struct opening *opening)
+start_request_release(struct start_request *start)
 {
 	size_t i;
 
-	temporal_answer_release(&opening->answer);
-	free(opening->doc);
-	free(opening->queue);
-	buf_release(&opening->input);
-	buf_release(&opening->pins);
-	buf_release(&opening->title);
-	for (i = 0; i < opening->start.memo_count; i++)
-		buf_release(&opening->memo[i]);
+	temporal_answer_release(&start->answer);
+	free(start->doc);
+	free(start->queue);
+	buf_release(&start->input);
+	buf_release(&start->pins);
+	buf_release(&start->title);
+	for (i = 0; i < start->start.memo_count; i++)
+		buf_release(&start->memo[i]);
 }
 
 void
-opening_again(struct opening *opening, const Api__Payloads *input)
+start_request_again(struct start_request *start, const Api__Payloads *input)
 {
-	struct submission *submission = opening->submission;
+	struct submission *submission = start->submission;
 	struct span text, task;
 
 	submission->existing = temporal_value(input, 0, &text) &&
 	    json_member(text, "task", &task) &&
-	    task.length == strlen(opening->doc) &&
-	    memcmp(task.at, opening->doc, task.length) == 0;
+	    task.length == strlen(start->doc) &&
+	    memcmp(task.at, start->doc, task.length) == 0;
 	submission->refused = !submission->existing;
 	if (submission->refused)
 		fail_set(&submission->fail, FAIL_NO, "key_conflict",
@@ -205,24 +204,25 @@ engine_temporal_add_attributes(struct engine_temporal *own, struct fail *fail)
 
 /* The key was used before: looks at what it was used with. */
 static int
-compare(struct engine_temporal *own, struct opening *opening, struct fail *fail)
+compare(struct engine_temporal *own, struct start_request *start,
+    struct fail *fail)
 {
-	struct temporal_page page = { .id = opening->id, .size = 1 };
+	struct temporal_page page = { .id = start->id, .size = 1 };
 	Api__GetWorkflowExecutionHistoryResponse *response;
 	const Api__HistoryEvent *first;
 	int result;
 
-	if (temporal_history(own->temporal, &page, &opening->answer, fail) < 0)
+	if (temporal_history(own->temporal, &page, &start->answer, fail) < 0)
 		return -1;
-	result = temporal_wait(own->temporal, &opening->answer, fail);
+	result = temporal_wait(own->temporal, &start->answer, fail);
 	if (result < 0)
 		return -1;
 	response = (Api__GetWorkflowExecutionHistoryResponse *)(void *)
-		       opening->answer.message;
+		       start->answer.message;
 	first = response->history != NULL && response->history->n_events > 0
 	    ? response->history->events[0]
 	    : NULL;
-	opening_again(opening,
+	start_request_again(start,
 	    first != NULL && first->event_type == TEMPORAL_EVENT_STARTED
 		? first->workflow_execution_started_event_attributes->input
 		: NULL);
@@ -232,16 +232,17 @@ compare(struct engine_temporal *own, struct opening *opening, struct fail *fail)
 /* What became of one. Only what concerns all others too is a failure: that the
  * server cannot be asked. */
 static int
-finish(struct engine_temporal *own, struct opening *opening, struct fail *fail)
+finish(struct engine_temporal *own, struct start_request *start,
+    struct fail *fail)
 {
-	struct submission *submission = opening->submission;
+	struct submission *submission = start->submission;
 	struct fail why;
 
-	memcpy(submission->id, opening->id, ID_TEXT);
-	if (temporal_wait(own->temporal, &opening->answer, &why) == 0)
+	memcpy(submission->id, start->id, ID_TEXT);
+	if (temporal_wait(own->temporal, &start->answer, &why) == 0)
 		return 0;
 	if (strcmp(why.type, "already_exists") == 0 &&
-	    submission->task->key != NULL && compare(own, opening, &why) == 0)
+	    submission->task->key != NULL && compare(own, start, &why) == 0)
 		return 0;
 	if (why.kind == FAIL_NOT_NOW || strcmp(why.type, "no_namespace") == 0 ||
 	    engine_temporal_no_attribute(&why)) {
@@ -254,19 +255,20 @@ finish(struct engine_temporal *own, struct opening *opening, struct fail *fail)
 }
 
 static int
-begin(struct engine_temporal *own, struct opening *opening, struct fail *fail)
+begin(struct engine_temporal *own, struct start_request *start,
+    struct fail *fail)
 {
-	struct submission *submission = opening->submission;
+	struct submission *submission = start->submission;
 	struct fail why;
 
-	if (opening->start.input.length + opening->start.more.length <=
+	if (start->start.input.length + start->start.more.length <=
 	    TEMPORAL_BLOB_MAX)
-		return temporal_start(own->temporal, &opening->start,
-		    &opening->answer, fail);
+		return temporal_start(own->temporal, &start->start,
+		    &start->answer, fail);
 	fail_set(&why, FAIL_NEVER, "too_large",
 	    "the task and its tools have %zu bytes, and Temporal takes %zu: "
 	    "name fewer tools in it",
-	    opening->start.input.length + opening->start.more.length,
+	    start->start.input.length + start->start.more.length,
 	    TEMPORAL_BLOB_MAX);
 	submission->refused = true;
 	submission->fail = why;
@@ -275,16 +277,16 @@ begin(struct engine_temporal *own, struct opening *opening, struct fail *fail)
 
 /* The first one; makes the search attributes known when they are not. */
 static int
-submit_first(struct engine_temporal *own, struct opening *opening,
+submit_first(struct engine_temporal *own, struct start_request *start,
     struct fail *fail)
 {
 	int64_t until = 0;
 	int result;
 
 	for (;;) {
-		result = begin(own, opening, fail);
-		if (result == 0 && !opening->submission->refused)
-			result = finish(own, opening, fail);
+		result = begin(own, start, fail);
+		if (result == 0 && !start->submission->refused)
+			result = finish(own, start, fail);
 		if (result == 0 || own->plain ||
 		    !engine_temporal_no_attribute(fail))
 			return result;
@@ -295,7 +297,7 @@ submit_first(struct engine_temporal *own, struct opening *opening,
 		}
 		own->plain = own->plain || clock_boot() > until;
 		if (own->plain)
-			opening->start.attribute_count = 0;
+			start->start.attribute_count = 0;
 		else if (engine_temporal_pause(own, 100, fail) < 0)
 			return -1;
 	}
@@ -315,7 +317,7 @@ fail_rest(struct submission *submissions, size_t from, size_t count,
 }
 
 static int
-submit_rest(struct engine_temporal *own, struct opening *openings,
+submit_rest(struct engine_temporal *own, struct start_request *starts,
     struct submission *submissions, size_t count, struct fail *fail)
 {
 	size_t sent = 1, finished = 1;
@@ -323,23 +325,23 @@ submit_rest(struct engine_temporal *own, struct opening *openings,
 
 	while (finished < count) {
 		while (sent < count && sent - finished < WINDOW) {
-			opening_fill(&openings[sent], &submissions[sent], NULL,
-			    !own->plain);
-			result = begin(own, &openings[sent++], fail);
+			start_request_fill(&starts[sent], &submissions[sent],
+			    NULL, !own->plain);
+			result = begin(own, &starts[sent++], fail);
 			if (result < 0)
 				goto out;
 		}
 		if (!submissions[finished].refused)
-			result = finish(own, &openings[finished], fail);
+			result = finish(own, &starts[finished], fail);
 		if (result < 0)
 			goto out;
-		opening_release(&openings[finished++]);
+		start_request_release(&starts[finished++]);
 	}
 out:
 	if (result < 0)
 		fail_rest(submissions, finished, count, fail);
 	while (finished < sent)
-		opening_release(&openings[finished++]);
+		start_request_release(&starts[finished++]);
 	return 0;
 }
 
@@ -348,17 +350,17 @@ engine_temporal_submit(struct engine *engine, struct submission *submissions,
     size_t count, struct fail *fail)
 {
 	struct engine_temporal *own = engine_temporal_own(engine);
-	struct opening *openings;
+	struct start_request *starts;
 	int result;
 
 	if (count == 0)
 		return 0;
-	openings = mem_alloc(count * sizeof(*openings));
-	opening_fill(&openings[0], &submissions[0], NULL, !own->plain);
-	result = submit_first(own, &openings[0], fail);
-	opening_release(&openings[0]);
+	starts = mem_alloc(count * sizeof(*starts));
+	start_request_fill(&starts[0], &submissions[0], NULL, !own->plain);
+	result = submit_first(own, &starts[0], fail);
+	start_request_release(&starts[0]);
 	if (result == 0)
-		result = submit_rest(own, openings, submissions, count, fail);
-	free(openings);
+		result = submit_rest(own, starts, submissions, count, fail);
+	free(starts);
 	return result;
 }

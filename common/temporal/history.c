@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: what each kind of event means is in temporal_history_event.c.
+ * How it works: what each kind of event means is in history_event.c.
  *
  * A worker knows what its commands will be in the history: the completion of
  * its workflow task, then one event for each command, in order. They are folded

@@ -115,7 +115,7 @@ struct temporal_facts {
 	int64_t pins;      /* how many there were */
 	size_t activities; /* under way */
 
-	/* a run that goes on from another: see temporal_history_carry.c */
+	/* a run that goes on from another: see history_carry.c */
 	bool carrying;    /* its beginning is not whole: it cannot go on */
 	uint64_t carried; /* events of it so far */
 	int64_t steps;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * temporal_history_internal: the state that temporal_history.c keeps and
- * temporal_history_event.c folds events into. For these files only.
+ * history_event.c folds events into. For these files only.
  */
 #ifndef COMMON_TEMPORAL_HISTORY_INTERNAL_H
 #define COMMON_TEMPORAL_HISTORY_INTERNAL_H
@@ -101,7 +101,7 @@ int
 history_signal(struct temporal_history *history, int64_t at, const char *name,
     cJSON *input, struct fail *fail);
 
-/* ---- temporal_history_carry.c ---- */
+/* ---- history_carry.c ---- */
 
 /* Whether events of the runs before are still to come. */
 bool

@@ -25,7 +25,7 @@
 #include "common/temporal/engine_internal.h"
 
 #define OBJECT_MAX ((size_t)EVENT_MAX + (16u << 20))
-#define KEPT_MAX ((size_t)EVENT_MAX * 4)
+#define PENDING_MAX ((size_t)EVENT_MAX * 4)
 #define EVENT_TASK_SCHEDULED 5
 
 static void
@@ -38,82 +38,84 @@ set(char **string, const char *text, size_t length)
 static void
 take_journal_event(void *context, const struct event *event)
 {
-	struct tale *tale = context;
+	struct task_reader *reader = context;
 	struct span task;
 	const char *worker;
 
-	tale->updated_at = event->at > tale->updated_at ? event->at
-							: tale->updated_at;
-	tale->last_type = event->type;
+	reader->updated_at = event->at > reader->updated_at
+	    ? event->at
+	    : reader->updated_at;
+	reader->last_type = event->type;
 	if (event->type == EVENT_SUBMITTED) {
-		tale->created_at = event->at;
+		reader->created_at = event->at;
 		if (json_member(event->text, "task", &task))
-			set(&tale->task, task.at, task.length);
+			set(&reader->task, task.at, task.length);
 	}
 	worker = event->type == EVENT_STARTED
 	    ? json_string(event->data, "worker")
 	    : NULL;
 	if (worker != NULL)
-		set(&tale->worker, worker, strlen(worker));
+		set(&reader->worker, worker, strlen(worker));
 	if (event->type >= EVENT_COMPLETED)
-		set(&tale->last, event->text.at, event->text.length);
-	if (!tale->following || event->seq <= tale->seen)
+		set(&reader->last, event->text.at, event->text.length);
+	if (!reader->following || event->seq <= reader->seen)
 		return;
-	if (tale->event == NULL) {
-		buf_add(&tale->kept, event->text.at, event->text.length);
-		buf_add(&tale->kept, "", 1);
-	} else if (tale->stopped == 0) {
-		tale->stopped = tale->event(tale->context, event->text);
+	if (reader->event == NULL) {
+		buf_add(&reader->pending, event->text.at, event->text.length);
+		buf_add(&reader->pending, "", 1);
+	} else if (reader->stopped == 0) {
+		reader->stopped = reader->event(reader->context, event->text);
 	}
-	tale->seen = event->seq;
+	reader->seen = event->seq;
 }
 
-struct tale *
-tale_new(struct engine_temporal *own, const char *id)
+struct task_reader *
+task_reader_new(struct engine_temporal *own, const char *id)
 {
-	struct tale *tale = mem_alloc(sizeof(*tale));
+	struct task_reader *reader = mem_alloc(sizeof(*reader));
 
-	tale->own = own;
-	tale->id = mem_string(id);
-	tale->history = temporal_history_new(take_journal_event, tale);
-	tale->kept = BUF_INIT(KEPT_MAX);
-	return tale;
+	reader->own = own;
+	reader->id = mem_string(id);
+	reader->history = temporal_history_new(take_journal_event, reader);
+	reader->pending = BUF_INIT(PENDING_MAX);
+	return reader;
 }
 
 static void
-drop_held(struct tale *tale)
+drop_held(struct task_reader *reader)
 {
 	size_t i;
 
-	for (i = 0; i < tale->held_count; i++)
-		api__history_event__free_unpacked(tale->held[i], NULL);
-	tale->held_count = 0;
+	for (i = 0; i < reader->held_count; i++)
+		api__history_event__free_unpacked(reader->held[i], NULL);
+	reader->held_count = 0;
 }
 
 void
-tale_free(struct tale *tale)
+task_reader_free(struct task_reader *reader)
 {
-	if (tale == NULL)
+	if (reader == NULL)
 		return;
-	temporal_answer_release(&tale->answer);
-	temporal_history_free(tale->history);
-	drop_held(tale);
-	free(tale->held);
-	free(tale->token.data);
-	free(tale->id);
-	free(tale->run);
-	free(tale->runs);
-	free(tale->task);
-	free(tale->last);
-	free(tale->worker);
-	buf_release(&tale->kept);
-	free(tale);
+	temporal_answer_release(&reader->answer);
+	temporal_history_free(reader->history);
+	drop_held(reader);
+	free(reader->held);
+	free(reader->token.data);
+	free(reader->id);
+	free(reader->run);
+	free(reader->runs);
+	free(reader->task);
+	free(reader->last);
+	free(reader->worker);
+	buf_release(&reader->pending);
+	free(reader);
 }
 
 /* ---- pages ---- */
 
 static int
-take_event(struct tale *tale, const Api__HistoryEvent *event, struct fail *fail)
+take_event(struct task_reader *reader, const Api__HistoryEvent *event,
+    struct fail *fail)
 {
 	const Api__WorkflowExecutionStartedEventAttributes *started;
 
@@ -123,10 +125,10 @@ take_event(struct tale *tale, const Api__HistoryEvent *event, struct fail *fail)
 		    strcmp(started->workflow_type->name, TEMPORAL_WORKFLOW) !=
 			0)
 			return fail_set(fail, FAIL_NO, "no_task",
-			    "workflow %s is not a task", tale->id);
+			    "workflow %s is not a task", reader->id);
 	}
-	if (temporal_history_take(tale->history, event, fail) < 0)
-		return fail_prefix(fail, "task %s", tale->id);
+	if (temporal_history_take(reader->history, event, fail) < 0)
+		return fail_prefix(fail, "task %s", reader->id);
 	return 0;
 }
 
@@ -139,83 +141,83 @@ may_be_replaced(const Api__HistoryEvent *event)
 
 /* Takes what is held and is before the event that comes now. */
 static int
-take_held(struct tale *tale, int64_t before, struct fail *fail)
+take_held(struct task_reader *reader, int64_t before, struct fail *fail)
 {
 	int result = 0;
 	size_t i;
 
-	for (i = 0; i < tale->held_count && result == 0; i++)
-		if (tale->held[i]->event_id < before)
-			result = take_event(tale, tale->held[i], fail);
-	drop_held(tale);
+	for (i = 0; i < reader->held_count && result == 0; i++)
+		if (reader->held[i]->event_id < before)
+			result = take_event(reader, reader->held[i], fail);
+	drop_held(reader);
 	return result;
 }
 
 static int
-take_page(struct tale *tale, Api__History *page, struct fail *fail)
+take_page(struct task_reader *reader, Api__History *page, struct fail *fail)
 {
 	size_t i, end = page != NULL ? page->n_events : 0, count = end;
 
 	while (end > 0 && may_be_replaced(page->events[end - 1]))
 		end--;
-	if (end > 0 && take_held(tale, page->events[0]->event_id, fail) < 0)
+	if (end > 0 && take_held(reader, page->events[0]->event_id, fail) < 0)
 		return -1;
 	for (i = 0; i < end; i++)
-		if (take_event(tale, page->events[i], fail) < 0)
+		if (take_event(reader, page->events[i], fail) < 0)
 			return -1;
 	if (end == count)
 		return 0;
-	tale->held = mem_grow(tale->held, tale->held_count + count - end,
-	    sizeof(*tale->held));
+	reader->held = mem_grow(reader->held, reader->held_count + count - end,
+	    sizeof(*reader->held));
 	for (i = end; i < count; i++)
-		tale->held[tale->held_count++] = page->events[i];
+		reader->held[reader->held_count++] = page->events[i];
 	page->n_events = end;
 	return 0;
 }
 
 static void
-keep_token(struct tale *tale, const ProtobufCBinaryData *token)
+keep_token(struct task_reader *reader, const ProtobufCBinaryData *token)
 {
-	free(tale->token.data);
-	tale->token.data = (uint8_t *)mem_copy(token->data, token->len);
-	tale->token.len = token->len;
+	free(reader->token.data);
+	reader->token.data = (uint8_t *)mem_copy(token->data, token->len);
+	reader->token.len = token->len;
 }
 
 static int
-send_page(struct tale *tale, bool wait, struct fail *fail)
+send_page(struct task_reader *reader, bool wait, struct fail *fail)
 {
-	struct temporal_page page = { .id = tale->id,
-		.run = tale->run,
+	struct temporal_page page = { .id = reader->id,
+		.run = reader->run,
 		.wait = wait,
-		.token = tale->token.len > 0 ? &tale->token : NULL };
+		.token = reader->token.len > 0 ? &reader->token : NULL };
 
-	return temporal_history(tale->own->temporal, &page, &tale->answer,
+	return temporal_history(reader->own->temporal, &page, &reader->answer,
 	    fail);
 }
 
 /* Another run is to be read, from its beginning. */
 static void
-turn_to(struct tale *tale, const char *run)
+turn_to(struct task_reader *reader, const char *run)
 {
-	set(&tale->run, run, strlen(run));
-	drop_held(tale);
-	tale->token.len = 0;
+	set(&reader->run, run, strlen(run));
+	drop_held(reader);
+	reader->token.len = 0;
 }
 
 /* The oldest run that was not tried yet; when the server has none of them any
  * more, the latest alone. False when that is gone, too. */
 static bool
-turn_to_oldest(struct tale *tale)
+turn_to_oldest(struct task_reader *reader)
 {
-	cJSON *runs = tale->runs != NULL ? cJSON_Parse(tale->runs) : NULL;
-	const cJSON *run = cJSON_GetArrayItem(runs, tale->next_run++);
+	cJSON *runs = reader->runs != NULL ? cJSON_Parse(reader->runs) : NULL;
+	const cJSON *run = cJSON_GetArrayItem(runs, reader->next_run++);
 	bool result = true;
 
 	if (cJSON_IsString(run)) {
-		turn_to(tale, run->valuestring);
-	} else if (runs != NULL && !tale->alone) {
-		turn_to(tale, "");
-		tale->alone = true;
+		turn_to(reader, run->valuestring);
+	} else if (runs != NULL && !reader->alone) {
+		turn_to(reader, "");
+		reader->alone = true;
 	} else {
 		result = false;
 	}
@@ -237,96 +239,96 @@ count_runs(const char *runs)
 /* Whether the page is of the latest run, and others are to be read first: all
  * before it, or the rest of the one that was the latest a moment ago. */
 static bool
-is_ahead(struct tale *tale, const Api__History *page)
+is_ahead(struct task_reader *reader, const Api__History *page)
 {
-	struct temporal_facts facts = temporal_history_facts(tale->history);
+	struct temporal_facts facts = temporal_history_facts(reader->history);
 	struct span continued, runs;
 
-	if ((tale->run != NULL && *tale->run != '\0') || page == NULL ||
+	if ((reader->run != NULL && *reader->run != '\0') || page == NULL ||
 	    page->n_events == 0 ||
 	    !temporal_history_continued(page->events[0], &continued) ||
 	    !json_member(continued, "runs", &runs))
 		return false;
-	set(&tale->runs, runs.at, runs.length);
-	tale->next_run = facts.last > 0 ? count_runs(facts.runs) : 0;
-	return facts.last > 0 ? count_runs(tale->runs) > tale->next_run
-			      : !tale->alone;
+	set(&reader->runs, runs.at, runs.length);
+	reader->next_run = facts.last > 0 ? count_runs(facts.runs) : 0;
+	return facts.last > 0 ? count_runs(reader->runs) > reader->next_run
+			      : !reader->alone;
 }
 
 /* What the answer brought. Whether there is more to be read, now or later: the
  * token and the run say what. */
 static int
-take_answer(struct tale *tale, bool *ret_more, struct fail *fail)
+take_answer(struct task_reader *reader, bool *ret_more, struct fail *fail)
 {
 	Api__GetWorkflowExecutionHistoryResponse *response;
 	const char *next;
 	int result = 0;
 
-	if (temporal_wait(tale->own->temporal, &tale->answer, fail) < 0) {
-		temporal_answer_release(&tale->answer);
+	if (temporal_wait(reader->own->temporal, &reader->answer, fail) < 0) {
+		temporal_answer_release(&reader->answer);
 		if (strcmp(fail->type, "not_found") != 0)
 			return -1;
-		*ret_more = turn_to_oldest(tale);
+		*ret_more = turn_to_oldest(reader);
 		return *ret_more ? 0
 				 : fail_set(fail, FAIL_NO, "no_task",
-				       "there is no task %s", tale->id);
+				       "there is no task %s", reader->id);
 	}
 	response = (Api__GetWorkflowExecutionHistoryResponse *)(void *)
-		       tale->answer.message;
-	if (is_ahead(tale, response->history)) {
-		*ret_more = turn_to_oldest(tale);
+		       reader->answer.message;
+	if (is_ahead(reader, response->history)) {
+		*ret_more = turn_to_oldest(reader);
 	} else {
-		result = take_page(tale, response->history, fail);
-		keep_token(tale, &response->next_page_token);
-		next = temporal_history_facts(tale->history).next_run;
-		*ret_more = tale->token.len > 0 || next != NULL;
-		if (tale->token.len == 0 && next != NULL) {
-			turn_to(tale, next);
-			temporal_history_next(tale->history);
+		result = take_page(reader, response->history, fail);
+		keep_token(reader, &response->next_page_token);
+		next = temporal_history_facts(reader->history).next_run;
+		*ret_more = reader->token.len > 0 || next != NULL;
+		if (reader->token.len == 0 && next != NULL) {
+			turn_to(reader, next);
+			temporal_history_next(reader->history);
 		}
 	}
-	temporal_answer_release(&tale->answer);
+	temporal_answer_release(&reader->answer);
 	return result;
 }
 
 int
-tale_begin(struct tale *tale, struct fail *fail)
+task_reader_begin(struct task_reader *reader, struct fail *fail)
 {
-	return send_page(tale, false, fail);
+	return send_page(reader, false, fail);
 }
 
 int
-tale_finish(struct tale *tale, struct fail *fail)
+task_reader_finish(struct task_reader *reader, struct fail *fail)
 {
 	bool more;
 
 	for (;;) {
-		if (take_answer(tale, &more, fail) < 0)
+		if (take_answer(reader, &more, fail) < 0)
 			return -1;
 		if (!more)
 			return 0;
-		if (send_page(tale, false, fail) < 0)
+		if (send_page(reader, false, fail) < 0)
 			return -1;
 	}
 }
 
 int
-tale_settle(struct tale *tale, struct fail *fail)
+task_reader_settle(struct task_reader *reader, struct fail *fail)
 {
-	const struct agent *agent = temporal_history_agent(tale->history);
+	const struct agent *agent = temporal_history_agent(reader->history);
 	struct agent_summary summary;
 	struct plan plan;
 	bool more;
-	int result = temporal_history_settle(tale->history, fail);
+	int result = temporal_history_settle(reader->history, fail);
 
 	agent_summary(agent, &summary);
-	more = tale->last_type == EVENT_SIGNAL && agent_task(agent) != NULL &&
+	more = reader->last_type == EVENT_SIGNAL && agent_task(agent) != NULL &&
 	    summary.state != TASK_RUNNING;
 	while (more && result == 0) {
-		agent_next(agent, tale->updated_at, &plan);
+		agent_next(agent, reader->updated_at, &plan);
 		more = plan.has_record;
 		if (more)
-			result = temporal_history_ahead(tale->history,
+			result = temporal_history_ahead(reader->history,
 			    TEMPORAL_EVENT_MARKER, NULL, plan.record,
 			    (struct span){ plan.record_members.data,
 				plan.record_members.length },
@@ -337,31 +339,31 @@ tale_settle(struct tale *tale, struct fail *fail)
 }
 
 bool
-tale_row(const struct tale *tale, struct task_row *ret_row)
+task_reader_row(const struct task_reader *reader, struct task_row *ret_row)
 {
-	const struct agent *agent = temporal_history_agent(tale->history);
+	const struct agent *agent = temporal_history_agent(reader->history);
 	struct agent_summary summary;
 
 	if (agent_task(agent) == NULL)
 		return false;
 	agent_summary(agent, &summary);
-	row_begin(ret_row, agent_task(agent), tale->created_at);
-	row_follow(ret_row, agent, tale->updated_at);
+	row_begin(ret_row, agent_task(agent), reader->created_at);
+	row_follow(ret_row, agent, reader->updated_at);
 	ret_row->seq = summary.seq;
 	return true;
 }
 
 void
-tale_members(const struct tale *tale, struct buf *buf)
+task_reader_members(const struct task_reader *reader, struct buf *buf)
 {
 	struct task_row row;
 
-	if (tale_row(tale, &row)) {
-		row_members(buf, &row, tale->id,
-		    row.state == TASK_RUNNING ? tale->worker : NULL);
+	if (task_reader_row(reader, &row)) {
+		row_members(buf, &row, reader->id,
+		    row.state == TASK_RUNNING ? reader->worker : NULL);
 		return;
 	}
-	member_string(buf, "id", tale->id);
+	member_string(buf, "id", reader->id);
 	member_string(buf, "state", task_state_name(TASK_QUEUED));
 }
 
@@ -369,19 +371,19 @@ tale_members(const struct tale *tale, struct buf *buf)
 
 /* What the model has said so far is in the heartbeats. */
 static int
-add_progress(struct tale *tale, struct buf *members, struct fail *fail)
+add_progress(struct task_reader *reader, struct buf *members, struct fail *fail)
 {
 	Api__DescribeWorkflowExecutionResponse *description;
 	struct span details, text;
 	size_t i;
 	int result = -1;
 
-	if (temporal_describe(tale->own->temporal, tale->id, NULL,
-		&tale->answer, fail) < 0 ||
-	    temporal_wait(tale->own->temporal, &tale->answer, fail) < 0)
+	if (temporal_describe(reader->own->temporal, reader->id, NULL,
+		&reader->answer, fail) < 0 ||
+	    temporal_wait(reader->own->temporal, &reader->answer, fail) < 0)
 		goto out;
 	description = (Api__DescribeWorkflowExecutionResponse *)(void *)
-			  tale->answer.message;
+			  reader->answer.message;
 	for (i = 0; i < description->n_pending_activities; i++)
 		if (temporal_value(
 			description->pending_activities[i]->heartbeat_details,
@@ -392,16 +394,19 @@ add_progress(struct tale *tale, struct buf *members, struct fail *fail)
 		}
 	result = 0;
 out:
-	temporal_answer_release(&tale->answer);
+	temporal_answer_release(&reader->answer);
 	return result;
 }
 
 static void
-add_ends(struct tale *tale, struct buf *members, const struct task_row *row)
+add_ends(struct task_reader *reader, struct buf *members,
+    const struct task_row *row)
 {
 	row_ends(members, row,
-	    (struct span){ tale->task, tale->task ? strlen(tale->task) : 0 },
-	    (struct span){ tale->last, tale->last ? strlen(tale->last) : 0 });
+	    (struct span){ reader->task,
+		reader->task ? strlen(reader->task) : 0 },
+	    (struct span){ reader->last,
+		reader->last ? strlen(reader->last) : 0 });
 }
 
 int
@@ -410,32 +415,33 @@ engine_temporal_get(struct engine *engine, const char *id, struct buf *buf,
 {
 	struct buf members = BUF_INIT(OBJECT_MAX);
 	struct temporal_facts facts;
-	struct tale *tale = NULL;
+	struct task_reader *reader = NULL;
 	struct task_row row;
 	int result = -1;
 
 	if (engine_temporal_check_id(id, fail) < 0)
 		return -1;
-	tale = tale_new(engine_temporal_own(engine), id);
-	if (tale_begin(tale, fail) < 0 || tale_finish(tale, fail) < 0 ||
-	    tale_settle(tale, fail) < 0)
+	reader = task_reader_new(engine_temporal_own(engine), id);
+	if (task_reader_begin(reader, fail) < 0 ||
+	    task_reader_finish(reader, fail) < 0 ||
+	    task_reader_settle(reader, fail) < 0)
 		goto out;
-	tale_members(tale, &members);
-	facts = temporal_history_facts(tale->history);
-	if (tale_row(tale, &row))
-		add_ends(tale, &members, &row);
+	task_reader_members(reader, &members);
+	facts = temporal_history_facts(reader->history);
+	if (task_reader_row(reader, &row))
+		add_ends(reader, &members, &row);
 	else if (facts.unread != NULL)
 		member_raw(&members, "task", facts.unread,
 		    strlen(facts.unread));
-	if (tale_row(tale, &row) && row.state == TASK_RUNNING &&
-	    add_progress(tale, &members, fail) < 0)
+	if (task_reader_row(reader, &row) && row.state == TASK_RUNNING &&
+	    add_progress(reader, &members, fail) < 0)
 		goto out;
 	buf_add_string(buf, "{");
 	buf_add(buf, members.data, members.length);
 	buf_add_string(buf, "}");
 	result = 0;
 out:
-	tale_free(tale);
+	task_reader_free(reader);
 	buf_release(&members);
 	return result;
 }
@@ -443,18 +449,19 @@ out:
 /* ---- its events ---- */
 
 static int
-give_kept(struct tale *tale, int (*event)(void *context, struct span text),
-    void *context)
+give_kept(struct task_reader *reader,
+    int (*event)(void *context, struct span text), void *context)
 {
 	size_t at, length;
 	int result = 0;
 
-	for (at = 0; at < tale->kept.length && result == 0; at += length + 1) {
-		length = strlen(tale->kept.data + at);
+	for (at = 0; at < reader->pending.length && result == 0;
+	     at += length + 1) {
+		length = strlen(reader->pending.data + at);
 		result = event(context,
-		    (struct span){ tale->kept.data + at, length });
+		    (struct span){ reader->pending.data + at, length });
 	}
-	buf_reset(&tale->kept);
+	buf_reset(&reader->pending);
 	return result;
 }
 
@@ -464,49 +471,50 @@ engine_temporal_events(struct engine *engine, const char *id, uint64_t after,
     struct fail *fail)
 {
 	struct engine_temporal *own = engine_temporal_own(engine);
-	struct tale *tale = own->followed;
+	struct task_reader *reader = own->followed;
 	int result = -1;
 
 	if (engine_temporal_check_id(id, fail) < 0)
 		return -1;
-	if (tale != NULL && tale->waiting && strcmp(tale->id, id) == 0)
-		return give_kept(tale, event, context);
-	tale_free(tale);
-	own->followed = tale = tale_new(own, id);
-	tale->following = true;
-	tale->seen = after;
-	tale->event = event;
-	tale->context = context;
-	if (tale_begin(tale, fail) == 0 && tale_finish(tale, fail) == 0)
-		result = tale->stopped;
-	tale->event = NULL;
+	if (reader != NULL && reader->waiting && strcmp(reader->id, id) == 0)
+		return give_kept(reader, event, context);
+	task_reader_free(reader);
+	own->followed = reader = task_reader_new(own, id);
+	reader->following = true;
+	reader->seen = after;
+	reader->event = event;
+	reader->context = context;
+	if (task_reader_begin(reader, fail) == 0 &&
+	    task_reader_finish(reader, fail) == 0)
+		result = reader->stopped;
+	reader->event = NULL;
 	return result;
 }
 
 int
-tale_wait(struct tale *tale, int64_t until, struct fail *fail)
+task_reader_wait(struct task_reader *reader, int64_t until, struct fail *fail)
 {
-	struct loop *loop = temporal_loop(tale->own->temporal);
-	size_t before = tale->kept.length;
+	struct loop *loop = temporal_loop(reader->own->temporal);
+	size_t before = reader->pending.length;
 	bool more;
 
-	if (!tale->waiting) {
+	if (!reader->waiting) {
 		/* what is there comes once more, and is passed over */
-		drop_held(tale);
-		tale->waiting = true;
-		if (send_page(tale, true, fail) < 0)
+		drop_held(reader);
+		reader->waiting = true;
+		if (send_page(reader, true, fail) < 0)
 			return -1;
 	}
-	while (!tale->ended && tale->kept.length == before) {
-		while (!tale->answer.done && clock_boot() < until)
+	while (!reader->ended && reader->pending.length == before) {
+		while (!reader->answer.done && clock_boot() < until)
 			if (loop_turn(loop, until, fail) < 0)
 				return -1;
-		if (!tale->answer.done)
+		if (!reader->answer.done)
 			return 0;
-		if (take_answer(tale, &more, fail) < 0)
+		if (take_answer(reader, &more, fail) < 0)
 			return -1;
-		tale->ended = !more;
-		if (more && send_page(tale, true, fail) < 0)
+		reader->ended = !more;
+		if (more && send_page(reader, true, fail) < 0)
 			return -1;
 	}
 	return 0;
@@ -520,5 +528,6 @@ engine_temporal_wait(struct engine *engine, int64_t milliseconds,
 
 	if (own->followed == NULL || own->followed->ended)
 		return engine_temporal_pause(own, milliseconds, fail);
-	return tale_wait(own->followed, clock_boot() + milliseconds, fail);
+	return task_reader_wait(own->followed, clock_boot() + milliseconds,
+	    fail);
 }

@@ -62,71 +62,73 @@ worker_give_up(struct worker_temporal *worker, const struct fail *why)
 
 /* ---- histories that are kept ---- */
 
-static struct kept *
+static struct cached_history *
 find_kept(struct worker_temporal *worker, const char *run)
 {
 	size_t i;
 
-	for (i = 0; i < worker->kept_count; i++)
-		if (strcmp(worker->kept[i].run, run) == 0)
-			return &worker->kept[i];
+	for (i = 0; i < worker->cached_count; i++)
+		if (strcmp(worker->cached[i].run, run) == 0)
+			return &worker->cached[i];
 	return NULL;
 }
 
 static void
-drop_kept(struct worker_temporal *worker, struct kept *kept)
+drop_kept(struct worker_temporal *worker, struct cached_history *cached)
 {
-	free(kept->run);
-	temporal_history_free(kept->history);
-	*kept = worker->kept[--worker->kept_count];
+	free(cached->run);
+	temporal_history_free(cached->history);
+	*cached = worker->cached[--worker->cached_count];
 }
 
 struct temporal_history *
-worker_kept(struct worker_temporal *worker, const char *run)
+history_cache_get(struct worker_temporal *worker, const char *run)
 {
-	struct kept *kept = find_kept(worker, run);
+	struct cached_history *cached = find_kept(worker, run);
 
-	if (kept == NULL)
+	if (cached == NULL)
 		return NULL;
-	kept->used = ++worker->clock;
-	return kept->history;
+	cached->used = ++worker->clock;
+	return cached->history;
 }
 
 struct temporal_history *
-worker_take(struct worker_temporal *worker, const char *run)
+history_cache_take(struct worker_temporal *worker, const char *run)
 {
-	struct kept *kept = find_kept(worker, run);
+	struct cached_history *cached = find_kept(worker, run);
 	struct temporal_history *history;
 
-	if (kept == NULL)
+	if (cached == NULL)
 		return NULL;
-	history = kept->history;
-	kept->history = NULL;
-	drop_kept(worker, kept);
+	history = cached->history;
+	cached->history = NULL;
+	drop_kept(worker, cached);
 	return history;
 }
 
 void
-worker_keep(struct worker_temporal *worker, const char *run,
+history_cache_put(struct worker_temporal *worker, const char *run,
     struct temporal_history *history)
 {
-	struct kept *kept = find_kept(worker, run);
+	struct cached_history *cached = find_kept(worker, run);
 	size_t i, oldest = 0;
 
-	if (kept != NULL)
-		drop_kept(worker, kept);
+	if (cached != NULL)
+		drop_kept(worker, cached);
 	if (history == NULL)
 		return;
-	if (worker->kept_count == KEPT_MAX) {
-		for (i = 1; i < KEPT_MAX; i++)
-			if (worker->kept[i].used < worker->kept[oldest].used)
+	if (worker->cached_count == HISTORY_CACHE_MAX) {
+		for (i = 1; i < HISTORY_CACHE_MAX; i++)
+			if (worker->cached[i].used <
+			    worker->cached[oldest].used)
 				oldest = i;
-		drop_kept(worker, &worker->kept[oldest]);
+		drop_kept(worker, &worker->cached[oldest]);
 	}
-	worker->kept[worker->kept_count++] = (struct kept){ .run = mem_string(
-								run),
+	worker->cached[worker->cached_count++] = (struct cached_history){
+		.run = mem_string(run),
 		.history = history,
-		.used = ++worker->clock };
+		.used = ++worker->clock
+	};
 }
 
 /* ---- polls ---- */
@@ -146,14 +148,14 @@ take_task(struct poll *poll)
 		    activity->workflow_execution == NULL)
 			return false;
 		poll->answer.message = NULL;
-		job_begin(worker, activity);
+		activity_task_begin(worker, activity);
 	} else {
 		workflow = (Api__PollWorkflowTaskQueueResponse *)message;
 		if (workflow->task_token.len == 0 ||
 		    workflow->workflow_execution == NULL)
 			return false;
 		poll->answer.message = NULL;
-		turn_begin(worker, workflow);
+		workflow_task_begin(worker, workflow);
 	}
 	worker->idle_looks = 0;
 	return true;
@@ -251,7 +253,7 @@ may_poll(const struct poll *poll, size_t busy, int64_t now, int64_t *ret_next)
 void
 worker_poll_more(struct worker_temporal *worker)
 {
-	size_t i, busy = worker->job_count;
+	size_t i, busy = worker->activity_task_count;
 	int64_t now = clock_boot(), next = 0;
 	struct poll *poll;
 	struct fail fail;
@@ -260,9 +262,10 @@ worker_poll_more(struct worker_temporal *worker)
 		return;
 	for (i = 0; i < worker->group_count; i++)
 		busy += worker->groups[i].activity ? worker->groups[i].open : 0;
-	worker->turn += POLLS;
+	worker->next_group += POLLS;
 	for (i = 0; i < worker->poll_count; i++) {
-		poll = &worker->polls[(worker->turn + i) % worker->poll_count];
+		poll = &worker->polls[(worker->next_group + i) %
+		    worker->poll_count];
 		if (!may_poll(poll, busy, now, &next))
 			continue;
 		if (send_poll(poll, &fail) < 0) {
@@ -292,7 +295,7 @@ on_grace(void *context)
 	struct worker_temporal *worker = context;
 
 	worker->grace_over = true;
-	job_hand_back_all(worker);
+	activity_task_release_all(worker);
 }
 
 /* Where the server can, it sends the polls back at once. */
@@ -343,8 +346,8 @@ static bool
 is_done(const struct worker_temporal *worker)
 {
 	return worker->failed ||
-	    (worker->draining && worker->jobs == NULL &&
-		worker->turns == NULL &&
+	    (worker->draining && worker->activity_tasks == NULL &&
+		worker->workflow_tasks == NULL &&
 		(worker->open_polls == 0 || worker->grace_over));
 }
 
@@ -464,7 +467,7 @@ on_idle(void *context)
 		drain(worker);
 		return;
 	}
-	if (worker->jobs != NULL || worker->turns != NULL) {
+	if (worker->activity_tasks != NULL || worker->workflow_tasks != NULL) {
 		worker->idle_looks = 0;
 		loop_timer(worker->loop, &worker->idle, clock_boot() + IDLE_MS);
 		return;
@@ -583,7 +586,7 @@ begin(struct worker_temporal *worker, const char *folder, struct fail *fail)
 		return -1;
 	/* before a task has to be shown in lists; a refusal is no failure */
 	(void)temporal_wait(worker->temporal, &worker->attributes_answer, &why);
-	if (notes_open(worker, folder, &worker->notes, &why) < 0)
+	if (liveness_open(worker, folder, &worker->liveness, &why) < 0)
 		log_line("warning", "notes", "reason", why.message, NULL);
 	worker->again = (struct timer){ .fire = on_again, .context = worker };
 	worker->grace = (struct timer){ .fire = on_grace, .context = worker };
@@ -601,8 +604,8 @@ release(struct worker_temporal *worker)
 {
 	size_t i;
 
-	job_end_all(worker);
-	turn_end_all(worker);
+	activity_task_end_all(worker);
+	workflow_task_end_all(worker);
 	for (i = 0; i < worker->poll_count; i++)
 		temporal_answer_release(&worker->polls[i].answer);
 	for (i = 0; worker->goodbyes != NULL && i < worker->group_count / 2;
@@ -615,10 +618,10 @@ release(struct worker_temporal *worker)
 	free(worker->groups);
 	temporal_answer_release(&worker->listing);
 	temporal_answer_release(&worker->attributes_answer);
-	while (worker->kept_count > 0)
-		drop_kept(worker, &worker->kept[0]);
+	while (worker->cached_count > 0)
+		drop_kept(worker, &worker->cached[0]);
 	permit_forget_all(worker);
-	notes_close(worker->notes);
+	liveness_close(worker->liveness);
 	temporal_close(worker->temporal);
 	effects_close(worker->effects);
 	loop_close(worker->loop);

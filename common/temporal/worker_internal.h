@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * worker_temporal_internal: what the files of worker_temporal share.
+ * worker_internal: what the files of Temporal's worker share.
  *
- * worker_temporal.c polls, drains and ends; worker_temporal_task.c answers
- * workflow tasks with the help of worker_temporal_command.c, which builds the
- * commands, worker_temporal_query.c, and worker_temporal_carry.c, which takes the
- * journal into a new run; worker_temporal_limit.c asks whether a task may begin;
- * worker_temporal_activity.c performs activities;
- * worker_temporal_notes.c notes them for the other workers of this machine.
+ * worker.c polls, drains and ends. workflow_task.c answers workflow tasks with
+ * the help of commands.c, which builds the commands, query.c, and
+ * continue_as_new.c, which takes the journal into a new run;
+ * concurrency_limit.c asks whether a task may begin; activity_task.c performs
+ * activities, and liveness.c notes them for the other workers of this machine.
  */
 #ifndef COMMON_TEMPORAL_WORKER_INTERNAL_H
 #define COMMON_TEMPORAL_WORKER_INTERNAL_H
@@ -19,22 +18,22 @@
 #include "common/temporal/history.h"
 #include "common/temporal/worker.h"
 
-struct notes;
+struct liveness;
 struct poller_group;
 struct poll;
-struct turn;
-struct job;
+struct workflow_task;
+struct activity_task;
 struct admitted;
 struct permit;
 
 /* A run's history, kept so that the next task and the activities of the run
  * need not fold it anew. */
-struct kept {
+struct cached_history {
 	char *run;
 	struct temporal_history *history;
 	uint64_t used; /* when: the oldest goes first */
 };
-#define KEPT_MAX 512
+#define HISTORY_CACHE_MAX 512
 
 struct worker_temporal {
 	const struct config *config;
@@ -43,12 +42,12 @@ struct worker_temporal {
 	struct loop *loop;
 	struct temporal *temporal;
 	struct effects *effects;
-	struct notes *notes; /* NULL: there can be none */
-	char name[ID_TEXT];  /* of this process */
+	struct liveness *liveness; /* NULL: there can be none */
+	char name[ID_TEXT];        /* of this process */
 
 	struct poller_group *groups; /* two for each queue */
 	struct poll *polls;
-	size_t group_count, poll_count, open_polls, turn;
+	size_t group_count, poll_count, open_polls, next_group;
 	struct timer again, grace, idle;
 	size_t idle_looks, queues_asked;
 	struct temporal_answer listing, attributes_answer;
@@ -56,16 +55,16 @@ struct worker_temporal {
 	bool attributes;    /* the search attribute is known to the server */
 	bool no_attributes; /* which refuses it all the same */
 
-	struct kept kept[KEPT_MAX];
-	size_t kept_count;
+	struct cached_history cached[HISTORY_CACHE_MAX];
+	size_t cached_count;
 	uint64_t clock;
 
 	struct admitted *admitted; /* let begin a moment ago */
 	size_t admitted_count;
 
-	struct turn *turns;
-	struct job *jobs;
-	size_t job_count;
+	struct workflow_task *workflow_tasks;
+	struct activity_task *activity_tasks;
+	size_t activity_task_count;
 
 	bool draining, grace_over;
 	bool took_one; /* for --once: a task ended or waits */
@@ -74,7 +73,7 @@ struct worker_temporal {
 	int *ret_state;
 };
 
-/* ---- worker_temporal.c ---- */
+/* ---- worker.c ---- */
 
 /* Polls again what the limits let it. */
 void
@@ -86,29 +85,29 @@ worker_give_up(struct worker_temporal *worker, const struct fail *why);
 
 /* Borrowed until the next call, or NULL. */
 struct temporal_history *
-worker_kept(struct worker_temporal *worker, const char *run);
+history_cache_get(struct worker_temporal *worker, const char *run);
 
 /* The same, handed over. */
 struct temporal_history *
-worker_take(struct worker_temporal *worker, const char *run);
+history_cache_take(struct worker_temporal *worker, const char *run);
 
 /* HISTORY is taken over, in the place of the one that is there; NULL drops
  * that. */
 void
-worker_keep(struct worker_temporal *worker, const char *run,
+history_cache_put(struct worker_temporal *worker, const char *run,
     struct temporal_history *history);
 
-/* ---- worker_temporal_task.c ---- */
+/* ---- workflow_task.c ---- */
 
 /* RESPONSE is taken over. */
 void
-turn_begin(struct worker_temporal *worker,
+workflow_task_begin(struct worker_temporal *worker,
     Api__PollWorkflowTaskQueueResponse *response);
 
 void
-turn_end_all(struct worker_temporal *worker);
+workflow_task_end_all(struct worker_temporal *worker);
 
-/* ---- worker_temporal_command.c ---- */
+/* ---- commands.c ---- */
 
 struct commands {
 	Api__Command **list;
@@ -166,7 +165,7 @@ commands_continue(struct commands *commands,
 char *
 commands_fit_result(struct span members);
 
-/* ---- worker_temporal_query.c ---- */
+/* ---- query.c ---- */
 
 #define QUERY_ANSWERED 1
 #define QUERY_FAILED 2
@@ -186,7 +185,7 @@ query_add_results(const Api__PollWorkflowTaskQueueResponse *task,
 void
 query_free_results(Api__RespondWorkflowTaskCompletedRequest *request);
 
-/* ---- worker_temporal_carry.c ---- */
+/* ---- continue_as_new.c ---- */
 
 /* Whether the task is to go on in a new run. */
 bool
@@ -212,7 +211,7 @@ carry_begin(struct worker_temporal *worker, const char *workflow,
 void
 carry_end(struct carry *carry); /* NULL is fine; then is not called any more */
 
-/* ---- worker_temporal_limit.c ---- */
+/* ---- concurrency_limit.c ---- */
 
 /* Whether the limits let TASK begin. NULL: nothing limits it, and THEN is not
  * called. Else THEN is called once, from the loop, and the caller frees. */
@@ -226,42 +225,42 @@ permit_free(struct permit *permit); /* NULL is fine */
 void
 permit_forget_all(struct worker_temporal *worker);
 
-/* ---- worker_temporal_activity.c ---- */
+/* ---- activity_task.c ---- */
 
 void
-job_begin(struct worker_temporal *worker,
+activity_task_begin(struct worker_temporal *worker,
     Api__PollActivityTaskQueueResponse *response);
 
 /* The run is over: what may be cut off is. */
 void
-job_cut_run(struct worker_temporal *worker, const char *run);
+activity_task_cut_run(struct worker_temporal *worker, const char *run);
 
 /* The grace is over: they are handed back. */
 void
-job_hand_back_all(struct worker_temporal *worker);
+activity_task_release_all(struct worker_temporal *worker);
 
 void
-job_end_all(struct worker_temporal *worker);
+activity_task_end_all(struct worker_temporal *worker);
 
-/* ---- worker_temporal_notes.c ---- */
+/* ---- liveness.c ---- */
 
 int
-notes_open(struct worker_temporal *worker, const char *folder,
-    struct notes **ret_notes, struct fail *fail);
+liveness_open(struct worker_temporal *worker, const char *folder,
+    struct liveness **ret_notes, struct fail *fail);
 
 void
-notes_close(struct notes *notes); /* NULL is fine, here and below */
+liveness_close(struct liveness *liveness); /* NULL is fine, here and below */
 
 void
-notes_add(struct notes *notes, const char *workflow, const char *run,
+liveness_add(struct liveness *liveness, const char *workflow, const char *run,
     const char *activity);
 
 void
-notes_drop(struct notes *notes, const char *workflow, const char *run,
+liveness_drop(struct liveness *liveness, const char *workflow, const char *run,
     const char *activity);
 
 /* Each second while something is under way: it lives. */
 void
-notes_touch(struct notes *notes);
+liveness_touch(struct liveness *liveness);
 
 #endif

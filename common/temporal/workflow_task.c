@@ -26,7 +26,7 @@
 #define LIMIT_MAX_MS 60000
 #define BACK_SIZE 16 /* a step has some three batches of events */
 
-struct turn {
+struct workflow_task {
 	struct worker_temporal *worker;
 	Api__PollWorkflowTaskQueueResponse *task;
 	struct temporal_history *history; /* not in the worker's while it is
@@ -41,100 +41,101 @@ struct turn {
 	struct permit *permit; /* whether the limits let it begin */
 	bool asked, full;
 	int state; /* of the task, after this */
-	struct turn *next;
+	struct workflow_task *next;
 };
 
 static const char *
-workflow_id(const struct turn *turn)
+workflow_id(const struct workflow_task *workflow)
 {
-	return turn->task->workflow_execution->workflow_id;
+	return workflow->task->workflow_execution->workflow_id;
 }
 
 static const char *
-run_id(const struct turn *turn)
+run_id(const struct workflow_task *workflow)
 {
-	return turn->task->workflow_execution->run_id;
+	return workflow->task->workflow_execution->run_id;
 }
 
 static void
-drop_back(struct turn *turn)
+drop_back(struct workflow_task *workflow)
 {
-	while (turn->back_count > 0)
+	while (workflow->back_count > 0)
 		api__history_event__free_unpacked(
-		    turn->back[--turn->back_count], NULL);
-	free(turn->back);
-	turn->back = NULL;
+		    workflow->back[--workflow->back_count], NULL);
+	free(workflow->back);
+	workflow->back = NULL;
 }
 
 static void
-turn_end(struct turn *turn)
+workflow_task_end(struct workflow_task *workflow)
 {
-	struct worker_temporal *worker = turn->worker;
-	struct turn **at;
+	struct worker_temporal *worker = workflow->worker;
+	struct workflow_task **at;
 
-	for (at = &worker->turns; *at != turn; at = &(*at)->next)
+	for (at = &worker->workflow_tasks; *at != workflow; at = &(*at)->next)
 		;
-	*at = turn->next;
-	drop_back(turn);
-	carry_end(turn->carry);
-	permit_free(turn->permit);
-	commands_release(&turn->carried);
-	temporal_answer_release(&turn->page);
-	temporal_answer_release(&turn->answer);
-	temporal_history_free(turn->history);
-	api__poll_workflow_task_queue_response__free_unpacked(turn->task, NULL);
-	free(turn);
+	*at = workflow->next;
+	drop_back(workflow);
+	carry_end(workflow->carry);
+	permit_free(workflow->permit);
+	commands_release(&workflow->carried);
+	temporal_answer_release(&workflow->page);
+	temporal_answer_release(&workflow->answer);
+	temporal_history_free(workflow->history);
+	api__poll_workflow_task_queue_response__free_unpacked(workflow->task,
+	    NULL);
+	free(workflow);
 }
 
 void
-turn_end_all(struct worker_temporal *worker)
+workflow_task_end_all(struct worker_temporal *worker)
 {
-	while (worker->turns != NULL)
-		turn_end(worker->turns);
+	while (worker->workflow_tasks != NULL)
+		workflow_task_end(worker->workflow_tasks);
 }
 
 static void
 ended(void *context, struct temporal_answer *answer)
 {
-	struct turn *turn = context;
-	struct worker_temporal *worker = turn->worker;
+	struct workflow_task *workflow = context;
+	struct worker_temporal *worker = workflow->worker;
 
 	if (answer->status != GRPC_OK) {
 		/* Events came meanwhile, or it took too long: the next task
 		 * tells. */
 		log_line(answer->status == GRPC_NOT_FOUND ? "info" : "warning",
-		    "task.refused", "task", workflow_id(turn), "reason",
+		    "task.refused", "task", workflow_id(workflow), "reason",
 		    answer->fail.message, NULL);
-		worker_keep(worker, run_id(turn), NULL);
+		history_cache_put(worker, run_id(workflow), NULL);
 		if (strstr(answer->fail.message, "earch attribute") != NULL)
 			worker->no_attributes = true;
-	} else if (turn->state >= 0) {
-		if (task_state_final((enum task_state)turn->state)) {
-			worker_keep(worker, run_id(turn), NULL);
-			job_cut_run(worker, run_id(turn));
-			*worker->ret_state = turn->state;
+	} else if (workflow->state >= 0) {
+		if (task_state_final((enum task_state)workflow->state)) {
+			history_cache_put(worker, run_id(workflow), NULL);
+			activity_task_cut_run(worker, run_id(workflow));
+			*worker->ret_state = workflow->state;
 		}
-		if (turn->state != TASK_RUNNING)
+		if (workflow->state != TASK_RUNNING)
 			worker->took_one = true;
 	}
-	turn_end(turn);
+	workflow_task_end(workflow);
 	worker_poll_more(worker);
 }
 
 /* ---- what cannot be answered ---- */
 
 static void
-refuse(struct turn *turn, const struct fail *why)
+refuse(struct workflow_task *workflow, const struct fail *why)
 {
-	struct worker_temporal *worker = turn->worker;
+	struct worker_temporal *worker = workflow->worker;
 	Api__RespondWorkflowTaskFailedRequest request;
 	Api__Failure failure;
 	struct fail fail;
 
-	log_line("error", "unreadable", "task", workflow_id(turn), "reason",
+	log_line("error", "unreadable", "task", workflow_id(workflow), "reason",
 	    why->message, NULL);
-	if (turn->task->attempt > 1) {
-		turn_end(turn);
+	if (workflow->task->attempt > 1) {
+		workflow_task_end(workflow);
 		return;
 	}
 	api__failure__init(&failure);
@@ -144,24 +145,25 @@ refuse(struct turn *turn, const struct fail *why)
 	request.namespace_ = temporal_text(
 	    temporal_namespace(worker->temporal));
 	request.identity = temporal_text(temporal_identity(worker->temporal));
-	request.task_token = turn->task->task_token;
+	request.task_token = workflow->task->task_token;
 	request.cause = CAUSE_NON_DETERMINISTIC;
 	request.failure = &failure;
-	turn->state = -1;
-	turn->answer.then = ended;
-	turn->answer.context = turn;
+	workflow->state = -1;
+	workflow->answer.then = ended;
+	workflow->answer.context = workflow;
 	if (temporal_send(worker->temporal, TEMPORAL_WORKFLOW_FAILED,
-		&request.base, &turn->answer, &fail) < 0)
-		turn_end(turn);
+		&request.base, &workflow->answer, &fail) < 0)
+		workflow_task_end(workflow);
 }
 
 /* ---- queries ---- */
 
 static void
-send_query_answer(struct turn *turn)
+send_query_answer(struct workflow_task *workflow)
 {
-	struct worker_temporal *worker = turn->worker;
-	char *json = query_answer(turn->history, turn->task->query->query_type);
+	struct worker_temporal *worker = workflow->worker;
+	char *json = query_answer(workflow->history,
+	    workflow->task->query->query_type);
 	Api__RespondQueryTaskCompletedRequest request;
 	struct temporal_payload room;
 	struct fail fail;
@@ -169,36 +171,37 @@ send_query_answer(struct turn *turn)
 	api__respond_query_task_completed_request__init(&request);
 	request.namespace_ = temporal_text(
 	    temporal_namespace(worker->temporal));
-	request.task_token = turn->task->task_token;
+	request.task_token = workflow->task->task_token;
 	request.completed_type = json != NULL ? QUERY_ANSWERED : QUERY_FAILED;
 	if (json != NULL)
 		request.query_result = temporal_json(&room,
 		    (struct span){ json, strlen(json) });
 	else
 		request.error_message = temporal_text(query_unknown);
-	turn->state = -1;
-	turn->answer.then = ended;
-	turn->answer.context = turn;
-	if (!temporal_history_facts(turn->history).closed) {
-		worker_keep(worker, run_id(turn), turn->history);
-		turn->history = NULL;
+	workflow->state = -1;
+	workflow->answer.then = ended;
+	workflow->answer.context = workflow;
+	if (!temporal_history_facts(workflow->history).closed) {
+		history_cache_put(worker, run_id(workflow), workflow->history);
+		workflow->history = NULL;
 	}
 	if (temporal_send(worker->temporal, TEMPORAL_QUERY_COMPLETED,
-		&request.base, &turn->answer, &fail) < 0)
-		turn_end(turn);
+		&request.base, &workflow->answer, &fail) < 0)
+		workflow_task_end(workflow);
 	free(json);
 }
 
 /* ---- decisions ---- */
 
 static void
-log_record(const struct turn *turn, enum event_type type, struct span event)
+log_record(const struct workflow_task *workflow, enum event_type type,
+    struct span event)
 {
 	cJSON *data = cJSON_ParseWithLength(event.at, event.length);
 	const char *reason = json_string(data, "reason");
 
-	log_line("info", event_type_name(type), "task", workflow_id(turn),
-	    "worker", turn->worker->name, "call", json_string(data, "call"),
+	log_line("info", event_type_name(type), "task", workflow_id(workflow),
+	    "worker", workflow->worker->name, "call", json_string(data, "call"),
 	    "reason",
 	    reason != NULL
 		? reason
@@ -210,8 +213,8 @@ log_record(const struct turn *turn, enum event_type type, struct span event)
 
 /* Puts one decision among the commands and folds it. */
 static int
-decide(struct turn *turn, struct commands *commands, enum event_type type,
-    struct span members, struct fail *fail)
+decide(struct workflow_task *workflow, struct commands *commands,
+    enum event_type type, struct span members, struct fail *fail)
 {
 	struct buf event = BUF_INIT((size_t)EVENT_MAX + 100);
 	struct span span;
@@ -229,7 +232,7 @@ decide(struct turn *turn, struct commands *commands, enum event_type type,
 	buf_add(&event, members.at, members.length);
 	buf_add(&event, "}", 1);
 	span = (struct span){ event.data, event.length };
-	log_record(turn, type, span);
+	log_record(workflow, type, span);
 	if (type < EVENT_COMPLETED) {
 		commands_marker(commands, span);
 	} else {
@@ -239,13 +242,13 @@ decide(struct turn *turn, struct commands *commands, enum event_type type,
 			message = json_string(
 			    cJSON_GetObjectItemCaseSensitive(data, "error"),
 			    "message");
-		if (type == EVENT_BLOCKED && turn->worker->attributes)
+		if (type == EVENT_BLOCKED && workflow->worker->attributes)
 			commands_show(commands, true, "blocked");
 		kind = commands_end(commands, type, span,
 		    message != NULL ? message : event_type_name(type));
 		cJSON_Delete(data);
 	}
-	result = temporal_history_ahead(turn->history, kind, NULL, type,
+	result = temporal_history_ahead(workflow->history, kind, NULL, type,
 	    members, fail);
 	buf_release(&event);
 	free(fitted);
@@ -253,8 +256,8 @@ decide(struct turn *turn, struct commands *commands, enum event_type type,
 }
 
 static int
-decide_error(struct turn *turn, struct commands *commands, const char *type,
-    const char *message, struct fail *fail)
+decide_error(struct workflow_task *workflow, struct commands *commands,
+    const char *type, const char *message, struct fail *fail)
 {
 	struct buf error = BUF_INIT(1u << 20), members = BUF_INIT(1u << 20);
 	int result;
@@ -262,7 +265,7 @@ decide_error(struct turn *turn, struct commands *commands, const char *type,
 	member_string(&error, "type", type);
 	member_string(&error, "message", message);
 	buf_print(&members, "\"error\":{%s}", error.data);
-	result = decide(turn, commands, EVENT_FAILED,
+	result = decide(workflow, commands, EVENT_FAILED,
 	    (struct span){ members.data, members.length }, fail);
 	buf_release(&error);
 	buf_release(&members);
@@ -272,9 +275,10 @@ decide_error(struct turn *turn, struct commands *commands, const char *type,
 /* A task that was started by somebody else's program: it is put in form, or
  * refused. */
 static int
-check_task(struct turn *turn, struct commands *commands, struct fail *fail)
+check_task(struct workflow_task *workflow, struct commands *commands,
+    struct fail *fail)
 {
-	const char *unread = temporal_history_facts(turn->history).unread;
+	const char *unread = temporal_history_facts(workflow->history).unread;
 	cJSON *value;
 	struct task task;
 	struct fail why;
@@ -283,12 +287,12 @@ check_task(struct turn *turn, struct commands *commands, struct fail *fail)
 
 	value = json_parse(unread, strlen(unread), &json_limits_task, &why);
 	if (value == NULL ||
-	    task_check(value, turn->worker->config, &task, &why) < 0)
-		return decide_error(turn, commands, why.type, why.message,
+	    task_check(value, workflow->worker->config, &task, &why) < 0)
+		return decide_error(workflow, commands, why.type, why.message,
 		    fail);
 	doc = json_text(task.doc);
 	members = mem_print("\"task\":%s", doc);
-	result = decide(turn, commands, EVENT_SUBMITTED,
+	result = decide(workflow, commands, EVENT_SUBMITTED,
 	    (struct span){ members, strlen(members) }, fail);
 	free(members);
 	free(doc);
@@ -297,11 +301,11 @@ check_task(struct turn *turn, struct commands *commands, struct fail *fail)
 }
 
 static int
-schedule(struct turn *turn, struct commands *commands, const struct plan *plan,
-    struct fail *fail)
+schedule(struct workflow_task *workflow, struct commands *commands,
+    const struct plan *plan, struct fail *fail)
 {
-	const struct agent *agent = temporal_history_agent(turn->history);
-	struct temporal_facts facts = temporal_history_facts(turn->history);
+	const struct agent *agent = temporal_history_agent(workflow->history);
+	struct temporal_facts facts = temporal_history_facts(workflow->history);
 	const struct action *action;
 	struct span members;
 	const char *id;
@@ -311,13 +315,13 @@ schedule(struct turn *turn, struct commands *commands, const struct plan *plan,
 		action = &plan->actions[i];
 		if (action->type == ACTION_PIN && facts.pinning)
 			continue;
-		commands_activity(commands, turn->worker, agent, action,
+		commands_activity(commands, workflow->worker, agent, action,
 		    facts.pins + 1, &id);
 		members = (struct span){ action->members.data,
 			action->members.length };
 		if (action->type == ACTION_PIN)
 			members = (struct span){ NULL, 0 };
-		if (temporal_history_ahead(turn->history,
+		if (temporal_history_ahead(workflow->history,
 			TEMPORAL_EVENT_SCHEDULED, id, action->intent, members,
 			fail) < 0)
 			return -1;
@@ -326,24 +330,24 @@ schedule(struct turn *turn, struct commands *commands, const struct plan *plan,
 }
 
 static bool
-is_to_continue(const struct turn *turn)
+is_to_continue(const struct workflow_task *workflow)
 {
-	struct temporal_facts facts = temporal_history_facts(turn->history);
+	struct temporal_facts facts = temporal_history_facts(workflow->history);
 	struct agent_summary summary;
 
-	agent_summary(temporal_history_agent(turn->history), &summary);
+	agent_summary(temporal_history_agent(workflow->history), &summary);
 	return !task_state_final(summary.state) &&
-	    carry_due(turn->worker, &facts);
+	    carry_due(workflow->worker, &facts);
 }
 
 /* Records every decision and schedules every action; WAKE_AT is when the task
  * has to be looked at again. */
 static int
-plan(struct turn *turn, struct commands *commands, bool running,
+plan(struct workflow_task *workflow, struct commands *commands, bool running,
     int64_t *ret_wake_at, struct fail *fail)
 {
-	const struct agent *agent = temporal_history_agent(turn->history);
-	int64_t now = temporal_history_facts(turn->history).now;
+	const struct agent *agent = temporal_history_agent(workflow->history);
+	int64_t now = temporal_history_facts(workflow->history).now;
 	struct plan next;
 	int result;
 
@@ -351,7 +355,7 @@ plan(struct turn *turn, struct commands *commands, bool running,
 		agent_next(agent, now, &next);
 		if (!next.has_record)
 			break;
-		result = decide(turn, commands, next.record,
+		result = decide(workflow, commands, next.record,
 		    (struct span){ next.record_members.data,
 			next.record_members.length },
 		    fail);
@@ -360,47 +364,47 @@ plan(struct turn *turn, struct commands *commands, bool running,
 			return -1;
 	}
 	*ret_wake_at = next.wake_at;
-	turn->continues = is_to_continue(turn);
-	result = running && !turn->continues
-	    ? schedule(turn, commands, &next, fail)
+	workflow->continues = is_to_continue(workflow);
+	result = running && !workflow->continues
+	    ? schedule(workflow, commands, &next, fail)
 	    : 0;
 	plan_release(&next);
 	return result;
 }
 
 static int
-set_timer(struct turn *turn, struct commands *commands, int64_t at,
+set_timer(struct workflow_task *workflow, struct commands *commands, int64_t at,
     struct fail *fail)
 {
-	int64_t now = temporal_history_facts(turn->history).now;
+	int64_t now = temporal_history_facts(workflow->history).now;
 	const char *id;
 
-	if (at <= now || temporal_history_timer(turn->history, at))
+	if (at <= now || temporal_history_timer(workflow->history, at))
 		return 0;
 	commands_timer(commands, at, now, &id);
-	return temporal_history_ahead(turn->history, TEMPORAL_EVENT_TIMER, id,
-	    EVENT_WAITING, (struct span){ NULL, 0 }, fail);
+	return temporal_history_ahead(workflow->history, TEMPORAL_EVENT_TIMER,
+	    id, EVENT_WAITING, (struct span){ NULL, 0 }, fail);
 }
 
 /* What lists show is brought up to date where it would be wrong. */
 static int
-show_state(struct turn *turn, struct commands *commands, enum task_state state,
-    struct fail *fail)
+show_state(struct workflow_task *workflow, struct commands *commands,
+    enum task_state state, struct fail *fail)
 {
 	const struct temporal_facts facts = temporal_history_facts(
-	    turn->history);
+	    workflow->history);
 	const char *shown = facts.shown, *wanted = task_state_name(state);
 	struct span begun;
 	/* What it was begun with is known to the server, even if we may not
 	 * ask for that. */
-	bool attribute = !turn->worker->no_attributes &&
-	    (turn->worker->attributes ||
+	bool attribute = !workflow->worker->no_attributes &&
+	    (workflow->worker->attributes ||
 		temporal_attribute(facts.attributes, TEMPORAL_STATE, &begun));
 
 	if (strcmp(shown != NULL ? shown : "queued", wanted) == 0)
 		return 0;
 	commands_show(commands, attribute, wanted);
-	return temporal_history_ahead(turn->history,
+	return temporal_history_ahead(workflow->history,
 	    attribute ? TEMPORAL_EVENT_ATTRIBUTES : TEMPORAL_EVENT_MEMO, NULL,
 	    EVENT_WAITING, (struct span){ NULL, 0 }, fail);
 }
@@ -408,33 +412,35 @@ show_state(struct turn *turn, struct commands *commands, enum task_state state,
 /* The limits do not let it begin yet. It is seldom asked about that has stood
  * in line for long: each time makes five events. */
 static int
-ask_later(struct turn *turn, struct commands *commands, struct fail *fail)
+ask_later(struct workflow_task *workflow, struct commands *commands,
+    struct fail *fail)
 {
-	struct temporal_facts facts = temporal_history_facts(turn->history);
+	struct temporal_facts facts = temporal_history_facts(workflow->history);
 	int64_t delay = LIMIT_MS + facts.last * LIMIT_MS / 10;
 
 	if (delay > LIMIT_MAX_MS)
 		delay = LIMIT_MAX_MS;
-	turn->state = TASK_QUEUED;
-	return set_timer(turn, commands, facts.now + delay, fail);
+	workflow->state = TASK_QUEUED;
+	return set_timer(workflow, commands, facts.now + delay, fail);
 }
 
 static int
-fill_commands(struct turn *turn, struct commands *commands, struct fail *fail)
+fill_commands(struct workflow_task *workflow, struct commands *commands,
+    struct fail *fail)
 {
-	const struct agent *agent = temporal_history_agent(turn->history);
+	const struct agent *agent = temporal_history_agent(workflow->history);
 	struct agent_summary summary;
 	struct temporal_facts facts;
 	int64_t wake_at = 0;
 	bool running;
 
-	if (temporal_history_step(turn->history, &running, fail) < 0)
+	if (temporal_history_step(workflow->history, &running, fail) < 0)
 		return -1;
-	if (temporal_history_facts(turn->history).unread != NULL) {
-		if (check_task(turn, commands, fail) < 0)
+	if (temporal_history_facts(workflow->history).unread != NULL) {
+		if (check_task(workflow, commands, fail) < 0)
 			return -1;
 		if (agent_task(agent) == NULL) {
-			turn->state = TASK_FAILED;
+			workflow->state = TASK_FAILED;
 			return 0;
 		}
 		agent_summary(agent, &summary);
@@ -442,26 +448,28 @@ fill_commands(struct turn *turn, struct commands *commands, struct fail *fail)
 	}
 	agent_summary(agent, &summary);
 	if (task_state_final(summary.state)) {
-		turn->state = (int)summary.state;
-		return decide_error(turn, commands, "refused",
+		workflow->state = (int)summary.state;
+		return decide_error(workflow, commands, "refused",
 		    summary.reason != NULL ? summary.reason : "refused", fail);
 	}
-	if (plan(turn, commands, running && !turn->full, &wake_at, fail) < 0)
+	if (plan(workflow, commands, running && !workflow->full, &wake_at,
+		fail) < 0)
 		return -1;
 	agent_summary(agent, &summary);
-	turn->state = (int)summary.state;
+	workflow->state = (int)summary.state;
 	if (task_state_final(summary.state))
 		return 0;
-	if (turn->continues) {
-		turn->state = -1;
-		commands_continue(commands, turn->history, run_id(turn));
+	if (workflow->continues) {
+		workflow->state = -1;
+		commands_continue(commands, workflow->history,
+		    run_id(workflow));
 		return 0;
 	}
-	if (turn->full && summary.state == TASK_RUNNING)
-		return ask_later(turn, commands, fail);
-	facts = temporal_history_facts(turn->history);
+	if (workflow->full && summary.state == TASK_RUNNING)
+		return ask_later(workflow, commands, fail);
+	facts = temporal_history_facts(workflow->history);
 	if (carry_too_late(&facts))
-		return decide_error(turn, commands, "history_full",
+		return decide_error(workflow, commands, "history_full",
 		    "the task has more events, or bytes, than Temporal keeps "
 		    "of one workflow",
 		    fail);
@@ -469,17 +477,18 @@ fill_commands(struct turn *turn, struct commands *commands, struct fail *fail)
 		wake_at = summary.due;
 	else if (summary.state == TASK_QUEUED)
 		wake_at = agent_task(agent)->not_before;
-	if (set_timer(turn, commands, wake_at, fail) < 0)
+	if (set_timer(workflow, commands, wake_at, fail) < 0)
 		return -1;
-	return show_state(turn, commands, summary.state, fail);
+	return show_state(workflow, commands, summary.state, fail);
 }
 
 /* Answers the workflow task; the history is kept unless there is more to carry
  * or nothing to go on with. */
 static void
-respond(struct turn *turn, const struct commands *commands, bool keep)
+respond(struct workflow_task *workflow, const struct commands *commands,
+    bool keep)
 {
-	struct worker_temporal *worker = turn->worker;
+	struct worker_temporal *worker = workflow->worker;
 	Api__RespondWorkflowTaskCompletedRequest request;
 	struct fail fail;
 
@@ -487,25 +496,25 @@ respond(struct turn *turn, const struct commands *commands, bool keep)
 	request.namespace_ = temporal_text(
 	    temporal_namespace(worker->temporal));
 	request.identity = temporal_text(temporal_identity(worker->temporal));
-	request.task_token = turn->task->task_token;
-	request.resource_id = temporal_text(workflow_id(turn));
+	request.task_token = workflow->task->task_token;
+	request.resource_id = temporal_text(workflow_id(workflow));
 	request.n_commands = commands->count;
 	request.commands = commands->list;
-	request.force_create_new_workflow_task = commands == &turn->carried;
-	query_add_results(turn->task, turn->history, &request);
-	turn->answer.then = ended;
-	turn->answer.context = turn;
+	request.force_create_new_workflow_task = commands == &workflow->carried;
+	query_add_results(workflow->task, workflow->history, &request);
+	workflow->answer.then = ended;
+	workflow->answer.context = workflow;
 	if (keep) {
-		worker_keep(worker, run_id(turn), turn->history);
-		turn->history = NULL;
+		history_cache_put(worker, run_id(workflow), workflow->history);
+		workflow->history = NULL;
 	}
 	if (temporal_send(worker->temporal, TEMPORAL_WORKFLOW_COMPLETED,
-		&request.base, &turn->answer, &fail) < 0) {
-		worker_keep(worker, run_id(turn), NULL);
-		log_line("error", "task.refused", "task", workflow_id(turn),
+		&request.base, &workflow->answer, &fail) < 0) {
+		history_cache_put(worker, run_id(workflow), NULL);
+		log_line("error", "task.refused", "task", workflow_id(workflow),
 		    "reason", fail.message, NULL);
 		query_free_results(&request);
-		turn_end(turn);
+		workflow_task_end(workflow);
 		return;
 	}
 	query_free_results(&request);
@@ -513,20 +522,20 @@ respond(struct turn *turn, const struct commands *commands, bool keep)
 
 /* The run before is gone: the server forgot it before anybody came. */
 static void
-end_forgotten(struct turn *turn)
+end_forgotten(struct workflow_task *workflow)
 {
 	struct commands commands = { 0 };
 	struct fail fail;
 
-	turn->state = TASK_FAILED;
-	if (decide_error(turn, &commands, "history_lost",
+	workflow->state = TASK_FAILED;
+	if (decide_error(workflow, &commands, "history_lost",
 		"the server has "
 		"forgotten the run that the task was to go on from: its "
 		"namespace's retention was over before a worker came",
 		&fail) == 0)
-		respond(turn, &commands, false);
+		respond(workflow, &commands, false);
 	else
-		refuse(turn, &fail);
+		refuse(workflow, &fail);
 	commands_release(&commands);
 }
 
@@ -534,260 +543,264 @@ end_forgotten(struct turn *turn)
 static void
 carry_came(void *context, const struct fail *fail)
 {
-	struct turn *turn = context;
-	struct worker_temporal *worker = turn->worker;
+	struct workflow_task *workflow = context;
+	struct worker_temporal *worker = workflow->worker;
 
 	if (fail == NULL) {
-		log_line("info", "carried", "task", workflow_id(turn), "worker",
-		    worker->name, NULL);
-		respond(turn, &turn->carried, false);
+		log_line("info", "carried", "task", workflow_id(workflow),
+		    "worker", worker->name, NULL);
+		respond(workflow, &workflow->carried, false);
 	} else if (strcmp(fail->type, "not_found") == 0) {
-		end_forgotten(turn);
+		end_forgotten(workflow);
 	} else if (fail->kind == FAIL_NOT_NOW) {
-		log_line("warning", "history", "task", workflow_id(turn),
+		log_line("warning", "history", "task", workflow_id(workflow),
 		    "reason", fail->message, NULL);
-		turn_end(turn);
+		workflow_task_end(workflow);
 		worker_poll_more(worker);
 	} else {
-		refuse(turn, fail);
+		refuse(workflow, fail);
 	}
 }
 
 static void
-complete(struct turn *turn);
+complete(struct workflow_task *workflow);
 
 static void
 permit_came(void *context, bool free)
 {
-	struct turn *turn = context;
+	struct workflow_task *workflow = context;
 
-	permit_free(turn->permit);
-	turn->permit = NULL;
-	turn->full = !free;
-	complete(turn);
+	permit_free(workflow->permit);
+	workflow->permit = NULL;
+	workflow->full = !free;
+	complete(workflow);
 }
 
 /* Whether the limits have to be asked first, which goes on with complete().
  * What has begun is shown as something else than queued. */
 static bool
-asks_first(struct turn *turn, const struct temporal_facts *facts)
+asks_first(struct workflow_task *workflow, const struct temporal_facts *facts)
 {
 	const struct task *task = agent_task(
-	    temporal_history_agent(turn->history));
+	    temporal_history_agent(workflow->history));
 
-	if (turn->asked || task == NULL ||
+	if (workflow->asked || task == NULL ||
 	    (facts->shown != NULL && strcmp(facts->shown, "queued") != 0))
 		return false;
-	turn->asked = true;
-	turn->permit = permit_ask(turn->worker, task, permit_came, turn);
-	return turn->permit != NULL;
+	workflow->asked = true;
+	workflow->permit = permit_ask(workflow->worker, task, permit_came,
+	    workflow);
+	return workflow->permit != NULL;
 }
 
 static void
-complete(struct turn *turn)
+complete(struct workflow_task *workflow)
 {
-	struct temporal_facts facts = temporal_history_facts(turn->history);
+	struct temporal_facts facts = temporal_history_facts(workflow->history);
 	struct commands commands = { 0 };
 	struct fail fail;
 
-	if (turn->task->query != NULL) {
-		send_query_answer(turn);
+	if (workflow->task->query != NULL) {
+		send_query_answer(workflow);
 		return;
 	}
 	if (facts.carrying) {
-		turn->carry = carry_begin(turn->worker, workflow_id(turn),
-		    run_id(turn), turn->history, &turn->carried, carry_came,
-		    turn);
+		workflow->carry = carry_begin(workflow->worker,
+		    workflow_id(workflow), run_id(workflow), workflow->history,
+		    &workflow->carried, carry_came, workflow);
 		return;
 	}
-	if (asks_first(turn, &facts))
+	if (asks_first(workflow, &facts))
 		return;
-	if (fill_commands(turn, &commands, &fail) < 0)
-		refuse(turn, &fail);
+	if (fill_commands(workflow, &commands, &fail) < 0)
+		refuse(workflow, &fail);
 	else
-		respond(turn, &commands, !turn->continues);
+		respond(workflow, &commands, !workflow->continues);
 	commands_release(&commands);
 }
 
 /* ---- reading the history ---- */
 
 static void
-take_events(struct turn *turn, const Api__History *history,
+take_events(struct workflow_task *workflow, const Api__History *history,
     const ProtobufCBinaryData *token);
 
 static void
-page_failed(struct turn *turn, const struct temporal_answer *answer)
+page_failed(struct workflow_task *workflow,
+    const struct temporal_answer *answer)
 {
-	log_line("warning", "history", "task", workflow_id(turn), "reason",
+	log_line("warning", "history", "task", workflow_id(workflow), "reason",
 	    answer->fail.message, NULL);
-	turn_end(turn);
-	worker_poll_more(turn->worker);
+	workflow_task_end(workflow);
+	worker_poll_more(workflow->worker);
 }
 
 static void
 page_came(void *context, struct temporal_answer *answer)
 {
-	struct turn *turn = context;
+	struct workflow_task *workflow = context;
 	Api__GetWorkflowExecutionHistoryResponse *page;
 
 	if (answer->status != GRPC_OK) {
-		page_failed(turn, answer);
+		page_failed(workflow, answer);
 		return;
 	}
 	page = (Api__GetWorkflowExecutionHistoryResponse *)answer->message;
 	answer->message = NULL;
-	take_events(turn, page->history, &page->next_page_token);
+	take_events(workflow, page->history, &page->next_page_token);
 	api__get_workflow_execution_history_response__free_unpacked(page, NULL);
 }
 
 static void
-start_anew(struct turn *turn)
+start_anew(struct workflow_task *workflow)
 {
-	drop_back(turn);
-	temporal_history_free(turn->history);
-	turn->history = temporal_history_new(NULL, NULL);
-	turn->anew = true;
-	take_events(turn, turn->task->history, &turn->task->next_page_token);
+	drop_back(workflow);
+	temporal_history_free(workflow->history);
+	workflow->history = temporal_history_new(NULL, NULL);
+	workflow->anew = true;
+	take_events(workflow, workflow->task->history,
+	    &workflow->task->next_page_token);
 }
 
 /* All that is new was read, from the workflow task that has begun. */
 static void
-take_back(struct turn *turn)
+take_back(struct workflow_task *workflow)
 {
 	struct fail fail;
 	size_t i;
 
-	if (turn->back_count == 0 ||
-	    turn->back[0]->event_id != turn->task->started_event_id) {
-		start_anew(turn);
+	if (workflow->back_count == 0 ||
+	    workflow->back[0]->event_id != workflow->task->started_event_id) {
+		start_anew(workflow);
 		return;
 	}
-	for (i = turn->back_count; i > 0; i--)
-		if (temporal_history_take(turn->history, turn->back[i - 1],
-			&fail) < 0) {
-			start_anew(turn);
+	for (i = workflow->back_count; i > 0; i--)
+		if (temporal_history_take(workflow->history,
+			workflow->back[i - 1], &fail) < 0) {
+			start_anew(workflow);
 			return;
 		}
-	complete(turn);
+	complete(workflow);
 }
 
 static void
-read_back(struct turn *turn, const ProtobufCBinaryData *token);
+read_back(struct workflow_task *workflow, const ProtobufCBinaryData *token);
 
 static void
 back_came(void *context, struct temporal_answer *answer)
 {
-	struct turn *turn = context;
-	int64_t last = temporal_history_facts(turn->history).last;
+	struct workflow_task *workflow = context;
+	int64_t last = temporal_history_facts(workflow->history).last;
 	Api__GetWorkflowExecutionHistoryReverseResponse *page;
 	Api__HistoryEvent **event;
 	size_t i = 0, count;
 
 	if (answer->status != GRPC_OK) {
-		page_failed(turn, answer);
+		page_failed(workflow, answer);
 		return;
 	}
 	page = (Api__GetWorkflowExecutionHistoryReverseResponse *)
 		   answer->message;
 	answer->message = NULL;
 	count = page->history != NULL ? page->history->n_events : 0;
-	turn->back = mem_grow(turn->back, turn->back_count + count + 1,
-	    sizeof(*turn->back));
+	workflow->back = mem_grow(workflow->back,
+	    workflow->back_count + count + 1, sizeof(*workflow->back));
 	for (; i < count; i++) {
 		event = &page->history->events[i];
 		if ((*event)->event_id <= last)
 			break;
-		turn->back[turn->back_count++] = *event;
+		workflow->back[workflow->back_count++] = *event;
 		*event = NULL;
 	}
 	if (i == count && page->next_page_token.len > 0)
-		read_back(turn, &page->next_page_token);
+		read_back(workflow, &page->next_page_token);
 	else
-		take_back(turn);
+		take_back(workflow);
 	api__get_workflow_execution_history_reverse_response__free_unpacked(
 	    page, NULL);
 }
 
 static void
-read_back(struct turn *turn, const ProtobufCBinaryData *token)
+read_back(struct workflow_task *workflow, const ProtobufCBinaryData *token)
 {
-	struct temporal_page page = { .id = workflow_id(turn),
-		.run = run_id(turn),
+	struct temporal_page page = { .id = workflow_id(workflow),
+		.run = run_id(workflow),
 		.token = token,
 		.size = BACK_SIZE,
 		.reverse = true };
 	struct fail fail;
 
-	turn->page.then = back_came;
-	turn->page.context = turn;
-	if (temporal_history(turn->worker->temporal, &page, &turn->page,
+	workflow->page.then = back_came;
+	workflow->page.context = workflow;
+	if (temporal_history(workflow->worker->temporal, &page, &workflow->page,
 		&fail) < 0)
-		turn_end(turn);
+		workflow_task_end(workflow);
 }
 
 /* Whether the history is known beyond what came with the task, of which there
  * is more. A task that is repeated is not stored in the history. */
 static bool
-is_known(const struct turn *turn)
+is_known(const struct workflow_task *workflow)
 {
-	const Api__History *history = turn->task->history;
+	const Api__History *history = workflow->task->history;
 
-	return !turn->anew && turn->task->next_page_token.len > 0 &&
-	    turn->task->attempt <= 1 && turn->task->query == NULL &&
+	return !workflow->anew && workflow->task->next_page_token.len > 0 &&
+	    workflow->task->attempt <= 1 && workflow->task->query == NULL &&
 	    history != NULL && history->n_events > 0 &&
 	    history->events[history->n_events - 1]->event_id <=
-	    temporal_history_facts(turn->history).last;
+	    temporal_history_facts(workflow->history).last;
 }
 
 static void
-take_events(struct turn *turn, const Api__History *history,
+take_events(struct workflow_task *workflow, const Api__History *history,
     const ProtobufCBinaryData *token)
 {
-	struct temporal_page page = { .id = workflow_id(turn),
-		.run = run_id(turn),
+	struct temporal_page page = { .id = workflow_id(workflow),
+		.run = run_id(workflow),
 		.token = token };
 	struct fail fail;
 	size_t i;
 
 	for (i = 0; history != NULL && i < history->n_events; i++) {
-		if (temporal_history_take(turn->history, history->events[i],
+		if (temporal_history_take(workflow->history, history->events[i],
 			&fail) == 0)
 			continue;
-		if (!turn->anew)
-			start_anew(turn);
+		if (!workflow->anew)
+			start_anew(workflow);
 		else
-			refuse(turn, &fail);
+			refuse(workflow, &fail);
 		return;
 	}
 	if (token->len == 0) {
-		complete(turn);
+		complete(workflow);
 		return;
 	}
-	turn->page.then = page_came;
-	turn->page.context = turn;
-	if (temporal_history(turn->worker->temporal, &page, &turn->page,
+	workflow->page.then = page_came;
+	workflow->page.context = workflow;
+	if (temporal_history(workflow->worker->temporal, &page, &workflow->page,
 		&fail) < 0)
-		turn_end(turn);
+		workflow_task_end(workflow);
 }
 
 void
-turn_begin(struct worker_temporal *worker,
+workflow_task_begin(struct worker_temporal *worker,
     Api__PollWorkflowTaskQueueResponse *response)
 {
-	struct turn *turn = mem_alloc(sizeof(*turn));
-	struct temporal_history *kept;
+	struct workflow_task *workflow = mem_alloc(sizeof(*workflow));
+	struct temporal_history *cached;
 
-	turn->worker = worker;
-	turn->task = response;
-	turn->state = -1;
-	turn->next = worker->turns;
-	worker->turns = turn;
-	kept = worker_take(worker, run_id(turn));
-	turn->anew = kept == NULL;
-	turn->history = kept != NULL ? kept : temporal_history_new(NULL, NULL);
-	if (is_known(turn))
-		read_back(turn, NULL);
+	workflow->worker = worker;
+	workflow->task = response;
+	workflow->state = -1;
+	workflow->next = worker->workflow_tasks;
+	worker->workflow_tasks = workflow;
+	cached = history_cache_take(worker, run_id(workflow));
+	workflow->anew = cached == NULL;
+	workflow->history = cached != NULL ? cached
+					   : temporal_history_new(NULL, NULL);
+	if (is_known(workflow))
+		read_back(workflow, NULL);
 	else
-		take_events(turn, response->history,
+		take_events(workflow, response->history,
 		    &response->next_page_token);
 }

@@ -43,12 +43,12 @@ static const int64_t delays[] = { 0, 2, 10, 50, 200, 1000 };
 #define DELAYS (sizeof(delays) / sizeof(*delays))
 
 struct report {
-	struct notes *notes;
+	struct liveness *liveness;
 	struct temporal_answer answer;
 	struct report *next;
 };
 
-struct notes {
+struct liveness {
 	struct worker_temporal *worker;
 	char *folder, *path;
 	int fd;
@@ -61,60 +61,61 @@ struct notes {
 };
 
 static void
-put(struct notes *notes, char sign, const char *workflow, const char *run,
+put(struct liveness *liveness, char sign, const char *workflow, const char *run,
     const char *activity)
 {
 	char *line = mem_print("%c %s\t%s\t%s\n", sign, workflow, run,
 	    activity);
 	struct fail fail;
 
-	(void)file_write(notes->fd, line, strlen(line), notes->path, &fail);
+	(void)file_write(liveness->fd, line, strlen(line), liveness->path,
+	    &fail);
 	free(line);
 }
 
 static void
-put_head(struct notes *notes)
+put_head(struct liveness *liveness)
 {
-	char *line = mem_print("%s\n", notes->worker->target);
+	char *line = mem_print("%s\n", liveness->worker->target);
 	struct fail fail;
 
-	if (ftruncate(notes->fd, 0) == 0)
-		(void)file_write(notes->fd, line, strlen(line), notes->path,
-		    &fail);
+	if (ftruncate(liveness->fd, 0) == 0)
+		(void)file_write(liveness->fd, line, strlen(line),
+		    liveness->path, &fail);
 	free(line);
 }
 
 void
-notes_add(struct notes *notes, const char *workflow, const char *run,
+liveness_add(struct liveness *liveness, const char *workflow, const char *run,
     const char *activity)
 {
-	if (notes == NULL)
+	if (liveness == NULL)
 		return;
-	notes->open++;
-	put(notes, '+', workflow, run, activity);
+	liveness->open++;
+	put(liveness, '+', workflow, run, activity);
 }
 
 void
-notes_drop(struct notes *notes, const char *workflow, const char *run,
+liveness_drop(struct liveness *liveness, const char *workflow, const char *run,
     const char *activity)
 {
-	if (notes == NULL)
+	if (liveness == NULL)
 		return;
-	if (--notes->open == 0)
-		put_head(notes);
+	if (--liveness->open == 0)
+		put_head(liveness);
 	else
-		put(notes, '-', workflow, run, activity);
+		put(liveness, '-', workflow, run, activity);
 }
 
 void
-notes_touch(struct notes *notes)
+liveness_touch(struct liveness *liveness)
 {
 	int64_t now = clock_boot();
 
-	if (notes == NULL || now - notes->touched < STALE_MS / 4)
+	if (liveness == NULL || now - liveness->touched < STALE_MS / 4)
 		return;
-	notes->touched = now;
-	(void)futimens(notes->fd, NULL);
+	liveness->touched = now;
+	(void)futimens(liveness->fd, NULL);
 }
 
 /* ---- the dead ---- */
@@ -124,7 +125,7 @@ reported(void *context, struct temporal_answer *answer)
 {
 	struct report *report = context, **at;
 
-	for (at = &report->notes->reports; *at != report; at = &(*at)->next)
+	for (at = &report->liveness->reports; *at != report; at = &(*at)->next)
 		;
 	*at = report->next;
 	temporal_answer_release(answer);
@@ -133,11 +134,11 @@ reported(void *context, struct temporal_answer *answer)
 
 /* LINE is "WORKFLOW\tRUN\tACTIVITY" and is written to. */
 static void
-report_lost(struct notes *notes, char *line)
+report_lost(struct liveness *liveness, char *line)
 {
 	static char words[] = "the worker ended while it was under way",
 		    type[] = TEMPORAL_WORKER_LOST, source[] = "agent-utils";
-	struct temporal *temporal = notes->worker->temporal;
+	struct temporal *temporal = liveness->worker->temporal;
 	Api__RespondActivityTaskFailedByIdRequest request;
 	struct report *report;
 	Api__ApplicationFailureInfo info;
@@ -170,9 +171,9 @@ report_lost(struct notes *notes, char *line)
 	request.activity_id = activity;
 	request.failure = &failure;
 	report = mem_alloc(sizeof(*report));
-	report->notes = notes;
-	report->next = notes->reports;
-	notes->reports = report;
+	report->liveness = liveness;
+	report->next = liveness->reports;
+	liveness->reports = report;
 	report->answer.then = reported;
 	report->answer.context = report;
 	if (temporal_send(temporal, TEMPORAL_ACTIVITY_FAILED_BY_ID,
@@ -201,9 +202,9 @@ has_ended(const char *line)
 }
 
 static void
-report_file(struct notes *notes, const char *text)
+report_file(struct liveness *liveness, const char *text)
 {
-	const char *target = notes->worker->target;
+	const char *target = liveness->worker->target;
 	size_t length = strcspn(text, "\n");
 	const char *line = text + length;
 	char *copy;
@@ -215,7 +216,7 @@ report_file(struct notes *notes, const char *text)
 		length = strcspn(line, "\n");
 		if (length > 2 && line[0] == '+' && !has_ended(line)) {
 			copy = mem_copy(line + 2, length - 2);
-			report_lost(notes, copy);
+			report_lost(liveness, copy);
 			free(copy);
 		}
 		line += length;
@@ -248,14 +249,14 @@ is_dead(const char *path)
 }
 
 static void
-look_at(struct notes *notes, const char *name)
+look_at(struct liveness *liveness, const char *name)
 {
-	char *path = mem_print("%s/%s", notes->folder, name);
+	char *path = mem_print("%s/%s", liveness->folder, name);
 	struct buf text = BUF_INIT(FILE_MAX);
 	struct fail fail;
 	int fd = -1;
 
-	if (strcmp(path, notes->path) == 0 || !is_dead(path))
+	if (strcmp(path, liveness->path) == 0 || !is_dead(path))
 		goto out;
 	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 || lock_take(fd, true, 0, path, &fail) < 0)
@@ -263,7 +264,7 @@ look_at(struct notes *notes, const char *name)
 	/* One of several finders has the lock first, and removes it. */
 	if (is_fresh(fd) && file_read(path, &text, &fail) == 0 &&
 	    text.length > 0)
-		report_file(notes, text.data);
+		report_file(liveness, text.data);
 	(void)unlink(path);
 out:
 	if (fd >= 0)
@@ -275,31 +276,31 @@ out:
 static void
 look_around(void *context)
 {
-	struct notes *notes = context;
-	DIR *folder = opendir(notes->folder);
+	struct liveness *liveness = context;
+	DIR *folder = opendir(liveness->folder);
 	struct dirent *entry;
 
 	while (folder != NULL && (entry = readdir(folder)) != NULL)
 		if (entry->d_name[0] != '.')
-			look_at(notes, entry->d_name);
+			look_at(liveness, entry->d_name);
 	if (folder != NULL)
 		closedir(folder);
-	if (++notes->probes < DELAYS)
-		loop_timer(notes->worker->loop, &notes->probe,
-		    clock_boot() + delays[notes->probes]);
+	if (++liveness->probes < DELAYS)
+		loop_timer(liveness->worker->loop, &liveness->probe,
+		    clock_boot() + delays[liveness->probes]);
 }
 
 static void
 on_notify(void *context, uint32_t events)
 {
-	struct notes *notes = context;
+	struct liveness *liveness = context;
 	char room[8192];
 
 	(void)events;
-	while (read(notes->watch.fd, room, sizeof(room)) > 0)
+	while (read(liveness->watch.fd, room, sizeof(room)) > 0)
 		;
-	notes->probes = 0;
-	loop_timer(notes->worker->loop, &notes->probe,
+	liveness->probes = 0;
+	loop_timer(liveness->worker->loop, &liveness->probe,
 	    clock_boot() + NOTICED_MS);
 }
 
@@ -316,81 +317,81 @@ find_folder(const char *folder)
 }
 
 static int
-watch(struct notes *notes, struct fail *fail)
+watch(struct liveness *liveness, struct fail *fail)
 {
-	notes->watch.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	notes->watch.events = EPOLLIN;
-	notes->watch.ready = on_notify;
-	notes->watch.context = notes;
-	if (notes->watch.fd < 0 ||
-	    inotify_add_watch(notes->watch.fd, notes->folder,
+	liveness->watch.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	liveness->watch.events = EPOLLIN;
+	liveness->watch.ready = on_notify;
+	liveness->watch.context = liveness;
+	if (liveness->watch.fd < 0 ||
+	    inotify_add_watch(liveness->watch.fd, liveness->folder,
 		IN_CLOSE_WRITE | IN_DELETE) < 0)
-		return fail_errno(fail, "unable to watch %s", notes->folder);
-	return loop_watch(notes->worker->loop, &notes->watch, fail);
+		return fail_errno(fail, "unable to watch %s", liveness->folder);
+	return loop_watch(liveness->worker->loop, &liveness->watch, fail);
 }
 
 int
-notes_open(struct worker_temporal *worker, const char *folder,
-    struct notes **ret_notes, struct fail *fail)
+liveness_open(struct worker_temporal *worker, const char *folder,
+    struct liveness **ret_notes, struct fail *fail)
 {
-	struct notes *notes = mem_alloc(sizeof(*notes));
+	struct liveness *liveness = mem_alloc(sizeof(*liveness));
 	char self[64];
 
-	notes->worker = worker;
-	notes->fd = notes->watch.fd = -1;
-	notes->folder = find_folder(folder);
-	notes->path = mem_print("%s/%s", notes->folder, worker->name);
-	notes->probe.fire = look_around;
-	notes->probe.context = notes;
-	if (file_make_folder(notes->folder, fail) < 0)
+	liveness->worker = worker;
+	liveness->fd = liveness->watch.fd = -1;
+	liveness->folder = find_folder(folder);
+	liveness->path = mem_print("%s/%s", liveness->folder, worker->name);
+	liveness->probe.fire = look_around;
+	liveness->probe.context = liveness;
+	if (file_make_folder(liveness->folder, fail) < 0)
 		goto out;
 	/* Made under a name that nobody looks at, until its lock is held. */
-	notes->fd = open(notes->folder,
+	liveness->fd = open(liveness->folder,
 	    O_TMPFILE | O_RDWR | O_CLOEXEC | O_APPEND, 0600);
-	if (notes->fd < 0)
-		notes->fd = open(notes->path,
+	if (liveness->fd < 0)
+		liveness->fd = open(liveness->path,
 		    O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_APPEND, 0600);
-	if (notes->fd < 0) {
-		fail_errno(fail, "unable to make %s", notes->path);
+	if (liveness->fd < 0) {
+		fail_errno(fail, "unable to make %s", liveness->path);
 		goto out;
 	}
-	if (lock_take(notes->fd, true, 0, notes->path, fail) < 0)
+	if (lock_take(liveness->fd, true, 0, liveness->path, fail) < 0)
 		goto out;
-	snprintf(self, sizeof(self), "/proc/self/fd/%d", notes->fd);
-	if (access(notes->path, F_OK) < 0 &&
-	    linkat(AT_FDCWD, self, AT_FDCWD, notes->path, AT_SYMLINK_FOLLOW) <
-		0) {
-		fail_errno(fail, "unable to make %s", notes->path);
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", liveness->fd);
+	if (access(liveness->path, F_OK) < 0 &&
+	    linkat(AT_FDCWD, self, AT_FDCWD, liveness->path,
+		AT_SYMLINK_FOLLOW) < 0) {
+		fail_errno(fail, "unable to make %s", liveness->path);
 		goto out;
 	}
-	put_head(notes);
-	if (watch(notes, fail) < 0)
+	put_head(liveness);
+	if (watch(liveness, fail) < 0)
 		goto out;
-	loop_timer(worker->loop, &notes->probe, clock_boot());
-	*ret_notes = notes;
+	loop_timer(worker->loop, &liveness->probe, clock_boot());
+	*ret_notes = liveness;
 	return 0;
 out:
-	notes_close(notes);
+	liveness_close(liveness);
 	return -1;
 }
 
 void
-notes_close(struct notes *notes)
+liveness_close(struct liveness *liveness)
 {
-	if (notes == NULL)
+	if (liveness == NULL)
 		return;
-	while (notes->reports != NULL)
-		reported(notes->reports, &notes->reports->answer);
-	loop_cancel(notes->worker->loop, &notes->probe);
-	if (notes->watch.fd >= 0) {
-		loop_unwatch(notes->worker->loop, &notes->watch);
-		close(notes->watch.fd);
+	while (liveness->reports != NULL)
+		reported(liveness->reports, &liveness->reports->answer);
+	loop_cancel(liveness->worker->loop, &liveness->probe);
+	if (liveness->watch.fd >= 0) {
+		loop_unwatch(liveness->worker->loop, &liveness->watch);
+		close(liveness->watch.fd);
 	}
-	if (notes->fd >= 0) {
-		(void)unlink(notes->path);
-		close(notes->fd);
+	if (liveness->fd >= 0) {
+		(void)unlink(liveness->path);
+		close(liveness->fd);
 	}
-	free(notes->folder);
-	free(notes->path);
-	free(notes);
+	free(liveness->folder);
+	free(liveness->path);
+	free(liveness);
 }
