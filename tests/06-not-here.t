@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: ISC
 # What cannot be had here is skipped and named; what is here and does not work
 # fails, and says why. Fakes take the places of the servers and tools, in a cache
 # that is this test's own.
