@@ -1,29 +1,28 @@
 # The images of agent-utils: docker build --target worker|gateway|standin .
 # Where no registry of images can be reached: scripts/images.
 #
-# Each is nothing but programs, the libraries that they load, certificates and
-# licences; /usr/share/agent-utils/sbom.spdx.json in it says what is from which
-# package. With the same packages and SOURCE_DATE_EPOCH two builds give the same
-# bytes.
+# Each has only programs, the libraries that they load, certificates and licences;
+# its /usr/share/agent-utils/sbom.spdx.json lists which file is from which package.
+# With the same packages and SOURCE_DATE_EPOCH two builds give the same bytes.
 ARG DEBIAN=debian:bookworm-20260824-slim
 
 FROM ${DEBIAN} AS tools
 ENV DEBIAN_FRONTEND=noninteractive
 COPY scripts/install-deps /src/scripts/
-# upgraded, for what goes into the images shall have today's fixes; and no service
-# is started by its installation
+# upgraded, so that the images have today's fixes; and no installation starts a
+# service
 RUN printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && \
 	chmod +x /usr/sbin/policy-rc.d && apt-get -q update && \
 	apt-get -q -y upgrade && /src/scripts/install-deps dockerfile
 
-# Debian's libcurl speaks LDAP, SSH and RTMP too, which takes 30 libraries, 10 MB,
+# Debian's libcurl speaks LDAP, SSH and RTMP too, which costs 30 libraries, 10 MB,
 # and 5 ms at each start.
 FROM tools AS curl
 COPY scripts/image-curl /src/scripts/
 RUN /src/scripts/image-curl /opt/curl
 
 # The packages of the page change seldom, so they are a layer of their own. Where
-# the registries are behind a certificate of the house it is given as a secret.
+# the registries need a certificate of your own, it is given as a secret.
 FROM tools AS page
 WORKDIR /src
 COPY scripts/web-build scripts/

@@ -23,7 +23,7 @@ GEN = $(BUILD)/gen
 CPPFLAGS += -I. -isystem $(GEN) -D_GNU_SOURCE -DAGENT_VERSION='"$(VERSION)"' -include common/base/banned.h
 ALL_CFLAGS = -std=c11 $(CFLAGS) $(WARN) $(if $(SAN),$(SANITIZE) -fPIC,$(HARDEN)) -ffunction-sections -fdata-sections -fvisibility=hidden
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,--gc-sections,--as-needed $(if $(SAN),$(SANITIZE)) $(LDFLAGS)
-# What is small is cheaper to have than to load at every start.
+# Small libraries are linked statically: that is cheaper than to load them at every start.
 LIBS = -Wl,-Bstatic -llmdb -lyaml -lnettle -lfcgi -Wl,-Bdynamic -lcjson -lcurl $(if $(HAVE_TEMPORAL),-lprotobuf-c) -lc -lm
 STANDIN_CFLAGS := $(shell pkg-config --cflags gmime-3.0 libmicrohttpd 2>/dev/null | sed 's/-I/-isystem /g')
 STANDIN_LIBS := $(shell pkg-config --libs gmime-3.0 libmicrohttpd 2>/dev/null)
@@ -36,7 +36,7 @@ SCRIPTS = $(patsubst cmd/%.sh,$(BIN)/%,$(wildcard cmd/*.sh))
 UNIT = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(filter-out $(if $(HAVE_TEMPORAL),,tests/unit/temporal/%),$(wildcard tests/unit/*/test_*.c)))
 INTEROP = $(if $(HAVE_TEMPORAL),$(patsubst tests/interop/%.c,$(BUILD)/interop/%,$(wildcard tests/interop/*.c)))
 FAULT = $(patsubst tests/fault/%.c,$(BUILD)/fault/%.so,$(wildcard tests/fault/*.c))
-# Engines that are loaded when they are named, each with its own copy of common/.
+# Engines that are loaded when their name is used, each with its own copy of common/.
 OBJECTS = $(if $(HAVE_TEMPORAL),$(BIN)/engine_temporal.so)
 BENCH = $(patsubst tests/bench/bench_%.c,$(BUILD)/bench/%,$(wildcard tests/bench/bench_*.c))
 MAN = $(wildcard man/*.[1-8])
@@ -110,7 +110,7 @@ fault: $(FAULT)
 
 # Unit tests and the shell tests, offline, JOBS at a time. LONG=1 takes longer and looks closer;
 # TAP_DIR keeps the output of each test there, for scripts/tap-count. TESTS names some only.
-# What runs none of our C gains nothing from the sanitizers.
+# Tests that run none of our C gain nothing from the sanitizers.
 JOBS ?= 2
 NO_C = $(patsubst %,tests/%.t,70-control-plane 80-web-unit 92-local-cluster 93-manifests)
 TESTS ?= $(UNIT) $(filter-out $(if $(SAN),$(NO_C)),$(wildcard tests/*.t))

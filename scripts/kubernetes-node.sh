@@ -3,15 +3,15 @@
 # one node with containerd and runc, KEDA. Sourced by it.
 #
 # Everything of the node lives in $folder and under the bridge and the cgroup
-# $node_name, so that node_stop can take it all away, also when what started it
-# was killed. The node is called localhost, which the API server can resolve
+# $node_name, so that node_stop can remove all of it, even when the script that
+# started it was killed. The node is called localhost, which the API server can resolve
 # for logs and exec. There is no DNS and no kube-proxy: a Service has no
 # address that works, a pod has (the host reaches it over the bridge).
 # shellcheck shell=sh disable=SC2154 # variables of scripts/kubernetes
 
 node_name=agent-k8s
 node_address=10.200.0.1
-# kubelet and the bridge plugin set these; they get their old values back
+# kubelet and the bridge plugin set these; node_stop restores their old values
 node_settings='vm/overcommit_memory vm/panic_on_oom kernel/panic
 	kernel/panic_on_oops kernel/keys/root_maxkeys kernel/keys/root_maxbytes
 	net/ipv4/ip_forward'
@@ -56,7 +56,7 @@ node_files() {
 	for path in $node_folders; do
 		[ -e "$path" ] || echo "$path"
 	done >"$folder/absent"
-	# without this right nobody can be made less likely to be killed
+	# without this right no process can be made less likely to be killed
 	restrict=true
 	[ $((0x$(awk '/CapEff/ { print substr($2, 8) }' /proc/self/status) & 0x1000000)) -eq 0 ] ||
 		restrict=false
@@ -139,15 +139,15 @@ load() { # load ARCHIVE...: images, as docker save and buildah push write them
 }
 
 launch_containerd() {
-	# NOTIFY_SOCKET and the like are of the machine's own service
+	# NOTIFY_SOCKET and the like belong to the machine's own service
 	env -i PATH="$PATH" containerd --config "$folder/containerd.toml" \
 		>>"$folder/containerd.log" 2>&1 </dev/null 9>&- &
 	remember $! "$folder/containerd.pid"
 	wait_for containerd containers version
 }
 
-# The bridge plugin would make it with the first pod; what pods speak to on
-# this host listens on its address before.
+# The bridge plugin would make it with the first pod, but servers on this host
+# listen on its address before.
 make_bridge() {
 	ip link add $node_name type bridge &&
 		ip address add $node_address/24 dev $node_name &&
@@ -236,7 +236,7 @@ node() {
 	launch_keda || failed "KEDA does not start" "$folder"/keda-*.log
 }
 
-# Pods are ended by the kubelet as long as it is there, what is left by force.
+# The kubelet ends the pods as long as it runs; what is left is ended by force.
 node_stop() {
 	[ -e "$folder/settings" ] || return 0
 	for program in keda-operator keda-adapter kube-scheduler kube-controller-manager; do
@@ -253,7 +253,7 @@ node_stop() {
 		containers containers rm "$container"
 	done >>"$folder/ctr.log" 2>&1
 	end "$folder/containerd.pid"
-	# whatever is left of the pods, and of what watched them
+	# what is left of the pods and of their shims
 	cgroup_folders | while read -r top; do
 		find "$top" -name cgroup.procs -exec cat '{}' + 2>/dev/null
 	done | sort -u | xargs -r kill -KILL 2>/dev/null

