@@ -12,7 +12,7 @@
  * The model's events are folded in reply.c, those of tool calls in
  * call.c.
  */
-#include "common/agent/internal.h"
+#include "common/agent/fold.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -23,7 +23,6 @@
 #include "common/base/mem.h"
 
 #define MESSAGES_MAX ((size_t)1 << 30)
-#define DELAY_MAX ((int64_t)366 * 24 * 3600 * 1000)
 
 struct agent *
 agent_new(void)
@@ -65,62 +64,6 @@ agent_free(struct agent *agent)
 	free(agent->text);
 	buf_release(&agent->messages);
 	free(agent);
-}
-
-int
-agent_misplaced(const struct event *event, const char *why, struct fail *fail)
-{
-	return fail_set(fail, FAIL_NEVER, "invalid_journal",
-	    "event %" PRIu64 " (%s) cannot come here: %s", event->seq,
-	    event_type_name(event->type), why);
-}
-
-void
-agent_set_string(char **string, const char *value)
-{
-	char *copy = mem_string(value);
-
-	free(*string);
-	*string = copy;
-}
-
-void
-agent_set_raw(char **string, struct span value)
-{
-	free(*string);
-	*string = mem_copy(value.at, value.length);
-}
-
-int64_t
-agent_integer(const cJSON *data, const char *name)
-{
-	int64_t number = 0;
-
-	(void)json_integer(data, name, &number);
-	return number;
-}
-
-int64_t
-agent_retry_at(const struct event *event)
-{
-	int64_t delay;
-
-	if (!json_integer(event->data, "delay_ms", &delay))
-		return -1;
-	return event->at +
-	    (delay < 0                  ? 0
-		    : delay > DELAY_MAX ? DELAY_MAX
-					: delay);
-}
-
-void
-agent_add_message(struct agent *agent, const char *role, struct span content)
-{
-	if (agent->messages.length)
-		buf_add(&agent->messages, ",", 1);
-	buf_print(&agent->messages, "{\"role\":\"%s\",\"content\":", role);
-	buf_add(&agent->messages, content.at, content.length);
-	buf_add(&agent->messages, "}", 1);
 }
 
 static void
@@ -192,29 +135,6 @@ apply_pinned(struct agent *agent, const struct event *event, struct fail *fail)
 	return 0;
 }
 
-bool
-agent_must_finish(const struct agent *agent)
-{
-	size_t i;
-
-	for (i = agent->first_open; i < agent->call_count; i++)
-		if (agent->calls[i].status == CALL_RUNNING &&
-		    !agent->calls[i].pin->repeatable)
-			return true;
-	return false;
-}
-
-bool
-agent_under_way(const struct agent *agent)
-{
-	size_t i;
-
-	for (i = agent->first_open; i < agent->call_count; i++)
-		if (agent->calls[i].status == CALL_RUNNING)
-			return true;
-	return agent->model_running;
-}
-
 /* The worker that had it is gone, so what it had under way is too. */
 static void
 lose_effects(struct agent *agent)
@@ -249,22 +169,6 @@ apply_released(struct agent *agent, const struct event *event,
 	lose_effects(agent);
 	agent->state = TASK_QUEUED;
 	return 0;
-}
-
-void
-agent_fail_step(struct agent *agent, const char *type, const char *message)
-{
-	struct buf error = BUF_INIT(MESSAGES_MAX);
-
-	buf_add_string(&error, "{");
-	buf_add_string(&error, "\"type\":");
-	json_quote(&error, type, strlen(type));
-	buf_add_string(&error, ",\"message\":");
-	json_quote(&error, message, strlen(message));
-	buf_add_string(&error, "}");
-	free(agent->error);
-	agent->error = buf_detach(&error, NULL);
-	agent->step = STEP_FAIL;
 }
 
 static int

@@ -8,7 +8,7 @@
  * The results of all calls of a reply become one user message when the last
  * one is there, in the order of the calls.
  */
-#include "common/agent/internal.h"
+#include "common/agent/fold.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,48 +16,6 @@
 #define CONTENT_MAX ((size_t)1 << 30)
 #define CONNECTION_RETRY_MS (5 * 60 * 1000)
 #define LOST_RETRY_MS 1000
-
-struct call *
-agent_find_call(const struct agent *agent, const char *id)
-{
-	size_t i;
-
-	/* Calls mostly end in order: looked for from the first open one on,
-	 * each of many is found at once. */
-	for (i = agent->first_open; id && i < agent->call_count; i++)
-		if (strcmp(agent->calls[i].id, id) == 0)
-			return &agent->calls[i];
-	for (i = 0; id && i < agent->first_open; i++)
-		if (strcmp(agent->calls[i].id, id) == 0)
-			return &agent->calls[i];
-	return NULL;
-}
-
-bool
-agent_call_refused(const struct agent *agent, const struct call *call)
-{
-	return agent->skip_calls || !call->pin || !call->input_valid;
-}
-
-struct call *
-agent_asked_call(const struct agent *agent, const char *id)
-{
-	struct call *call, *found = NULL;
-	size_t i;
-
-	for (i = 0; i < agent->call_count; i++) {
-		call = &agent->calls[i];
-		if (call->status != CALL_UNKNOWN ||
-		    call->pin->on_unknown != ON_UNKNOWN_ASK)
-			continue;
-		if (id && strcmp(call->id, id) == 0)
-			return call;
-		if (!id && found)
-			return NULL;
-		found = call;
-	}
-	return id ? NULL : found;
-}
 
 void
 agent_free_calls(struct agent *agent)

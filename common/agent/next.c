@@ -8,7 +8,7 @@
  * Short waits keep the worker's lease, long ones give it back: the task then
  * costs nothing until it is due.
  */
-#include "common/agent/internal.h"
+#include "common/agent/state.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -76,16 +76,6 @@ static int64_t
 sooner(int64_t a, int64_t b)
 {
 	return !a ? b : !b ? a : a < b ? a : b;
-}
-
-int64_t
-agent_time_limit(const struct agent *agent)
-{
-	int64_t end = 0;
-
-	if (agent->task.budget_seconds && agent->started_at)
-		end = agent->started_at + agent->task.budget_seconds * 1000;
-	return sooner(end, agent->task.deadline);
 }
 
 static void

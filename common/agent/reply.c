@@ -8,7 +8,7 @@
  * conversation that holds them: one without any content but empty text, and
  * one that was not to be carried on and ends in a thinking block.
  */
-#include "common/agent/internal.h"
+#include "common/agent/fold.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * How it works: the folded state as others see it: a summary, the next
  * request's body, one call, a dump for tests. Nothing here changes the state.
  */
-#include "common/agent/internal.h"
+#include "common/agent/state.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * internal: the state that agent.c, reply.c and call.c fold,
- * and next.c and view.c read. For these files only.
+ * state: what a journal folds to. For the files of the fold only, which
+ * state.c names.
  */
-#ifndef COMMON_AGENT_INTERNAL_H
-#define COMMON_AGENT_INTERNAL_H
+#ifndef COMMON_AGENT_STATE_H
+#define COMMON_AGENT_STATE_H
 
 #include "common/agent/agent.h"
 
@@ -154,44 +154,8 @@ agent_retry_at(const struct event *event);
 void
 agent_add_message(struct agent *agent, const char *role, struct span content);
 
-void
-agent_free_calls(struct agent *agent);
-
 /* The task is to fail with this error. */
 void
 agent_fail_step(struct agent *agent, const char *type, const char *message);
-
-/* The worker that had them is gone, so what it had under way is too. */
-void
-agent_lose_calls(struct agent *agent);
-
-/* One event each, as agent_apply. */
-int
-agent_model_started(struct agent *agent, const struct event *event,
-    struct fail *fail);
-
-int
-agent_model_replied(struct agent *agent, const struct event *event,
-    struct fail *fail);
-
-int
-agent_model_failed(struct agent *agent, const struct event *event,
-    struct fail *fail);
-
-int
-agent_tool_started(struct agent *agent, const struct event *event,
-    struct fail *fail);
-
-int
-agent_tool_finished(struct agent *agent, const struct event *event,
-    struct fail *fail);
-
-int
-agent_tool_failed(struct agent *agent, const struct event *event,
-    struct fail *fail);
-
-int
-agent_tool_unknown(struct agent *agent, const struct event *event,
-    struct fail *fail);
 
 #endif

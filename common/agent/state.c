@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * How it works: agent.c, reply.c and call.c fold events into the state,
+ * next.c and view.c read it, and this file has what several of them ask or do.
+ */
+#include "common/agent/state.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+
+#define ERROR_MAX ((size_t)1 << 30)
+#define DELAY_MAX ((int64_t)366 * 24 * 3600 * 1000)
+
+struct call *
+agent_find_call(const struct agent *agent, const char *id)
+{
+	size_t i;
+
+	/* Calls mostly end in order: looked for from the first open one on,
+	 * each of many is found at once. */
+	for (i = agent->first_open; id && i < agent->call_count; i++)
+		if (strcmp(agent->calls[i].id, id) == 0)
+			return &agent->calls[i];
+	for (i = 0; id && i < agent->first_open; i++)
+		if (strcmp(agent->calls[i].id, id) == 0)
+			return &agent->calls[i];
+	return NULL;
+}
+
+bool
+agent_call_refused(const struct agent *agent, const struct call *call)
+{
+	return agent->skip_calls || !call->pin || !call->input_valid;
+}
+
+struct call *
+agent_asked_call(const struct agent *agent, const char *id)
+{
+	struct call *call, *found = NULL;
+	size_t i;
+
+	for (i = 0; i < agent->call_count; i++) {
+		call = &agent->calls[i];
+		if (call->status != CALL_UNKNOWN ||
+		    call->pin->on_unknown != ON_UNKNOWN_ASK)
+			continue;
+		if (id && strcmp(call->id, id) == 0)
+			return call;
+		if (!id && found)
+			return NULL;
+		found = call;
+	}
+	return id ? NULL : found;
+}
+
+bool
+agent_must_finish(const struct agent *agent)
+{
+	size_t i;
+
+	for (i = agent->first_open; i < agent->call_count; i++)
+		if (agent->calls[i].status == CALL_RUNNING &&
+		    !agent->calls[i].pin->repeatable)
+			return true;
+	return false;
+}
+
+bool
+agent_under_way(const struct agent *agent)
+{
+	size_t i;
+
+	for (i = agent->first_open; i < agent->call_count; i++)
+		if (agent->calls[i].status == CALL_RUNNING)
+			return true;
+	return agent->model_running;
+}
+
+int64_t
+agent_time_limit(const struct agent *agent)
+{
+	int64_t deadline = agent->task.deadline, end;
+
+	if (!agent->task.budget_seconds || !agent->started_at)
+		return deadline;
+	end = agent->started_at + agent->task.budget_seconds * 1000;
+	return deadline && deadline < end ? deadline : end;
+}
+
+/* ---- what the folding files share ---- */
+
+int
+agent_misplaced(const struct event *event, const char *why, struct fail *fail)
+{
+	return fail_set(fail, FAIL_NEVER, "invalid_journal",
+	    "event %" PRIu64 " (%s) cannot come here: %s", event->seq,
+	    event_type_name(event->type), why);
+}
+
+void
+agent_set_string(char **string, const char *value)
+{
+	char *copy = mem_string(value);
+
+	free(*string);
+	*string = copy;
+}
+
+void
+agent_set_raw(char **string, struct span value)
+{
+	free(*string);
+	*string = mem_copy(value.at, value.length);
+}
+
+int64_t
+agent_integer(const cJSON *data, const char *name)
+{
+	int64_t number = 0;
+
+	(void)json_integer(data, name, &number);
+	return number;
+}
+
+int64_t
+agent_retry_at(const struct event *event)
+{
+	int64_t delay;
+
+	if (!json_integer(event->data, "delay_ms", &delay))
+		return -1;
+	return event->at +
+	    (delay < 0                  ? 0
+		    : delay > DELAY_MAX ? DELAY_MAX
+					: delay);
+}
+
+void
+agent_add_message(struct agent *agent, const char *role, struct span content)
+{
+	if (agent->messages.length)
+		buf_add(&agent->messages, ",", 1);
+	buf_print(&agent->messages, "{\"role\":\"%s\",\"content\":", role);
+	buf_add(&agent->messages, content.at, content.length);
+	buf_add(&agent->messages, "}", 1);
+}
+
+void
+agent_fail_step(struct agent *agent, const char *type, const char *message)
+{
+	struct buf error = BUF_INIT(ERROR_MAX);
+
+	buf_add_string(&error, "{");
+	buf_add_string(&error, "\"type\":");
+	json_quote(&error, type, strlen(type));
+	buf_add_string(&error, ",\"message\":");
+	json_quote(&error, message, strlen(message));
+	buf_add_string(&error, "}");
+	free(agent->error);
+	agent->error = buf_detach(&error, NULL);
+	agent->step = STEP_FAIL;
+}
