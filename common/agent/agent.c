@@ -269,10 +269,7 @@ apply_end(struct agent *agent, const struct event *event, struct fail *fail)
 		    "result has to be known",
 		    fail);
 	error = cJSON_GetObjectItemCaseSensitive(event->data, "error");
-	agent->state = event->type == EVENT_COMPLETED ? TASK_COMPLETED
-	    : event->type == EVENT_BLOCKED            ? TASK_BLOCKED
-	    : event->type == EVENT_FAILED             ? TASK_FAILED
-						      : TASK_CANCELLED;
+	(void)event_is_end(event->type, &agent->state);
 	agent->due = 0;
 	agent->model_running = false;
 	agent_set_string(&agent->reason,
@@ -281,27 +278,49 @@ apply_end(struct agent *agent, const struct event *event, struct fail *fail)
 	return 0;
 }
 
-static int (*const apply[EVENT_TYPES])(struct agent *, const struct event *,
-    struct fail *) = {
-	[EVENT_SUBMITTED] = apply_submitted,
-	[EVENT_PINNED] = apply_pinned,
-	[EVENT_STARTED] = apply_started,
-	[EVENT_RELEASED] = apply_released,
-	[EVENT_MODEL_STARTED] = agent_model_started,
-	[EVENT_MODEL_REPLIED] = agent_model_replied,
-	[EVENT_MODEL_FAILED] = agent_model_failed,
-	[EVENT_TOOL_STARTED] = agent_tool_started,
-	[EVENT_TOOL_FINISHED] = agent_tool_finished,
-	[EVENT_TOOL_FAILED] = agent_tool_failed,
-	[EVENT_TOOL_UNKNOWN] = agent_tool_unknown,
-	[EVENT_USER_MESSAGE] = apply_user_message,
-	[EVENT_SIGNAL] = apply_signal,
-	[EVENT_WAITING] = apply_waiting,
-	[EVENT_COMPLETED] = apply_end,
-	[EVENT_BLOCKED] = apply_end,
-	[EVENT_FAILED] = apply_end,
-	[EVENT_CANCELLED] = apply_end,
-};
+/* No default: the compiler asks for each type of event. */
+static int
+apply(struct agent *agent, const struct event *event, struct fail *fail)
+{
+	switch (event->type) {
+	case EVENT_SUBMITTED:
+		return apply_submitted(agent, event, fail);
+	case EVENT_PINNED:
+		return apply_pinned(agent, event, fail);
+	case EVENT_STARTED:
+		return apply_started(agent, event, fail);
+	case EVENT_RELEASED:
+		return apply_released(agent, event, fail);
+	case EVENT_MODEL_STARTED:
+		return agent_model_started(agent, event, fail);
+	case EVENT_MODEL_REPLIED:
+		return agent_model_replied(agent, event, fail);
+	case EVENT_MODEL_FAILED:
+		return agent_model_failed(agent, event, fail);
+	case EVENT_TOOL_STARTED:
+		return agent_tool_started(agent, event, fail);
+	case EVENT_TOOL_FINISHED:
+		return agent_tool_finished(agent, event, fail);
+	case EVENT_TOOL_FAILED:
+		return agent_tool_failed(agent, event, fail);
+	case EVENT_TOOL_UNKNOWN:
+		return agent_tool_unknown(agent, event, fail);
+	case EVENT_USER_MESSAGE:
+		return apply_user_message(agent, event, fail);
+	case EVENT_SIGNAL:
+		return apply_signal(agent, event, fail);
+	case EVENT_WAITING:
+		return apply_waiting(agent, event, fail);
+	case EVENT_COMPLETED:
+	case EVENT_BLOCKED:
+	case EVENT_FAILED:
+	case EVENT_CANCELLED:
+		return apply_end(agent, event, fail);
+	case EVENT_TYPES:
+		break;
+	}
+	return agent_misplaced(event, "it is not folded", fail);
+}
 
 int
 agent_apply(struct agent *agent, const struct event *event, struct fail *fail)
@@ -314,7 +333,7 @@ agent_apply(struct agent *agent, const struct event *event, struct fail *fail)
 		return agent_misplaced(event, "nothing was submitted", fail);
 	if (agent->submitted && task_state_final(agent->state))
 		return agent_misplaced(event, "the task has ended", fail);
-	if (apply[event->type](agent, event, fail) < 0)
+	if (apply(agent, event, fail) < 0)
 		return -1;
 	agent->seq = event->seq;
 	return 0;

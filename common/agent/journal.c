@@ -19,6 +19,7 @@ struct member {
 	const char *name;
 	enum member_kind kind;
 	bool optional;
+	int since; /* version that brought it; 0: as its type */
 };
 
 #define MEMBERS_MAX 6
@@ -29,7 +30,8 @@ static const struct json_limits limits = { EVENT_MAX, 216, 1000100 };
 static const struct {
 	const char *name;
 	struct member members[MEMBERS_MAX];
-} types[EVENT_TYPES] = {
+	int since; /* version that brought it; 0: the first */
+} types[] = {
 	[EVENT_SUBMITTED] = { "submitted", { { "task", OBJECT } } },
 	[EVENT_PINNED] = { "pinned",
 	    { { "request", OBJECT }, { "tools", ARRAY } } },
@@ -70,11 +72,52 @@ static const struct {
 	[EVENT_FAILED] = { "failed", { { "error", OBJECT } } },
 	[EVENT_CANCELLED] = { "cancelled", { { "reason", STRING } } },
 };
+_Static_assert(sizeof(types) / sizeof(*types) == EVENT_TYPES,
+    "each type of event has a row");
 
 const char *
 event_type_name(enum event_type type)
 {
 	return types[type].name;
+}
+
+bool
+event_is_end(enum event_type type, enum task_state *ret_state)
+{
+	enum task_state state;
+
+	switch (type) {
+	case EVENT_COMPLETED:
+		state = TASK_COMPLETED;
+		break;
+	case EVENT_BLOCKED:
+		state = TASK_BLOCKED;
+		break;
+	case EVENT_FAILED:
+		state = TASK_FAILED;
+		break;
+	case EVENT_CANCELLED:
+		state = TASK_CANCELLED;
+		break;
+	default:
+		return false;
+	}
+	if (ret_state)
+		*ret_state = state;
+	return true;
+}
+
+/* What the newest form of an event of TYPE has as its "v". */
+static int
+version_of(enum event_type type)
+{
+	int version = types[type].since ? types[type].since : 1;
+	size_t i;
+
+	for (i = 0; i < MEMBERS_MAX; i++)
+		if (types[type].members[i].since > version)
+			version = types[type].members[i].since;
+	return version;
 }
 
 static bool
@@ -102,14 +145,15 @@ is_kind(const cJSON *data, const struct member *member)
 }
 
 static int
-check_members(const cJSON *data, enum event_type type, struct fail *fail)
+check_members(const cJSON *data, enum event_type type, int64_t version,
+    struct fail *fail)
 {
 	const struct member *member;
 	size_t i;
 
 	for (i = 0; i < MEMBERS_MAX && types[type].members[i].name; i++) {
 		member = &types[type].members[i];
-		if (!is_kind(data, member))
+		if (version >= member->since && !is_kind(data, member))
 			return fail_set(fail, FAIL_NEVER, "invalid_event",
 			    "event %s: member \"%s\" is missing or of the "
 			    "wrong type",
@@ -119,7 +163,7 @@ check_members(const cJSON *data, enum event_type type, struct fail *fail)
 }
 
 static int
-read_header(struct event *event, struct fail *fail)
+read_header(struct event *event, int64_t *ret_version, struct fail *fail)
 {
 	const char *name, *at;
 	int64_t version, seq;
@@ -130,19 +174,23 @@ read_header(struct event *event, struct fail *fail)
 	if (!json_integer(event->data, "v", &version) || !name)
 		return fail_set(fail, FAIL_NEVER, "invalid_event",
 		    "event: member \"v\" or \"type\" is missing");
-	if (version < 1 || version > JOURNAL_VERSION)
+	for (i = 0; i < EVENT_TYPES; i++)
+		if (types[i].name && strcmp(types[i].name, name) == 0)
+			break;
+	if (version < 1 ||
+	    version > (i < EVENT_TYPES ? version_of((enum event_type)i)
+				       : JOURNAL_VERSION))
 		return fail_set(fail, FAIL_NEVER, "unknown_event",
 		    "event %s has version %" PRId64 ", this program knows up "
 		    "to %d: use a newer one",
 		    name, version, JOURNAL_VERSION);
-	for (i = 0; i < EVENT_TYPES && strcmp(types[i].name, name) != 0; i++)
-		;
 	if (i == EVENT_TYPES)
 		return fail_set(fail, FAIL_NEVER, "unknown_event",
 		    "event type \"%s\" is not known to this program: use a "
 		    "newer one",
 		    name);
 	event->type = (enum event_type)i;
+	*ret_version = version;
 	at = json_string(event->data, "at");
 	if (!json_integer(event->data, "seq", &seq) || seq < 1 || !at)
 		return fail_set(fail, FAIL_NEVER, "invalid_event",
@@ -159,14 +207,15 @@ int
 event_parse(struct span text, struct event *ret_event, struct fail *fail)
 {
 	struct event event = { .text = text };
+	int64_t version = 0;
 	struct fail why;
 
 	if (!(event.data = json_parse(text.at, text.length, &limits, &why)))
 		return fail_set(fail, why.kind,
 		    why.kind == FAIL_NEVER ? "invalid_event" : why.type,
 		    "event: %s", why.message);
-	if (read_header(&event, fail) < 0 ||
-	    check_members(event.data, event.type, fail) < 0) {
+	if (read_header(&event, &version, fail) < 0 ||
+	    check_members(event.data, event.type, version, fail) < 0) {
 		cJSON_Delete(event.data);
 		return -1;
 	}
@@ -191,7 +240,7 @@ event_write(struct buf *buf, uint64_t seq, int64_t at, enum event_type type,
 	buf_print(buf,
 	    "{\"v\":%d,\"seq\":%" PRIu64 ",\"at\":\"%s\","
 	    "\"type\":\"%s\"",
-	    JOURNAL_VERSION, seq, time, types[type].name);
+	    version_of(type), seq, time, types[type].name);
 	if (length) {
 		buf_add(buf, ",", 1);
 		buf_add(buf, members, length);

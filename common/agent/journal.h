@@ -5,11 +5,14 @@
  *
  *	{"v":1,"seq":7,"at":"2026-11-23T20:01:02.345Z","type":"tool.started",...}
  *
- * How the format changes: a new type or a new required member raises
- * JOURNAL_VERSION; the reader keeps reading every older version, and
- * tests/data/journals keeps a journal of each. A program refuses (FAIL_NEVER,
- * type "unknown_event") what it does not know instead of skipping it: a
- * journal half understood is a wrong state.
+ * How the format changes. A new type, or a new required member of a type, gets
+ * the next number as its `since` in the table of journal.c; JOURNAL_VERSION
+ * becomes that number. An event's "v" is the newest `since` of its own type and
+ * members, so that an older program refuses only the tasks that hold something
+ * new. The reader keeps reading every older version (a member is not asked of
+ * events from before its `since`), and tests/data/journals keeps a journal of
+ * each. A program refuses (FAIL_NEVER, type "unknown_event") what it does not
+ * know instead of skipping it: a journal half understood is a wrong state.
  */
 #ifndef COMMON_AGENT_JOURNAL_H
 #define COMMON_AGENT_JOURNAL_H
@@ -17,11 +20,12 @@
 #include <cjson/cJSON.h>
 #include <stdint.h>
 
+#include "common/agent/task.h"
 #include "common/base/buf.h"
 #include "common/base/fail.h"
 #include "common/json/json.h"
 
-#define JOURNAL_VERSION 1
+#define JOURNAL_VERSION 1     /* the newest `since` */
 #define EVENT_MAX (96u << 20) /* bytes of one event */
 
 enum event_type {
@@ -46,8 +50,8 @@ enum event_type {
 	EVENT_BLOCKED,      /* reason */
 	EVENT_FAILED,       /* error */
 	EVENT_CANCELLED,    /* reason */
+	EVENT_TYPES,        /* how many; the order means nothing */
 };
-#define EVENT_TYPES 18
 
 struct event {
 	uint64_t seq; /* from 1, without gaps */
@@ -59,6 +63,11 @@ struct event {
 
 const char *
 event_type_name(enum event_type type); /* "tool.started" */
+
+/* Whether an event of TYPE ends its task: then *ret_state (may be NULL) is the
+ * state that it ends in. */
+bool
+event_is_end(enum event_type type, enum task_state *ret_state);
 
 /* Reads one event; TEXT must outlive it. Every required member of its type is
  * checked: FAIL_NEVER, type "invalid_event" or "unknown_event". */

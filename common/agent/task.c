@@ -21,15 +21,17 @@
 #define LABEL_VALUE_MAX 256
 #define MONEY_SCALE 1000000000
 
-static const char *const state_names[TASK_STATES] = {
-	"queued",
-	"running",
-	"waiting",
-	"completed",
-	"blocked",
-	"failed",
-	"cancelled",
+static const char *const state_names[] = {
+	[TASK_QUEUED] = "queued",
+	[TASK_RUNNING] = "running",
+	[TASK_WAITING] = "waiting",
+	[TASK_COMPLETED] = "completed",
+	[TASK_BLOCKED] = "blocked",
+	[TASK_FAILED] = "failed",
+	[TASK_CANCELLED] = "cancelled",
 };
+_Static_assert(sizeof(state_names) / sizeof(*state_names) == TASK_STATES,
+    "each state has a name");
 
 static const char *const members[] = {
 	"user",
@@ -102,7 +104,19 @@ task_state_parse(const char *name, enum task_state *ret_state)
 bool
 task_state_final(enum task_state state)
 {
-	return state >= TASK_COMPLETED;
+	switch (state) {
+	case TASK_COMPLETED:
+	case TASK_BLOCKED:
+	case TASK_FAILED:
+	case TASK_CANCELLED:
+		return true;
+	case TASK_QUEUED:
+	case TASK_RUNNING:
+	case TASK_WAITING:
+	case TASK_STATES:
+		break;
+	}
+	return false;
 }
 
 static bool

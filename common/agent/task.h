@@ -25,8 +25,8 @@ enum task_state {
 	TASK_BLOCKED, /* the model said that it cannot go on, and why */
 	TASK_FAILED,
 	TASK_CANCELLED,
+	TASK_STATES, /* how many; a row keeps the number of its state */
 };
-#define TASK_STATES 7
 
 const char *
 task_state_name(enum task_state state); /* "queued", ... */

@@ -30,18 +30,20 @@ enum part {
 	PART_INPUT,
 	PART_CITATIONS,
 };
-#define PARTS 5
+#define PARTS (PART_CITATIONS + 1)
 
 static const struct delta {
 	const char *type, *member; /* of the delta */
 	const char *target;        /* the block's member that it builds */
-} deltas[PARTS] = {
+} deltas[] = {
 	[PART_TEXT] = { "text_delta", "text", "text" },
 	[PART_THINKING] = { "thinking_delta", "thinking", "thinking" },
 	[PART_SIGNATURE] = { "signature_delta", "signature", "signature" },
 	[PART_INPUT] = { "input_json_delta", "partial_json", "input" },
 	[PART_CITATIONS] = { "citations_delta", "citation", "citations" },
 };
+_Static_assert(sizeof(deltas) / sizeof(*deltas) == PARTS,
+    "each part has a row");
 
 struct block {
 	struct buf json; /* as it started; when closed, as it is sent */

@@ -488,7 +488,7 @@ out:
 static void
 add_numbers(struct buf *members, const struct store_numbers *numbers)
 {
-	static const char *const names[STORE_SUMS] = {
+	static const char *const names[] = {
 		[SUM_TURNS] = "turns",
 		[SUM_CALLS] = "calls",
 		[SUM_CALLS_UNKNOWN] = "calls_unknown",
@@ -503,6 +503,8 @@ add_numbers(struct buf *members, const struct store_numbers *numbers)
 		[SUM_FAILED] = "failed",
 		[SUM_CANCELLED] = "cancelled",
 	};
+	_Static_assert(sizeof(names) / sizeof(*names) == STORE_SUMS,
+	    "each sum has a name");
 	struct buf list = BUF_INIT(64u << 10);
 	size_t i;
 

@@ -55,10 +55,10 @@ enum table {
 	TABLE_BY_STATE,
 	TABLE_COUNTERS,
 	TABLE_SHARES,
+	TABLES,
 };
-#define TABLES 13
 
-extern const char *const store_tables[TABLES];
+extern const char *const store_tables[];
 
 struct joined {
 	struct id worker;

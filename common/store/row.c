@@ -15,21 +15,23 @@
 
 #define FORMAT 1 /* the version byte of every value so far */
 
-const char *const store_tables[TABLES] = {
-	"meta",
-	"tasks",
-	"journal",
-	"ready",
-	"parked",
-	"due",
-	"leases",
-	"workers",
-	"keys",
-	"by_user",
-	"by_state",
-	"counters",
-	"shares",
+const char *const store_tables[] = {
+	[TABLE_META] = "meta",
+	[TABLE_TASKS] = "tasks",
+	[TABLE_JOURNAL] = "journal",
+	[TABLE_READY] = "ready",
+	[TABLE_PARKED] = "parked",
+	[TABLE_DUE] = "due",
+	[TABLE_LEASES] = "leases",
+	[TABLE_WORKERS] = "workers",
+	[TABLE_KEYS] = "keys",
+	[TABLE_BY_USER] = "by_user",
+	[TABLE_BY_STATE] = "by_state",
+	[TABLE_COUNTERS] = "counters",
+	[TABLE_SHARES] = "shares",
 };
+_Static_assert(sizeof(store_tables) / sizeof(*store_tables) == TABLES,
+    "each table has a name");
 
 int
 fail_damaged(struct fail *fail, const char *format, ...)

@@ -179,7 +179,6 @@ struct store_depth {
 	                              * line, 0 for none */
 };
 
-#define STORE_SUMS 13
 enum store_sum { /* of all tasks that ever were, pruned ones too */
 	SUM_TURNS,
 	SUM_CALLS,
@@ -194,6 +193,7 @@ enum store_sum { /* of all tasks that ever were, pruned ones too */
 	SUM_BLOCKED,
 	SUM_FAILED,
 	SUM_CANCELLED,
+	STORE_SUMS,
 };
 
 #define STORE_WAITS_MOST 16

@@ -227,9 +227,10 @@ collect_all(struct listing *listing, struct fail *fail)
 {
 	int state = listing->filter->state;
 
-	if (state < TASK_COMPLETED && collect_half(listing, true, fail) < 0)
+	if (!task_state_final((enum task_state)state) &&
+	    collect_half(listing, true, fail) < 0)
 		return -1;
-	if (state >= 0 && state < TASK_COMPLETED)
+	if (state >= 0 && !task_state_final((enum task_state)state))
 		return 0;
 	return collect_half(listing, false, fail);
 }

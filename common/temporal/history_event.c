@@ -410,7 +410,7 @@ end(struct temporal_history *history, const Api__HistoryEvent *event,
 			    0, fail);
 	if (temporal_value(payloads, 0, &text) &&
 	    temporal_history_event(text, &read, &words) &&
-	    read >= EVENT_COMPLETED) {
+	    event_is_end(read, NULL)) {
 		type = read;
 		said = words;
 	}

@@ -56,7 +56,7 @@ take_journal_event(void *context, const struct event *event)
 	    : NULL;
 	if (worker != NULL)
 		set(&reader->worker, worker, strlen(worker));
-	if (event->type >= EVENT_COMPLETED)
+	if (event_is_end(event->type, NULL))
 		set(&reader->last, event->text.at, event->text.length);
 	if (!reader->following || event->seq <= reader->seen)
 		return;

@@ -233,7 +233,7 @@ decide(struct workflow_task *workflow, struct commands *commands,
 	buf_add(&event, "}", 1);
 	span = (struct span){ event.data, event.length };
 	log_record(workflow, type, span);
-	if (type < EVENT_COMPLETED) {
+	if (!event_is_end(type, NULL)) {
 		commands_marker(commands, span);
 	} else {
 		data = cJSON_ParseWithLength(span.at, span.length);
