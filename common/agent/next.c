@@ -17,6 +17,7 @@
 #include "common/agent/pins.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/base/utf8.h"
 
 #define HOLD_MS (15 * 1000) /* a wait up to here keeps the lease */
 #define EVENT_ROOM ((size_t)EVENT_MAX)
@@ -150,17 +151,11 @@ plan_wait(const struct agent *agent, int64_t now, int64_t at,
 		member_string(&plan->record_members, "until", text);
 }
 
-/* As much of a message as a reason for waiting has room for. */
+/* A reason for waiting has room for so much of a message. */
 static int
 shown(const char *text)
 {
-	size_t length = strlen(text), most = 400;
-
-	if (length <= most)
-		return (int)length;
-	while (most && ((unsigned char)text[most] & 0xc0) == 0x80)
-		most--;
-	return (int)most;
+	return (int)utf8_cut(text, strlen(text), 400);
 }
 
 /* Why the model has to be asked again. */

@@ -12,17 +12,13 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/base/utf8.h"
 
 void
 row_cut(char *target, size_t size, const char *text)
 {
-	size_t length = strcspn(text, "\r\n");
+	size_t length = utf8_cut(text, strcspn(text, "\r\n"), size - 1);
 
-	if (length >= size)
-		for (length = size - 1;
-		     length && ((unsigned char)text[length] & 0xc0) == 0x80;
-		     length--)
-			;
 	memcpy(target, text, length);
 	target[length] = '\0';
 }

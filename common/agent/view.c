@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/utf8.h"
+
 #define BODY_MAX ((size_t)1 << 30)
 
 const struct task *
@@ -90,16 +92,13 @@ agent_result_block(struct buf *buf, const char *call, const char *text,
     size_t length, size_t limit, bool is_error)
 {
 	struct buf cut = BUF_INIT(BODY_MAX);
-	size_t keep = length;
-	bool is_cut = limit && length > limit;
+	size_t keep = utf8_cut(text, length, limit ? limit : length);
+	bool is_cut = keep < length;
 
 	buf_add_string(buf, "{\"type\":\"tool_result\",\"tool_use_id\":");
 	json_quote(buf, call, strlen(call));
 	buf_add_string(buf, ",\"content\":");
 	if (is_cut) {
-		for (keep = limit;
-		     keep && ((unsigned char)text[keep] & 0xc0) == 0x80; keep--)
-			;
 		buf_add(&cut, text, keep);
 		buf_print(&cut,
 		    "\n[cut here: the first %zu of %zu bytes are "

@@ -37,3 +37,13 @@ utf8_step(const char *bytes, size_t length)
 			return 0;
 	return size;
 }
+
+size_t
+utf8_cut(const char *text, size_t length, size_t most)
+{
+	if (length <= most)
+		return length;
+	while (most > 0 && ((unsigned char)text[most] & 0xc0) == 0x80)
+		most--;
+	return most;
+}

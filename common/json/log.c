@@ -21,6 +21,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
+#include "common/base/utf8.h"
 #include "common/json/json.h"
 
 static bool verbose;
@@ -39,12 +40,7 @@ add_member(struct buf *line, const char *name, const char *value, size_t most)
 		buf_add(line, value, size);
 		return;
 	}
-	if (size > most)
-		/* Not in the middle of a character. */
-		for (size = most; size > 0; size--)
-			if (((unsigned char)value[size] & 0xc0) != 0x80)
-				break;
-	json_quote(line, value, size);
+	json_quote(line, value, utf8_cut(value, size, most));
 }
 
 static void

@@ -15,6 +15,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/base/utf8.h"
 #include "common/json/log.h"
 
 #define BEAT_MS 1000
@@ -384,11 +385,8 @@ activity_task_text(void *context, const char *bytes, size_t length)
 	buf_add(&activity->text, bytes, length);
 	if (activity->text.length < 2 * TEXT_SHOWN)
 		return;
-	for (drop = activity->text.length - TEXT_SHOWN;
-	     drop < activity->text.length &&
-	     ((unsigned char)activity->text.data[drop] & 0xc0) == 0x80;
-	     drop++)
-		;
+	drop = utf8_cut(activity->text.data, activity->text.length,
+	    activity->text.length - TEXT_SHOWN);
 	buf_consume(&activity->text, drop);
 	activity->text_before += drop;
 }

@@ -13,6 +13,7 @@
 
 #include "common/base/id.h"
 #include "common/base/mem.h"
+#include "common/base/utf8.h"
 
 #define FAIRNESS_MAX 64 /* bytes that the server takes */
 
@@ -111,13 +112,8 @@ add_attributes(struct start_parts *parts, const struct temporal_start *start)
 static void
 cut(char target[FAIRNESS_MAX + 1], const char *string)
 {
-	size_t length = strlen(string);
+	size_t length = utf8_cut(string, strlen(string), FAIRNESS_MAX);
 
-	if (length > FAIRNESS_MAX)
-		for (length = FAIRNESS_MAX; length > 0 &&
-		     ((unsigned char)string[length] & 0xc0) == 0x80;
-		     length--)
-			;
 	memcpy(target, string, length);
 	target[length] = '\0';
 }

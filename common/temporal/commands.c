@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/utf8.h"
 
 #define HEARTBEAT_MS 3000        /* a lost worker is noticed so soon */
 #define HEARTBEAT_DOUBT_MS 10000 /* a wrong alarm makes a call doubtful */
@@ -178,16 +179,6 @@ commands_carry(Api__Payloads *carried, struct span event)
 
 /* ---- activities ---- */
 
-static size_t
-cut(const char *text, size_t length, size_t most)
-{
-	if (length <= most)
-		return length;
-	while (most > 0 && ((unsigned char)text[most] & 0xc0) == 0x80)
-		most--;
-	return most;
-}
-
 /* As much of the words as a server takes. */
 static Api__Payload *
 summary_payload(const char *text, size_t length)
@@ -195,10 +186,10 @@ summary_payload(const char *text, size_t length)
 	struct buf quoted = BUF_INIT((size_t)EVENT_MAX);
 	Api__Payload *made;
 
-	length = cut(text, length, SUMMARY_MAX);
+	length = utf8_cut(text, length, SUMMARY_MAX);
 	json_quote(&quoted, text, length);
 	while (quoted.length > SUMMARY_MAX) {
-		length = cut(text, length, length * 3 / 4);
+		length = utf8_cut(text, length, length * 3 / 4);
 		buf_reset(&quoted);
 		json_quote(&quoted, text, length);
 	}
@@ -264,7 +255,8 @@ fill_tool(Api__ScheduleActivityTaskCommandAttributes *activity,
 	if (call.input.length > 0 && call.input.length <= SHOWN_INPUT)
 		member_raw(input, "input", call.input.at, call.input.length);
 	buf_print(words, "%s %.*s", call.name,
-	    (int)cut(call.input.at, call.input.length, 200), call.input.at);
+	    (int)utf8_cut(call.input.at, call.input.length, 200),
+	    call.input.at);
 }
 
 void
@@ -382,7 +374,7 @@ add_failure(struct commands *commands, const char *type, struct span event,
 	info->non_retryable = true;
 	info->details = commands_payloads(event);
 	failure->message = mem_copy(message,
-	    cut(message, strlen(message), MESSAGE_MAX));
+	    utf8_cut(message, strlen(message), MESSAGE_MAX));
 	failure->source = mem_string("agent-utils");
 	failure->failure_info_case =
 	    API__FAILURE__FAILURE_INFO_APPLICATION_FAILURE_INFO;
@@ -560,10 +552,7 @@ commands_fit_result(struct span members)
 	char *made;
 
 	do {
-		length = length * 3 / 4;
-		while (
-		    length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
-			length--;
+		length = utf8_cut(text, length, length * 3 / 4);
 		buf_reset(&words);
 		buf_reset(&fitted);
 		buf_add(&words, text, length);

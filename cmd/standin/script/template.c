@@ -9,6 +9,7 @@
 #include <ctype.h>
 
 #include "common/base/mem.h"
+#include "common/base/utf8.h"
 #include "common/json/json.h"
 
 #define TEXT_BYTES ((size_t)4 << 20)
@@ -114,8 +115,6 @@ only_address(struct buf *buf)
 static void
 apply_filter(struct buf *buf, const char *name, long number)
 {
-	size_t size;
-
 	if (buf->length == 0)
 		return;
 	if (strcmp(name, "address") == 0) {
@@ -123,14 +122,9 @@ apply_filter(struct buf *buf, const char *name, long number)
 	} else if (strcmp(name, "line") == 0) {
 		buf->length = strcspn(buf->data, "\r\n");
 		buf->data[buf->length] = '\0';
-	} else if (number >= 0 && buf->length > (size_t)number) {
-		/* Not in the middle of a character. */
-		for (size = (size_t)number; size > 0 &&
-		     ((unsigned char)buf->data[size] & 0xc0) == 0x80;
-		     size--)
-			;
-		buf->length = size;
-		buf->data[size] = '\0';
+	} else if (number >= 0) {
+		buf->length = utf8_cut(buf->data, buf->length, (size_t)number);
+		buf->data[buf->length] = '\0';
 	}
 }
 

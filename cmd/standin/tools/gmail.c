@@ -9,6 +9,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/base/utf8.h"
 #include "common/json/json.h"
 
 #define PREVIEW_BYTES 280
@@ -77,17 +78,10 @@ gmail_free(struct gmail *gmail)
 static void
 add_cut(cJSON *json, const char *name, const char *text, size_t size)
 {
-	char *copy;
+	char *copy = mem_copy(text, utf8_cut(text, strlen(text), size));
 
-	if (strlen(text) > size) {
-		while (size > 0 && ((unsigned char)text[size] & 0xc0) == 0x80)
-			size--;
-		copy = mem_copy(text, size);
-		cJSON_AddStringToObject(json, name, copy);
-		free(copy);
-	} else {
-		cJSON_AddStringToObject(json, name, text);
-	}
+	cJSON_AddStringToObject(json, name, copy);
+	free(copy);
 }
 
 /* PAYLOAD as Gmail's API has it: headers, and the body in URL-safe base64. */
