@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * backoff: which answers of a service are worth another try, and when. The
- * policy of the official SDKs (both services' clients come from one
- * generator): x-should-retry decides when it is there; else connection
- * errors, 408, 409, 429 and 5xx; the delay is retry-after-ms, else
- * retry-after (seconds or an HTTP date), else doubling from half a second, as
- * theirs, and on to a quarter of an hour for tries that they do not make; less
- * up to a quarter of jitter. Pure.
+ * backoff: which answers of a service may be retried, and when. The policy is
+ * that of the official SDKs (one generator makes both services' clients):
+ * x-should-retry decides when it is there; else connection errors, 408, 409,
+ * 429 and 5xx are retried. The delay is retry-after-ms, else retry-after
+ * (seconds or an HTTP date), else it doubles from half a second, like theirs,
+ * up to a quarter of an hour, which they do not reach; less up to a quarter of
+ * jitter. Pure.
  */
 #ifndef COMMON_BASE_BACKOFF_H
 #define COMMON_BASE_BACKOFF_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * banned: calls that write without knowing how much room there is, or that
- * keep state behind the caller's back. Included before everything else.
+ * banned: forbids calls that write without knowing how much room there is, or
+ * that keep hidden state. Included before everything else.
  */
 #ifndef COMMON_BASE_BANNED_H
 #define COMMON_BASE_BANNED_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * buf: a growing array of bytes that is born with a maximum.
+ * buf: a growing array of bytes that is created with a maximum.
  *
  * The bytes are always followed by a NUL that length does not count, so data
  * may be used as a string; data is NULL until the first byte is added.

@@ -4,7 +4,7 @@
  *
  * Wall time is milliseconds since 1970 UTC, for people, deadlines and due
  * times. Boot time is milliseconds of CLOCK_BOOTTIME, for leases and
- * time-outs: nothing sets it, and it goes on in suspend.
+ * time-outs: nobody can set it, and it goes on during suspend.
  */
 #ifndef COMMON_BASE_CLOCK_H
 #define COMMON_BASE_CLOCK_H
@@ -21,7 +21,7 @@ clock_wall(void);
 int64_t
 clock_boot(void);
 
-/* The kernel's boot id as 36 characters and a NUL, or "" where there is none. */
+/* The kernel's boot id as 36 characters and a NUL, or "" if there is none. */
 void
 clock_boot_id(char ret[37]);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * digest: SHA-256, and a comparison that takes as long whatever it finds.
+ * digest: SHA-256, and a comparison in constant time.
  * The only module that sees nettle, which is linked statically: loading
  * libcrypto takes two milliseconds at every start (BENCH.md).
  */

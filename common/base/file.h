@@ -20,29 +20,29 @@ file_read(const char *path, struct buf *buf, struct fail *fail);
 int
 file_read_open(int fd, const char *name, struct buf *buf, struct fail *fail);
 
-/* Writes all of it, over short writes and EINTR. EPIPE is an error like any
- * other; NAME is the name for the message. */
+/* Writes all bytes, in spite of short writes and EINTR. EPIPE is an error like
+ * any other; NAME is the name for the message. */
 int
 file_write(int fd, const void *bytes, size_t size, const char *name,
     struct fail *fail);
 
-/* Replaces PATH as a whole: temporary file beside it, fsync, rename, fsync of
+/* Replaces PATH atomically: temporary file beside it, fsync, rename, fsync of
  * the folder. Mode 0600. */
 int
 file_replace(const char *path, const void *bytes, size_t size,
     struct fail *fail);
 
-/* mkdir -p, mode 0700 for what is made, and on disk when it returns. Something
- * else in the way: FAIL_NEVER, type "no_folder". */
+/* mkdir -p, mode 0700 for new folders, which are on disk when it returns. If
+ * something that is not a folder has the name: FAIL_NEVER, type "no_folder". */
 int
 file_make_folder(const char *path, struct fail *fail);
 
-/* A secret: the value of the environment variable NAME, else the contents of
- * the file that NAME_FILE names without the newline at its end, else NULL with
- * return 0. An empty variable counts as not set; an empty file, a control
- * character inside, or a secret that begins with REPLACE-ME, as in an example
- * that was not filled in, is FAIL_NEVER, type "bad_secret". Never in a message.
- * The caller frees. */
+/* Reads a secret: the value of the environment variable NAME, else the
+ * contents of the file that NAME_FILE names without the newline at its end,
+ * else NULL with return 0. An empty variable counts as not set; an empty file,
+ * a control character inside, or a secret that begins with REPLACE-ME, as in
+ * an example that was not filled in, is FAIL_NEVER, type "bad_secret". No
+ * message has the secret. The caller frees. */
 int
 file_secret(const char *name, char **ret_secret, struct fail *fail);
 

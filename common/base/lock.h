@@ -2,9 +2,9 @@
 /*
  * lock: OFD locks on whole files, with a limit to the wait.
  *
- * An OFD lock belongs to an open file description: the kernel lets go of it
- * when the last descriptor of it is closed, so also when the process dies,
- * and it does not care about pids, which containers share.
+ * An OFD lock belongs to an open file description: the kernel releases it when
+ * its last descriptor is closed, also because the process dies, and it does
+ * not depend on pids, which containers share.
  */
 #ifndef COMMON_BASE_LOCK_H
 #define COMMON_BASE_LOCK_H
@@ -14,7 +14,7 @@
 
 #include "common/base/fail.h"
 
-/* Takes the lock of the file FD, shared or exclusive, waiting for up to
+/* Takes the lock of the file FD, shared or exclusive, and waits for it up to
  * MILLISECONDS. PATH is for messages. When the time is over: FAIL_NOT_NOW,
  * type "store_locked"; the message names the process that holds it and says
  * whether it is stopped. */
@@ -25,7 +25,7 @@ lock_take(int fd, bool exclusive, int64_t milliseconds, const char *path,
 void
 lock_drop(int fd);
 
-/* Whether nobody but the caller's own FD holds a lock on the file. */
+/* Whether no descriptor but the caller's own FD holds a lock on the file. */
 bool
 lock_is_free(int fd);
 

@@ -5,8 +5,8 @@
  *
  * A watch or a timer belongs to the caller; the loop keeps a pointer to it
  * until it is removed. Callbacks may add and remove any watch or timer,
- * their own too; a removed one is never called again, even when its event had
- * already been fetched from the kernel.
+ * including their own; a removed one is never called again, even when its
+ * event had already been fetched from the kernel.
  */
 #ifndef COMMON_BASE_LOOP_H
 #define COMMON_BASE_LOOP_H
@@ -64,9 +64,9 @@ loop_signals(struct loop *loop, const int *signals,
     void (*handle)(void *context, int signal), void *context,
     struct fail *fail);
 
-/* Waits for what is next, at most until UNTIL (clock_boot() milliseconds; -1:
- * for ever, 0: does not wait), and calls the callbacks of all that is ready.
- * Returns the number of callbacks made. EINTR is no error. */
+/* Waits for the next event, at most until UNTIL (clock_boot() milliseconds;
+ * -1: for ever, 0: does not wait), and calls the callbacks of all watches and
+ * timers that are ready. Returns the number of calls. EINTR is no error. */
 int
 loop_turn(struct loop *loop, int64_t until, struct fail *fail);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * mem: memory that is there, or the process ends with 111.
+ * mem: allocation that succeeds, or ends the process with 111.
  *
- * The journal makes sudden death safe, so running out of memory is not
- * plumbed through the library: these print one line to stderr and exit 111.
- * What they return is freed with free().
+ * The journal makes sudden death safe, so the library does not pass "out of
+ * memory" to its callers: these functions print one line to stderr and exit
+ * with 111. The caller frees what they return with free().
  */
 #ifndef COMMON_BASE_MEM_H
 #define COMMON_BASE_MEM_H

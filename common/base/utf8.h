@@ -8,8 +8,8 @@
 
 #include <stddef.h>
 
-/* How many bytes (1 to 4) the character at BYTES has, of the LENGTH that are
- * there; 0 when they do not start with a whole, valid character. */
+/* The size (1 to 4 bytes) of the character at the start of BYTES, which has
+ * LENGTH bytes; 0 when it does not start with a whole, valid character. */
 size_t
 utf8_step(const char *bytes, size_t length);
 

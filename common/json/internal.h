@@ -7,9 +7,9 @@
 
 #include "common/json/json.h"
 
-/* As json_parse says: the encoding, the spelling of strings and numbers, white
- * space, depth and the number of members, without recursion. Not the grammar
- * of arrays and objects. */
+/* Checks what json_parse promises about the encoding, the spelling of strings
+ * and numbers, white space, depth and the number of members, without
+ * recursion. It does not check the grammar of arrays and objects. */
 int
 json_scan(const char *text, size_t length, const struct json_limits *limits,
     struct fail *fail);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * json: the one gate through which JSON enters, and raw JSON as bytes.
+ * json: the one parser for all JSON input, and functions for raw JSON as bytes.
  *
  * cJSON is the toolkit's value type. json_parse is stricter than cJSON:
  * anything that two readers could understand in two ways is refused.

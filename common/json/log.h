@@ -9,7 +9,7 @@
  * After the event come pairs of strings, name and value, up to a NULL name; a
  * pair with value NULL is left out. A name that ends in '#' has a value that
  * is already JSON (a number) and is written as it is, without the '#'.
- * A full or closed stderr is ignored: work goes before words.
+ * A full or closed stderr is ignored, so that logging never stops the work.
  */
 #ifndef COMMON_JSON_LOG_H
 #define COMMON_JSON_LOG_H

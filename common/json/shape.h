@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * shape: whether a value that a person wrote is of the shape it should be,
- * told by the member's path. Pure.
+ * shape: checks whether a value that a person wrote has the right type and
+ * size, and reports a wrong one by its path. Pure.
  *
- * PATH is the name a person finds the value by ("budget.turns", "tools[2]");
- * "" is the whole document. VALUE NULL is a member that is missing. Refused
- * with FAIL_NEVER, type "invalid_value" (the caller puts its own type over
- * it); the message says what the value must be and what it is.
+ * PATH is the name by which a person finds the value ("budget.turns",
+ * "tools[2]"); "" is the whole document. VALUE NULL is a missing member. A
+ * wrong value is FAIL_NEVER, type "invalid_value" (which the caller replaces
+ * by its own type); the message says what the value must be and what it is.
  */
 #ifndef COMMON_JSON_SHAPE_H
 #define COMMON_JSON_SHAPE_H
@@ -25,8 +25,8 @@ int
 shape_refuse(struct fail *fail, const cJSON *value, const char *path,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* An object with none but the KNOWN members (ends with NULL; KNOWN NULL: any);
- * an unknown one is named, with the nearest known one. */
+/* An object with no members but KNOWN (ends with NULL; KNOWN NULL: any); the
+ * message names an unknown one, and the nearest known one. */
 int
 shape_object(const cJSON *value, const char *path, const char *const *known,
     struct fail *fail);
@@ -45,8 +45,8 @@ int
 shape_boolean(const cJSON *value, const char *path, bool *ret_value,
     struct fail *fail);
 
-/* A string of LEAST to MOST bytes for which FINE (NULL: any) holds; MUST says
- * in words what FINE wants. */
+/* A string of LEAST to MOST bytes for which FINE (NULL: any) is true; MUST
+ * describes such strings for the message. */
 int
 shape_string(const cJSON *value, const char *path, size_t least, size_t most,
     bool (*fine)(const char *text), const char *must, const char **ret_string,

@@ -18,8 +18,8 @@ cJSON *
 yaml_parse(const char *text, size_t length, const struct json_limits *limits,
     struct fail *fail);
 
-/* What a person hands over: JSON when the first character that is not white
- * space is '{' or '[', YAML otherwise. */
+/* Parses a document that a person wrote: JSON when the first character that is
+ * not white space is '{' or '[', else YAML. */
 cJSON *
 yaml_or_json(const char *text, size_t length, const struct json_limits *limits,
     struct fail *fail);

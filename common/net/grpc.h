@@ -4,11 +4,11 @@
  * struct loop. Beside http, the only module that knows libcurl.
  *
  * One grpc is a channel to one server. Its connection is made when the first
- * call needs it, is replaced before the server ends it by age, and anew after
- * it broke. A call is started, and ends with exactly one call of done, unless
- * it is cancelled first; then there is no call. done comes from the loop, and
- * may start and cancel calls, but neither close the channel nor turn the
- * loop.
+ * call needs it, and is replaced before the server ends it because of its age,
+ * and after it broke. A call that was started ends with exactly one call of
+ * done, unless it is cancelled first; then done is not called. done is called
+ * from the loop, and may start and cancel calls, but neither close the channel
+ * nor run the loop.
  *
  *	frame = grpc_frame(size, &message);
  *	(write SIZE bytes to message)
@@ -47,7 +47,8 @@ enum grpc_status {
 	GRPC_UNAUTHENTICATED,
 };
 
-/* What is NULL or 0 is not used, or as said. Everything is copied. */
+/* A member that is NULL or 0 is not used, unless its comment says otherwise.
+ * Everything is copied. */
 struct grpc_options {
 	const char *address; /* "HOST:PORT", "[::1]:PORT" */
 	bool tls;
@@ -74,7 +75,7 @@ void
 grpc_close(struct grpc *grpc); /* cancels what is under way; NULL is fine */
 
 /* Room for a request: the block for grpc_request.frame, and in *RET_MESSAGE
- * the place in it for a message of SIZE bytes. */
+ * its part for a message of SIZE bytes. */
 char *
 grpc_frame(size_t size, uint8_t **ret_message);
 
@@ -85,8 +86,8 @@ struct grpc_request {
 	char *frame;        /* of grpc_frame; taken over and freed */
 	size_t size;        /* of the message */
 	int64_t timeout_ms; /* of one try, told to the server */
-	int64_t repeat_ms;  /* failures that are worth it are repeated until the
-	                     * call is so old; for what may be done twice */
+	int64_t repeat_ms;  /* failures that can pass are retried until the call
+	                     * is this old; for calls that may be done twice */
 	void (*done)(void *context, const struct grpc_reply *reply);
 	void *context;
 };
@@ -111,8 +112,8 @@ void
 grpc_cancel(struct grpc_call *call); /* NULL is fine */
 
 /* Milliseconds to wait after the failed try ATTEMPT (from 1), jitter
- * included; -1 when repeating cannot help. For callers with loops of their
- * own, such as polls. */
+ * included; -1 when a retry cannot help. For callers that retry by themselves,
+ * such as polls. */
 int64_t
 grpc_delay(enum grpc_status status, unsigned attempt);
 

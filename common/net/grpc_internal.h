@@ -15,9 +15,9 @@
 
 #define GRPC_HEAD 5 /* bytes before each message */
 
-/* ---- grpc_wire.c: what an answer's bytes say; pure ---- */
+/* ---- grpc_wire.c: reads the bytes of an answer; pure ---- */
 
-/* What the header lines of an answer told so far. */
+/* The contents of an answer's header lines so far. */
 struct grpc_trailer {
 	int status; /* -1: none yet; the last one counts */
 	bool grpc;  /* the content is gRPC */
@@ -29,7 +29,7 @@ struct grpc_trailer {
 void
 grpc_header(struct grpc_trailer *trailer, const char *line, size_t length);
 
-/* The status that an answer over HTTP amounts to that is not gRPC. */
+/* The gRPC status for an HTTP answer that is not gRPC. */
 enum grpc_status
 grpc_http_status(int status);
 
@@ -37,7 +37,7 @@ grpc_http_status(int status);
 bool
 grpc_body(const struct buf *body, const char **ret_fault);
 
-/* The size that the head of a body announces; 0 while it is not there. */
+/* The size that the head of a body announces; 0 before the head has come. */
 size_t
 grpc_announced(const struct buf *body);
 
@@ -101,7 +101,7 @@ struct grpc_call {
 	char error[CURL_ERROR_SIZE];
 };
 
-/* Gives what waits a connection, or begins to make one. */
+/* Gives waiting calls a connection, or begins to make one. */
 void
 grpc_pump(struct grpc *grpc);
 
@@ -130,7 +130,7 @@ call_launch(struct grpc_call *call, struct connection *connection);
 void
 call_land(struct grpc_call *call);
 
-/* Status and text of a try that libcurl is done with. */
+/* Status and text of a try that libcurl has ended. */
 enum grpc_status
 call_outcome(struct grpc_call *call, CURLcode code, const char **ret_message);
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * http: HTTP requests by libcurl's multi interface in a struct loop. It and
- * grpc are the modules that know libcurl, linked by what speaks HTTP only.
+ * grpc are the modules that know libcurl; only programs that speak HTTP link
+ * them.
  *
- * One http holds the connections (kept alive, reused). A request is started,
- * and ends with exactly one call of done, unless it is cancelled first; then
- * there is no call. Nothing is retried here and no redirect is followed.
- * Credentials travel in headers and never show in an error or a log.
+ * One http holds the connections (kept alive, reused). A request that was
+ * started ends with exactly one call of done, unless it is cancelled first;
+ * then done is not called. Nothing is retried here and no redirect is
+ * followed. Credentials are sent in headers and never appear in an error or a
+ * log.
  */
 #ifndef COMMON_NET_HTTP_H
 #define COMMON_NET_HTTP_H
@@ -34,8 +36,8 @@ struct http_request {
 	int64_t idle_ms;     /* no byte for so long ends it; 0: 60000 */
 	int64_t total_ms;    /* 0: no limit */
 	size_t body_maximum; /* of the answer; 0: 64 MiB */
-	bool once;           /* has an effect: not over a connection that
-	                             * the server may be about to close */
+	bool once;           /* has an effect: it is not sent over a connection
+	                             * that the server may be about to close */
 
 	/* For a streamed answer (status 2xx): called with each piece as it
 	 * comes, which is then not gathered in the answer's body. Returning
@@ -81,9 +83,9 @@ struct loop *
 http_loop(struct http *http);
 
 /* Starts the request; everything in it is copied but the body, which is taken
- * over even on failure. FAIL_NEVER for a bad URL. The returned call is
- * valid until done was called or it is cancelled. Callbacks come from the loop,
- * never from within http_start. */
+ * over even on failure. FAIL_NEVER for a bad URL. The returned call is valid
+ * until done was called or it is cancelled. Callbacks are called from the
+ * loop, never from within http_start. */
 int
 http_start(struct http *http, const struct http_request *request,
     struct http_call **ret_call, struct fail *fail);
@@ -96,8 +98,8 @@ http_cancel(struct http_call *call);
 const char *
 http_header(struct http_call *call, const char *name);
 
-/* Adds the beginning of a body that is not the JSON it should be (the page of
- * a proxy, say) for a message: one line of ASCII, without tags. */
+/* Adds the beginning of a body that should be JSON and is not (the page of a
+ * proxy, for example) for a message: one line of ASCII, without tags. */
 void
 http_excerpt(struct buf *buf, const char *body, size_t length);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What the files of http share. */
+/* http_internal: shared by the files of http. */
 #ifndef COMMON_NET_HTTP_INTERNAL_H
 #define COMMON_NET_HTTP_INTERNAL_H
 

@@ -15,7 +15,7 @@ struct sse {
 	struct buf line, data;
 	char name[64]; /* a longer one is cut: no known event has one */
 	bool carriage; /* the last byte was a carriage return */
-	bool begun;    /* past the place of a byte order mark */
+	bool begun;    /* past the position of a byte order mark */
 };
 
 /* No line and no event may be longer than MAXIMUM bytes. */
@@ -26,9 +26,9 @@ void
 sse_release(struct sse *sse);
 
 /* Reads BYTES and calls EVENT for each event that they complete; events
- * without data are left out, as the standard says. NAME is "" when the event
+ * without data are skipped, as the standard says. NAME is "" when the event
  * has none; both are borrowed until EVENT returns. False when EVENT returned
- * false, or when something is longer than the maximum: feed no more then. */
+ * false, or when something is longer than the maximum: call it no more then. */
 bool
 sse_feed(struct sse *sse, const char *bytes, size_t length,
     bool (*event)(void *context, const char *name, const char *data,
