@@ -11,7 +11,7 @@
  * The plan says what must happen now. The driver records plan.record (an
  * event) first, if there is one, applies it and asks again; then it records
  * the intents of all actions, applies them, makes them durable, and only then
- * performs them; what comes of each is one more event. An action whose intent
+ * performs them; the outcome of each is one more event. An action whose intent
  * was applied is under way and is not in the next plan (ACTION_PIN has no
  * intent: the driver knows whether one is under way). When the state is final,
  * what is under way is cut off: only the model's turn and repeatable calls
@@ -42,11 +42,10 @@ struct action {
 	enum event_type intent;
 	struct buf members; /* of the intent */
 	char *call;         /* ACTION_TOOL: the id of the tool_use */
-	unsigned attempt;   /* from 1; those that ended with their worker, or
-	                       * waited for a connection, count */
-	unsigned tries;     /* from 1; only those count that came to an end
-	                       * and are worth another try: for limits and
-	                       * delays */
+	unsigned attempt;   /* from 1; attempts that ended with their worker,
+	                       * or waited for a connection, count */
+	unsigned tries;     /* from 1; counts only attempts that ended and can
+	                       * be retried: for limits and delays */
 };
 
 struct plan {
@@ -60,7 +59,7 @@ struct plan {
 	int64_t wake_at; /* wall milliseconds: ask again then; 0: not by time */
 };
 
-/* What is known of a task at a glance; strings live until the next apply. */
+/* A summary of a task; its strings live until the next apply. */
 struct agent_summary {
 	enum task_state state;
 	const char *reason; /* waiting, blocked, failed, cancelled; else NULL */
@@ -91,8 +90,9 @@ agent_new(void);
 void
 agent_free(struct agent *agent); /* NULL is fine */
 
-/* Folds one event. FAIL_NEVER, type "invalid_journal", when it cannot come at
- * this place (wrong seq, a reply to nothing): the agent is then unusable. */
+/* Folds one event. FAIL_NEVER, type "invalid_journal", when it cannot follow
+ * the events before it (wrong seq, a reply without a request): the agent is
+ * then unusable. */
 int
 agent_apply(struct agent *agent, const struct event *event, struct fail *fail);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * config: the settings of agent.yaml. Pure: it turns bytes into a struct; who
- * finds the file and reads it is cli.h. Every member of the file is optional;
- * unknown members are refused with the nearest known name. agent-config(5) is
- * the list; the default values stand there and in config.c, nowhere else.
+ * config: the settings of agent.yaml. Pure: it turns bytes into a struct; cli.h
+ * finds the file and reads it. Every member of the file is optional; unknown
+ * members are refused with the nearest known name. agent-config(5) lists them;
+ * the default values are there and in config.c, nowhere else.
  */
 #ifndef COMMON_AGENT_CONFIG_H
 #define COMMON_AGENT_CONFIG_H
@@ -36,8 +36,8 @@ struct config {
 	char *store;  /* NULL: not set */
 	char *engine; /* NULL: lmdb */
 	char *anthropic_url, *composio_url;
-	char *plain_http; /* the host that may be spoken to without TLS
-	                        * although it is not this one; NULL: none */
+	char *plain_http; /* the host, other than this one, that may be
+	                        * called without TLS; NULL: none */
 
 	char *model;        /* default for tasks that name none */
 	char *effort;       /* NULL: the model's default */
@@ -55,14 +55,14 @@ struct config {
 	int64_t concurrency, grace_ms, lease_ms;
 	int64_t running_per_user, running_per_queue; /* 0: no limit */
 	int64_t open_per_user;         /* not ended; 0: no limit */
-	int64_t run_events, run_bytes; /* of one run on Temporal; 0: no limit
-	                        * of our own */
+	int64_t run_events, run_bytes; /* of one run on Temporal; 0: only the
+	                        * server's limit */
 	int64_t store_bytes; /* the store's largest size; 0: no limit */
 };
 
 /* Fills CONFIG from YAML or JSON text (NULL text: all defaults). FAIL_NEVER,
- * type "invalid_config", naming the member. On failure nothing is to be
- * released. */
+ * type "invalid_config", naming the member. After a failure there is nothing to
+ * release. */
 int
 config_parse(const char *text, size_t length, struct config *config,
     struct fail *fail);
@@ -70,8 +70,8 @@ config_parse(const char *text, size_t length, struct config *config,
 void
 config_release(struct config *config);
 
-/* Puts the address TEXT in the place of *RET_URL (freed), a slash at its end
- * left out. FAIL_NEVER, type "invalid_config", naming NAME, when it is none. */
+/* Replaces *RET_URL (freed) by the address TEXT, without a slash at its end.
+ * FAIL_NEVER, type "invalid_config", naming NAME, when it is not an address. */
 int
 config_url(const char *name, const char *text, char **ret_url,
     struct fail *fail);

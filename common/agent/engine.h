@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * engine: one interface to whatever keeps the tasks. store/engine.c is one
+ * engine: one interface to all that can store tasks. store/engine.c uses one
  * directory on one machine, engine_temporal a Temporal cluster.
  *
- * What comes back is JSON, the same from every engine; agent-status(1)
- * describes a task's object, agent-journal(5) the events.
+ * Results are JSON, the same from every engine; agent-status(1) describes a
+ * task's object, agent-journal(5) the events.
  */
 #ifndef COMMON_AGENT_ENGINE_H
 #define COMMON_AGENT_ENGINE_H
@@ -38,33 +38,33 @@ struct submission {
 	struct span pins; /* members of "pinned"; length 0: not checked yet */
 	/* filled in: */
 	char id[37];
-	bool existing; /* the key was seen before, with the same task */
-	bool refused;  /* fail says why: the key has another task, or
-	                          * this one alone cannot be taken */
+	bool existing; /* the key was used before, for the same task */
+	bool refused;  /* fail says why: the key was used for another
+	                          * task, or this task cannot be taken */
 	struct fail fail;
 };
 
-/* All of them durably; then the workers are woken. Where the engine has such a
- * thing, in one commit. */
+/* Adds all of them durably, in one commit if the engine has commits; then wakes
+ * the workers. */
 int
 engine_submit(struct engine *engine, struct submission *submissions,
     size_t count, struct fail *fail);
 
-/* Whether the user of TASK may have it beside his tasks that have not ended,
- * and beside the COUNT submissions that are about to follow. FAIL_NOT_NOW,
- * type "too_many_tasks", when they are MOST (0: no limit) already. */
+/* Checks whether the user of TASK may have one more open task. FAIL_NOT_NOW,
+ * type "too_many_tasks", when the user's open tasks and the user's tasks among
+ * the COUNT SUBMISSIONS of this batch are MOST (0: no limit) already. */
 int
 engine_admit(struct engine *engine, const struct task *task,
     const struct submission *submissions, size_t count, int64_t most,
     struct fail *fail);
 
-/* One task's object added to BUF. FAIL_NO, type "no_task". */
+/* Adds one task's object to BUF. FAIL_NO, type "no_task". */
 int
 engine_get(struct engine *engine, const char *id, struct buf *buf,
     struct fail *fail);
 
-/* Events after AFTER, in order, each to EVENT; its non-zero return stops and
- * is returned. */
+/* Calls EVENT with each event after AFTER, in order, until it returns non-zero,
+ * which is returned. */
 int
 engine_events(struct engine *engine, const char *id, uint64_t after,
     int (*event)(void *context, struct span text), void *context,
@@ -76,7 +76,7 @@ struct engine_filter {
 	size_t limit;
 };
 
-/* Each task's object to TASK, newest first. */
+/* Calls TASK with each task's object, newest first. */
 int
 engine_list(struct engine *engine, const struct engine_filter *filter,
     int (*task)(void *context, struct span text), void *context,
@@ -90,10 +90,9 @@ int
 engine_signal(struct engine *engine, const char *id, const char *signal,
     struct span members, struct fail *fail);
 
-/* The numbers of a queue (NULL: all) as one object added to BUF. Of all of
- * them, where the engine knows: "queues" (names, as far as they are known),
- * "waits" (tasks by what they wait for), "sums" (of all tasks ever, pruned
- * ones too). */
+/* Adds the numbers of a queue (NULL: all) to BUF as one object. For all queues
+ * it has, if the engine knows them: "queues" (the known names), "waits" (tasks
+ * by what they wait for), "sums" (of all tasks ever, pruned ones too). */
 int
 engine_depth(struct engine *engine, const char *queue, struct buf *buf,
     struct fail *fail);
@@ -102,13 +101,13 @@ engine_depth(struct engine *engine, const char *queue, struct buf *buf,
 int
 engine_wait(struct engine *engine, int64_t milliseconds, struct fail *fail);
 
-/* Whose tasks these are, and what tells whether they have changed: VERSION is
- * another one when what engine_get or engine_events give may be. One probe of
- * many tasks is cheap. */
+/* The owners of tasks, and a number that shows whether they have changed:
+ * VERSION differs when the results of engine_get or engine_events may differ.
+ * One probe of many tasks is cheap. */
 struct engine_probe {
 	const char *id;
 	/* filled in: */
-	bool found; /* an id that is none is not found */
+	bool found; /* false for a bad id, too */
 	char user[TASK_USER_MAX + 1];
 	enum task_state state;
 	uint64_t version;
@@ -118,20 +117,20 @@ int
 engine_probe(struct engine *engine, struct engine_probe *probes, size_t count,
     struct fail *fail);
 
-/* A descriptor that becomes readable when something may have changed; the
- * engine's, and engine_wait with 0 makes it unreadable again. -1 without an
- * error where the engine has no such thing: look every now and then. */
+/* A descriptor of the engine that becomes readable when something may have
+ * changed; engine_wait with 0 makes it unreadable again. -1 without an error
+ * when the engine has none: then poll from time to time. */
 int
 engine_watch(struct engine *engine, int *ret_fd, struct fail *fail);
 
-/* ---- schedules: FAIL_NEVER, "no_schedules", where the engine has none ---- */
+/* ---- schedules: FAIL_NEVER, "no_schedules", if the engine has none ---- */
 
-/* The tasks at each time that CRON says; the ids are the schedules'. */
+/* Runs the tasks at each time of CRON; the ids are the schedules'. */
 int
 engine_schedule(struct engine *engine, struct submission *submissions,
     size_t count, const char *cron, struct fail *fail);
 
-/* Each schedule's object to SCHEDULE. */
+/* Calls SCHEDULE with each schedule's object. */
 int
 engine_schedules(struct engine *engine,
     int (*schedule)(void *context, struct span text), void *context,
@@ -143,7 +142,7 @@ int
 engine_schedule_signal(struct engine *engine, const char *id,
     const char *signal, struct fail *fail);
 
-/* What an engine is: it embeds this as its first member. */
+/* Each engine's struct has this as its first member. */
 struct engine {
 	const struct engine_operations *operations;
 };

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * fold: what reply.c and call.c fold for agent.c.
+ * fold: the events that reply.c and call.c fold for agent.c.
  */
 #ifndef COMMON_AGENT_FOLD_H
 #define COMMON_AGENT_FOLD_H
 
 #include "common/agent/state.h"
 
-/* One event each, as agent_apply. */
+/* Each folds one type of event, as agent_apply. */
 int
 agent_model_started(struct agent *agent, const struct event *event,
     struct fail *fail);
@@ -36,7 +36,7 @@ int
 agent_tool_unknown(struct agent *agent, const struct event *event,
     struct fail *fail);
 
-/* The worker that had them is gone, so what it had under way is too. */
+/* The worker died: the calls and the turn that it had under way are lost. */
 void
 agent_lose_calls(struct agent *agent);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * journal: the events that a task is made of, as JSON text, one object each.
+ * journal: the events of a task, as JSON text, one object each.
  * Pure. agent-journal(5) describes every event and its members.
  *
  *	{"v":1,"seq":7,"at":"2026-11-23T20:01:02.345Z","type":"tool.started",...}
@@ -11,8 +11,9 @@
  * members, so that an older program refuses only the tasks that hold something
  * new. The reader keeps reading every older version (a member is not asked of
  * events from before its `since`), and tests/data/journals keeps a journal of
- * each. A program refuses (FAIL_NEVER, type "unknown_event") what it does not
- * know instead of skipping it: a journal half understood is a wrong state.
+ * each. A program refuses an event that it does not know (FAIL_NEVER, type
+ * "unknown_event") instead of skipping it: a journal that is only partly
+ * understood gives a wrong state.
  */
 #ifndef COMMON_AGENT_JOURNAL_H
 #define COMMON_AGENT_JOURNAL_H
@@ -43,7 +44,7 @@ enum event_type {
 	EVENT_TOOL_UNKNOWN,  /* call, attempt, error: nobody knows if it
 	                       * happened; what the model is told is the
 	                       * tool.finished that follows */
-	EVENT_USER_MESSAGE, /* content (raw), reason: said to the model by us */
+	EVENT_USER_MESSAGE, /* content (raw), reason: our message to the model */
 	EVENT_SIGNAL,       /* signal, by, and its own members */
 	EVENT_WAITING,      /* reason, until, ... */
 	EVENT_COMPLETED,    /* result */
@@ -93,9 +94,9 @@ member_integer(struct buf *buf, const char *name, int64_t value);
 void
 member_raw(struct buf *buf, const char *name, const char *json, size_t length);
 
-/* What can be seen of an event's text without parsing it: its number, its
- * type, and the state that it ends the task in, or -1. False when it has no
- * number and type. */
+/* Reads an event's number and type, and the state in which it ends the task (or
+ * -1), without parsing all of its text. False when it has no number and
+ * type. */
 bool
 event_peek(struct span text, uint64_t *ret_seq, struct span *ret_type,
     int *ret_final);

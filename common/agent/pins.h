@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * pins: what a task's whole life is held to: which account and which version
- * each tool has, and the first bytes of every model request. Pure.
+ * pins: what stays fixed for a task's whole life: the account and the version
+ * of each tool, and the first bytes of every model request. Pure.
  *
- * Made once, by agent-preflight or by a worker, and kept in the journal as
- * the event "pinned". Nothing in it changes later: the model's prompt cache
- * and its preserved thinking are bound to these very bytes.
+ * Pins are made once, by agent-preflight or by a worker, and are recorded in
+ * the journal as the event "pinned". They never change, because the model's
+ * prompt cache and its preserved thinking are bound to exactly these bytes.
  *
  *	{"request":{"model":...,"max_tokens":...,"stream":true,"thinking":{...},
  *	  "output_config":{...},"cache_control":{...},"system":[...],
@@ -24,7 +24,7 @@
 #include "common/base/buf.h"
 #include "common/base/fail.h"
 
-/* The tool of our own that every task has: the model calls it with {"reason"}
+/* Our own tool, which every task has: the model calls it with {"reason"}
  * when it cannot go on, and the task becomes "blocked". */
 #define PINS_BLOCKED_TOOL "cannot_proceed"
 
@@ -34,7 +34,7 @@ struct pin_tool {
 	const char *account;      /* NULL: the tool needs none */
 	const char *description;  /* may be NULL */
 	const char *input_schema; /* raw JSON, passed on unchanged */
-	bool repeatable;          /* what its tags say; a config rule wins */
+	bool repeatable; /* by its tags; a rule of config overrides it */
 };
 
 /* Whether TOOL can be one of Claude's: its name, its schema's type and every
@@ -43,8 +43,8 @@ struct pin_tool {
 int
 pins_check_tool(const struct pin_tool *tool, struct fail *fail);
 
-/* Whether PINS (the object with "request" and "tools", or an event that holds
- * them) is what a task can be held to. FAIL_NEVER, type "invalid_pins". */
+/* Whether PINS (the object with "request" and "tools", or an event that has
+ * them) are valid. FAIL_NEVER, type "invalid_pins". */
 int
 pins_check(const cJSON *pins, struct fail *fail);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * preflight: is this task worth queueing? Pure: facts in, pins or reasons
- * out. composio.h gathers the facts.
+ * preflight: decides from facts whether a task can run, and gives its pins or
+ * the reasons. Pure. composio.h gathers the facts.
  *
  * Facts, as composio_facts gives them:
  *	{"tools":[<tool objects of Composio, raw>],
@@ -20,7 +20,7 @@
 #include "common/base/buf.h"
 #include "common/base/fail.h"
 
-struct preflight_link { /* a connection that a person can mend */
+struct preflight_link { /* a connection that a person can make */
 	char toolkit[128];
 	char auth_config[128]; /* "" when none is known */
 	size_t reason;         /* its index in reasons */
@@ -35,26 +35,27 @@ struct preflight {
 	cJSON *accounts; /* {"gmail":"ca_1"}: chosen, when it passed */
 };
 
-/* Returns 0 with RET filled, whether passed or not; -1 when the facts are not
- * of the shape above (FAIL_NOT_NOW, type "upstream"): never a pass on missing
- * facts. Of several ACTIVE accounts the one connected last is taken. */
+/* Returns 0 with RET filled, whether the task passed or not; -1 when the facts
+ * do not have the shape above (FAIL_NOT_NOW, type "upstream"), so that no task
+ * passes on missing facts. Of several ACTIVE accounts the one connected last
+ * is taken. */
 int
 preflight_check(const struct task *task, const struct config *config,
     const cJSON *facts, struct preflight *ret, struct fail *fail);
 
-/* Only whether each toolkit of TASK is connected, or without any, each that
- * the user has an account of: reasons, links and accounts as above, no pins.
- * TASK is a user and toolkits, its tools are NULL. */
+/* Checks only whether each toolkit of TASK is connected, or without any, each
+ * for which the user has an account: reasons, links and accounts as above, no
+ * pins. TASK has a user and toolkits; its tools are NULL. */
 int
 preflight_connections(const struct task *task, const cJSON *facts,
     struct preflight *ret, struct fail *fail);
 
-/* What is wrong with TOOLKIT, or NULL; borrowed from PREFLIGHT. */
+/* The reason why TOOLKIT cannot be used, or NULL; borrowed from PREFLIGHT. */
 const cJSON *
 preflight_reason(const struct preflight *preflight, const char *toolkit);
 
-/* Of one that passed: {"ok":true,"accounts":{"gmail":"ca_1"},"tools":["SLUG",
- * ...]} added to BUF. */
+/* For a task that passed, adds {"ok":true,"accounts":{"gmail":"ca_1"},
+ * "tools":["SLUG",...]} to BUF. */
 void
 preflight_summary(const struct preflight *preflight, struct buf *buf);
 

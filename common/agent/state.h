@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * state: what a journal folds to. For the files of the fold only, which
- * state.c names.
+ * state: the state that a journal folds to. Only for the files of the fold,
+ * which state.c lists.
  */
 #ifndef COMMON_AGENT_STATE_H
 #define COMMON_AGENT_STATE_H
@@ -16,10 +16,10 @@ struct pin {
 };
 
 enum call_status {
-	CALL_PENDING, /* to be run, not before its time */
+	CALL_PENDING, /* it will be run, but not before its time */
 	CALL_RUNNING, /* its intent is recorded */
 	CALL_DOUBT,   /* its worker is gone, and it must not be repeated */
-	CALL_UNKNOWN, /* recorded as unknown: what now, the policy says */
+	CALL_UNKNOWN, /* recorded as unknown: its policy decides */
 	CALL_DENIED,  /* a person decided that the model is to be told */
 	CALL_DONE,    /* its block is there */
 };
@@ -32,8 +32,8 @@ struct call {
 	bool input_valid; /* it is an object */
 	enum call_status status;
 	unsigned attempt;
-	unsigned failed; /* attempts that were worth another one */
-	unsigned lost;   /* how often nobody knew what came of it */
+	unsigned failed; /* attempts that failed and can be retried */
+	unsigned lost;   /* attempts whose outcome is unknown */
 	int64_t not_before;
 	char *connection; /* waits for this toolkit's account */
 	char *error;      /* why it is not done yet, for people */
@@ -41,7 +41,7 @@ struct call {
 	size_t block_length;
 };
 
-/* What has to come next, as the last reply decides it. */
+/* The next step, which follows from the last reply. */
 enum step {
 	STEP_PIN,
 	STEP_MODEL,
@@ -70,16 +70,16 @@ struct agent {
 	enum step step;
 	bool model_running;
 	unsigned model_attempt;
-	unsigned model_failed; /* attempts of this turn that were worth
-	                        * another one */
+	unsigned model_failed; /* attempts of this turn that failed and can
+	                        * be retried */
 	unsigned model_lost;   /* attempts of this turn that ended with their
 	                      * worker */
 	int64_t model_not_before;
 	char *error;       /* raw JSON: why STEP_FAIL, or the model's last */
 	char *stop_reason; /* of the last reply */
-	char *text;        /* of the last reply, and of those that it goes on
-	                     * from: their text blocks joined */
-	bool text_goes_on; /* the next reply goes on from this one */
+	char *text;        /* the joined text blocks of the last reply, and of
+	                     * those that it continues */
+	bool text_goes_on; /* the next reply continues this one */
 	bool echoed;       /* the last reply is in messages */
 	unsigned empty_replies; /* in a row */
 	unsigned cut_replies;   /* in a row: at the token limit */
@@ -96,11 +96,11 @@ struct agent {
 	int64_t nano_usd;
 };
 
-/* A reply with more calls than this has none of them run. */
+/* Of a reply with more calls than this, no call is run. */
 #define CALLS_MAX 1000
 
-/* A call, and a model's turn, that takes its worker with it every time, or
- * whose answer is lost every time, is not tried for ever. */
+/* The most attempts of a call, and of a model's turn, of which each ended with
+ * its worker or lost its answer. */
 #define CALL_LOST_MAX 10
 #define MODEL_LOST_MAX 50
 
@@ -108,7 +108,7 @@ struct agent {
 struct call *
 agent_find_call(const struct agent *agent, const char *id);
 
-/* Whether the call is to be answered without being run, whatever it says. */
+/* Whether the call is answered without being run, whatever its arguments. */
 bool
 agent_call_refused(const struct agent *agent, const struct call *call);
 
@@ -130,7 +130,7 @@ agent_under_way(const struct agent *agent);
 int64_t
 agent_time_limit(const struct agent *agent);
 
-/* ---- what the folding files share ---- */
+/* ---- shared by the files that fold ---- */
 
 /* FAIL_NEVER, type "invalid_journal"; returns -1. */
 int
@@ -146,7 +146,7 @@ agent_set_raw(char **string, struct span value);
 int64_t
 agent_integer(const cJSON *data, const char *name);
 
-/* When the next try is due: -1 when there is to be none. */
+/* When the next try is due; -1 for no further try. */
 int64_t
 agent_retry_at(const struct event *event);
 
@@ -154,7 +154,7 @@ agent_retry_at(const struct event *event);
 void
 agent_add_message(struct agent *agent, const char *role, struct span content);
 
-/* The task is to fail with this error. */
+/* Makes the task's next step to fail with this error. */
 void
 agent_fail_step(struct agent *agent, const char *type, const char *message);
 

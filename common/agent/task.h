@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * task: what a user hands over, checked. Pure.
+ * task: checks a task that a user submits. Pure.
  *
  * A task file is JSON or YAML; agent-task(5) lists its members and limits,
- * man/agent-task.schema.json says the same as a JSON Schema, and a test holds
- * both against this module.
+ * man/agent-task.schema.json is the same as a JSON Schema, and a test compares
+ * both with this module.
  */
 #ifndef COMMON_AGENT_TASK_H
 #define COMMON_AGENT_TASK_H
@@ -61,7 +61,7 @@ task_state_final(enum task_state state); /* completed and what follows it */
 
 /* The strings belong to the doc and live as long as it. */
 struct task {
-	cJSON *doc;       /* the checked task, every default filled in, members
+	cJSON *doc;       /* the checked task with every default, its members
 	                      * in the order of agent-task(5), without "preflight";
 	                      * its text is the task's identity for --key */
 	cJSON *preflight; /* what agent-preflight added, or NULL */
@@ -84,7 +84,7 @@ struct task {
 /* Checks VALUE (taken over, even on failure) and fills TASK with it; CONFIG
  * gives the defaults. FAIL_NEVER, type "invalid_task", naming the member by
  * its path, what it must be and, for an unknown one, the nearest known. Only
- * the first fault is told. */
+ * the first fault is reported. */
 int
 task_check(cJSON *value, const struct config *config, struct task *task,
     struct fail *fail);

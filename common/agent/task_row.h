@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * task_row: what every engine keeps and shows of a task besides its journal. Pure.
+ * task_row: the summary of a task that every engine stores and shows besides
+ * its journal. Pure.
  */
 #ifndef COMMON_AGENT_TASK_ROW_H
 #define COMMON_AGENT_TASK_ROW_H
@@ -11,8 +12,8 @@
 #include "common/base/id.h"
 #include "common/json/json.h"
 
-/* A task at a glance. Strings are at most as long as task.h says; they are
- * kept in the struct so that rows outlive transactions. */
+/* The summary of a task. Strings are at most as long as task.h says; they are
+ * in the struct itself so that rows outlive transactions. */
 struct task_row {
 	struct id id;
 	char user[TASK_USER_MAX + 1], queue[TASK_QUEUE_MAX + 1];
@@ -36,22 +37,22 @@ struct task_row {
 void
 row_cut(char *target, size_t size, const char *text);
 
-/* What a task is at first, but for its id. */
+/* Fills ROW for a new task, except for its id. */
 void
 row_begin(struct task_row *row, const struct task *task, int64_t now);
 
-/* Writes what the agent now is into the row. */
+/* Copies the agent's state into the row. */
 void
 row_follow(struct task_row *row, const struct agent *agent, int64_t now);
 
-/* Adds the members of a task's object that a row gives, without braces. ID and
+/* Adds the members of a task's object that are in a row, without braces. ID and
  * WORKER (may be NULL) are the engine's names. */
 void
 row_members(struct buf *buf, const struct task_row *row, const char *id,
     const char *worker);
 
-/* Adds what the ends of the journal give: the task (length 0: none), and of
- * the LAST event how it ended. */
+/* Adds the members that come from the first and the last event: the task
+ * (length 0: none), and from LAST how it ended. */
 void
 row_ends(struct buf *buf, const struct task_row *row, struct span task,
     struct span last);

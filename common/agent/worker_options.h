@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * worker_options: what agent-worker is told to do, whatever the engine.
+ * worker_options: the options of agent-worker, the same for every engine.
  */
 #ifndef COMMON_AGENT_WORKER_OPTIONS_H
 #define COMMON_AGENT_WORKER_OPTIONS_H

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * caller: whose request it is, and whether he makes too many.
+ * caller: identifies the user who sends a request, and limits the rate of each
+ * user's requests.
  *
- * A request is the variables of CGI/1.1 (cgi.h). Who sends it is said by a
- * bearer token (token.h) in HTTP_AUTHORIZATION; or, where that is configured,
- * by a header that an authenticating proxy sets, and which counts only when
- * the request comes from one of the named addresses (REMOTE_ADDR).
+ * A request is the variables of CGI/1.1 (cgi.h). A bearer token (token.h) in
+ * HTTP_AUTHORIZATION identifies its user; or, if that is configured, a header
+ * that an authenticating proxy sets, which counts only when the request comes
+ * from one of the configured addresses (REMOTE_ADDR).
  *
  * The settings are this process's own environment:
  *
@@ -14,7 +15,7 @@
  *	AGENT_GATEWAY_PROXIES       addresses or networks, "127.0.0.1 10.0.0.0/8"
  *	AGENT_GATEWAY_RATE          requests a minute of one caller, 0: no limit
  *	AGENT_GATEWAY_BURST         how many of them at once
- *	AGENT_GATEWAY_FOLDER        where the counts are kept
+ *	AGENT_GATEWAY_FOLDER        the folder of the counts
  */
 #ifndef COMMON_API_CALLER_H
 #define COMMON_API_CALLER_H
@@ -26,7 +27,7 @@
 
 struct callers;
 
-/* FAIL_NEVER, type "invalid_gateway", when the settings make no sense. */
+/* FAIL_NEVER, type "invalid_gateway", when the settings are not valid. */
 int
 callers_open(struct callers **ret_callers, struct fail *fail);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * cgi: a request of CGI/1.1 read, and an answer written. Pure.
+ * cgi: reads a request of CGI/1.1 and writes an answer. Pure.
  *
  * A request is its variables, as environ(7) or FastCGI give them. An answer is
  * the bytes that a CGI program writes: headers, with Status, and a body.
@@ -19,10 +19,10 @@
 const char *
 cgi_variable(char *const *env, const char *name);
 
-/* Reads a query string. NAMES (ends with NULL) are what may be in it, each
- * once at most; RET_VALUES gets the decoded value of each, or NULL, and the
- * caller frees them (on failure there is nothing to free). FAIL_NEVER, type
- * "bad_request", for anything else. */
+/* Reads a query string. NAMES (ends with NULL) are the parameters that it may
+ * have, each at most once; RET_VALUES gets the decoded value of each, or NULL,
+ * and the caller frees them (on failure there is nothing to free). FAIL_NEVER,
+ * type "bad_request", for anything else. */
 int
 cgi_query(const char *query, const char *const *names, char **ret_values,
     struct fail *fail);
@@ -52,16 +52,16 @@ struct cgi_answer {
 	const char *request_id;
 	const char *etag, *allow; /* NULL: none */
 	int64_t retry_after;      /* seconds, 0: none */
-	bool head;                /* the body is only counted */
+	bool head;                /* send only the length of the body */
 	bool stream; /* the body follows, its length is not known */
 };
 
 void
 cgi_answer(struct buf *out, const struct cgi_answer *answer, struct span body);
 
-/* The answer for an error, ANSWER having what is not said by FAIL: the status
- * is FAIL's. What went wrong inside (500, 503) is told in general: the words
- * of FAIL are for the log. Returns the status. */
+/* Writes the answer for an error. FAIL gives the status, ANSWER the rest.
+ * Internal errors (500, 503) are described in general words, because the
+ * message of FAIL is for the log. Returns the status. */
 int
 cgi_error(struct buf *out, const struct cgi_answer *answer,
     const struct fail *fail);

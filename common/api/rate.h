@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * rate: how many requests each caller makes, counted across all processes
- * that share a folder.
+ * rate: limits the requests of each caller, counted across all processes that
+ * share a folder.
  */
 #ifndef COMMON_API_RATE_H
 #define COMMON_API_RATE_H
@@ -16,8 +16,8 @@ struct rate_limit {
 };
 
 /* Counts one request of CALLER at NOW (wall milliseconds) in FOLDER/rate.
- * FAIL_NOT_NOW, type "rate_limited", when it is one too many; then it does not
- * count, and *RET_WAIT is how many milliseconds to wait. */
+ * FAIL_NOT_NOW, type "rate_limited", when it is one too many; then it is not
+ * counted, and *RET_WAIT is the number of milliseconds to wait. */
 int
 rate_take(const char *folder, const struct rate_limit *limit,
     const char *caller, int64_t now, int64_t *ret_wait, struct fail *fail);

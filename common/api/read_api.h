@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * read_api: the GET routes of tasks, answered from an engine. One CGI process
- * and a resident FastCGI server answer by the same code, so with the same bytes.
+ * read_api: answers the GET routes of tasks from an engine. A CGI process and
+ * the resident FastCGI server use the same code, so they answer with the same
+ * bytes.
  *
  *	GET /v1/tasks               state, queue, limit, before
  *	GET /v1/tasks/ID            wait (with If-None-Match)
@@ -24,11 +25,11 @@
 #include "common/api/caller.h"
 #include "common/base/buf.h"
 
-struct read_api {                         /* what all of them share */
+struct read_api {                         /* shared by all requests */
 	const char *engine_name, *folder; /* as engine_open takes them */
 	const struct config *config;
 	const struct fail *broken; /* not NULL: every answer is this error */
-	/* opened when they are needed, NULL at first */
+	/* opened when they are first needed, NULL before */
 	struct engine *engine;
 	struct callers *callers;
 };
@@ -37,8 +38,8 @@ void
 read_api_close(struct read_api *api);
 
 enum read_request_next {
-	READ_DONE, /* what is in out is the end of it */
-	READ_WAIT, /* until the task has changed, or until UNTIL */
+	READ_DONE, /* the answer ends with what is in out */
+	READ_WAIT, /* wait until the task has changed, or until UNTIL */
 	READ_MORE, /* there is more, once out is sent */
 };
 
@@ -47,27 +48,27 @@ struct read_request {
 	struct buf out;               /* to be sent */
 	int64_t until;                /* boot time */
 	struct engine_probe probe;    /* of the task, as it was seen last */
-	char user[TASK_USER_MAX + 1]; /* who asks; "" when nobody knows */
-	struct fail fail; /* why it failed inside; kind 0: it did not */
+	char user[TASK_USER_MAX + 1]; /* the caller; "" when not known */
+	struct fail fail;             /* the internal error; kind 0: none */
 	struct read_request_private *own;
 };
 
-/* Never NULL: what cannot be answered is answered with an error. ENV is not
- * used after the call. */
+/* Never NULL: a bad request is answered with an error. ENV is not used after
+ * the call. */
 struct read_request *
 read_request_new(struct read_api *api, char *const *env);
 
-/* After the task has another version than request->probe, which is what was seen
- * last, or UNTIL has passed, or for what is more. */
+/* Continues a request: when the task's version is no longer that of
+ * request->probe, or UNTIL has passed, or next is READ_MORE. */
 void
 read_request_go_on(struct read_api *api, struct read_request *request);
 
-/* Instead of waiting, for want of room: an answer (503) that is all. Nothing
- * may have been sent. */
+/* Answers with 503, because too many requests wait; nothing may have been sent
+ * before. */
 void
 read_request_refuse(struct read_request *request);
 
-/* Ends a wait before its time, as if that had come; a stream just ends. */
+/* Ends a wait early, as if its time were over; a stream just ends. */
 void
 read_request_end(struct read_api *api, struct read_request *request);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * cli: what every program does alike: the shared options, the settings, how
- * an error is told. The only module of common/ that prints; main() uses it.
+ * cli: shared by all programs: the common options, the settings, the output of
+ * errors. The only module of common/ that prints; main() uses it.
  */
 #ifndef COMMON_CLI_CLI_H
 #define COMMON_CLI_CLI_H
@@ -21,8 +21,8 @@ struct cli {
 	const char *store, *engine, *config_path; /* options, or NULL */
 	struct config config;
 	bool human;        /* stdout is a terminal and no --json */
-	bool acknowledges; /* what it prints is an acknowledgement: a reader
-	                        * that goes away early is a failure */
+	bool acknowledges; /* its output is an acknowledgement: a reader that
+	                        * closes it early is a failure */
 };
 
 /* Values of getopt_long for options that every program takes:
@@ -46,8 +46,8 @@ enum {
 		"json", no_argument, NULL, CLI_JSON \
 	}
 
-/* First call: descriptors 0 to 2 exist, SIGPIPE is ignored, and signals end
- * process 1 of a container as they end others. */
+/* The first call of a program: afterwards descriptors 0 to 2 exist, SIGPIPE is
+ * ignored, and signals end process 1 of a container as they end others. */
 void
 cli_start(struct cli *cli, const char *program, const char *usage,
     const char *help);
@@ -69,8 +69,9 @@ cli_usage(const struct cli *cli, const char *format, ...)
 int
 cli_settings(struct cli *cli, struct fail *fail);
 
-/* The store's folder: --store, AGENT_STORE, the file's, XDG_STATE_HOME or
- * HOME/.local/state + "/agent-utils", /var/lib/agent-utils for root. */
+/* The store's folder: --store, AGENT_STORE, the setting "store", else
+ * agent-utils in XDG_STATE_HOME, or for root /var/lib/agent-utils, or in
+ * HOME/.local/state. */
 const char *
 cli_store(struct cli *cli);
 
@@ -79,17 +80,17 @@ cli_store(struct cli *cli);
 int
 cli_fail(const struct cli *cli, const struct fail *fail, const char *details);
 
-/* When VALUE is an error object of a program before us in the pipe: prints it
+/* When VALUE is an error object of an earlier program in the pipe: prints it
  * unchanged (not for a human, who has read it on stderr) and returns its exit
- * status; 0 otherwise. */
+ * status; else returns 0. */
 int
 cli_passed_on(const struct cli *cli, const cJSON *value);
 
-/* Whether nobody reads stdout any more. */
+/* Whether the reader of stdout has closed it. */
 bool
 cli_reader_gone(void);
 
-/* A whole number option in [least, most], else cli_usage. */
+/* The whole number of an option, from LEAST to MOST, else cli_usage. */
 long long
 cli_number(const struct cli *cli, const char *option, const char *text,
     long long least, long long most);

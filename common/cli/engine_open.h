@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * engine_open: what the programs need of engines besides agent/engine.h, which
- * declares engine_open itself.
+ * engine_open: calls for programs that open engines, besides engine_open itself,
+ * which agent/engine.h declares.
  */
 #ifndef COMMON_CLI_ENGINE_OPEN_H
 #define COMMON_CLI_ENGINE_OPEN_H

@@ -10,8 +10,8 @@
 #include "common/json/json.h"
 
 /* Calls LINE for each task, newest first: its object as the engine gives it,
- * with its events as the member "events", and a newline. Nothing of the engine
- * is held meanwhile. A task that is removed meanwhile is left out. */
+ * with its events as the member "events", and a newline. No lock of the engine
+ * is held during LINE. A task that is removed meanwhile is left out. */
 int
 export_tasks(struct engine *engine,
     void (*line)(void *context, struct span line), void *context,

@@ -12,14 +12,14 @@
 #include "common/base/buf.h"
 #include "common/base/fail.h"
 
-/* The engine's number NAME, which must be there: a number that is not told is
- * FAIL_NOT_NOW and never a zero. */
+/* The engine's number NAME. A missing number is FAIL_NOT_NOW and never a
+ * zero. */
 int
 metrics_get(const cJSON *numbers, const char *name, int64_t *ret_number,
     struct fail *fail);
 
-/* Adds to OUT what engine_depth told of ALL queues together, and what ENGINE
- * tells of each; with "# EOF" at the end. */
+/* Adds to OUT the numbers of ALL queues together (from engine_depth), those of
+ * each queue (from ENGINE), and "# EOF". */
 int
 metrics_write(struct buf *out, struct engine *engine, const struct buf *all,
     struct fail *fail);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * view: tasks and events as a person at a terminal reads them. Pure. Control
- * characters in what users and models wrote are not passed on: they could
- * move the cursor and show what is not so.
+ * view: tasks and events as text for a person at a terminal. Pure. Control
+ * characters in the text of users and models are not passed on, because they
+ * could move the cursor and falsify the output.
  */
 #ifndef COMMON_CLI_VIEW_H
 #define COMMON_CLI_VIEW_H
@@ -20,7 +20,7 @@ view_header(struct buf *buf);
 void
 view_row(struct buf *buf, const cJSON *task, int64_t now);
 
-/* One task with all that is known of it, some lines. */
+/* One task with all its details, on several lines. */
 void
 view_card(struct buf *buf, const cJSON *task, int64_t now);
 

@@ -2,9 +2,10 @@
 /*
  * claude: one attempt at one turn of the Messages API, streamed.
  *
- * A call ends with one done, unless it is cancelled. No retries here: the
- * agent decides, from the journal. The facts: base URL, POST /v1/messages,
- * "Authorization: Bearer", anthropic-version 2026-10-21.
+ * A call ends with one done, unless it is cancelled. It is not retried here:
+ * the agent decides that from the journal. The request is POST /v1/messages
+ * under the base URL, with "Authorization: Bearer" and anthropic-version
+ * 2026-10-21.
  */
 #ifndef COMMON_PROVIDER_CLAUDE_H
 #define COMMON_PROVIDER_CLAUDE_H
@@ -46,8 +47,8 @@ claude_open(struct http *http, const char *url, const char *key,
 void
 claude_close(struct claude *claude);
 
-/* BODY is the whole request, taken over. text is called with the text so far
- * added to (decoded), for progress; may be NULL. */
+/* BODY is the whole request, taken over. text, which may be NULL, is called
+ * with each new piece of the decoded text, to show progress. */
 int
 claude_start(struct claude *claude, char *body, size_t length, unsigned attempt,
     void (*text)(void *context, const char *bytes, size_t length),

@@ -2,8 +2,8 @@
 /*
  * claude_stream: puts the event stream of one reply together. For claude.c.
  *
- * Feed it bytes as they come; at the end ask what became of them. Nothing of
- * a reply counts before its last event came, with every block closed.
+ * Feed it bytes as they come, and get the result at the end. A reply counts
+ * only when its last event has come and every block is closed.
  */
 #ifndef COMMON_PROVIDER_CLAUDE_STREAM_H
 #define COMMON_PROVIDER_CLAUDE_STREAM_H
@@ -40,12 +40,12 @@ claude_stream_new(void (*text)(void *context, const char *bytes, size_t length),
 void
 claude_stream_free(struct claude_stream *stream);
 
-/* False when the reply is lost and the rest is of no use. */
+/* False when the reply is lost and more bytes cannot help. */
 bool
 claude_stream_feed(struct claude_stream *stream, const char *bytes,
     size_t length);
 
-/* What came, seen as if the stream ended here. Once. */
+/* Gives the result as if the stream ended here. May be called once. */
 void
 claude_stream_end(struct claude_stream *stream, struct claude_turn *ret);
 

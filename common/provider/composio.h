@@ -21,10 +21,10 @@ struct composio_call;
 
 enum composio_outcome {
 	COMPOSIO_DONE,       /* executed, successful */
-	COMPOSIO_ERROR,      /* an answer for the model: failed, and why */
+	COMPOSIO_ERROR,      /* it failed; the text tells the model why */
 	COMPOSIO_LATER,      /* certainly not executed; may be tried again */
-	COMPOSIO_CONNECTION, /* certainly not executed: no live account */
-	COMPOSIO_UNKNOWN,    /* sent, and no answer that tells */
+	COMPOSIO_CONNECTION, /* certainly not executed: no active account */
+	COMPOSIO_UNKNOWN,    /* sent, but no answer says whether it ran */
 };
 
 struct composio_result {
@@ -53,18 +53,18 @@ composio_execute(struct composio *composio, const struct agent_call *call,
     void *context, struct composio_call **ret_call, struct fail *fail);
 
 /* Gathers the facts that preflight.h describes: every page, GETs repeated as
- * backoff.h says. A task whose tools are NULL asks for accounts only: of its
- * toolkits, or without any, for all that the user has. Ends with facts (the
- * callee frees), or NULL and a fail: FAIL_NOT_NOW when it could not be known,
- * FAIL_NEVER for a bad key. */
+ * backoff.h says. For a task whose tools are NULL only accounts are asked for:
+ * those of its toolkits, or without any, all that the user has. Calls DONE
+ * with the facts (the callee frees), or with NULL and a fail: FAIL_NOT_NOW when
+ * they could not be had, FAIL_NEVER for a bad key. */
 int
 composio_facts(struct composio *composio, const struct task *task,
     void (*done)(void *context, cJSON *facts, const struct fail *fail),
     void *context, struct composio_call **ret_call, struct fail *fail);
 
 /* Makes the link that lets USER connect (POST connected_accounts/link; makes
- * the auth config first when AUTH_CONFIG is ""). Ends with {"url",
- * "expires_at","account"} or NULL and a fail. */
+ * the auth config first when AUTH_CONFIG is ""). Calls DONE with {"url",
+ * "expires_at","account"}, or with NULL and a fail. */
 int
 composio_link(struct composio *composio, const char *user, const char *toolkit,
     const char *auth_config,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What the files of composio share. */
+/* composio_internal: shared by the files of composio. */
 #ifndef COMMON_PROVIDER_COMPOSIO_INTERNAL_H
 #define COMMON_PROVIDER_COMPOSIO_INTERNAL_H
 
@@ -18,8 +18,8 @@ struct composio_call {
 	void (*release)(struct composio_call *call); /* cuts off and frees */
 };
 
-/* An error answer: a sentence from the service's own words, the request id at
- * its end. SLUG and CODE are the service's, "" and 0 when there are none. */
+/* An error answer: a sentence in the service's own words, followed by the
+ * request id. SLUG and CODE are the service's, "" and 0 when it gave none. */
 struct composio_error {
 	struct buf text;
 	char slug[80];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * effect: performs one action of a plan without blocking; what came of it is
- * one event. The only caller of claude and composio, both engines use it.
+ * effect: performs one action of a plan without blocking; its outcome is one
+ * event. It is the only caller of claude and composio; both engines use it.
  */
 #ifndef COMMON_PROVIDER_EFFECT_H
 #define COMMON_PROVIDER_EFFECT_H
@@ -14,8 +14,8 @@
 struct effects; /* the providers, one per process */
 struct effect;  /* one action under way */
 
-/* Keys by file_secret: without ANTHROPIC_API_KEY FAIL_NEVER, type
- * "missing_key"; COMPOSIO_API_KEY is asked for when it is needed. CONFIG must
+/* Reads the keys with file_secret: without ANTHROPIC_API_KEY FAIL_NEVER, type
+ * "missing_key"; COMPOSIO_API_KEY is read when it is needed. CONFIG must
  * outlive the effects. */
 int
 effects_open(struct loop *loop, const struct config *config,
@@ -27,7 +27,7 @@ effects_close(struct effects *effects);
 struct effect_request {
 	const struct agent *agent;   /* not used after effect_start returns */
 	const struct action *action; /* likewise */
-	/* progress of a model turn: the text so far, by pieces; may be NULL */
+	/* progress of a model turn: the next piece of its text; may be NULL */
 	void (*text)(void *context, const char *bytes, size_t length);
 	/* once, from the loop and never from within effect_start: TYPE and
 	 * MEMBERS of the event (taken over: detach or release) */
@@ -35,8 +35,8 @@ struct effect_request {
 	void *context;
 };
 
-/* Fails only when nothing can be started at all (a bad URL, say): what goes
- * wrong with one action is its event. */
+/* Fails only when no action can be started at all (because of a bad URL, for
+ * example): the failure of one action is its event. */
 int
 effect_start(struct effects *effects, const struct effect_request *request,
     struct effect **ret_effect, struct fail *fail);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * facts: Composio asked by a program that has nothing else to do: blocking
- * calls over composio.h, with one time limit for all of them together.
+ * facts: blocking calls over composio.h, for programs that do nothing else,
+ * with one time limit for all of them together.
  */
 #ifndef COMMON_PROVIDER_FACTS_H
 #define COMMON_PROVIDER_FACTS_H
@@ -17,8 +17,8 @@
 struct facts;
 
 /* The key is the secret COMPOSIO_API_KEY; without it FAIL_NEVER, type
- * "missing_key". UNTIL is a time of clock_boot(): what is not answered then is
- * FAIL_NOT_NOW, type "timeout". */
+ * "missing_key". UNTIL is a time of clock_boot(): a call that is not answered by
+ * then is FAIL_NOT_NOW, type "timeout". */
 int
 facts_open(const struct config *config, int64_t until, struct facts **ret_ask,
     struct fail *fail);
@@ -31,8 +31,8 @@ int
 facts_get(struct facts *facts, const struct task *task, cJSON **ret_facts,
     struct fail *fail);
 
-/* Makes every link that PREFLIGHT wants for USER, all at once, and puts each
- * into its reason as "link", or why there is none as "link_error". */
+/* Makes every link that PREFLIGHT wants for USER, all at the same time, and
+ * adds each to its reason as "link", or the error as "link_error". */
 void
 facts_links(struct facts *facts, const char *user, struct preflight *preflight);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * store_admin: what agent-store does to a store. Each call makes its own
+ * store_admin: the commands of agent-store. Each call makes its own
  * transactions.
  */
 #ifndef COMMON_STORE_ADMIN_H
@@ -9,10 +9,10 @@
 #include "common/store/store.h"
 
 /* Verifies every invariant between the tables and calls FAULT with a sentence
- * for each breach. EVENTS, when not NULL, is called with each whole journal
- * (an array of spans) and the row; when it returns -1, its message is one more
- * fault: the store itself does not know events. All in one read transaction.
- * Returns the number of faults, or -1. */
+ * for each fault. EVENTS, when not NULL, is called with each whole journal (an
+ * array of spans) and its row, because the store itself does not know events;
+ * when it returns -1, its message is one more fault. All in one read
+ * transaction. Returns the number of faults, or -1. */
 int
 store_verify(struct store *store,
     int (*events)(void *context, const struct task_row *row,
@@ -20,8 +20,8 @@ store_verify(struct store *store,
     void (*fault)(void *context, const char *sentence), void *context,
     struct fail *fail);
 
-/* A copy as a new store in FOLDER (which must not exist), written while others
- * work, in short steps; synced. Each task in it is as it was at one moment
+/* Makes a synced copy, a new store in FOLDER (which must not exist), in short
+ * steps while others work. Each task in it is as it was at one moment
  * during the backup; those created meanwhile may be missing. A task that was
  * running has a dead worker in the copy and goes on as after a crash. */
 int

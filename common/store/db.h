@@ -31,11 +31,11 @@
 struct db;
 
 struct db_options {
-	const char *const *tables; /* names; the first one is db's own too: it
-	                            * keeps the version there */
+	const char *const *tables; /* names; db stores the version in the first
+	                            * one */
 	size_t table_count;
 	uint32_t version; /* of what the tables hold */
-	uint32_t oldest;  /* version that is taken too; 0: none */
+	uint32_t oldest;  /* older version that is accepted, too; 0: none */
 	bool write, create;
 	uint64_t maximum; /* bytes; 0: no limit */
 	uint64_t initial; /* first size of the map; 0: 16 MiB */
@@ -55,7 +55,7 @@ db_close(struct db *db); /* aborts what is open; NULL is fine */
 int
 db_begin(struct db *db, bool write, size_t room, struct fail *fail);
 
-/* Durable when it returns 0; on -1 nothing of it happened. */
+/* Durable when it returns 0; on -1 the store is unchanged. */
 int
 db_commit(struct db *db, struct fail *fail);
 
@@ -102,8 +102,8 @@ int
 db_seek_before(struct db *db, unsigned table, const void *key,
     size_t key_length, struct db_row *ret_row, struct fail *fail);
 
-/* Walks over rows without a search for each; the table must not change while
- * a cursor is open, and it is closed before the transaction ends. */
+/* A cursor walks over rows without a search for each. The table must not change
+ * while it is open, and it must be closed before the transaction ends. */
 struct db_cursor;
 
 int

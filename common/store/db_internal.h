@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * db_internal: what the parts of db share. For db*.c only.
+ * db_internal: shared by the parts of db. For db*.c only.
  */
 #ifndef COMMON_STORE_DB_INTERNAL_H
 #define COMMON_STORE_DB_INTERNAL_H
@@ -17,11 +17,12 @@ struct db {
 	MDB_txn *txn;
 	MDB_dbi tables[DB_TABLES_MAX];
 	bool writing;
-	size_t room;     /* of the transaction, for the disk's fullness */
-	uint64_t wanted; /* more room, because the last one needed it */
+	size_t room;     /* of the transaction, to tell whether the disk is
+	                    * full */
+	uint64_t wanted; /* additional room, which the last one needed */
 };
 
-/* Errors of LMDB and of the system in the words of store.h. Returns -1. */
+/* Fills FAIL with an error of LMDB or the system, as store.h describes. -1. */
 int
 db_fail(const struct db *db, int error, const char *doing, struct fail *fail);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * engine_lmdb: the embedded engine. One directory is everything: no server,
- * no daemon; any program of the toolkit opens it and is done in a
+ * engine_lmdb: the embedded engine. Its store is one directory, without a
+ * server or daemon; any program of the toolkit opens it, and ends within a
  * millisecond.
  */
 #ifndef COMMON_STORE_ENGINE_H

@@ -10,10 +10,11 @@
  *	wake/      a file per queue, touched after a commit that made work ready
  *	progress/  a file per running task: the text so far, not durable
  *
- * Everything below "transactions" needs one open, and every one is short:
- * nothing is awaited inside. Pointers that a call returns into the store live
- * until the transaction ends. A call that fails inside a write transaction
- * leaves it to be aborted. Indexes and counters change with what they count.
+ * Everything below "transactions" needs an open transaction, and each is short:
+ * the caller never waits inside. Pointers that a call returns into the store
+ * live until the transaction ends. After a call that failed inside a write
+ * transaction the caller aborts it. Indexes and counters change in the same
+ * transaction as the rows that they count.
  *
  * Errors, all FAIL_NOT_NOW but where said: "disk_full"; "store_full" (the
  * configured maximum); "store_locked" (a holder is stopped or hung: the
@@ -34,7 +35,7 @@
 #include "common/base/id.h"
 
 #define STORE_VERSION \
-	2 /* 1 is read too, and upgraded by who opens it to write */
+	2 /* 1 can be read, too; opening it for writing upgrades it */
 
 struct store;
 
@@ -62,7 +63,7 @@ store_folder(const struct store *store);
 int
 store_begin(struct store *store, bool write, size_t room, struct fail *fail);
 
-/* On disk when it returns 0. On -1 nothing of it happened. */
+/* On disk when it returns 0. On -1 the store is unchanged. */
 int
 store_commit(struct store *store, struct fail *fail);
 
@@ -160,23 +161,23 @@ store_lease(struct store *store, const struct id *worker,
     const struct store_limits *limits, struct task_row *ret_rows, size_t count,
     struct fail *fail);
 
-/* Touches wake/QUEUE; after the commit, never fails loudly. */
+/* Touches wake/QUEUE, after the commit; a failure is ignored. */
 void
 store_wake(struct store *store, const char *queue);
 
 /* ---- numbers, in constant time ----
  *
- * A task whose time has come counts as ready although no worker has moved it
- * there yet (store_promote): it may be what a worker has to be started for. Up
- * to 1,000 of them are counted one by one; where there are more, the count is
- * too low, but never 0 while one of the queue may be among them. */
+ * A task whose time has come counts as ready even before a worker has made it
+ * ready (store_promote), because a worker may have to be started for it. Up to
+ * 1,000 of them are counted one by one; when there are more, the count is too
+ * low, but never 0 while one of the queue may be among them. */
 
 struct store_depth {
 	int64_t state[TASK_STATES]; /* tasks by state */
 	int64_t ready;              /* QUEUED and due */
 	int64_t workers;            /* neither dead nor past their time */
-	int64_t oldest_ready;       /* wall time of creation of the next one in
-	                              * line, 0 for none */
+	int64_t oldest_ready;       /* wall time of creation of the first task
+	                              * in the queue, 0 for none */
 };
 
 enum store_sum { /* of all tasks that ever were, pruned ones too */
@@ -201,8 +202,8 @@ enum store_sum { /* of all tasks that ever were, pruned ones too */
 #define STORE_QUEUES_MOST 64
 
 struct store_numbers {
-	bool counted; /* sums and waits are known: not in a store
-	                              * of version 1 that was never written to */
+	bool counted; /* sums and waits are known: false for a
+	                              * store of version 1 before a write */
 	int64_t sums[STORE_SUMS];
 	struct store_waits { /* tasks that wait, by the first word of */
 		char name[STORE_WAITS_NAME]; /* their reason */

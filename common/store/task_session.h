@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * drive: one task's agent and its rows in the store, kept together. All calls
- * need the store's open write transaction (session_open and session_catch_up are
- * content with a read).
+ * task_session: one task's agent together with its row in the store. All calls
+ * need the store's open write transaction (for session_open and
+ * session_catch_up a read transaction is enough).
  *
  *	session_open -> session_record (facts) -> session_plan -> session_save
  *
- * When the transaction then does not commit, the drive is ahead of the store:
- * it is to be closed, not used.
+ * When the transaction then does not commit, the session is ahead of the store:
+ * the caller closes it and does not use it.
  */
 #ifndef COMMON_STORE_TASK_SESSION_H
 #define COMMON_STORE_TASK_SESSION_H
@@ -45,13 +45,13 @@ session_record(struct task_session *session, struct store *store, int64_t now,
     enum event_type type, const char *members, size_t length,
     struct fail *fail);
 
-/* Records every decision that needs no effect, and returns what is left to be
- * done (plan_release). */
+/* Records every decision that needs no effect, and returns the remaining plan,
+ * which the caller releases. */
 int
 session_plan(struct task_session *session, struct store *store, int64_t now,
     struct plan *ret_plan, struct fail *fail);
 
-/* Writes what the agent now is into the row. */
+/* Writes the agent's state into the row. */
 int
 session_save(struct task_session *session, struct store *store, int64_t now,
     struct fail *fail);

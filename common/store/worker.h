@@ -10,9 +10,9 @@
 #include "common/agent/worker_options.h"
 #include "common/base/fail.h"
 
-/* Works until told to stop (SIGTERM, SIGINT: drains), or as the options say.
- * *ret_state is the state of the last task that ended, or -1. 0 when it ended
- * in order. */
+/* Runs until it is told to stop (SIGTERM, SIGINT: drains), or as the options
+ * say. *ret_state is the state of the last task that ended, or -1. Returns 0
+ * when it ended as it should. */
 int
 worker_run(struct engine *engine, const struct config *config,
     const struct worker_options *options, int *ret_state, struct fail *fail);

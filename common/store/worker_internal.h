@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * worker_internal: one task in a worker's hands. For worker.c and
+ * worker_internal: one task that a worker has leased. For worker.c and
  * worker_run.c only.
  */
 #ifndef COMMON_STORE_WORKER_INTERNAL_H
@@ -11,7 +11,7 @@
 #include "common/store/task_session.h"
 #include "common/store/worker.h"
 
-/* What came of an effect and is not recorded yet. */
+/* The outcome of an effect that is not recorded yet. */
 struct fact {
 	enum event_type type;
 	struct buf members;
@@ -32,8 +32,8 @@ struct run {
 	struct task_session session;
 	char id[ID_TEXT];
 	uint64_t fence; /* of our lease */
-	bool dirty;     /* has to be looked at in this tick */
-	bool lost;      /* the lease is somebody else's now */
+	bool dirty;     /* has to be advanced in this tick */
+	bool lost;      /* another worker has the lease now */
 	struct fact *facts;
 	size_t fact_count;
 	struct effect_slot *slots;
@@ -43,7 +43,7 @@ struct run {
 	int progress;       /* the progress file, -1: not open */
 	bool has_progress;  /* the file is there */
 	struct buf text;    /* of the reply, not in the file yet */
-	struct timer look;  /* when it is to be */
+	struct timer look;  /* when it is to be written */
 };
 
 struct worker {
@@ -58,7 +58,7 @@ struct worker {
 	bool grace_over;
 };
 
-/* Takes a task that was just leased; records "started". In the transaction. */
+/* Opens a task that was just leased; records "started". In the transaction. */
 int
 run_open(struct worker *worker, const struct task_row *row, int64_t now,
     struct run **ret_run, struct fail *fail);
@@ -66,11 +66,11 @@ run_open(struct worker *worker, const struct task_row *row, int64_t now,
 void
 run_close(struct run *run); /* cuts off its effects */
 
-/* Records what came in and what is decided. In the transaction. */
+/* Records outcomes that came in, and decisions. In the transaction. */
 int
 run_advance(struct run *run, int64_t now, struct fail *fail);
 
-/* Starts what run_advance recorded the intents of. After the commit. */
+/* Starts the effects whose intents run_advance recorded. After the commit. */
 int
 run_start_effects(struct run *run, struct fail *fail);
 
