@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * store_internal: what the parts of the store share. For store*.c and the
- * tests of the store only.
+ * store_internal: shared by the parts of the store. For them and the tests of
+ * the store only.
  *
  * Tables. Numbers in keys are big-endian, so that keys sort as they should; a
  * text in a key that is not the last part ends with a NUL. Every value starts
@@ -72,7 +72,7 @@ struct store {
 	size_t joined_count;
 };
 
-/* What only tests and the backup choose; the rest as store_open. */
+/* Options of store_open that only tests and the backup use. */
 struct store_tuning {
 	uint64_t initial; /* size of a new map; 0: the default */
 	int64_t lock_ms;  /* longest wait for the lock; 0: the default */
@@ -133,7 +133,7 @@ key_share(const char *queue, uint8_t priority, const char *user);
 struct key
 key_served(const char *queue);
 
-/* TEXT and a NUL: the prefix of all that belongs to it. */
+/* TEXT and a NUL: the prefix of all keys that belong to it. */
 struct key
 key_text(const char *text);
 
@@ -253,12 +253,12 @@ task_write(struct store *store, const struct task_row *row, struct fail *fail);
 bool
 row_ready(const struct task_row *row);
 
-/* Adds all that the row's state and due call for, but not the row itself; a
+/* Adds all index entries for the row's state and due, but not the row itself; a
  * ready row needs its order first. */
 int
 index_add(struct store *store, const struct task_row *row, struct fail *fail);
 
-/* Takes all of it out again. */
+/* Removes all of the row's index entries. */
 int
 index_remove(struct store *store, const struct task_row *row,
     struct fail *fail);
@@ -267,8 +267,8 @@ index_remove(struct store *store, const struct task_row *row,
 int
 index_order(struct store *store, struct task_row *row, struct fail *fail);
 
-/* Tells the clock that this position was served; drops a share that no longer
- * matters. */
+/* Sets the queue's clock to this position, which was leased; removes a share
+ * that no longer matters. */
 int
 index_served(struct store *store, const struct task_row *row,
     struct fail *fail);
@@ -287,29 +287,29 @@ index_unpark(struct store *store, const char *user, const char *queue,
 char *
 worker_path(const struct store *store, const struct id *worker);
 
-/* How many workers live: neither dead nor past their time. Opens a file for
- * each. */
+/* The number of workers that are neither dead nor past their time. Opens a file
+ * for each. */
 int
 workers_alive(struct store *store, int64_t *ret_alive, struct fail *fail);
 
 /* ---- sums and reasons to wait (sums.c) ---- */
 
-/* Of the word of a WAITING row's reason. */
+/* The key of the counter for the first word of a WAITING row's reason. */
 struct key
 key_waits(const struct task_row *row);
 
-/* What the row alone adds up to. */
+/* The sums of a single row. */
 void
 sums_of(const struct task_row *row, int64_t ret_sums[STORE_SUMS]);
 
-/* Neither is negative; it stops at the largest number. */
+/* Adds two numbers that are not negative; stops at the largest number. */
 int64_t
 sums_plus(int64_t sum, int64_t more);
 
 int
 sums_unpack(struct span value, int64_t ret_sums[STORE_SUMS], struct fail *fail);
 
-/* A row that is new, has changed, is removed. */
+/* Update the sums for a new, a changed and a removed row. */
 int
 sums_begin(struct store *store, const struct task_row *row, struct fail *fail);
 
@@ -320,7 +320,7 @@ sums_follow(struct store *store, const struct task_row *old,
 int
 sums_end(struct store *store, const struct task_row *row, struct fail *fail);
 
-/* The sums of a whole store, over what is in TO. */
+/* Replaces the sums of the store TO by those of FROM. */
 int
 sums_copy(struct store *from, struct store *to, struct fail *fail);
 
@@ -328,7 +328,7 @@ sums_copy(struct store *from, struct store *to, struct fail *fail);
 int
 sums_counted(struct store *store, bool *ret_counted, struct fail *fail);
 
-/* Brings a store of version 1 to this one; outside of transactions. */
+/* Upgrades a store of version 1 to this version; outside of transactions. */
 int
 sums_upgrade(struct store *store, struct fail *fail);
 

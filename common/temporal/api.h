@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * temporal: a Temporal server's API, one typed message in and one out. The
- * messages are those of common/temporal/temporal.proto; client.h
- * builds the common ones.
+ * temporal: calls a Temporal server's API with typed messages, those of
+ * common/temporal/temporal.proto. client.h builds the common ones.
  *
  * An answer belongs to the caller and stays in place until it is released:
  *
@@ -14,8 +13,8 @@
  *		(answer.message is a DescribeWorkflowExecutionResponse)
  *	temporal_answer_release(&answer);
  *
- * With a function in answer.then nobody needs to wait: it is called from the
- * loop, and may send, and release answers, this one too.
+ * With a function in answer.then the caller need not wait: the loop calls it
+ * with the answer. It may send, and release answers, this one too.
  */
 #ifndef COMMON_TEMPORAL_API_H
 #define COMMON_TEMPORAL_API_H
@@ -43,17 +42,17 @@ struct temporal_options {
 	                       * the namespace may be left out */
 	const char *identity; /* shown in histories; NULL: "PID@HOST" */
 	int64_t timeout_ms;  /* of a call that is no long poll; 0: 10 seconds */
-	int64_t patience_ms; /* to repeat what is worth it; 0: 10 seconds */
+	int64_t patience_ms; /* how long calls are retried; 0: 10 seconds */
 	int64_t age_ms;      /* of a connection; 0: as grpc has it */
-	int64_t poll_ms;     /* of a poll for tasks, which comes back empty
-	                       * two seconds before; 0: 70 seconds */
+	int64_t poll_ms;     /* of a poll for tasks, which returns empty two
+	                       * seconds before; 0: 70 seconds */
 };
 
-/* LOOP: NULL for one of its own. TLS and credentials are as TEMPORAL_TLS,
+/* LOOP: NULL for one of its own. TLS and credentials come from TEMPORAL_TLS,
  * TEMPORAL_TLS_SERVER_NAME, TEMPORAL_TLS_SERVER_CA_CERT_PATH,
  * TEMPORAL_TLS_CLIENT_CERT_PATH, TEMPORAL_TLS_CLIENT_KEY_PATH and
- * TEMPORAL_API_KEY (or TEMPORAL_API_KEY_FILE) of the environment say, the names
- * that Temporal's own programs know. Connects to nothing yet. */
+ * TEMPORAL_API_KEY (or TEMPORAL_API_KEY_FILE) in the environment, the names
+ * that Temporal's own programs use. It does not connect yet. */
 int
 temporal_open(struct loop *loop, const struct temporal_options *options,
     struct temporal **ret_temporal, struct fail *fail);
@@ -118,17 +117,17 @@ struct temporal_answer {
 	bool unsent;               /* certainly never reached the server */
 	ProtobufCMessage *message; /* NULL unless GRPC_OK */
 	struct fail fail;          /* unless GRPC_OK */
-	char run_id[64];           /* TEMPORAL_START refused: whose run is in
-	                            * the way; else "" */
+	char run_id[64];           /* TEMPORAL_START refused: the run that has
+	                            * the id; else "" */
 	/* temporal's: */
 	struct temporal *temporal;
 	struct grpc_call *call;
 	enum temporal_method method;
 };
 
-/* Sends a request, which is not needed any more when it returns. All but polls
- * are repeated while that is worth it: each may be done twice (a request_id
- * sees to it where it matters). Of a failure, kind and type are: FAIL_NO
+/* Sends a request, which the caller may free when it returns. All calls but
+ * polls are retried after failures that can pass: each may be done twice (where
+ * that matters a request_id makes it safe). Kind and type of a failure: FAIL_NO
  * "not_found", "already_exists", "query_failed"; FAIL_NEVER "no_namespace",
  * "permission", "too_large", "invalid_argument"; else FAIL_NOT_NOW. */
 int
@@ -136,27 +135,28 @@ temporal_send(struct temporal *temporal, enum temporal_method method,
     const ProtobufCMessage *request, struct temporal_answer *answer,
     struct fail *fail);
 
-/* Turns the loop until the answer is there. 0 for GRPC_OK. Not from then. */
+/* Runs the loop until the answer is there. 0 for GRPC_OK. Must not be called
+ * from then. */
 int
 temporal_wait(struct temporal *temporal, struct temporal_answer *answer,
     struct fail *fail);
 
-/* Frees what is in it, and calls it off when it is under way. The struct can be
- * used again, with then and context as they are. */
+/* Frees its contents, and cancels the call if it is under way. The struct can
+ * be used again, with the same then and context. */
 void
 temporal_answer_release(struct temporal_answer *answer);
 
 /* ---- parts of messages ---- */
 
-/* Room for one value as Temporal wraps it, and for a list of just it. */
+/* Room for one value as Temporal wraps it, and for a list with only that. */
 struct temporal_payload {
 	Api__Payload payload, *list[1];
 	Api__Payload__MetadataEntry encoding, *metadata[1];
 	Api__Payloads payloads;
 };
 
-/* STRING as protobuf-c's messages want it: they promise not to write to it,
- * but not by its type. Borrowed; NULL is the empty string. */
+/* STRING with the type that protobuf-c's messages have; they do not write to
+ * it, although the type would let them. Borrowed; NULL is the empty string. */
 char *
 temporal_text(const char *string);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * temporal_client: the calls of Temporal's client side, from plain values. Each
- * sends (temporal_send) into an answer, which temporal_wait waits for or whose
- * then is called; the reply's type stands beside each call. Everything passed
- * is copied.
+ * temporal_client: builds and sends the calls of Temporal's client side from
+ * plain values. Each sends (temporal_send) into an answer, which temporal_wait
+ * waits for or whose then is called; the comment at each call has the reply's
+ * type. All arguments are copied.
  */
 #ifndef COMMON_TEMPORAL_CLIENT_H
 #define COMMON_TEMPORAL_CLIENT_H
@@ -34,14 +34,14 @@ struct temporal_start {
 	struct span more;              /* the second */
 	const struct temporal_field *memo, *attributes;
 	size_t memo_count, attribute_count;
-	const char *summary;  /* words for the web page */
+	const char *summary;  /* a text for Temporal's web page */
 	int priority;         /* 1 high to 5 low */
-	const char *fairness; /* those who share have each their turn */
+	const char *fairness; /* its key: the keys share the queue fairly */
 	int64_t execution_ms, task_ms; /* time limits */
 
 	/* not for schedules: */
-	const char *request_id; /* the same again is the same run; NULL:
-	                                * a new one, for this call only */
+	const char *request_id; /* the same id starts only one run; NULL: a
+	                                * new id, for this call only */
 	enum temporal_reuse reuse;
 	enum temporal_conflict conflict;
 	int64_t delay_ms;
@@ -109,9 +109,9 @@ temporal_query(struct temporal *temporal, const char *id, const char *run,
 
 struct temporal_schedule {
 	const char *id;
-	const char *cron;             /* five fields, or "@every 1h" and such */
+	const char *cron;             /* five fields, or such as "@every 1h" */
 	const char *zone;             /* "Europe/Berlin"; NULL: UTC */
-	struct temporal_start action; /* its id gets the time behind it */
+	struct temporal_start action; /* the time is added to its id */
 	int overlap; /* 1 skip 2 one waits 3 all wait 6 all run */
 	bool paused;
 	const char *notes;
@@ -145,7 +145,7 @@ temporal_schedule_list(struct temporal *temporal, int32_t size,
     const ProtobufCBinaryData *token, struct temporal_answer *answer,
     struct fail *fail);
 
-/* How much waits in a queue, and who polls it: DescribeTaskQueueResponse. */
+/* The backlog of a queue and its pollers: DescribeTaskQueueResponse. */
 int
 temporal_queue(struct temporal *temporal, const char *queue, bool activities,
     struct temporal_answer *answer, struct fail *fail);
@@ -163,7 +163,7 @@ int
 temporal_health(struct temporal *temporal, struct temporal_answer *answer,
     struct fail *fail);
 
-/* A worker says that it ends: ends its polls where the server can do that. */
+/* Tells the server that a worker ends; the server ends its polls, if it can. */
 int
 temporal_shutdown_worker(struct temporal *temporal, const char *queue,
     const char *sticky_queue, const char *instance,

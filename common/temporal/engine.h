@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The distributed engine, a Temporal cluster, is no part of the programs but a
- * shared object, engine_temporal.so, whose one symbol is engine_temporal.
- * cli/engine_open.c loads it.
+ * engine: the engine on a Temporal cluster. It is not linked into the programs
+ * but a shared object, engine_temporal.so, which exports one symbol,
+ * engine_temporal. cli/engine_open.c loads it.
  */
 #ifndef COMMON_TEMPORAL_ENGINE_H
 #define COMMON_TEMPORAL_ENGINE_H
@@ -10,8 +10,8 @@
 #include "common/agent/engine.h"
 #include "common/agent/worker_options.h"
 
-/* What the program and the object must have the same: structs pass between
- * them. */
+/* This must be the same in the program and the object, because structs pass
+ * between them. */
 struct engine_abi {
 	char version[16];
 	size_t config, operations, submission, options;
@@ -27,9 +27,9 @@ struct engine_abi {
 struct engine_module {
 	struct engine_abi abi; /* the first member, whatever else changes */
 	/* As engine_open and agent-worker's worker_run. TARGET is
-	 * "temporal://HOST:PORT/NAMESPACE"; what else they take is in the
-	 * environment (temporal/api.h). FOLDER is where the workers of this
-	 * machine note what they have under way. */
+	 * "temporal://HOST:PORT/NAMESPACE"; their other settings are in the
+	 * environment (temporal/api.h). In FOLDER the workers of this machine
+	 * note their activities under way. */
 	int (*open)(const char *target, enum engine_mode mode,
 	    const struct config *config, struct engine **ret_engine,
 	    struct fail *fail);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The parts of engine_temporal among themselves.
+ * engine_internal: shared by the parts of engine_temporal.
  */
 #ifndef COMMON_TEMPORAL_ENGINE_INTERNAL_H
 #define COMMON_TEMPORAL_ENGINE_INTERNAL_H
@@ -18,14 +18,14 @@ struct task_reader;
 struct engine_temporal {
 	struct engine engine;
 	struct temporal *temporal;
-	bool plain; /* the server has not our search attributes */
+	bool plain; /* the server lacks our search attributes */
 	struct task_reader *followed; /* whose events were asked for last */
 };
 
 struct engine_temporal *
 engine_temporal_own(struct engine *engine);
 
-/* Sends nothing, for a while. */
+/* Waits for MILLISECONDS and sends nothing meanwhile. */
 int
 engine_temporal_pause(struct engine_temporal *own, int64_t milliseconds,
     struct fail *fail);
@@ -34,7 +34,7 @@ engine_temporal_pause(struct engine_temporal *own, int64_t milliseconds,
 bool
 engine_temporal_no_attribute(const struct fail *fail);
 
-/* Whether a worker polled the queue lately. */
+/* Whether a worker has polled the queue recently. */
 int
 engine_temporal_polled(struct engine_temporal *own, const char *queue,
     bool *ret_polled, struct fail *fail);
@@ -44,7 +44,7 @@ engine_temporal_polled(struct engine_temporal *own, const char *queue,
 struct task_reader {
 	struct engine_temporal *own;
 	char *id;
-	char *run;    /* that is read; NULL or "": the latest */
+	char *run;    /* the run that is read; NULL or "": the latest */
 	char *runs;   /* JSON: those before it, when it is not the
 	                        * first, oldest first */
 	int next_run; /* of them: to be tried when this one is gone */
@@ -52,12 +52,12 @@ struct task_reader {
 	struct temporal_history *history;
 	struct temporal_answer answer;
 
-	/* what the row has beside the agent */
+	/* members of the row that are not in the agent */
 	char *task, *last, *worker;
 	int64_t created_at, updated_at;
 	enum event_type last_type;
 
-	/* events for whoever follows: given to EVENT, pending while there is none */
+	/* events for a follower: given to EVENT, pending while EVENT is NULL */
 	int (*event)(void *context, struct span text);
 	void *context;
 	int stopped;   /* what EVENT returned */
@@ -82,8 +82,8 @@ task_reader_begin(struct task_reader *reader, struct fail *fail);
 int
 task_reader_finish(struct task_reader *reader, struct fail *fail);
 
-/* Decides what any worker must decide on a signal that none has seen yet. The
- * reader cannot be read on. */
+/* Folds the decisions that any worker must make on a signal that no worker has
+ * seen yet. Afterwards the reader cannot read on. */
 int
 task_reader_settle(struct task_reader *reader, struct fail *fail);
 
@@ -144,7 +144,7 @@ engine_temporal_schedule_signal(struct engine *engine, const char *id,
 int
 engine_temporal_check_id(const char *id, struct fail *fail);
 
-/* ---- a task as a workflow is started with it ---- */
+/* ---- the request that starts a task's workflow ---- */
 
 struct start_request {
 	struct submission *submission;
@@ -163,8 +163,8 @@ start_request_fill(struct start_request *start, struct submission *submission,
 void
 start_request_release(struct start_request *start);
 
-/* What became of a key that was used before: INPUT is what it was used with.
- * Sets existing or refused. */
+/* Handles a key that was used before: INPUT is the input of that workflow. Sets
+ * existing or refused. */
 void
 start_request_again(struct start_request *start, const Api__Payloads *input);
 

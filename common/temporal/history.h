@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * temporal_history: a workflow's history as the journal of a task. Pure. The
- * worker decides with it, and whoever shows a task reads with it, so both see
- * the same.
+ * temporal_history: reads a workflow's history as the journal of a task. Pure.
+ * The worker decides with it and programs that show a task read with it, so
+ * both see the same.
  *
  *	history = temporal_history_new(NULL, NULL);
  *	for each event of the run, in order:
  *		temporal_history_take(history, event, &fail);
  *
- * What becomes of what:
+ * The events of the journal come from these of the history:
  *
  *	WorkflowExecutionStarted   submitted, and pinned when there is a second
  *	                           payload
@@ -27,8 +27,8 @@
  * alone.
  *
  * An event in a payload is an object that begins with its type, then its
- * members: {"type":"tool.finished","call":...}. What is unknown and not said to
- * be harmless is refused.
+ * members: {"type":"tool.finished","call":...}. Unknown events are refused
+ * unless the server says that they may be ignored.
  */
 #ifndef COMMON_TEMPORAL_HISTORY_H
 #define COMMON_TEMPORAL_HISTORY_H
@@ -56,7 +56,7 @@
                                             * decides at once */
 #define TEMPORAL_TIMER "until-" /* and wall milliseconds */
 
-/* The kinds of events of a history that matter to more than this module. */
+/* The kinds of events of a history that other modules use, too. */
 enum {
 	TEMPORAL_EVENT_STARTED = 1,
 	TEMPORAL_EVENT_COMPLETED = 2,
@@ -84,9 +84,9 @@ temporal_history_new(void (*event)(void *context, const struct event *event),
 void
 temporal_history_free(struct temporal_history *history); /* NULL is fine */
 
-/* Takes one event; one that was taken before is passed over. FAIL_NEVER, types
+/* Takes one event; one that was taken before is skipped. FAIL_NEVER, types
  * "unknown_event", "invalid_journal", "invalid_event"; "history_changed" when
- * what was decided ahead (below) did not come to be. The history is then
+ * the event differs from what was decided ahead (below). The history is then
  * unusable. */
 int
 temporal_history_take(struct temporal_history *history,
@@ -97,16 +97,16 @@ temporal_history_take(struct temporal_history *history,
 void
 temporal_history_next(struct temporal_history *history);
 
-/* Its task is NULL as long as no submission was read. */
+/* Its task is NULL until a submission was read. */
 const struct agent *
 temporal_history_agent(const struct temporal_history *history);
 
 struct temporal_facts {
 	int64_t last;       /* id of the last event taken */
 	int64_t now;        /* when the last workflow task was started */
-	const char *unread; /* the task when it is not in the form that
-	                       * task_check gives it: until a marker
-	                       * "submitted" brings that; else NULL */
+	const char *unread; /* a task that is not in the form that task_check
+	                       * gives it, until a marker "submitted" has it
+	                       * in that form; else NULL */
 	bool closed;
 	const char
 	    *next_run;     /* of a run that was continued as new, else NULL */
@@ -116,7 +116,7 @@ struct temporal_facts {
 	size_t activities; /* under way */
 
 	/* a run that goes on from another: see history_carry.c */
-	bool carrying;    /* its beginning is not whole: it cannot go on */
+	bool carrying;    /* its beginning is incomplete: it cannot go on */
 	uint64_t carried; /* events of it so far */
 	int64_t steps;
 	const char *runs; /* those before it as a JSON array, oldest first;
@@ -124,7 +124,7 @@ struct temporal_facts {
 
 	bool suggest_new; /* the server wants it to be continued as new */
 	int64_t size;     /* bytes of the run's history */
-	int64_t own_size, own_events; /* without what was carried */
+	int64_t own_size, own_events; /* without the carried events */
 	const Api__Memo *memo; /* what the run was started with, or NULL */
 	const Api__SearchAttributes *attributes;
 };
@@ -133,8 +133,9 @@ struct temporal_facts {
 struct temporal_facts
 temporal_history_facts(const struct temporal_history *history);
 
-/* Folds the signals that have no place yet, because the run begins with events
- * that are still to be carried into it. It cannot be read on. */
+/* Folds the signals that are held back because the run begins with events that
+ * are still to be carried into it. Afterwards the history cannot take more
+ * events. */
 int
 temporal_history_settle(struct temporal_history *history, struct fail *fail);
 
@@ -147,28 +148,29 @@ bool
 temporal_history_activity(const struct temporal_history *history,
     const char *id);
 
-/* Whether EVENT begins a run that goes on from another one, and how. */
+/* Whether EVENT begins a run that continues another one; its first argument. */
 bool
 temporal_history_continued(const Api__HistoryEvent *event,
     struct span *ret_continued);
 
-/* Reads an event in a payload: its type and its members, which are as for
- * event_write; false when it is none. */
+/* Reads an event in a payload: its type and its members, in the form of
+ * event_write; false when it is not an event. */
 bool
 temporal_history_event(struct span text, enum event_type *ret_type,
     struct span *ret_members);
 
-/* ---- for the worker: what it decides is folded before it is history ---- */
+/* ---- for the worker: folds decisions before they are in the history ---- */
 
-/* After the last event, a WorkflowTaskStarted: brings "started" when it is due.
- * Whether the task may go on (else it waits, and only decisions count). */
+/* After the last event, a WorkflowTaskStarted: adds "started" when it is due.
+ * *RET_RUNNING: whether the task may go on (else it waits, and only decisions
+ * count). */
 int
 temporal_history_step(struct temporal_history *history, bool *ret_running,
     struct fail *fail);
 
-/* Folds a decision, or an intent, that goes out as a command whose event is of
- * KIND; ID is that of the activity or timer, else NULL. Kinds without an event
- * of a journal have MEMBERS.at NULL. */
+/* Folds a decision, or an intent, that is sent as a command whose event is of
+ * KIND; ID is the id of the activity or timer, else NULL. MEMBERS.at is NULL
+ * for kinds that have no event of the journal. */
 int
 temporal_history_ahead(struct temporal_history *history, int kind,
     const char *id, enum event_type type, struct span members,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * temporal_history_internal: the state that temporal_history.c keeps and
- * history_event.c folds events into. For these files only.
+ * history_internal: the state of a history, into which history_event.c folds
+ * events. For the files history*.c only.
  */
 #ifndef COMMON_TEMPORAL_HISTORY_INTERNAL_H
 #define COMMON_TEMPORAL_HISTORY_INTERNAL_H
@@ -37,7 +37,7 @@ struct temporal_history {
 	int64_t last, steps;
 	int64_t task_started, now; /* the last WorkflowTaskStarted: id, time */
 	char *worker;
-	bool stepped; /* it was looked at ahead */
+	bool stepped; /* that task's step was folded ahead */
 
 	struct activity *activities;
 	size_t activity_count;
@@ -48,20 +48,20 @@ struct temporal_history {
 	bool passing; /* the event was folded ahead */
 
 	char *unread, *next_run, *shown;
-	bool cancel_early; /* asked for before the task was read */
+	bool cancel_early; /* a cancel came before the task was read */
 	bool closed, suggest_new;
 	int64_t pins;
 
 	/* a run that goes on from another one */
-	struct agent *fresh;      /* folded from the journal that is carried
-	                             * into it; NULL: that is all there */
+	struct agent *fresh;      /* folded from the journal that is being
+	                             * carried into it; NULL: it is complete */
 	uint64_t carried;         /* events of it so far */
 	char *runs;               /* the runs before it, oldest first: JSON */
 	struct late_signal *late; /* signals that came before all of them */
 	size_t late_count;
 	int64_t size;                 /* of the run's history, in bytes */
-	int64_t base_size, base_last; /* and the last event, without anything
-	                               * new; size -1: with the next event */
+	int64_t base_size, base_last; /* size and last event before anything
+	                               * new; size -1: set by the next event */
 	Api__Memo *memo;              /* as the run was started with */
 	Api__SearchAttributes *attributes;
 };
@@ -72,7 +72,7 @@ history_set(char **string, const char *value);
 struct agent_summary
 history_summary(const struct temporal_history *history);
 
-/* Folds one event of the journal; none follows the end of the task. */
+/* Folds one event of the journal; ignored after the end of the task. */
 int
 history_fold(struct temporal_history *history, int64_t at, enum event_type type,
     struct span members, struct fail *fail);
@@ -82,11 +82,12 @@ int
 history_fold_buf(struct temporal_history *history, int64_t at,
     enum event_type type, struct buf *members, struct fail *fail);
 
-/* One look at the task, as of the start of the workflow task. */
+/* Counts one step of the task, at the start of the last workflow task, and folds
+ * "started" when the task's time has come. */
 int
 history_step(struct temporal_history *history, struct fail *fail);
 
-/* A task that had to be put in form first. */
+/* Submits a task that first had to be put into the form of task_check. */
 int
 history_submit_late(struct temporal_history *history, struct span members,
     struct fail *fail);
@@ -96,7 +97,7 @@ int
 history_bring_started(struct temporal_history *history, int64_t at,
     struct fail *fail);
 
-/* A signal that arrived, when it makes sense; INPUT is changed. */
+/* Folds a signal if it fits the task's state; INPUT is changed. */
 int
 history_signal(struct temporal_history *history, int64_t at, const char *name,
     cJSON *input, struct fail *fail);
@@ -110,7 +111,7 @@ history_carrying(const struct temporal_history *history);
 void
 history_carry_release(struct temporal_history *history);
 
-/* Keeps what the next run is to be started with, too. */
+/* Copies what the next run has to be started with, too. */
 void
 history_keep_start(struct temporal_history *history,
     const Api__HistoryEvent *event);
@@ -120,7 +121,7 @@ int
 history_continue(struct temporal_history *history, struct span continued,
     struct fail *fail);
 
-/* Keeps a signal until all events before it are there. */
+/* Holds a signal back until all events before it are there. */
 void
 history_late_signal(struct temporal_history *history, int64_t at,
     const char *name, const cJSON *input);
@@ -130,7 +131,7 @@ int
 history_carried(struct temporal_history *history,
     const Api__HistoryEvent *event, struct fail *fail);
 
-/* What is between the braces of an object. */
+/* The text between the braces of an object. */
 bool
 history_inside(struct span text, struct span *ret);
 
@@ -138,7 +139,7 @@ history_inside(struct span text, struct span *ret);
 void
 history_add_error(struct buf *members, const char *type, const char *message);
 
-/* Nobody says what came of the activity. */
+/* Folds the end of an activity whose outcome is unknown. */
 int
 history_lose(struct temporal_history *history, int64_t at,
     const struct activity *activity, const char *type, const char *message,
@@ -165,8 +166,8 @@ int
 history_activity_canceled(struct temporal_history *history,
     const Api__HistoryEvent *event, struct fail *fail);
 
-/* Whether events of the kind are known, and, when they are, are to have
- * these attributes (0: any). */
+/* Whether events of the kind are known; *RET_ATTRIBUTES is what they must have
+ * (0: any). */
 bool
 history_known(size_t kind, Api__HistoryEvent__AttributesCase *ret_attributes);
 

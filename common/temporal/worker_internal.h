@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * worker_internal: what the files of Temporal's worker share.
+ * worker_internal: shared by the files of Temporal's worker.
  *
  * worker.c polls, drains and ends. workflow_task.c answers workflow tasks with
  * the help of commands.c, which builds the commands, query.c, and
@@ -26,8 +26,8 @@ struct activity_task;
 struct admitted;
 struct permit;
 
-/* A run's history, kept so that the next task and the activities of the run
- * need not fold it anew. */
+/* A run's history, cached so that the next task and the activities of the run
+ * need not fold it again. */
 struct cached_history {
 	char *run;
 	struct temporal_history *history;
@@ -42,7 +42,7 @@ struct worker_temporal {
 	struct loop *loop;
 	struct temporal *temporal;
 	struct effects *effects;
-	struct liveness *liveness; /* NULL: there can be none */
+	struct liveness *liveness; /* NULL: the folder cannot be used */
 	char name[ID_TEXT];        /* of this process */
 
 	struct poller_group *groups; /* two for each queue */
@@ -53,13 +53,13 @@ struct worker_temporal {
 	struct temporal_answer listing, attributes_answer;
 	struct temporal_answer *goodbyes;
 	bool attributes;    /* the search attribute is known to the server */
-	bool no_attributes; /* which refuses it all the same */
+	bool no_attributes; /* the server refuses it nevertheless */
 
 	struct cached_history cached[HISTORY_CACHE_MAX];
 	size_t cached_count;
 	uint64_t clock;
 
-	struct admitted *admitted; /* let begin a moment ago */
+	struct admitted *admitted; /* tasks that began a moment ago */
 	size_t admitted_count;
 
 	struct workflow_task *workflow_tasks;
@@ -75,11 +75,11 @@ struct worker_temporal {
 
 /* ---- worker.c ---- */
 
-/* Polls again what the limits let it. */
+/* Starts as many polls as the limits allow. */
 void
 worker_poll_more(struct worker_temporal *worker);
 
-/* It cannot go on. */
+/* Makes the worker end, because it cannot go on. */
 void
 worker_give_up(struct worker_temporal *worker, const struct fail *why);
 
@@ -91,8 +91,8 @@ history_cache_get(struct worker_temporal *worker, const char *run);
 struct temporal_history *
 history_cache_take(struct worker_temporal *worker, const char *run);
 
-/* HISTORY is taken over, in the place of the one that is there; NULL drops
- * that. */
+/* Takes HISTORY over, and replaces the one that is cached for RUN; NULL removes
+ * that one. */
 void
 history_cache_put(struct worker_temporal *worker, const char *run,
     struct temporal_history *history);
@@ -124,14 +124,14 @@ commands_payloads(struct span json);
 void
 commands_marker(struct commands *commands, struct span event);
 
-/* A marker for events of runs before; the marker's details are returned. */
+/* A marker for events of earlier runs; returns the marker's details. */
 Api__Payloads *
 commands_carried(struct commands *commands);
 
 void
 commands_carry(Api__Payloads *carried, struct span event);
 
-/* A marker that says that all are there. */
+/* A marker that says that all events are carried. */
 void
 commands_carried_all(struct commands *commands);
 
@@ -158,8 +158,9 @@ void
 commands_continue(struct commands *commands,
     const struct temporal_history *history, const char *run);
 
-/* The members of an event "completed" whose result is larger than RESULT_MAX:
- * cut, since the server would end the workflow for it. The caller frees. */
+/* The members of an event "completed" with a result larger than RESULT_MAX, which
+ * is cut because the server would end the workflow otherwise. The caller
+ * frees. */
 #define RESULT_MAX (TEMPORAL_BLOB_MAX - 4096)
 
 char *
@@ -187,19 +188,20 @@ query_free_results(Api__RespondWorkflowTaskCompletedRequest *request);
 
 /* ---- continue_as_new.c ---- */
 
-/* Whether the task is to go on in a new run. */
+/* Whether the task should go on in a new run. */
 bool
 carry_due(const struct worker_temporal *worker,
     const struct temporal_facts *facts);
 
-/* Whether the server is about to end the run, which cannot go on in a new one
+/* Whether the server is about to end the run while it cannot go on in a new run
  * yet. */
 bool
 carry_too_late(const struct temporal_facts *facts);
 
 /* Reads the journal of the run before RUN, and adds markers with its events,
- * from the first that is missing in HISTORY, to COMMANDS, as many as one request
- * takes; then calls THEN, FAIL NULL unless it failed. Not from here. */
+ * from the first that is missing in HISTORY, to COMMANDS, as many as fit in one
+ * request; then calls THEN (never from within this call), with FAIL NULL unless
+ * it failed. */
 struct carry;
 
 struct carry *
@@ -213,8 +215,8 @@ carry_end(struct carry *carry); /* NULL is fine; then is not called any more */
 
 /* ---- concurrency_limit.c ---- */
 
-/* Whether the limits let TASK begin. NULL: nothing limits it, and THEN is not
- * called. Else THEN is called once, from the loop, and the caller frees. */
+/* Asks whether the limits let TASK begin. NULL: no limit applies, and THEN is
+ * not called. Else THEN is called once, from the loop, and the caller frees. */
 struct permit *
 permit_ask(struct worker_temporal *worker, const struct task *task,
     void (*then)(void *context, bool free), void *context);
@@ -231,11 +233,11 @@ void
 activity_task_begin(struct worker_temporal *worker,
     Api__PollActivityTaskQueueResponse *response);
 
-/* The run is over: what may be cut off is. */
+/* The run has ended: cuts off those of its activities that may be. */
 void
 activity_task_cut_run(struct worker_temporal *worker, const char *run);
 
-/* The grace is over: they are handed back. */
+/* The grace is over: releases all activities. */
 void
 activity_task_release_all(struct worker_temporal *worker);
 
@@ -259,7 +261,8 @@ void
 liveness_drop(struct liveness *liveness, const char *workflow, const char *run,
     const char *activity);
 
-/* Each second while something is under way: it lives. */
+/* Called each second while something is under way: records that this worker
+ * lives. */
 void
 liveness_touch(struct liveness *liveness);
 
