@@ -336,11 +336,12 @@ lmdb_events(struct engine *engine, const char *text, uint64_t after,
 	struct task_row row;
 	struct id id;
 	size_t i, at;
-	int more = 1, result = -1;
+	int more = 1, result;
 
 	if (parse_id(text, &id, fail) < 0)
 		return -1;
 	while (more) {
+		result = -1;
 		buf_reset(&batch.bytes);
 		batch.count = 0;
 		if (store_begin(store, false, 0, fail) < 0)
