@@ -134,4 +134,14 @@ kill -CONT "$WORKER"
 check "and done when the worker goes on" await 20 is cancelled
 end TERM "$WORKER"
 sound
+# ---- a dead worker of a newer version: its event is not for this one ----
+if on lmdb; then
+script "on: messages, at: 9, kind: hang"
+submit "begun by a newer version"
+"$BUILD/unit/store/store_tool" newer "$AGENT_STORE"
+work
+check "what cannot be read is set aside" is waiting
+check "and the task says why" test -n "$(get reason)"
+check "and so does the log" logged unreadable
+fi
 done_testing

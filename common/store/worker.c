@@ -178,6 +178,27 @@ on_notify(void *context, uint32_t events)
 
 /* ---- the tick ---- */
 
+/* The journal of the task cannot be read, for the reason WHY: when that is for
+ * ever, another program may be able to, and the task waits for it. */
+static int
+park(struct worker_state *own, struct task_row *row, int64_t now,
+    const struct fail *why, struct fail *fail)
+{
+	char id[ID_TEXT];
+
+	if (why->kind != FAIL_NEVER) {
+		*fail = *why;
+		return -1;
+	}
+	id_format(&row->id, id);
+	log_line("error", "unreadable", "task", id, "reason", why->message,
+	    NULL);
+	row->state = TASK_WAITING;
+	row->due = now + UNREADABLE_MS;
+	row_cut(row->reason, sizeof(row->reason), why->message);
+	return store_put(own->worker.store, row, fail);
+}
+
 /* A worker died: its tasks go back to the queue. */
 static int
 recover(struct worker_state *own, int64_t now, struct fail *fail)
@@ -187,6 +208,7 @@ recover(struct worker_state *own, int64_t now, struct fail *fail)
 	struct task_session session = { .agent = NULL };
 	struct buf members = BUF_INIT(4096);
 	char name[ID_TEXT];
+	struct fail why;
 	int count, i, result = 0;
 
 	rows = mem_alloc(ORPHANS * sizeof(*rows));
@@ -198,14 +220,8 @@ recover(struct worker_state *own, int64_t now, struct fail *fail)
 		/* Whoever serves the queue sees it after our commit: the
 		 * store is locked until then. */
 		store_wake(store, rows[i].queue);
-		if (session_open(&session, store, &rows[i], fail) < 0) {
-			if (fail->kind != FAIL_NEVER) {
-				result = -1;
-				break;
-			}
-			rows[i].state = TASK_WAITING;
-			rows[i].due = now + UNREADABLE_MS;
-			result = store_put(store, &rows[i], fail);
+		if (session_open(&session, store, &rows[i], &why) < 0) {
+			result = park(own, &rows[i], now, &why, fail);
 			continue;
 		}
 		id_format(&rows[i].worker, name);
@@ -222,22 +238,6 @@ recover(struct worker_state *own, int64_t now, struct fail *fail)
 	buf_release(&members);
 	free(rows);
 	return count < 0 ? -1 : result;
-}
-
-/* This program cannot read the task's journal: another one may. */
-static int
-park(struct worker_state *own, struct task_row *row, int64_t now,
-    const struct fail *why, struct fail *fail)
-{
-	char id[ID_TEXT];
-
-	id_format(&row->id, id);
-	log_line("error", "unreadable", "task", id, "reason", why->message,
-	    NULL);
-	row->state = TASK_WAITING;
-	row->due = now + UNREADABLE_MS;
-	row_cut(row->reason, sizeof(row->reason), why->message);
-	return store_put(own->worker.store, row, fail);
 }
 
 static int
@@ -281,12 +281,7 @@ lease(struct worker_state *own, int64_t now, struct fail *fail)
 	for (i = 0; i < count && result == 0; i++) {
 		own->took_one = true;
 		if (run_open(&own->worker, &rows[i], now, &run, &why) < 0) {
-			if (why.kind != FAIL_NEVER) {
-				*fail = why;
-				result = -1;
-			} else {
-				result = park(own, &rows[i], now, &why, fail);
-			}
+			result = park(own, &rows[i], now, &why, fail);
 			continue;
 		}
 		own->runs = mem_grow(own->runs, own->count + 1,

@@ -8,6 +8,8 @@
  *	                                    removes BALLAST and goes on
  *	store_tool damage FOLDER            drops one row of an index
  *	store_tool version FOLDER N         says that it has version N
+ *	store_tool newer FOLDER             begins the next task as a worker of a
+ *	                                    newer version, and dies in it
  *
  * hammer: workers, each of them process 1 of its own pid namespace, submit,
  * lease, finish and rescue tasks with synced commits, and are killed at random
@@ -538,6 +540,32 @@ set_version(const char *folder, int version)
 	return 0;
 }
 
+/* What it appends no program of today can read. */
+static int
+newer(const char *folder)
+{
+	static const char text[] = "{\"v\":99}";
+	struct hand hand = { .store = open_store(folder, STORE_WRITE, 0) };
+	struct task_row row;
+	struct fail fail;
+
+	hand.id = id_new();
+	if (store_join(hand.store, &hand.id, &fail) < 0)
+		die("join", &fail);
+	begin(&hand, true, 0);
+	if (store_renew(hand.store, &hand.id, clock_boot() + 600000, &fail) <
+		0 ||
+	    store_lease(hand.store, &hand.id, NULL, 0, NULL, &row, 1, &fail) !=
+		1 ||
+	    store_append(hand.store, &row.id, ++row.seq, text, sizeof(text) - 1,
+		&fail) < 0 ||
+	    store_put(hand.store, &row, &fail) < 0)
+		die("begin a task", &fail);
+	commit(&hand);
+	store_close(hand.store);
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -554,6 +582,8 @@ main(int argc, char **argv)
 		return damage(argv[2]);
 	if (strcmp(command, "version") == 0 && argc == 4)
 		return set_version(argv[2], (int)strtol(argv[3], NULL, 10));
+	if (strcmp(command, "newer") == 0)
+		return newer(argv[2]);
 	fprintf(stderr, "store_tool: see the top of its source\n");
 	return 100;
 }
