@@ -99,8 +99,9 @@ submit_again(struct store *store, const struct task_row *existing,
 }
 
 static int
-append_event(struct store *store, struct task_row *row, enum event_type type,
-    const char *name, struct span value, struct fail *fail)
+append_event(struct store *store, const struct task_row *row, uint64_t seq,
+    enum event_type type, const char *name, struct span value,
+    struct fail *fail)
 {
 	struct buf members = BUF_INIT(EVENT_MAX), text = BUF_INIT(EVENT_MAX);
 	int result;
@@ -109,11 +110,10 @@ append_event(struct store *store, struct task_row *row, enum event_type type,
 		member_raw(&members, name, value.at, value.length);
 	else
 		buf_add(&members, value.at, value.length);
-	event_write(&text, row->seq + 1, row->created_at, type, members.data,
+	event_write(&text, seq, row->created_at, type, members.data,
 	    members.length);
-	result = store_append(store, &row->id, row->seq + 1, text.data,
-	    text.length, fail);
-	row->seq++;
+	result = store_append(store, &row->id, seq, text.data, text.length,
+	    fail);
 	buf_release(&members);
 	buf_release(&text);
 	return result;
@@ -123,25 +123,25 @@ static int
 submit_one(struct store *store, struct submission *submission, const char *doc,
     int64_t now, struct fail *fail)
 {
-	struct span task = { doc, strlen(doc) };
+	struct span task = { doc, strlen(doc) }, pins = submission->pins;
 	struct task_row row, existing;
 	int created;
 
 	row_begin(&row, submission->task, now);
 	row.id = id_new();
+	row.seq = pins.length ? 2 : 1;
 	created = store_create(store, &row, &existing, fail);
 	if (created < 0)
 		return -1;
 	if (created == 1)
 		return submit_again(store, &existing, submission, task, fail);
 	id_format(&row.id, submission->id);
-	if (append_event(store, &row, EVENT_SUBMITTED, "task", task, fail) <
-		0 ||
-	    (submission->pins.length &&
-		append_event(store, &row, EVENT_PINNED, NULL, submission->pins,
-		    fail) < 0))
+	if (append_event(store, &row, 1, EVENT_SUBMITTED, "task", task, fail) <
+	    0)
 		return -1;
-	return store_put(store, &row, fail);
+	return pins.length
+	    ? append_event(store, &row, 2, EVENT_PINNED, NULL, pins, fail)
+	    : 0;
 }
 
 static void

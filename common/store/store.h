@@ -72,9 +72,10 @@ store_abort(struct store *store);
 
 /* ---- tasks ---- */
 
-/* Adds the row in state QUEUED. When row->key is not "" and the user has a
- * task of that key, nothing is added, *ret_existing is its row and the call
- * returns 1. */
+/* Adds the row in state QUEUED; its seq is that of the last event that the
+ * caller appends in the same transaction. When row->key is not "" and the user
+ * has a task of that key, nothing is added, *ret_existing is its row and the
+ * call returns 1. */
 int
 store_create(struct store *store, struct task_row *row,
     struct task_row *ret_existing, struct fail *fail);
