@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A header that cannot be read, or that names no time ahead, is as good as
- * none.
+ * A header that cannot be read, or that gives no time in the future, is
+ * ignored.
  */
 #include "common/base/backoff.h"
 
@@ -42,8 +42,8 @@ read_number(const char *text)
 	return strtod(text, NULL);
 }
 
-/* Milliseconds from DATE to the HTTP date TEXT, or -1. The three forms are
- * what RFC 9110 wants a recipient to understand. */
+/* Milliseconds from DATE to the HTTP date TEXT, or -1. RFC 9110 requires a
+ * recipient to understand these three forms. */
 static double
 read_date(const char *text, int64_t date)
 {

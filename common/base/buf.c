@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Room is doubled, so that adding is constant time on average. The NUL behind
- * the bytes is counted in capacity, never in length or maximum.
+ * The capacity is doubled, so that adding takes constant time on average. The
+ * NUL behind the bytes is counted in capacity, never in length or maximum.
  */
 #include "common/base/buf.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Nothing is done here but to call nettle and to write bytes as digits.
+ * This file only calls nettle and writes bytes as digits.
  */
 #include "common/base/digest.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * A message is first printed to a buffer of its own, so that an argument may
- * be a part of the fail that it goes to, and then cleaned on the way over.
+ * be a part of the fail that it is written to, and is cleaned while it is
+ * copied.
  */
 #include "common/base/fail.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What must last is synced twice: the file, and the folder that names it.
+ * A durable file is synced twice: the file, and the folder that has its name.
  */
 #include "common/base/file.h"
 
@@ -89,7 +89,7 @@ file_write(int fd, const void *bytes, size_t size, const char *name,
 	while (size > 0) {
 		put = write(fd, at, size);
 		if (put < 0 && errno == EAGAIN) {
-			/* Somebody else made the descriptor non-blocking. */
+			/* Another process made the descriptor non-blocking. */
 			if (poll(&room, 1, -1) < 0 && errno != EINTR)
 				return fail_errno(fail, "unable to write %s",
 				    name);
@@ -174,8 +174,8 @@ make_one(const char *path, struct fail *fail)
 {
 	struct stat status;
 
-	/* Asked first: mkdir on a read-only disk or under a folder that is not
-	 * ours may complain of that instead of saying that it is there. */
+	/* Checked first: mkdir on a read-only disk or under a folder that is
+	 * not ours may report that instead of EEXIST. */
 	if (stat(path, &status) < 0) {
 		if (errno != ENOENT)
 			return fail_errno(fail, "unable to reach %s", path);

@@ -35,7 +35,7 @@ random_bytes(void *bytes, size_t size)
 		got = getrandom(at, size, 0);
 		if (got < 0 && errno == EINTR)
 			continue;
-		/* An id that is not random must never get out. */
+		/* An id that is not random must never be used. */
 		if (got <= 0)
 			abort();
 		at += got;

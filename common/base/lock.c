@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A lock that is free is one fcntl. When it is not, F_OFD_SETLKW waits in the
- * kernel, in line, and a repeating timer interrupts it so that the time can be
- * looked at. The timer repeats because a single one could fire just before the
+ * Taking a free lock is one fcntl. When it is not free, F_OFD_SETLKW waits in
+ * the kernel's queue, and a repeating timer interrupts it to check the time.
+ * The timer repeats because a single one could fire just before the
  * wait begins and be lost. Its signal goes to this thread only, is a real-time
  * one that nothing else here uses, and both the handler and the mask are put
  * back afterwards, so a program that reads its signals from a signalfd does
  * not notice.
  *
- * Who holds a lock is found in /proc: a descriptor that leads to the same file
- * and whose fdinfo shows an OFD lock.
+ * The holder of a lock is found in /proc: it has a descriptor of the same file
+ * whose fdinfo shows an OFD lock.
  */
 #include "common/base/lock.h"
 
@@ -149,7 +149,7 @@ read_holder(const char *pid, struct holder *holder)
 	fclose(file);
 }
 
-/* Looks at the descriptors of process PID. OWN is the waiting descriptor. */
+/* Checks the descriptors of process PID. OWN is the waiting descriptor. */
 static bool
 process_holds(const char *pid, const struct stat *file, int own)
 {

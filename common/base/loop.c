@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Watches stand in a table; the kernel is given a watch's slot and the
- * slot's generation, which changes whenever a watch leaves it. An event that
- * was fetched for a watch that is gone carries an old generation and is
- * dropped, whoever has the slot by now.
+ * Watches are in a table; the kernel gets a watch's slot and the slot's
+ * generation, which changes whenever a watch leaves it. An event that was
+ * fetched for a removed watch has an old generation and is dropped, even when
+ * another watch has the slot by now.
  *
- * Timers stand in a binary heap by time and then by the order in which they
- * were set. One that is set while callbacks run counts as set at the time of
- * the turn at the earliest and waits for the next turn, so timers that set
- * themselves again cannot keep a turn from ending or others from firing.
+ * Timers are in a binary heap by time and then by the order in which they were
+ * set. A timer that is set while callbacks run waits for the next call of
+ * loop_turn, and its time is not before this one's, so timers that set
+ * themselves again can neither keep a call from ending nor others from firing.
  *
  * The next time is given to the kernel as a timerfd on CLOCK_BOOTTIME and not
  * as epoll's own time-out, which stands still while the machine is suspended.
@@ -49,13 +49,13 @@ struct loop {
 	struct heap_entry *heap; /* timer->slot is the index plus one */
 	size_t heap_count, heap_room;
 	uint64_t order;     /* of the next timer that is set */
-	int64_t floor;      /* time of the turn while it calls, else 0 */
+	int64_t floor;      /* time of loop_turn during callbacks, else 0 */
 	struct watch alarm; /* the timerfd */
 	int64_t armed;      /* what it is set to, NEVER when not */
 	struct watch signals;
 	void (*handle)(void *context, int signal);
 	void *handle_context;
-	int made; /* callbacks of this turn */
+	int made; /* callbacks of this call of loop_turn */
 };
 
 static void
@@ -65,7 +65,7 @@ alarm_ready(void *context, uint32_t events)
 	uint64_t count;
 
 	(void)events;
-	/* Only wakes the loop; the heap says what is due. */
+	/* This only wakes the loop; the heap shows which timers are due. */
 	if (read(loop->alarm.fd, &count, sizeof count) > 0)
 		loop->armed = NEVER;
 	loop->made--;
@@ -183,7 +183,7 @@ loop_unwatch(struct loop *loop, struct watch *watch)
 {
 	if (watch->slot == 0)
 		return;
-	/* A descriptor that is closed already has left by itself. */
+	/* The kernel has removed a descriptor that is closed already. */
 	epoll_ctl(loop->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
 	leave_slot(loop, watch->slot);
 	watch->slot = 0;
@@ -202,7 +202,7 @@ set_entry(struct loop *loop, size_t index, struct heap_entry entry)
 	entry.timer->slot = index + 1;
 }
 
-/* Puts ENTRY where it belongs, beginning at the free position INDEX. */
+/* Puts ENTRY into its position, beginning at the free position INDEX. */
 static void
 sift(struct loop *loop, size_t index, struct heap_entry entry)
 {
@@ -304,7 +304,7 @@ loop_signals(struct loop *loop, const int *signals,
 	return loop_watch(loop, &loop->signals, fail);
 }
 
-/* Sees to it that epoll_wait returns at AT. */
+/* Makes epoll_wait return at AT. */
 static int
 set_alarm(struct loop *loop, int64_t at, struct fail *fail)
 {

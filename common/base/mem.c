@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The last words are written with write(2): stdio might want memory, and what
- * is buffered on stdout is half a result that nobody should see.
+ * The message is written with write(2): stdio might need memory, and the data
+ * in stdout's buffer is an incomplete result that must not be written.
  */
 #include "common/base/mem.h"
 

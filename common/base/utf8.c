@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The second byte's range depends on the first one: that is where overlong
- * forms, surrogates and what is beyond U+10FFFF are kept out. Every further
- * byte is 80 to BF.
+ * The second byte's range depends on the first one, which excludes overlong
+ * forms, surrogates and numbers beyond U+10FFFF. Every further byte is 80 to
+ * BF.
  */
 #include "common/base/utf8.h"
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A text is checked (scan.c), then given to cJSON, then the tree is gone
- * through for what only a tree shows: duplicate names and numbers too large
- * for a double. Recursion is as deep as the limits allow, which is below what
- * cJSON itself would take.
+ * A text is checked (scan.c), then parsed by cJSON, then the tree is checked
+ * for duplicate names and numbers too large for a double. Recursion is as deep
+ * as the limits allow, which is less than cJSON itself allows.
  *
- * Printing is done here: cJSON's own printer takes two numbers for equal when
- * they differ in the last bit, and so loses it (2^53-1 comes out even).
+ * Printing is done here: cJSON's own printer treats two numbers as equal when
+ * they differ in the last bit, and so loses it (2^53-1 is printed as an even
+ * number).
  */
 #include "common/json/internal.h"
 
@@ -250,7 +250,7 @@ json_text(const cJSON *value)
 	return buf_detach(&buf, NULL);
 }
 
-/* Adds the escape of one character that may not stand in a string. */
+/* Adds the escape of one character that a string may not contain. */
 static void
 quote_control(struct buf *buf, unsigned char c)
 {
@@ -276,7 +276,7 @@ json_quote(struct buf *buf, const char *string, size_t length)
 	while (run < length) {
 		c = (unsigned char)string[run];
 		if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
-			run++; /* what most texts are made of */
+			run++; /* most characters */
 			continue;
 		}
 		step = utf8_step(string + run, length - run);
@@ -317,7 +317,7 @@ least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* How many insertions, removals and replacements make WORD of NAME. */
+/* The number of insertions, removals and replacements from NAME to WORD. */
 static size_t
 edit_distance(const char *word, const char *name)
 {
@@ -351,7 +351,7 @@ json_nearest(const char *word, const char *const *names)
 		if (strlen(*names) > WORD_MAX)
 			continue;
 		distance = edit_distance(word, *names);
-		/* A name of which nothing is left is not near. */
+		/* A name that would be replaced completely is not near. */
 		if (distance < best && distance < strlen(*names)) {
 			best = distance;
 			nearest = *names;

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A line is kept within PIPE_BUF bytes, so that lines of several processes
- * that share a stderr never mix: when it is longer, it is put together again
- * with every value cut shorter.
+ * A line has at most PIPE_BUF bytes, so that lines of several processes that
+ * share a stderr never mix: a longer one is built again with every value cut
+ * shorter.
  *
- * Writing must neither stop nor end the process. A pipe that nobody empties
- * is asked first and the line dropped (the next one that gets through says how
- * many were); one that nobody reads would raise SIGPIPE, which is blocked
- * and taken back.
+ * Writing must neither stop nor end the process. When a pipe is full, the line
+ * is dropped (the next one that is written says how many were); a pipe without
+ * a reader would raise SIGPIPE, which is blocked and then discarded.
  */
 #include "common/json/log.h"
 

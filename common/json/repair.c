@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How repair works: one walk over the bytes. In JSON a backslash can stand
- * within strings only, and a line break only between tokens, so neither needs
- * to know where the walk is. What is not JSON stays so.
+ * How repair works: it walks over the bytes once. In JSON a backslash occurs
+ * only within strings, and a line break only between tokens, so both can be
+ * replaced without knowing the context. Text that is not JSON stays so.
  */
 #include "common/json/repair.h"
 
@@ -32,7 +32,7 @@ escape_code(const char *text, size_t length)
 	return code;
 }
 
-/* Repairs the escape at TEXT; returns how many bytes are then done with. */
+/* Repairs the escape at TEXT; returns how many bytes it has handled. */
 static size_t
 repair_escape(char *text, size_t length)
 {

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * cJSON is lenient: it takes any control character for white space and lets it
- * stand in strings, reads 01 and 1. as numbers, ends a string at \u0000 and
- * nests until its own limit. So a text is first gone through as tokens, with a
- * counter for each open array or object. Whether the tokens make sense
- * together is cJSON's business.
+ * cJSON is lenient: it accepts any control character as white space and in
+ * strings, reads 01 and 1. as numbers, ends a string at \u0000 and nests until
+ * its own limit. So a text is first scanned as tokens, with a counter for each
+ * open array or object. cJSON checks whether the order of the tokens is valid.
  */
 #include "common/json/internal.h"
 
@@ -186,7 +185,7 @@ scan_number(struct scan *scan)
 	return true;
 }
 
-/* A token that is no bracket, comma, colon or white space. */
+/* A token that is not a bracket, comma, colon or white space. */
 static bool
 scan_token(struct scan *scan)
 {

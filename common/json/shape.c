@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * One function a kind of value. Each builds the same kind of sentence, so
- * that every fault of a task or a configuration reads alike: where, what it
- * must be, what it is. Text of the user's is quoted cut short: a message has
- * to stay one readable line whatever was fed in.
+ * There is one function for each kind of value. Each builds the same kind of
+ * sentence, so that all faults of a task or a configuration read alike: the
+ * path, what the value must be, what it is. The user's text is quoted and cut,
+ * so that a message is one readable line for any input.
  */
 #include "common/json/shape.h"
 
@@ -127,9 +127,9 @@ refuse:
 
 /*
  * A decimal fraction of few digits is read as the double nearest to it, and
- * the same double comes of dividing the right whole number by the scale: the
- * comparison tells exactly whether there were more digits, as long as the
- * scaled number stays below 2^53.
+ * dividing the right whole number by the scale gives the same double: the
+ * comparison shows exactly whether there were more digits, as long as the
+ * scaled number is below 2^53.
  */
 int
 shape_decimal(const cJSON *value, const char *path, double least, double most,

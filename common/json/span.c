@@ -25,7 +25,7 @@ skip_space(struct span text)
 	return text;
 }
 
-/* Moves TEXT behind C, which is what comes next but for white space. */
+/* Moves TEXT behind C, which must be next except for white space. */
 static bool
 take(struct span *text, char c)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The tree is built from libyaml's events, so that every limit holds while
- * the text is read and each refusal can name its line. The open containers
- * stand on a stack of their own; nothing recurses.
+ * The tree is built from libyaml's events, so that every limit is checked while
+ * the text is read and each error can name its line. The open containers are on
+ * a stack of their own; nothing recurses.
  */
 #include "common/json/yaml.h"
 
@@ -344,7 +344,7 @@ take_event(struct builder *builder, const yaml_event_t *event)
 	}
 }
 
-/* What libyaml has to say. */
+/* Fills the error from libyaml's message. */
 static int
 refuse_syntax(struct builder *builder)
 {

@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * How grpc works: calls wait in the channel until it has a connection that is
- * up, fly on it, and after a failure that is worth it wait again.
+ * up, are sent on it, and wait again after a failure that may be retried.
  *
  * A connection (struct connection) has a multi handle of its own, because
- * libcurl tells nobody that the server is about to close (GOAWAY) and hands
- * such a connection out again and again: only with a new multi handle is it
- * certain that a new connection is made. So a connection gets no new calls
- * once it is old, was idle, or any transfer on it failed; the calls on it end
- * by themselves, then it goes.
+ * libcurl does not report that the server is about to close (GOAWAY) and uses
+ * such a connection again and again: only a new multi handle is sure to make a
+ * new connection. So a connection gets no new calls once it is old, was idle,
+ * or any transfer on it failed; when the calls on it have ended, it is freed.
  *
- * Each connection begins with one call of its own, the hello. Without TLS
- * that is a must: libcurl 7.88 can start HTTP/2 without an upgrade for the
- * first request of a connection only; later ones must ask for plain
- * "HTTP/2", which on a connection that is HTTP/2 already is what they get. On
- * any other it would be HTTP/1.1, so no call but the hello may open a socket.
- * One that tries was not sent: it waits for the next connection.
+ * Each connection begins with one call of its own, the hello. Without TLS it is
+ * necessary: libcurl 7.88 can start HTTP/2 without an upgrade only for the
+ * first request of a connection; later ones must ask for plain "HTTP/2", which
+ * works on a connection that is HTTP/2 already. On any other it would be
+ * HTTP/1.1, so no call but the hello may open a socket. A call that tries to
+ * was not sent: it waits for the next connection.
  */
 #include "common/net/grpc.h"
 
@@ -29,20 +28,20 @@
 #include "common/net/grpc_internal.h"
 
 #define AGE_MS (4 * 60 * 1000) /* servers end connections after 5 minutes */
-#define IDLE_MS 25000          /* without a call nobody answers the pings */
+#define IDLE_MS 25000          /* without a call libcurl answers no pings */
 #define HELLO_MS 5000
 #define MESSAGE_MAX ((size_t)4 << 20)
 #define REPLY_MAX ((size_t)128 << 20)
 #define REFUSED_MAX 5 /* connections that would not take a call */
 
-/* No connection could be made: what waits for it fails. */
+/* No connection could be made: the calls that wait for it fail. */
 static void
 fail_waiting(struct grpc *grpc, enum grpc_status status, const char *message)
 {
 	struct grpc_call *call, *next;
 
-	/* A done may cancel any other call, so each step starts anew; what a
-	 * done starts now waits for the next connection. */
+	/* A done may cancel any other call, so each step starts again; a call
+	 * that a done starts now waits for the next connection. */
 	for (call = grpc->calls; call != NULL; call = call->next)
 		if (call->state == CALL_WAITING)
 			call->state = CALL_PAUSED;
@@ -57,8 +56,8 @@ fail_waiting(struct grpc *grpc, enum grpc_status status, const char *message)
 	}
 }
 
-/* The first call of a connection is over: whatever a gRPC server said, it can
- * be spoken to. */
+/* The first call of a connection has ended: after any answer of a gRPC server
+ * the connection can be used. */
 static void
 hello_ended(struct grpc_call *call, enum grpc_status status,
     const char *message)
@@ -92,8 +91,8 @@ connection_ended(void *context, CURL *easy, CURLcode code)
 	grpc->ending++;
 	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call);
 	status = call_outcome(call, code, &message);
-	/* one stream that was reset, or a reply that was cut off by us, leaves
-	 * the connection sound */
+	/* one stream that was reset, or a reply that we cut off, does not break
+	 * the connection */
 	if (code != CURLE_OK && code != CURLE_HTTP2_STREAM && !call->too_large)
 		connection->broken = true;
 	if (call->hello) {
@@ -121,7 +120,7 @@ connection_free(struct connection *connection)
 	free(connection);
 }
 
-/* Frees the connections that neither carry calls nor get new ones. */
+/* Frees the connections that neither have calls nor get new ones. */
 static void
 grpc_reap(struct grpc *grpc)
 {
@@ -157,7 +156,7 @@ connection_stale(const struct connection *connection, int64_t now)
 	    (connection->flying == 0 && now - connection->used > IDLE_MS);
 }
 
-/* Puts a new connection in front, on its way up. */
+/* Adds a new connection, which is being made, at the front. */
 static int
 connection_new(struct grpc *grpc, struct fail *fail)
 {
@@ -195,7 +194,7 @@ connection_new(struct grpc *grpc, struct fail *fail)
 	return 0;
 }
 
-/* Out of memory, most likely: what waits tries again a little later. */
+/* Probably out of memory: the waiting calls try again a little later. */
 static void
 put_off(struct grpc *grpc)
 {
@@ -233,7 +232,7 @@ grpc_pump(struct grpc *grpc)
 		next = call->next;
 		if (call->state == CALL_WAITING &&
 		    !call_launch(call, grpc->connections)) {
-			/* stays in line for the next connection */
+			/* waits for the next connection */
 			grpc->connections->broken = true;
 			return;
 		}

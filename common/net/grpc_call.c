@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * How it works: libcurl's handle of a call is set up once and lives as long as
- * the call's struct, which is reused; only what differs from call to call is
- * set anew.
+ * the call's struct, which is reused; only options that differ from call to
+ * call are set again.
  *
  * Whether a request can have reached the server is known from libcurl's
  * pre-request callback, as in http.c.
@@ -18,7 +18,7 @@
 #include "common/base/mem.h"
 
 #define CONNECT_MS 5000
-#define STUCK_MS 1000 /* that nothing of a request goes out */
+#define STUCK_MS 1000 /* in which no byte of a request is sent */
 #define GRACE_MS 2000 /* the server's deadline comes before ours */
 #define TRAILER_MAX (64u << 10)
 #define TIMEOUT_MAX 99999999 /* eight digits */
@@ -45,7 +45,7 @@ on_request(void *context, char *remote, char *local, int remote_port,
 	struct grpc_call *call = context;
 
 	(void)remote, (void)local, (void)remote_port, (void)local_port;
-	if (call->sent) /* libcurl is about to repeat: that is for us to say */
+	if (call->sent) /* libcurl is about to repeat it: we decide that */
 		return CURL_PREREQFUNC_ABORT;
 	call->sent = true;
 	return CURL_PREREQFUNC_OK;
@@ -79,7 +79,7 @@ on_body(char *bytes, size_t size, size_t count, void *context)
 	return size * count;
 }
 
-/* Sets what is the same for all calls of a channel. */
+/* Sets the options that are the same for all calls of a channel. */
 static void
 easy_setup(struct grpc_call *call)
 {
@@ -110,7 +110,7 @@ easy_setup(struct grpc_call *call)
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
-	/* a proxy in the environment is for the world outside */
+	/* a proxy in the environment is not for this machine */
 	if (!grpc->tls || grpc->local)
 		curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	if (grpc->connect_list != NULL)
@@ -143,7 +143,7 @@ header_list(const struct grpc *grpc, int64_t timeout_ms)
 	return list;
 }
 
-/* The header lines of a call: few time limits are in use, so they are kept. */
+/* The header lines of a call, cached, since few time limits are in use. */
 static struct curl_slist *
 call_headers(struct grpc_call *call)
 {
@@ -217,9 +217,9 @@ call_land(struct grpc_call *call)
 	call->connection = NULL;
 }
 
-/* A call that flies but whose request does not go out: libcurl 7.88 says
- * nothing when a server that is going away takes no new call on a connection.
- * A request that is not whole was not executed, so it may be sent again. */
+/* A call is on a connection but its request is not sent: libcurl 7.88 does not
+ * report that a server that is closing the connection takes no new calls. An
+ * incomplete request was not executed, so it may be sent again. */
 static void
 call_stuck(struct grpc_call *call)
 {
@@ -328,7 +328,7 @@ call_free(struct grpc_call *call)
 		call_destroy(call);
 		return;
 	}
-	/* long replies are rare: their memory is not kept */
+	/* long replies are rare: their memory is freed */
 	buf_release(&call->body);
 	call->body = BUF_INIT(grpc->reply_maximum + GRPC_HEAD);
 	call->attempt = call->refused = call->resets = 0;
@@ -338,7 +338,7 @@ call_free(struct grpc_call *call)
 	grpc->spare_count++;
 }
 
-/* ---- what came of a try ---- */
+/* ---- the outcome of a try ---- */
 
 static const struct {
 	double first, factor, last; /* milliseconds */
@@ -372,7 +372,7 @@ grpc_delay(enum grpc_status status, unsigned attempt)
 		delay = delays[kind].last;
 	if (getrandom(&random, sizeof(random), 0) < 0)
 		random = (uint32_t)clock_boot();
-	/* a fifth more or less, so that many do not come back as one */
+	/* a fifth more or less, so that many do not retry at the same time */
 	return (int64_t)(delay * (0.8 + 0.4 * (random % 1000) / 1000));
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * How it works: an answer is a block of headers, a body and a block of
- * trailers; a failure often has one block only. Which block a line stands in
- * does not matter, the last status wins.
+ * trailers; a failure often has only one block. It does not matter which block
+ * a line is in; the last status counts.
  */
 #include "common/net/grpc_internal.h"
 
@@ -22,7 +22,7 @@ hex_digit(char c)
 	return -1;
 }
 
-/* What is not a whole escape stands for itself. */
+/* An incomplete escape is copied as it is. */
 static void
 percent_decode(struct buf *buf, const char *text, size_t length)
 {

@@ -4,16 +4,17 @@
  * it waits for, and both live in the caller's loop. Handles are reused, since
  * a new one costs more than a request over loopback.
  *
- * What must be right is the difference between HTTP_NOT_SENT and HTTP_CUT,
- * because a call that was certainly not sent may be sent again. Error codes
- * of libcurl do not tell them apart, and libcurl sends a request again by
- * itself when a kept connection dies before the answer. Its pre-request
- * callback settles both: it runs when a connection is there, right before the
- * first byte of the request. While it was not called, nothing was sent; when
- * it is called a second time, libcurl is about to repeat, and is stopped.
+ * The difference between HTTP_NOT_SENT and HTTP_CUT has to be right, because a
+ * call that was certainly not sent may be sent again. libcurl's error codes do
+ * not show it, and libcurl sends a request again by itself when a reused
+ * connection dies before the answer. Its pre-request callback solves both: it
+ * is called when a connection is there, right before the first byte of the
+ * request. If it was not called, nothing was sent; when it is called a second
+ * time, libcurl is about to repeat the request, and is stopped.
  *
- * Code that runs inside libcurl (piece, and what it calls) may start and
- * cancel requests; libcurl forbids that, so it is put off until it returned.
+ * Code that runs inside libcurl (piece, and the functions that it calls) may
+ * start and cancel requests. libcurl forbids that, so it is done when libcurl
+ * has returned.
  */
 #include "common/net/http.h"
 
@@ -45,7 +46,7 @@ struct http {
 	CURL *spare[SPARE_MAX];
 	size_t spare_count;
 	char *ca_file; /* of SSL_CERT_FILE, else NULL: libcurl's own */
-	char *plain;   /* the host for which http: will do, or NULL */
+	char *plain;   /* the host for which http: is allowed, or NULL */
 	bool inside;   /* libcurl is on the stack */
 	bool put_off;  /* calls to be added or removed when it is not */
 };
@@ -64,7 +65,7 @@ struct http_call {
 	void (*done)(void *context, const struct http_answer *answer);
 	void *context;
 	bool added, cancelled, sent, repeated, aborted;
-	bool head_whole; /* libcurl is content with half a head */
+	bool head_whole; /* libcurl accepts an incomplete head */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -187,8 +188,8 @@ first_put_off(struct http *http)
 	return call;
 }
 
-/* Does what was put off, then ends the calls that libcurl is done with. Every
- * done may start and cancel others, so each step starts from fresh state. */
+/* Does what was put off, then ends the calls whose transfers have ended. Every
+ * done may start and cancel others, so each step reads the state again. */
 static void
 http_settle(struct http *http)
 {
@@ -354,7 +355,7 @@ idle_fire(void *context)
 	}
 	limit = call->last_byte + call->idle_ms;
 	if (now >= limit && now - call->idle.at > STOPPED_MS) {
-		/* what came while this process stood still is yet unread */
+		/* bytes that came while this process was stopped are unread */
 		limit = now + STOPPED_MS;
 	}
 	if (now < limit) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The rules about URLs, and the text that goes into and comes out of them.
- * What is wrong with a URL is told without its text, which may hold a secret.
+ * The rules about URLs, escapes in them, and excerpts of bodies. Errors about a
+ * URL do not have its text, which may contain a secret.
  */
 #include <arpa/inet.h>
 #include <curl/curl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How sse works: bytes are gathered up to the end of a line, which may be
+ * How sse works: bytes are collected up to the end of a line, which may be
  * "\n", "\r\n" or "\r". A "\r" ends its line at once, and a "\n" that follows
  * it, perhaps in the next piece, is dropped: waiting for it would hold back
  * the event. A complete line is one field; an empty one ends the event.
