@@ -259,8 +259,6 @@ apply_waiting(struct agent *agent, const struct event *event, struct fail *fail)
 static int
 apply_end(struct agent *agent, const struct event *event, struct fail *fail)
 {
-	const cJSON *error;
-
 	/* Why it ended is not asked again: a decision that is recorded holds,
 	 * whatever today's program would decide. */
 	if (agent_must_finish(agent))
@@ -268,13 +266,10 @@ apply_end(struct agent *agent, const struct event *event, struct fail *fail)
 		    "a call is under way whose "
 		    "result has to be known",
 		    fail);
-	error = cJSON_GetObjectItemCaseSensitive(event->data, "error");
 	(void)event_is_end(event->type, &agent->state);
 	agent->due = 0;
 	agent->model_running = false;
-	agent_set_string(&agent->reason,
-	    error ? json_string(error, "message")
-		  : json_string(event->data, "reason"));
+	agent_set_string(&agent->reason, event_reason(event->data));
 	return 0;
 }
 

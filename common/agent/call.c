@@ -156,11 +156,8 @@ agent_tool_finished(struct agent *agent, const struct event *event,
 static void
 keep_error(struct call *call, const struct event *event)
 {
-	const char *message;
+	const char *message = event_reason(event->data);
 
-	message = json_string(cJSON_GetObjectItemCaseSensitive(event->data,
-				  "error"),
-	    "message");
 	agent_set_string(&call->error, message ? message : "");
 }
 

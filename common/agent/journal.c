@@ -251,7 +251,7 @@ event_write(struct buf *buf, uint64_t seq, int64_t at, enum event_type type,
 static void
 member_name(struct buf *buf, const char *name)
 {
-	if (buf->length)
+	if (buf->length && buf->data[buf->length - 1] != '{')
 		buf_add(buf, ",", 1);
 	json_quote(buf, name, strlen(name));
 	buf_add(buf, ":", 1);
@@ -284,6 +284,28 @@ member_raw(struct buf *buf, const char *name, const char *json, size_t length)
 {
 	member_name(buf, name);
 	buf_add(buf, json, length);
+}
+
+void
+member_error(struct buf *buf, const char *type, const char *message,
+    const char *more)
+{
+	member_name(buf, "error");
+	buf_add(buf, "{", 1);
+	member_string(buf, "type", type);
+	member_string(buf, "message", message);
+	if (more)
+		buf_print(buf, ",%s", more);
+	buf_add(buf, "}", 1);
+}
+
+const char *
+event_reason(const cJSON *data)
+{
+	const cJSON *error = cJSON_GetObjectItemCaseSensitive(data, "error");
+
+	return error ? json_string(error, "message")
+		     : json_string(data, "reason");
 }
 
 bool

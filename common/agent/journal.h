@@ -84,7 +84,8 @@ void
 event_write(struct buf *buf, uint64_t seq, int64_t at, enum event_type type,
     const char *members, size_t length);
 
-/* Helpers for building MEMBERS: each adds a comma first where one is due. */
+/* Helpers for building MEMBERS, or an object that begins with "{" in BUF: each
+ * adds a comma first where one is due. */
 void
 member_string(struct buf *buf, const char *name, const char *value);
 
@@ -93,6 +94,15 @@ member_integer(struct buf *buf, const char *name, int64_t value);
 
 void
 member_raw(struct buf *buf, const char *name, const char *json, size_t length);
+
+/* "error":{...}; MORE (NULL: none) are further members of it. */
+void
+member_error(struct buf *buf, const char *type, const char *message,
+    const char *more);
+
+/* The message of an event's error, or else its reason, or NULL. */
+const char *
+event_reason(const cJSON *data);
 
 /* Reads an event's number and type, and the state in which it ends the task (or
  * -1), without parsing all of its text. False when it has no number and

@@ -33,15 +33,8 @@ record(struct plan *plan, enum event_type type)
 static void
 record_error(struct plan *plan, const char *type, const char *message)
 {
-	struct buf error = BUF_INIT(EVENT_ROOM);
-
-	member_string(&error, "type", type);
-	member_string(&error, "message", message);
 	record(plan, EVENT_FAILED);
-	buf_add_string(&plan->record_members, "\"error\":{");
-	buf_add(&plan->record_members, error.data, error.length);
-	buf_add_string(&plan->record_members, "}");
-	buf_release(&error);
+	member_error(&plan->record_members, type, message, NULL);
 }
 
 static struct action *

@@ -154,10 +154,8 @@ agent_fail_step(struct agent *agent, const char *type, const char *message)
 	struct buf error = BUF_INIT(ERROR_MAX);
 
 	buf_add_string(&error, "{");
-	buf_add_string(&error, "\"type\":");
-	json_quote(&error, type, strlen(type));
-	buf_add_string(&error, ",\"message\":");
-	json_quote(&error, message, strlen(message));
+	member_string(&error, "type", type);
+	member_string(&error, "message", message);
 	buf_add_string(&error, "}");
 	free(agent->error);
 	agent->error = buf_detach(&error, NULL);

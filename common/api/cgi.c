@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/agent/journal.h"
 #include "common/base/mem.h"
 
 #define BODY_MAX (1u << 20) /* of an error */
@@ -320,12 +321,11 @@ cgi_error(struct buf *out, const struct cgi_answer *answer,
 	}
 	if ((whole.status == 503 || whole.status == 429) && !whole.retry_after)
 		whole.retry_after = 5;
-	buf_add_string(&body, "{\"error\":{\"type\":");
-	json_quote(&body, type, strlen(type));
-	buf_add_string(&body, ",\"message\":");
-	json_quote(&body, message, strlen(message));
-	buf_print(&body, ",\"retryable\":%s}}",
-	    whole.status == 503 || whole.status == 429 ? "true" : "false");
+	buf_add(&body, "{", 1);
+	member_error(&body, type, message,
+	    whole.status == 503 || whole.status == 429 ? "\"retryable\":true"
+						       : "\"retryable\":false");
+	buf_add(&body, "}", 1);
 	cgi_answer(out, &whole, (struct span){ body.data, body.length });
 	buf_release(&body);
 	return whole.status;

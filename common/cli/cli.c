@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/agent/journal.h"
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/json/json.h"
@@ -318,25 +319,22 @@ cli_store(struct cli *cli)
 int
 cli_fail(const struct cli *cli, const struct fail *fail, const char *details)
 {
-	struct buf text = BUF_INIT(64u << 20);
+	struct buf text = BUF_INIT(64u << 20), more = BUF_INIT(63u << 20);
 
 	fprintf(stderr, "%s: %s\n", cli->program, fail->message);
 	if (cli->human)
 		return (int)fail->kind;
-	buf_add_string(&text, "{\"error\":{\"type\":");
-	json_quote(&text, fail->type, strlen(fail->type));
-	buf_add_string(&text, ",\"message\":");
-	json_quote(&text, fail->message, strlen(fail->message));
-	buf_print(&text, ",\"retryable\":%s,\"exit\":%d",
-	    fail->kind == FAIL_NOT_NOW ? "true" : "false", (int)fail->kind);
-	if (details != NULL && details[0] != '\0') {
-		buf_add_string(&text, ",");
-		buf_add_string(&text, details);
-	}
-	buf_add_string(&text, "}}\n");
+	buf_print(&more, "\"retryable\":%s,\"exit\":%d%s%s",
+	    fail->kind == FAIL_NOT_NOW ? "true" : "false", (int)fail->kind,
+	    details != NULL && details[0] != '\0' ? "," : "",
+	    details != NULL ? details : "");
+	buf_add(&text, "{", 1);
+	member_error(&text, fail->type, fail->message, more.data);
+	buf_add(&text, "}\n", 2);
 	/* A reader that is gone changes nothing about this ending. */
 	write_out(text.data, text.length);
 	buf_release(&text);
+	buf_release(&more);
 	return (int)fail->kind;
 }
 

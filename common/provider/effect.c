@@ -101,21 +101,16 @@ static void
 add_error(struct buf *members, const char *type, const char *message,
     const char *code, int status, const char *request_id)
 {
-	struct buf error = BUF_INIT(1u << 20);
+	struct buf more = BUF_INIT(1u << 20);
 
-	buf_add(&error, "{", 1);
-	buf_add_string(&error, "\"type\":");
-	json_quote(&error, type, strlen(type));
-	member_string(&error, "message", message);
 	if (*code != '\0')
-		member_string(&error, "code", code);
+		member_string(&more, "code", code);
 	if (status != 0)
-		member_integer(&error, "status", status);
+		member_integer(&more, "status", status);
 	if (*request_id != '\0')
-		member_string(&error, "request_id", request_id);
-	buf_add(&error, "}", 1);
-	member_raw(members, "error", error.data, error.length);
-	buf_release(&error);
+		member_string(&more, "request_id", request_id);
+	member_error(members, type, message, more.data);
+	buf_release(&more);
 }
 
 /* ---- the model ---- */
@@ -389,7 +384,7 @@ facts_done(void *context, cJSON *facts, const struct fail *fail)
 			    CONNECTION_WAIT_MS);
 		} else {
 			members = BUF_INIT(2u << 20);
-			add_error(&members, "refused", reasons.data, "", 0, "");
+			member_error(&members, "refused", reasons.data, NULL);
 			effect_end(effect, EVENT_FAILED, &members);
 		}
 	}

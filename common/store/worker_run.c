@@ -20,26 +20,18 @@
 #define EVENT_ROOM ((size_t)EVENT_MAX)
 #define LOOK_MS 100 /* how old the text in the progress file may be */
 
-static const char *
-error_message(const cJSON *data)
-{
-	return json_string(cJSON_GetObjectItemCaseSensitive(data, "error"),
-	    "message");
-}
-
 static void
 log_event(void *context, const struct event *event)
 {
 	const struct run *run = context;
 	const cJSON *data = event->data;
-	const char *reason = json_string(data, "reason");
 
 	log_line("info", event_type_name(event->type), "task", run->id,
 	    "worker", run->worker->name, "call", json_string(data, "call"),
 	    "tool", json_string(data, "tool"), "stop_reason",
 	    json_string(data, "stop_reason"), "request_id",
-	    json_string(data, "request_id"), "reason",
-	    reason ? reason : error_message(data), NULL);
+	    json_string(data, "request_id"), "reason", event_reason(data),
+	    NULL);
 }
 
 static void

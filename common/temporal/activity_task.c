@@ -249,20 +249,13 @@ static void
 add_error(struct activity_task *activity, struct buf *members, const char *type,
     const char *message)
 {
-	struct buf error = BUF_INIT(1u << 20), object = BUF_INIT(1u << 20);
-
 	if (activity->action.type == ACTION_MODEL)
 		member_integer(members, "turn", activity->turn);
 	else if (activity->action.type == ACTION_TOOL)
 		member_string(members, "call", activity->action.call);
 	if (activity->action.type != ACTION_PIN)
 		member_integer(members, "attempt", activity->action.attempt);
-	member_string(&error, "type", type);
-	member_string(&error, "message", message);
-	buf_print(&object, "{%s}", error.data);
-	member_raw(members, "error", object.data, object.length);
-	buf_release(&error);
-	buf_release(&object);
+	member_error(members, type, message, NULL);
 }
 
 /* It certainly did not happen and may be tried again. */

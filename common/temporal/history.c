@@ -171,19 +171,6 @@ temporal_history_event(struct span text, enum event_type *ret_type,
 	return true;
 }
 
-void
-history_add_error(struct buf *members, const char *type, const char *message)
-{
-	struct buf error = BUF_INIT(TEXT_MAX), text = BUF_INIT(TEXT_MAX);
-
-	member_string(&error, "type", type);
-	member_string(&error, "message", message);
-	buf_print(&text, "{%s}", error.data);
-	member_raw(members, "error", text.data, text.length);
-	buf_release(&error);
-	buf_release(&text);
-}
-
 /* ---- taking events ---- */
 
 static const char *

@@ -155,7 +155,7 @@ history_lose(struct temporal_history *history, int64_t at,
 		    call.repeatable;
 	}
 	member_integer(&members, "attempt", activity->attempt);
-	history_add_error(&members, type, message);
+	member_error(&members, type, message, NULL);
 	/* Without a timer, which a server may be a second late with. */
 	if (again)
 		member_integer(&members, "delay_ms",

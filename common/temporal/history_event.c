@@ -445,8 +445,8 @@ take_workflow_failed(struct temporal_history *history,
 	    failure->failure_info_case ==
 		API__FAILURE__FAILURE_INFO_APPLICATION_FAILURE_INFO)
 		details = failure->application_failure_info->details;
-	history_add_error(&members, "workflow_failed",
-	    failure != NULL ? failure->message : "");
+	member_error(&members, "workflow_failed",
+	    failure != NULL ? failure->message : "", NULL);
 	return end(history, event, details, EVENT_FAILED, &members, fail);
 }
 
@@ -456,7 +456,7 @@ take_workflow_timed_out(struct temporal_history *history,
 {
 	struct buf members = BUF_INIT(TEXT_MAX);
 
-	history_add_error(&members, "timed_out", "the workflow's time is up");
+	member_error(&members, "timed_out", "the workflow's time is up", NULL);
 	return end(history, event, NULL, EVENT_FAILED, &members, fail);
 }
 

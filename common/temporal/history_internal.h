@@ -135,10 +135,6 @@ history_carried(struct temporal_history *history,
 bool
 history_inside(struct span text, struct span *ret);
 
-/* Adds the member "error". */
-void
-history_add_error(struct buf *members, const char *type, const char *message);
-
 /* Folds the end of an activity whose outcome is unknown. */
 int
 history_lose(struct temporal_history *history, int64_t at,

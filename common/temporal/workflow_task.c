@@ -198,16 +198,10 @@ log_record(const struct workflow_task *workflow, enum event_type type,
     struct span event)
 {
 	cJSON *data = cJSON_ParseWithLength(event.at, event.length);
-	const char *reason = json_string(data, "reason");
 
 	log_line("info", event_type_name(type), "task", workflow_id(workflow),
 	    "worker", workflow->worker->name, "call", json_string(data, "call"),
-	    "reason",
-	    reason != NULL
-		? reason
-		: json_string(cJSON_GetObjectItemCaseSensitive(data, "error"),
-		      "message"),
-	    NULL);
+	    "reason", event_reason(data), NULL);
 	cJSON_Delete(data);
 }
 
@@ -237,11 +231,7 @@ decide(struct workflow_task *workflow, struct commands *commands,
 		commands_marker(commands, span);
 	} else {
 		data = cJSON_ParseWithLength(span.at, span.length);
-		message = json_string(data, "reason");
-		if (message == NULL)
-			message = json_string(
-			    cJSON_GetObjectItemCaseSensitive(data, "error"),
-			    "message");
+		message = event_reason(data);
 		if (type == EVENT_BLOCKED && workflow->worker->attributes)
 			commands_show(commands, true, "blocked");
 		kind = commands_end(commands, type, span,
@@ -259,15 +249,12 @@ static int
 decide_error(struct workflow_task *workflow, struct commands *commands,
     const char *type, const char *message, struct fail *fail)
 {
-	struct buf error = BUF_INIT(1u << 20), members = BUF_INIT(1u << 20);
+	struct buf members = BUF_INIT(1u << 20);
 	int result;
 
-	member_string(&error, "type", type);
-	member_string(&error, "message", message);
-	buf_print(&members, "\"error\":{%s}", error.data);
+	member_error(&members, type, message, NULL);
 	result = decide(workflow, commands, EVENT_FAILED,
 	    (struct span){ members.data, members.length }, fail);
-	buf_release(&error);
 	buf_release(&members);
 	return result;
 }
