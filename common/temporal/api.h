@@ -33,6 +33,11 @@
 
 struct temporal;
 
+/* A value of an enumeration of temporal.proto, by the official name:
+ * TEMPORAL_ENUM(TASK_QUEUE_KIND, NORMAL) is TASK_QUEUE_KIND_NORMAL. */
+#define TEMPORAL_ENUM(type, name) API__##type##__##type##_##name
+#define TEMPORAL_EVENT(name) TEMPORAL_ENUM(EVENT_TYPE, name)
+
 /* The largest input, result, signal or heartbeat that a server takes by
  * default is 2 MiB; a command with more ends the workflow. */
 #define TEMPORAL_BLOB_MAX (((size_t)2 << 20) - 4096)

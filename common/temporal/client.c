@@ -210,8 +210,8 @@ temporal_start(struct temporal *temporal, const struct temporal_start *start,
 	request.request_id = start->request_id != NULL
 	    ? temporal_text(start->request_id)
 	    : request_id;
-	request.workflow_id_reuse_policy = (int32_t)start->reuse;
-	request.workflow_id_conflict_policy = (int32_t)start->conflict;
+	request.workflow_id_reuse_policy = start->reuse;
+	request.workflow_id_conflict_policy = start->conflict;
 	request.memo = start->memo_count > 0 ? &parts.memo : NULL;
 	request.search_attributes = start->attribute_count > 0
 	    ? &parts.attributes
@@ -275,7 +275,9 @@ temporal_history(struct temporal *temporal, const struct temporal_page *page,
 	request.execution = &both;
 	request.maximum_page_size = page->size;
 	request.wait_new_event = page->wait;
-	request.history_event_filter_type = page->close_only ? 2 : 1;
+	request.history_event_filter_type = page->close_only
+	    ? TEMPORAL_ENUM(HISTORY_EVENT_FILTER_TYPE, CLOSE_EVENT)
+	    : TEMPORAL_ENUM(HISTORY_EVENT_FILTER_TYPE, ALL_EVENT);
 	request.skip_archival = true;
 	if (page->token != NULL)
 		request.next_page_token = *page->token;
@@ -563,11 +565,13 @@ temporal_queue(struct temporal *temporal, const char *queue, bool activities,
 
 	api__task_queue__init(&task_queue);
 	task_queue.name = temporal_text(queue);
-	task_queue.kind = 1;
+	task_queue.kind = TEMPORAL_ENUM(TASK_QUEUE_KIND, NORMAL);
 	api__describe_task_queue_request__init(&request);
 	request.namespace_ = space(temporal);
 	request.task_queue = &task_queue;
-	request.task_queue_type = activities ? 2 : 1;
+	request.task_queue_type = activities
+	    ? TEMPORAL_ENUM(TASK_QUEUE_TYPE, ACTIVITY)
+	    : TEMPORAL_ENUM(TASK_QUEUE_TYPE, WORKFLOW);
 	request.report_stats = true;
 	return temporal_send(temporal, TEMPORAL_QUEUE, &request.base, answer,
 	    fail);
@@ -614,7 +618,8 @@ temporal_shutdown_worker(struct temporal *temporal, const char *queue,
     const char *sticky_queue, const char *instance,
     struct temporal_answer *answer, struct fail *fail)
 {
-	int32_t types[] = { 1, 2 };
+	Api__TaskQueueType types[] = { TEMPORAL_ENUM(TASK_QUEUE_TYPE, WORKFLOW),
+		TEMPORAL_ENUM(TASK_QUEUE_TYPE, ACTIVITY) };
 	Api__ShutdownWorkerRequest request;
 
 	api__shutdown_worker_request__init(&request);

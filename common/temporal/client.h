@@ -15,18 +15,6 @@ struct temporal_field { /* of a memo or of search attributes */
 	struct span json;
 };
 
-enum temporal_reuse { /* the id of a run that is closed */
-	TEMPORAL_REUSE = 1,
-	TEMPORAL_REUSE_FAILED,
-	TEMPORAL_REUSE_NEVER,
-};
-
-enum temporal_conflict { /* the id of a run that is open */
-	TEMPORAL_CONFLICT_FAIL = 1,
-	TEMPORAL_CONFLICT_USE,
-	TEMPORAL_CONFLICT_END,
-};
-
 /* What is NULL, empty or 0 is left to the server. */
 struct temporal_start {
 	const char *id, *type, *queue; /* needed */
@@ -42,8 +30,8 @@ struct temporal_start {
 	/* not for schedules: */
 	const char *request_id; /* the same id starts only one run; NULL: a
 	                                * new id, for this call only */
-	enum temporal_reuse reuse;
-	enum temporal_conflict conflict;
+	Api__WorkflowIdReusePolicy reuse; /* of an id whose run is closed */
+	Api__WorkflowIdConflictPolicy conflict; /* of one whose run is open */
 	int64_t delay_ms;
 };
 
@@ -112,7 +100,7 @@ struct temporal_schedule {
 	const char *cron;             /* five fields, or such as "@every 1h" */
 	const char *zone;             /* "Europe/Berlin"; NULL: UTC */
 	struct temporal_start action; /* the time is added to its id */
-	int overlap; /* 1 skip 2 one waits 3 all wait 6 all run */
+	Api__ScheduleOverlapPolicy overlap;
 	bool paused;
 	const char *notes;
 };

@@ -24,7 +24,10 @@
 #define MODEL_LOST_MAX 50
 #define CALL_LOST_MAX 10
 
-#define ATTRIBUTES(name) API__COMMAND__ATTRIBUTES_##name##_COMMAND_ATTRIBUTES
+/* A new command, whose attributes are still to be set. */
+#define ADD(commands, name) \
+	add(commands, TEMPORAL_ENUM(COMMAND_TYPE, name), \
+	    API__COMMAND__ATTRIBUTES_##name##_COMMAND_ATTRIBUTES)
 
 /* An empty message on the heap. */
 #define NEW(type) make(&api__##type##__descriptor)
@@ -97,7 +100,7 @@ duration(int64_t milliseconds)
 }
 
 static Api__Command *
-add(struct commands *commands, int32_t type,
+add(struct commands *commands, Api__CommandType type,
     Api__Command__AttributesCase attributes)
 {
 	Api__Command *command = NEW(command);
@@ -134,8 +137,7 @@ commands_marker(struct commands *commands, struct span event)
 	marker->marker_name = mem_string(TEMPORAL_MARKER);
 	marker->n_details = 1;
 	marker->details = one(entry);
-	add(commands, 9, ATTRIBUTES(RECORD_MARKER))
-	    ->record_marker_command_attributes = marker;
+	ADD(commands, RECORD_MARKER)->record_marker_command_attributes = marker;
 }
 
 static Api__Payloads *
@@ -151,8 +153,7 @@ add_carried(struct commands *commands, const char *key, Api__Payloads *value)
 	marker->marker_name = mem_string(TEMPORAL_CARRIED);
 	marker->n_details = 1;
 	marker->details = one(entry);
-	add(commands, 9, ATTRIBUTES(RECORD_MARKER))
-	    ->record_marker_command_attributes = marker;
+	ADD(commands, RECORD_MARKER)->record_marker_command_attributes = marker;
 	return value;
 }
 
@@ -269,15 +270,14 @@ commands_activity(struct commands *commands,
 	struct buf input = BUF_INIT(1u << 20), text = BUF_INIT(1u << 20);
 	struct buf words = BUF_INIT(1u << 16);
 	struct agent_summary summary;
-	Api__Command *command = add(commands, 1,
-	    ATTRIBUTES(SCHEDULE_ACTIVITY_TASK));
+	Api__Command *command = ADD(commands, SCHEDULE_ACTIVITY_TASK);
 
 	agent_summary(agent, &summary);
 	activity->activity_type = NEW(activity_type);
 	activity->task_queue = NEW(task_queue);
 	activity->task_queue->name = mem_print("agent-%s",
 	    agent_task(agent)->queue);
-	activity->task_queue->kind = 1;
+	activity->task_queue->kind = TEMPORAL_ENUM(TASK_QUEUE_KIND, NORMAL);
 	switch (action->type) {
 	case ACTION_PIN:
 		activity->activity_id = mem_print("pin-%" PRId64, pin);
@@ -319,8 +319,7 @@ commands_timer(struct commands *commands, int64_t at, int64_t now,
 
 	timer->timer_id = mem_print(TEMPORAL_TIMER "%" PRId64, at);
 	timer->start_to_fire_timeout = duration(at > now ? at - now : 1);
-	add(commands, 3, ATTRIBUTES(START_TIMER))
-	    ->start_timer_command_attributes = timer;
+	ADD(commands, START_TIMER)->start_timer_command_attributes = timer;
 	*ret_id = timer->timer_id;
 }
 
@@ -343,7 +342,7 @@ commands_show(struct commands *commands, bool attribute, const char *state)
 		upsert->search_attributes = NEW(search_attributes);
 		upsert->search_attributes->n_indexed_fields = 1;
 		upsert->search_attributes->indexed_fields = one(indexed);
-		add(commands, 13, ATTRIBUTES(UPSERT_WORKFLOW_SEARCH_ATTRIBUTES))
+		ADD(commands, UPSERT_WORKFLOW_SEARCH_ATTRIBUTES)
 		    ->upsert_workflow_search_attributes_command_attributes =
 		    upsert;
 		return;
@@ -355,7 +354,7 @@ commands_show(struct commands *commands, bool attribute, const char *state)
 	modify->upserted_memo = NEW(memo);
 	modify->upserted_memo->n_fields = 1;
 	modify->upserted_memo->fields = one(field);
-	add(commands, 16, ATTRIBUTES(MODIFY_WORKFLOW_PROPERTIES))
+	ADD(commands, MODIFY_WORKFLOW_PROPERTIES)
 	    ->modify_workflow_properties_command_attributes = modify;
 }
 
@@ -380,7 +379,7 @@ add_failure(struct commands *commands, const char *type, struct span event,
 	    API__FAILURE__FAILURE_INFO_APPLICATION_FAILURE_INFO;
 	failure->application_failure_info = info;
 	fail->failure = failure;
-	add(commands, 5, ATTRIBUTES(FAIL_WORKFLOW_EXECUTION))
+	ADD(commands, FAIL_WORKFLOW_EXECUTION)
 	    ->fail_workflow_execution_command_attributes = fail;
 }
 
@@ -398,7 +397,7 @@ error_type(struct span event)
 	return result;
 }
 
-int
+Api__EventType
 commands_end(struct commands *commands, enum event_type type, struct span event,
     const char *message)
 {
@@ -410,21 +409,21 @@ commands_end(struct commands *commands, enum event_type type, struct span event,
 	case EVENT_COMPLETED:
 		complete = NEW(complete_workflow_execution_command_attributes);
 		complete->result = commands_payloads(event);
-		add(commands, 4, ATTRIBUTES(COMPLETE_WORKFLOW_EXECUTION))
+		ADD(commands, COMPLETE_WORKFLOW_EXECUTION)
 		    ->complete_workflow_execution_command_attributes = complete;
-		return TEMPORAL_EVENT_COMPLETED;
+		return TEMPORAL_EVENT(WORKFLOW_EXECUTION_COMPLETED);
 	case EVENT_CANCELLED:
 		cancel = NEW(cancel_workflow_execution_command_attributes);
 		cancel->details = commands_payloads(event);
-		add(commands, 7, ATTRIBUTES(CANCEL_WORKFLOW_EXECUTION))
+		ADD(commands, CANCEL_WORKFLOW_EXECUTION)
 		    ->cancel_workflow_execution_command_attributes = cancel;
-		return TEMPORAL_EVENT_CANCELED;
+		return TEMPORAL_EVENT(WORKFLOW_EXECUTION_CANCELED);
 	default:
 		word = type == EVENT_BLOCKED ? mem_string("blocked")
 					     : error_type(event);
 		add_failure(commands, word, event, message);
 		free(word);
-		return TEMPORAL_EVENT_FAILED;
+		return TEMPORAL_EVENT(WORKFLOW_EXECUTION_FAILED);
 	}
 }
 
@@ -531,11 +530,11 @@ commands_continue(struct commands *commands,
 	next->task_queue = NEW(task_queue);
 	next->task_queue->name = mem_print("agent-%s",
 	    agent_task(temporal_history_agent(history))->queue);
-	next->task_queue->kind = 1;
+	next->task_queue->kind = TEMPORAL_ENUM(TASK_QUEUE_KIND, NORMAL);
 	next->input = commands_payloads((struct span){ input, strlen(input) });
-	next->initiator = 1;
+	next->initiator = TEMPORAL_ENUM(CONTINUE_AS_NEW_INITIATOR, WORKFLOW);
 	add_shown(next, &facts);
-	add(commands, 10, ATTRIBUTES(CONTINUE_AS_NEW_WORKFLOW_EXECUTION))
+	ADD(commands, CONTINUE_AS_NEW_WORKFLOW_EXECUTION)
 	    ->continue_as_new_workflow_execution_command_attributes = next;
 	free(input);
 }

@@ -12,7 +12,6 @@
 #include "common/temporal/engine_internal.h"
 
 #define OBJECT_MAX (1u << 20)
-#define SKIP 1 /* overlap policy */
 #define PAGE 100
 
 static int
@@ -59,7 +58,8 @@ static int
 create(struct engine_temporal *own, struct submission *submission,
     const char *cron, struct fail *fail)
 {
-	struct temporal_schedule schedule = { .cron = cron, .overlap = SKIP };
+	struct temporal_schedule schedule = { .cron = cron,
+		.overlap = TEMPORAL_ENUM(SCHEDULE_OVERLAP_POLICY, SKIP) };
 	struct start_request start;
 	int result;
 

@@ -19,7 +19,6 @@
 
 #define WINDOW 32
 #define MEMO_MAX (64u << 10)
-#define KEYWORD 2
 #define TASK_MS 5000        /* what a worker that died had is given out again */
 #define ATTRIBUTES_MS 15000 /* until every part of the server knows them */
 
@@ -126,8 +125,10 @@ start_request_fill(struct start_request *start, struct submission *submission,
 	/* ours: 9 first, 0 last; the server's: 1 first, 5 last */
 	start->start.priority = 5 - (int)task->priority / 2;
 	start->start.fairness = task->user;
-	start->start.reuse = TEMPORAL_REUSE_NEVER;
-	start->start.conflict = TEMPORAL_CONFLICT_FAIL;
+	start->start.reuse = TEMPORAL_ENUM(WORKFLOW_ID_REUSE_POLICY,
+	    REJECT_DUPLICATE);
+	start->start.conflict = TEMPORAL_ENUM(WORKFLOW_ID_CONFLICT_POLICY,
+	    FAIL);
 	start->start.task_ms = TASK_MS;
 	start->start.delay_ms = task->not_before > now ? task->not_before - now
 						       : 0;
@@ -183,7 +184,7 @@ engine_temporal_add_attributes(struct engine_temporal *own, struct fail *fail)
 		api__add_search_attributes_request__search_attributes_entry__init(
 		    &entries[i]);
 		entries[i].key = i == 0 ? user : state;
-		entries[i].value = KEYWORD;
+		entries[i].value = TEMPORAL_ENUM(INDEXED_VALUE_TYPE, KEYWORD);
 		list[i] = &entries[i];
 	}
 	request.n_search_attributes = 2;
@@ -223,7 +224,9 @@ compare(struct engine_temporal *own, struct start_request *start,
 	    ? response->history->events[0]
 	    : NULL;
 	start_request_again(start,
-	    first != NULL && first->event_type == TEMPORAL_EVENT_STARTED
+	    first != NULL &&
+		    first->event_type ==
+			TEMPORAL_EVENT(WORKFLOW_EXECUTION_STARTED)
 		? first->workflow_execution_started_event_attributes->input
 		: NULL);
 	return 0;

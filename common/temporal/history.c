@@ -176,10 +176,10 @@ temporal_history_event(struct span text, enum event_type *ret_type,
 static const char *
 event_id(const Api__HistoryEvent *event)
 {
-	if (event->event_type == TEMPORAL_EVENT_SCHEDULED)
+	if (event->event_type == TEMPORAL_EVENT(ACTIVITY_TASK_SCHEDULED))
 		return event->activity_task_scheduled_event_attributes
 		    ->activity_id;
-	if (event->event_type == TEMPORAL_EVENT_TIMER)
+	if (event->event_type == TEMPORAL_EVENT(TIMER_STARTED))
 		return event->timer_started_event_attributes->timer_id;
 	return NULL;
 }
@@ -193,7 +193,8 @@ compare(struct temporal_history *history, const Api__HistoryEvent *event,
 	const char *id = event_id(event);
 
 	if (history->stepped) {
-		if (event->event_type != TEMPORAL_EVENT_TASK_COMPLETED)
+		if (event->event_type !=
+		    TEMPORAL_EVENT(WORKFLOW_TASK_COMPLETED))
 			goto changed;
 		history->stepped = false;
 		history->passing = true;
@@ -219,7 +220,7 @@ int
 temporal_history_take(struct temporal_history *history,
     const Api__HistoryEvent *event, struct fail *fail)
 {
-	size_t kind = event->event_type < 0 ? 0 : (size_t)event->event_type;
+	size_t kind = (size_t)event->event_type;
 	Api__HistoryEvent__AttributesCase attributes = 0;
 	bool known = history_known(kind, &attributes);
 	int result = 0;
@@ -297,7 +298,8 @@ temporal_history_activity(const struct temporal_history *history,
 		if (strcmp(history->activities[i].id, id) == 0)
 			return true;
 	for (i = history->expected_seen; i < history->expected_count; i++)
-		if (history->expected[i].kind == TEMPORAL_EVENT_SCHEDULED &&
+		if (history->expected[i].kind ==
+			TEMPORAL_EVENT(ACTIVITY_TASK_SCHEDULED) &&
 		    strcmp(history->expected[i].id, id) == 0)
 			return true;
 	return false;
@@ -318,7 +320,7 @@ temporal_history_step(struct temporal_history *history, bool *ret_running,
 }
 
 int
-temporal_history_ahead(struct temporal_history *history, int kind,
+temporal_history_ahead(struct temporal_history *history, Api__EventType kind,
     const char *id, enum event_type type, struct span members,
     struct fail *fail)
 {

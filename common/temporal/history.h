@@ -56,24 +56,6 @@
                                             * decides at once */
 #define TEMPORAL_TIMER "until-" /* and wall milliseconds */
 
-/* The kinds of events of a history that other modules use, too. */
-enum {
-	TEMPORAL_EVENT_STARTED = 1,
-	TEMPORAL_EVENT_COMPLETED = 2,
-	TEMPORAL_EVENT_FAILED = 3,
-	TEMPORAL_EVENT_TIMED_OUT = 4,
-	TEMPORAL_EVENT_TASK_STARTED = 6,
-	TEMPORAL_EVENT_TASK_COMPLETED = 7,
-	TEMPORAL_EVENT_SCHEDULED = 10,
-	TEMPORAL_EVENT_TIMER = 17,
-	TEMPORAL_EVENT_CANCELED = 21,
-	TEMPORAL_EVENT_MARKER = 25,
-	TEMPORAL_EVENT_TERMINATED = 27,
-	TEMPORAL_EVENT_CONTINUED = 28,
-	TEMPORAL_EVENT_ATTRIBUTES = 40,
-	TEMPORAL_EVENT_MEMO = 46,
-};
-
 struct temporal_history;
 
 /* EVENT (may be NULL) is called for every event of the journal. */
@@ -172,7 +154,7 @@ temporal_history_step(struct temporal_history *history, bool *ret_running,
  * KIND; ID is the id of the activity or timer, else NULL. MEMBERS.at is NULL
  * for kinds that have no event of the journal. */
 int
-temporal_history_ahead(struct temporal_history *history, int kind,
+temporal_history_ahead(struct temporal_history *history, Api__EventType kind,
     const char *id, enum event_type type, struct span members,
     struct fail *fail);
 

@@ -12,10 +12,7 @@
 
 #include "common/base/mem.h"
 
-#define RETRY_NON_RETRYABLE 2
-#define RETRY_MAXIMUM_ATTEMPTS 4
 #define LOST_RETRY_MS 1000
-#define RETRY_REPORTED (-1) /* ours: a neighbour said that the worker is dead */
 
 static struct activity *
 find_activity(struct temporal_history *history, int64_t scheduled)
@@ -133,15 +130,13 @@ out:
 	return result;
 }
 
-/* Nobody says what came of it. */
 int
 history_lose(struct temporal_history *history, int64_t at,
     const struct activity *activity, const char *type, const char *message,
-    int32_t retry_state, struct fail *fail)
+    int64_t delay_ms, struct fail *fail)
 {
 	struct buf members = BUF_INIT(TEXT_MAX);
-	bool again = retry_state != RETRY_MAXIMUM_ATTEMPTS &&
-	    retry_state != RETRY_NON_RETRYABLE;
+	bool again = delay_ms >= 0;
 	struct agent_call call;
 
 	if (activity->type == ACTION_PIN)
@@ -156,10 +151,8 @@ history_lose(struct temporal_history *history, int64_t at,
 	}
 	member_integer(&members, "attempt", activity->attempt);
 	member_error(&members, type, message, NULL);
-	/* Without a timer, which a server may be a second late with. */
 	if (again)
-		member_integer(&members, "delay_ms",
-		    retry_state == RETRY_REPORTED ? 0 : LOST_RETRY_MS);
+		member_integer(&members, "delay_ms", delay_ms);
 	return history_fold_buf(history, at,
 	    activity->type == ACTION_MODEL ? EVENT_MODEL_FAILED
 					   : EVENT_TOOL_UNKNOWN,
@@ -213,7 +206,8 @@ history_completed(struct temporal_history *history,
 		result = history_fold(history, at, type, members, fail);
 	else
 		result = history_lose(history, at, activity, "invalid_result",
-		    "the result is not one of this program's", 0, fail);
+		    "the result is not one of this program's", LOST_RETRY_MS,
+		    fail);
 	drop_activity(history, activity);
 	return result;
 }
@@ -221,7 +215,7 @@ history_completed(struct temporal_history *history,
 static int
 end_activity(struct temporal_history *history, const Api__HistoryEvent *event,
     int64_t scheduled, const char *type, const Api__Failure *failure,
-    int32_t retry_state, struct fail *fail)
+    int64_t delay_ms, struct fail *fail)
 {
 	struct activity *activity = find_activity(history, scheduled);
 	const char *message;
@@ -233,11 +227,22 @@ end_activity(struct temporal_history *history, const Api__HistoryEvent *event,
 	    ? failure->message
 	    : "the worker ended while it was under way";
 	result = history_lose(history, temporal_time(event->event_time),
-	    activity, type, message, retry_state, fail);
+	    activity, type, message, delay_ms, fail);
 	drop_activity(history, activity);
 	return result;
 }
 
+static int64_t
+retry_delay(Api__RetryState state)
+{
+	return state == TEMPORAL_ENUM(RETRY_STATE, MAXIMUM_ATTEMPTS_REACHED) ||
+		state == TEMPORAL_ENUM(RETRY_STATE, NON_RETRYABLE_FAILURE)
+	    ? -1
+	    : LOST_RETRY_MS;
+}
+
+/* Then the next attempt needs no timer, which a server may be a second late
+ * with. */
 static bool
 is_reported(const Api__Failure *failure)
 {
@@ -257,7 +262,7 @@ history_activity_failed(struct temporal_history *history,
 
 	return end_activity(history, event, failed->scheduled_event_id,
 	    TEMPORAL_WORKER_LOST, failed->failure,
-	    is_reported(failed->failure) ? RETRY_REPORTED : failed->retry_state,
+	    is_reported(failed->failure) ? 0 : retry_delay(failed->retry_state),
 	    fail);
 }
 
@@ -269,7 +274,8 @@ history_activity_timed_out(struct temporal_history *history,
 	    *timed_out = event->activity_task_timed_out_event_attributes;
 
 	return end_activity(history, event, timed_out->scheduled_event_id,
-	    TEMPORAL_WORKER_LOST, NULL, timed_out->retry_state, fail);
+	    TEMPORAL_WORKER_LOST, NULL, retry_delay(timed_out->retry_state),
+	    fail);
 }
 
 int
@@ -278,5 +284,5 @@ history_activity_canceled(struct temporal_history *history,
 {
 	return end_activity(history, event,
 	    event->activity_task_canceled_event_attributes->scheduled_event_id,
-	    "cancelled", NULL, 0, fail);
+	    "cancelled", NULL, LOST_RETRY_MS, fail);
 }

@@ -110,7 +110,8 @@ temporal_history_continued(const Api__HistoryEvent *event,
 	    *started = event->workflow_execution_started_event_attributes;
 	struct span text;
 
-	return event->event_type == TEMPORAL_EVENT_STARTED &&
+	return event->event_type ==
+	    TEMPORAL_EVENT(WORKFLOW_EXECUTION_STARTED) &&
 	    event->attributes_case == ATTRIBUTES(WORKFLOW_EXECUTION_STARTED) &&
 	    started->continued_execution_run_id[0] != '\0' &&
 	    temporal_value(started->input, 0, &text) &&

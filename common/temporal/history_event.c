@@ -407,7 +407,7 @@ end(struct temporal_history *history, const Api__HistoryEvent *event,
 			    &history->activities[i], "closed",
 			    "the workflow was ended while the call "
 			    "was under way",
-			    0, fail);
+			    -1, fail);
 	if (temporal_value(payloads, 0, &text) &&
 	    temporal_history_event(text, &read, &words) &&
 	    event_is_end(read, NULL)) {
@@ -511,58 +511,54 @@ take_nothing(struct temporal_history *history, const Api__HistoryEvent *event,
 	return 0;
 }
 
-#define ATTRIBUTES(name) \
-	API__HISTORY_EVENT__ATTRIBUTES_##name##_EVENT_ATTRIBUTES
+#define TAKES(name, function) \
+	[TEMPORAL_EVENT(name)] = { function, \
+		API__HISTORY_EVENT__ATTRIBUTES_##name##_EVENT_ATTRIBUTES }
+#define PASSES(name) [TEMPORAL_EVENT(name)] = { take_nothing, 0 }
 
 static const struct {
 	int (*take)(struct temporal_history *, const Api__HistoryEvent *,
 	    struct fail *);
 	Api__HistoryEvent__AttributesCase attributes; /* 0: not looked at */
 } kinds[] = {
-	[1] = { take_started, ATTRIBUTES(WORKFLOW_EXECUTION_STARTED) },
-	[2] = { take_workflow_completed,
-	    ATTRIBUTES(WORKFLOW_EXECUTION_COMPLETED) },
-	[3] = { take_workflow_failed, ATTRIBUTES(WORKFLOW_EXECUTION_FAILED) },
-	[4] = { take_workflow_timed_out, 0 },
-	[5] = { take_nothing, 0 },
-	[6] = { take_task_started, ATTRIBUTES(WORKFLOW_TASK_STARTED) },
-	[7] = { take_task_completed, ATTRIBUTES(WORKFLOW_TASK_COMPLETED) },
-	[8] = { take_nothing, 0 },
-	[9] = { take_nothing, 0 },
-	[10] = { history_scheduled, ATTRIBUTES(ACTIVITY_TASK_SCHEDULED) },
-	[11] = { take_nothing, 0 },
-	[12] = { history_completed, ATTRIBUTES(ACTIVITY_TASK_COMPLETED) },
-	[13] = { history_activity_failed, ATTRIBUTES(ACTIVITY_TASK_FAILED) },
-	[14] = { history_activity_timed_out,
-	    ATTRIBUTES(ACTIVITY_TASK_TIMED_OUT) },
-	[15] = { take_nothing, 0 },
-	[16] = { history_activity_canceled,
-	    ATTRIBUTES(ACTIVITY_TASK_CANCELED) },
-	[17] = { take_timer, ATTRIBUTES(TIMER_STARTED) },
-	[18] = { take_timer_fired, ATTRIBUTES(TIMER_FIRED) },
-	[19] = { take_timer_canceled, ATTRIBUTES(TIMER_CANCELED) },
-	[20] = { take_cancel_requested,
-	    ATTRIBUTES(WORKFLOW_EXECUTION_CANCEL_REQUESTED) },
-	[21] = { take_workflow_canceled,
-	    ATTRIBUTES(WORKFLOW_EXECUTION_CANCELED) },
-	[25] = { take_marker, ATTRIBUTES(MARKER_RECORDED) },
-	[26] = { take_signaled, ATTRIBUTES(WORKFLOW_EXECUTION_SIGNALED) },
-	[27] = { take_terminated, ATTRIBUTES(WORKFLOW_EXECUTION_TERMINATED) },
-	[28] = { take_continued,
-	    ATTRIBUTES(WORKFLOW_EXECUTION_CONTINUED_AS_NEW) },
-	[40] = { take_attributes,
-	    ATTRIBUTES(UPSERT_WORKFLOW_SEARCH_ATTRIBUTES) },
-	[41] = { take_nothing, 0 }, /* updates, which the server refuses */
-	[42] = { take_nothing, 0 },
-	[43] = { take_nothing, 0 },
-	[44] = { take_nothing, 0 },
-	[45] = { take_nothing, 0 },
-	[46] = { take_memo, ATTRIBUTES(WORKFLOW_PROPERTIES_MODIFIED) },
-	[47] = { take_nothing, 0 },
-	[55] = { take_nothing, 0 }, /* options, pauses, skipped time */
-	[58] = { take_nothing, 0 },
-	[59] = { take_nothing, 0 },
-	[60] = { take_nothing, 0 },
+	TAKES(WORKFLOW_EXECUTION_STARTED, take_started),
+	TAKES(WORKFLOW_EXECUTION_COMPLETED, take_workflow_completed),
+	TAKES(WORKFLOW_EXECUTION_FAILED, take_workflow_failed),
+	[TEMPORAL_EVENT(
+	    WORKFLOW_EXECUTION_TIMED_OUT)] = { take_workflow_timed_out, 0 },
+	PASSES(WORKFLOW_TASK_SCHEDULED),
+	TAKES(WORKFLOW_TASK_STARTED, take_task_started),
+	TAKES(WORKFLOW_TASK_COMPLETED, take_task_completed),
+	PASSES(WORKFLOW_TASK_TIMED_OUT),
+	PASSES(WORKFLOW_TASK_FAILED),
+	TAKES(ACTIVITY_TASK_SCHEDULED, history_scheduled),
+	PASSES(ACTIVITY_TASK_STARTED),
+	TAKES(ACTIVITY_TASK_COMPLETED, history_completed),
+	TAKES(ACTIVITY_TASK_FAILED, history_activity_failed),
+	TAKES(ACTIVITY_TASK_TIMED_OUT, history_activity_timed_out),
+	PASSES(ACTIVITY_TASK_CANCEL_REQUESTED),
+	TAKES(ACTIVITY_TASK_CANCELED, history_activity_canceled),
+	TAKES(TIMER_STARTED, take_timer),
+	TAKES(TIMER_FIRED, take_timer_fired),
+	TAKES(TIMER_CANCELED, take_timer_canceled),
+	TAKES(WORKFLOW_EXECUTION_CANCEL_REQUESTED, take_cancel_requested),
+	TAKES(WORKFLOW_EXECUTION_CANCELED, take_workflow_canceled),
+	TAKES(MARKER_RECORDED, take_marker),
+	TAKES(WORKFLOW_EXECUTION_SIGNALED, take_signaled),
+	TAKES(WORKFLOW_EXECUTION_TERMINATED, take_terminated),
+	TAKES(WORKFLOW_EXECUTION_CONTINUED_AS_NEW, take_continued),
+	TAKES(UPSERT_WORKFLOW_SEARCH_ATTRIBUTES, take_attributes),
+	PASSES(WORKFLOW_EXECUTION_UPDATE_ACCEPTED),
+	PASSES(WORKFLOW_EXECUTION_UPDATE_REJECTED),
+	PASSES(WORKFLOW_EXECUTION_UPDATE_COMPLETED),
+	PASSES(WORKFLOW_PROPERTIES_MODIFIED_EXTERNALLY),
+	PASSES(ACTIVITY_PROPERTIES_MODIFIED_EXTERNALLY),
+	TAKES(WORKFLOW_PROPERTIES_MODIFIED, take_memo),
+	PASSES(WORKFLOW_EXECUTION_UPDATE_ADMITTED),
+	PASSES(WORKFLOW_EXECUTION_OPTIONS_UPDATED),
+	PASSES(WORKFLOW_EXECUTION_PAUSED),
+	PASSES(WORKFLOW_EXECUTION_UNPAUSED),
+	PASSES(WORKFLOW_EXECUTION_TIME_SKIPPING_TRANSITIONED),
 };
 
 bool

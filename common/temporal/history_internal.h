@@ -25,7 +25,7 @@ struct running_timer {
 struct late_signal;
 
 struct expected {
-	int kind;
+	Api__EventType kind;
 	char *id;
 };
 
@@ -135,11 +135,12 @@ history_carried(struct temporal_history *history,
 bool
 history_inside(struct span text, struct span *ret);
 
-/* Folds the end of an activity whose outcome is unknown. */
+/* Folds the end of an activity whose outcome is unknown. DELAY_MS: until it
+ * may be tried again, -1 for never. */
 int
 history_lose(struct temporal_history *history, int64_t at,
     const struct activity *activity, const char *type, const char *message,
-    int32_t retry_state, struct fail *fail);
+    int64_t delay_ms, struct fail *fail);
 
 /* The events of activities. */
 int

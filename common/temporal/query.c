@@ -56,8 +56,9 @@ query_add_results(const Api__PollWorkflowTaskQueueResponse *task,
 		api__workflow_query_result__init(entry->value);
 		json = query_answer(history,
 		    task->queries[i]->value->query_type);
-		entry->value->result_type = json != NULL ? QUERY_ANSWERED
-							 : QUERY_FAILED;
+		entry->value->result_type = json != NULL
+		    ? TEMPORAL_ENUM(QUERY_RESULT_TYPE, ANSWERED)
+		    : TEMPORAL_ENUM(QUERY_RESULT_TYPE, FAILED);
 		if (json != NULL)
 			entry->value->answer = commands_payloads(
 			    (struct span){ json, strlen(json) });

@@ -26,7 +26,6 @@
 
 #define OBJECT_MAX ((size_t)EVENT_MAX + (16u << 20))
 #define PENDING_MAX ((size_t)EVENT_MAX * 4)
-#define EVENT_TASK_SCHEDULED 5
 
 static void
 set(char **string, const char *text, size_t length)
@@ -119,7 +118,7 @@ take_event(struct task_reader *reader, const Api__HistoryEvent *event,
 {
 	const Api__WorkflowExecutionStartedEventAttributes *started;
 
-	if (event->event_type == TEMPORAL_EVENT_STARTED) {
+	if (event->event_type == TEMPORAL_EVENT(WORKFLOW_EXECUTION_STARTED)) {
 		started = event->workflow_execution_started_event_attributes;
 		if (started == NULL || started->workflow_type == NULL ||
 		    strcmp(started->workflow_type->name, TEMPORAL_WORKFLOW) !=
@@ -135,8 +134,8 @@ take_event(struct task_reader *reader, const Api__HistoryEvent *event,
 static bool
 may_be_replaced(const Api__HistoryEvent *event)
 {
-	return event->event_type == EVENT_TASK_SCHEDULED ||
-	    event->event_type == TEMPORAL_EVENT_TASK_STARTED;
+	return event->event_type == TEMPORAL_EVENT(WORKFLOW_TASK_SCHEDULED) ||
+	    event->event_type == TEMPORAL_EVENT(WORKFLOW_TASK_STARTED);
 }
 
 /* Takes what is held and is before the event that comes now. */
@@ -329,7 +328,7 @@ task_reader_settle(struct task_reader *reader, struct fail *fail)
 		more = plan.has_record;
 		if (more)
 			result = temporal_history_ahead(reader->history,
-			    TEMPORAL_EVENT_MARKER, NULL, plan.record,
+			    TEMPORAL_EVENT(MARKER_RECORDED), NULL, plan.record,
 			    (struct span){ plan.record_members.data,
 				plan.record_members.length },
 			    fail);

@@ -210,7 +210,7 @@ send_poll(struct poll *poll, struct fail *fail)
 
 	api__task_queue__init(&queue);
 	queue.name = poll->group->queue;
-	queue.kind = 1;
+	queue.kind = TEMPORAL_ENUM(TASK_QUEUE_KIND, NORMAL);
 	poll->answer.then = poll_came;
 	poll->answer.context = poll;
 	if (poll->group->activity) {
@@ -514,7 +514,7 @@ add_attributes(struct worker_temporal *worker, struct fail *fail)
 	api__add_search_attributes_request__search_attributes_entry__init(
 	    &entry);
 	entry.key = temporal_text(TEMPORAL_STATE);
-	entry.value = 2;
+	entry.value = TEMPORAL_ENUM(INDEXED_VALUE_TYPE, KEYWORD);
 	list = &entry;
 	api__add_search_attributes_request__init(&request);
 	request.namespace_ = temporal_text(

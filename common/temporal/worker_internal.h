@@ -148,8 +148,8 @@ void
 commands_show(struct commands *commands, bool attribute, const char *state);
 
 /* The event that ends the task: completed, blocked, failed, cancelled. Returns
- * the kind of event that it makes. */
-int
+ * the type of the history's event that it becomes. */
+Api__EventType
 commands_end(struct commands *commands, enum event_type type, struct span event,
     const char *message);
 
@@ -168,8 +168,6 @@ commands_fit_result(struct span members);
 
 /* ---- query.c ---- */
 
-#define QUERY_ANSWERED 1
-#define QUERY_FAILED 2
 extern const char query_unknown[];
 
 /* The JSON text of the answer; NULL when there is no such query. The caller

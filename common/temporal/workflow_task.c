@@ -21,7 +21,6 @@
 #include "common/base/mem.h"
 #include "common/json/log.h"
 
-#define CAUSE_NON_DETERMINISTIC 24
 #define LIMIT_MS 500
 #define LIMIT_MAX_MS 60000
 #define BACK_SIZE 16 /* a step has some three batches of events */
@@ -146,7 +145,8 @@ refuse(struct workflow_task *workflow, const struct fail *why)
 	    temporal_namespace(worker->temporal));
 	request.identity = temporal_text(temporal_identity(worker->temporal));
 	request.task_token = workflow->task->task_token;
-	request.cause = CAUSE_NON_DETERMINISTIC;
+	request.cause = TEMPORAL_ENUM(WORKFLOW_TASK_FAILED_CAUSE,
+	    NON_DETERMINISTIC_ERROR);
 	request.failure = &failure;
 	workflow->state = -1;
 	workflow->answer.then = ended;
@@ -172,7 +172,9 @@ send_query_answer(struct workflow_task *workflow)
 	request.namespace_ = temporal_text(
 	    temporal_namespace(worker->temporal));
 	request.task_token = workflow->task->task_token;
-	request.completed_type = json != NULL ? QUERY_ANSWERED : QUERY_FAILED;
+	request.completed_type = json != NULL
+	    ? TEMPORAL_ENUM(QUERY_RESULT_TYPE, ANSWERED)
+	    : TEMPORAL_ENUM(QUERY_RESULT_TYPE, FAILED);
 	if (json != NULL)
 		request.query_result = temporal_json(&room,
 		    (struct span){ json, strlen(json) });
@@ -215,7 +217,8 @@ decide(struct workflow_task *workflow, struct commands *commands,
 	cJSON *data;
 	const char *message;
 	char *fitted = NULL;
-	int kind = TEMPORAL_EVENT_MARKER, result;
+	Api__EventType kind = TEMPORAL_EVENT(MARKER_RECORDED);
+	int result;
 
 	if (type == EVENT_COMPLETED && members.length > RESULT_MAX) {
 		fitted = commands_fit_result(members);
@@ -309,8 +312,8 @@ schedule(struct workflow_task *workflow, struct commands *commands,
 		if (action->type == ACTION_PIN)
 			members = (struct span){ NULL, 0 };
 		if (temporal_history_ahead(workflow->history,
-			TEMPORAL_EVENT_SCHEDULED, id, action->intent, members,
-			fail) < 0)
+			TEMPORAL_EVENT(ACTIVITY_TASK_SCHEDULED), id,
+			action->intent, members, fail) < 0)
 			return -1;
 	}
 	return 0;
@@ -369,8 +372,9 @@ set_timer(struct workflow_task *workflow, struct commands *commands, int64_t at,
 	if (at <= now || temporal_history_timer(workflow->history, at))
 		return 0;
 	commands_timer(commands, at, now, &id);
-	return temporal_history_ahead(workflow->history, TEMPORAL_EVENT_TIMER,
-	    id, EVENT_WAITING, (struct span){ NULL, 0 }, fail);
+	return temporal_history_ahead(workflow->history,
+	    TEMPORAL_EVENT(TIMER_STARTED), id, EVENT_WAITING,
+	    (struct span){ NULL, 0 }, fail);
 }
 
 /* What lists show is brought up to date where it would be wrong. */
@@ -392,8 +396,9 @@ show_state(struct workflow_task *workflow, struct commands *commands,
 		return 0;
 	commands_show(commands, attribute, wanted);
 	return temporal_history_ahead(workflow->history,
-	    attribute ? TEMPORAL_EVENT_ATTRIBUTES : TEMPORAL_EVENT_MEMO, NULL,
-	    EVENT_WAITING, (struct span){ NULL, 0 }, fail);
+	    attribute ? TEMPORAL_EVENT(UPSERT_WORKFLOW_SEARCH_ATTRIBUTES)
+		      : TEMPORAL_EVENT(WORKFLOW_PROPERTIES_MODIFIED),
+	    NULL, EVENT_WAITING, (struct span){ NULL, 0 }, fail);
 }
 
 /* The limits do not let it begin yet. It is seldom asked about that has stood

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: ISC
-"""Compares temporal.proto, field by field, with the official descriptors.
+"""Compares temporal.proto, field by field and value by value, with the official
+descriptors.
 
 usage: temporal-fields.py temporal.proto     (needs PyPI temporalio and protoc)
 
 Each message is held against the official ones of that name: number, type and
-whether it is repeated. A name that is official in several packages counts when
-one of them fits. Prints what differs; the exit status says whether any does.
+whether it is repeated; each enumeration likewise: the numbers of its values. A
+name that is official in several packages counts when one of them fits. Prints
+what differs; the exit status says whether any does.
 """
 import importlib
 import pkgutil
@@ -20,11 +22,16 @@ FIELD = descriptor_pb2.FieldDescriptorProto
 
 
 def official():
-    """The official messages by name, nested ones too."""
-    found = {}
+    """The official messages and enumerations by name, nested ones too."""
+    messages, enums = {}, {}
+
+    def add_enums(listed):
+        for enum in listed:
+            enums.setdefault(enum.name, []).append(enum)
 
     def add(message):
-        found.setdefault(message.name, []).append(message)
+        messages.setdefault(message.name, []).append(message)
+        add_enums(message.enum_types)
         for nested in message.nested_types:
             add(nested)
 
@@ -38,12 +45,16 @@ def official():
     for module in modules:
         for message in module.DESCRIPTOR.message_types_by_name.values():
             add(message)
-    return found
+        add_enums(module.DESCRIPTOR.enum_types_by_name.values())
+    return messages, enums
 
 
-def kind(field_type):
-    """The type as the wire knows it: an enumeration is an int32."""
-    return FIELD.TYPE_INT32 if field_type == FIELD.TYPE_ENUM else field_type
+def names_other(field, theirs):
+    """Whether the message or enumeration that is its type has another name."""
+    if field.type_name == "" or field.type_name.endswith("Entry"):
+        return False
+    wanted = theirs.message_type or theirs.enum_type
+    return field.type_name.rpartition(".")[2] != wanted.name
 
 
 def faults(message, wanted):
@@ -54,19 +65,26 @@ def faults(message, wanted):
             yield f"{name}: not in the original"
         elif theirs.number != field.number:
             yield f"{name}: number {field.number}, originally {theirs.number}"
-        elif kind(theirs.type) != kind(field.type):
+        elif theirs.type != field.type:
             yield f"{name}: type {field.type}, originally {theirs.type}"
         elif theirs.is_repeated != (field.label == FIELD.LABEL_REPEATED):
             yield f"{name}: repeated here or there only"
-        elif (
-            field.type == FIELD.TYPE_MESSAGE
-            and not field.type_name.endswith("Entry")
-            and field.type_name.rpartition(".")[2] != theirs.message_type.name
-        ):
-            yield f"{name}: is a {theirs.message_type.name} originally"
+        elif names_other(field, theirs):
+            wanted_type = theirs.message_type or theirs.enum_type
+            yield f"{name}: is a {wanted_type.name} originally"
+
+
+def enum_faults(enum, wanted):
+    for value in enum.value:
+        theirs = wanted.values_by_name.get(value.name)
+        if theirs is None:
+            yield f"{value.name}: not in the original"
+        elif theirs.number != value.number:
+            yield f"{value.name}: number {value.number}, originally {theirs.number}"
 
 
 def ours(path):
+    """Our messages, nested ones too, and our enumerations."""
     with tempfile.NamedTemporaryFile() as out:
         folder, _, name = path.rpartition("/")
         subprocess.run(
@@ -74,39 +92,52 @@ def ours(path):
             check=True,
         )
         files = descriptor_pb2.FileDescriptorSet.FromString(out.read())
+    messages = list(files.file[0].message_type)
     for message in files.file[0].message_type:
-        yield message
-        yield from message.nested_type
+        messages.extend(message.nested_type)
+    enums = list(files.file[0].enum_type)
+    for message in messages:
+        enums.extend(message.enum_type)
+    return messages, enums
+
+
+def best(candidates, compare, ours_one):
+    """What differs from the official one that fits best."""
+    if not candidates:
+        return [f"{ours_one.name}: there is no such message or enumeration"]
+    return min((list(compare(ours_one, wanted)) for wanted in candidates), key=len)
 
 
 def main():
-    known = official()
+    messages, enums = official()
+    our_messages, our_enums = ours(sys.argv[1])
     # not part of the package, but fixed by the gRPC health protocol
     health = {"HealthCheckRequest": {"service": 1}, "HealthCheckResponse": {"status": 1}}
+    serving = {"UNKNOWN": 0, "SERVING": 1, "NOT_SERVING": 2, "SERVICE_UNKNOWN": 3}
     # google.rpc.Status comes as MultiOperation... and grpc's own in other
     # wheels; its numbers are fixed by the protocol too
     fixed = {**health, "Status": {"code": 1, "message": 2, "details": 3}}
-    bad = count = 0
-    for message in ours(sys.argv[1]):
-        count += len(message.field)
+    wrong, fields, values = [], 0, 0
+    for message in our_messages:
+        fields += len(message.field)
         if message.name in fixed:
-            wrong = [
+            wrong += [
                 f"{message.name}.{field.name}: number {field.number}"
                 for field in message.field
                 if fixed[message.name].get(field.name) != field.number
             ]
-        elif message.name not in known:
-            wrong = [f"{message.name}: there is no such message"]
         else:
-            wrong = min(
-                (list(faults(message, wanted)) for wanted in known[message.name]),
-                key=len,
-            )
-        bad += len(wrong)
-        for line in wrong:
-            print(line)
-    print(f"{count} fields, {bad} faults")
-    return bad > 0 or count == 0
+            wrong += best(messages.get(message.name), faults, message)
+    for enum in our_enums:
+        values += len(enum.value)
+        if enum.name == "ServingStatus":
+            wrong += [v.name for v in enum.value if serving.get(v.name) != v.number]
+        else:
+            wrong += best(enums.get(enum.name), enum_faults, enum)
+    for line in wrong:
+        print(line)
+    print(f"{fields} fields, {values} values, {len(wrong)} faults")
+    return bool(wrong) or fields == 0 or values == 0
 
 
 sys.exit(main())

@@ -138,8 +138,9 @@ test_start(void **state)
 		.memo_count = 2,
 		.summary = "a \"task\"",
 		.request_id = "first",
-		.reuse = TEMPORAL_REUSE_NEVER,
-		.conflict = TEMPORAL_CONFLICT_FAIL,
+		.reuse = TEMPORAL_ENUM(WORKFLOW_ID_REUSE_POLICY,
+		    REJECT_DUPLICATE),
+		.conflict = TEMPORAL_ENUM(WORKFLOW_ID_CONFLICT_POLICY, FAIL),
 		.priority = 2 };
 	struct temporal_answer answer = { 0 };
 	Api__StartWorkflowExecutionResponse *started;
@@ -164,7 +165,8 @@ test_start(void **state)
 	assert_int_equal(fail.kind, FAIL_NO);
 	assert_string_equal(fail.type, "already_exists");
 	/* or taken as it is */
-	start.conflict = TEMPORAL_CONFLICT_USE;
+	start.conflict = TEMPORAL_ENUM(WORKFLOW_ID_CONFLICT_POLICY,
+	    USE_EXISTING);
 	started = good(temporal_start(temporal, &start, &answer, &fail),
 	    &answer);
 	assert_false(started->started);
@@ -191,7 +193,7 @@ test_start(void **state)
 	bad(temporal_signal(temporal, "start-1", NULL, "s", span("1"), &answer,
 		&fail),
 	    &answer, FAIL_NO, "not_found");
-	start.conflict = TEMPORAL_CONFLICT_FAIL;
+	start.conflict = TEMPORAL_ENUM(WORKFLOW_ID_CONFLICT_POLICY, FAIL);
 	bad(temporal_start(temporal, &start, &answer, &fail), &answer, FAIL_NO,
 	    "already_exists");
 	bad(temporal_describe(temporal, "no-such", NULL, &answer, &fail),
@@ -238,7 +240,7 @@ poll(enum temporal_method method, struct temporal_answer *answer)
 
 	api__task_queue__init(&task_queue);
 	task_queue.name = queue;
-	task_queue.kind = 1;
+	task_queue.kind = TEMPORAL_ENUM(TASK_QUEUE_KIND, NORMAL);
 	api__poll_workflow_task_queue_request__init(&workflow);
 	api__poll_activity_task_queue_request__init(&activity);
 	workflow.namespace_ = activity.namespace_ = mem_string("default");
@@ -289,7 +291,8 @@ schedule_activity(const ProtobufCBinaryData *token)
 	schedule.start_to_close_timeout = &limit;
 	schedule.input = temporal_json(&room, span("[1]"));
 	api__command__init(&command);
-	command.command_type = 1;
+	command.command_type = TEMPORAL_ENUM(COMMAND_TYPE,
+	    SCHEDULE_ACTIVITY_TASK);
 	command.attributes_case =
 	    API__COMMAND__ATTRIBUTES_SCHEDULE_ACTIVITY_TASK_COMMAND_ATTRIBUTES;
 	command.schedule_activity_task_command_attributes = &schedule;
@@ -341,7 +344,8 @@ finish(const ProtobufCBinaryData *token)
 	api__complete_workflow_execution_command_attributes__init(&attributes);
 	attributes.result = temporal_json(&room, span("{\"done\":true}"));
 	api__command__init(&command);
-	command.command_type = 4;
+	command.command_type = TEMPORAL_ENUM(COMMAND_TYPE,
+	    COMPLETE_WORKFLOW_EXECUTION);
 	command.attributes_case =
 	    API__COMMAND__ATTRIBUTES_COMPLETE_WORKFLOW_EXECUTION_COMMAND_ATTRIBUTES;
 	command.complete_workflow_execution_command_attributes = &attributes;

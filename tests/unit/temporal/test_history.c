@@ -190,8 +190,9 @@ test_carried(void **state)
 	size_t i;
 
 	(void)state;
-	for (i = 0;
-	     page->history->events[i]->event_type != TEMPORAL_EVENT_MARKER; i++)
+	for (i = 0; page->history->events[i]->event_type !=
+	     TEMPORAL_EVENT(MARKER_RECORDED);
+	     i++)
 		;
 	take(history, page, 0, i);
 	facts = temporal_history_facts(history);
@@ -251,7 +252,7 @@ test_ahead(void **state)
 	for (i = 0; i < count; i++) {
 		event = page->history->events[i];
 		take(history, page, i, i + 1);
-		if (event->event_type != TEMPORAL_EVENT_TASK_STARTED)
+		if (event->event_type != TEMPORAL_EVENT(WORKFLOW_TASK_STARTED))
 			continue;
 		assert_int_equal(temporal_history_step(history, &running,
 				     &fail),
@@ -265,10 +266,10 @@ test_ahead(void **state)
 		agent_next(agent, temporal_history_facts(history).now, &plan);
 		if (plan.count == 1 && plan.actions[0].type == ACTION_MODEL) {
 			assert_int_equal(next->event_type,
-			    TEMPORAL_EVENT_SCHEDULED);
+			    TEMPORAL_EVENT(ACTIVITY_TASK_SCHEDULED));
 			assert_int_equal(
 			    temporal_history_ahead(history,
-				TEMPORAL_EVENT_SCHEDULED,
+				TEMPORAL_EVENT(ACTIVITY_TASK_SCHEDULED),
 				next->activity_task_scheduled_event_attributes
 				    ->activity_id,
 				plan.actions[0].intent,
@@ -298,9 +299,9 @@ test_changed(void **state)
 	(void)state;
 	take(history, page, 0, 3);
 	assert_int_equal(temporal_history_step(history, &running, &fail), 0);
-	assert_int_equal(temporal_history_ahead(history, TEMPORAL_EVENT_TIMER,
-			     "until-1", EVENT_WAITING, (struct span){ NULL, 0 },
-			     &fail),
+	assert_int_equal(temporal_history_ahead(history,
+			     TEMPORAL_EVENT(TIMER_STARTED), "until-1",
+			     EVENT_WAITING, (struct span){ NULL, 0 }, &fail),
 	    0);
 	take(history, page, 3, 4);
 	assert_int_equal(temporal_history_take(history,
