@@ -31,6 +31,11 @@
 
 struct agent;
 
+/* The most attempts of a call, and of a model's turn, of which each ended with
+ * its worker or lost its answer. */
+#define CALL_LOST_MAX 10
+#define MODEL_LOST_MAX 50
+
 enum action_type {
 	ACTION_PIN,   /* ask Composio and pin: no intent is recorded */
 	ACTION_MODEL, /* one model turn */

@@ -99,11 +99,6 @@ struct agent {
 /* Of a reply with more calls than this, no call is run. */
 #define CALLS_MAX 1000
 
-/* The most attempts of a call, and of a model's turn, of which each ended with
- * its worker or lost its answer. */
-#define CALL_LOST_MAX 10
-#define MODEL_LOST_MAX 50
-
 /* The call of that id among those of the last reply, or NULL. */
 struct call *
 agent_find_call(const struct agent *agent, const char *id);

@@ -262,3 +262,11 @@ lock_is_free(int fd)
 
 	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
 }
+
+int64_t
+lock_probe_delay(size_t probe)
+{
+	static const int64_t delays[] = { 0, 2, 10, 50, 200, 1000 };
+
+	return probe < sizeof(delays) / sizeof(*delays) ? delays[probe] : -1;
+}

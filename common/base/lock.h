@@ -10,6 +10,7 @@
 #define COMMON_BASE_LOCK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/base/fail.h"
@@ -28,5 +29,12 @@ lock_drop(int fd);
 /* Whether no descriptor but the caller's own FD holds a lock on the file. */
 bool
 lock_is_free(int fd);
+
+/* A dying process closes its files one after the other: the news of its death
+ * can come before its lock is free, so the lock is probed several times.
+ * Milliseconds to wait before probe number PROBE, from 0; -1 when that many
+ * are enough. */
+int64_t
+lock_probe_delay(size_t probe);
 
 #endif

@@ -24,6 +24,7 @@
 
 #include "common/agent/task_row.h"
 #include "common/base/clock.h"
+#include "common/base/lock.h"
 #include "common/base/mem.h"
 #include "common/json/log.h"
 #include "common/store/engine.h"
@@ -35,11 +36,6 @@
 #define LEASES 256 /* taken in one transaction; the next tick takes more */
 #define ROOM (1u << 20)
 
-/* A dying process closes its files one after the other: the notice can come
- * before its lock is free, so it is looked for again a little later. */
-static const int64_t probe_delays[] = { 0, 2, 10, 50, 200, 1000 };
-#define PROBES (sizeof(probe_delays) / sizeof(*probe_delays))
-
 struct worker_state {
 	struct worker worker; /* what worker_run.c knows of it */
 	const struct worker_options *options;
@@ -48,7 +44,7 @@ struct worker_state {
 	struct watch notify;
 	int wake_folder, workers_folder; /* inotify's numbers for them */
 	struct timer renew, poll, due, grace, probe;
-	size_t probes; /* how many of probe_delays are done */
+	size_t probes; /* probes of dead workers' locks so far */
 	bool renew_due, probe_due;
 	bool took_one; /* for --once */
 	bool leave;
@@ -103,11 +99,11 @@ static void
 on_probe(void *context)
 {
 	struct worker_state *own = context;
+	int64_t delay = lock_probe_delay(++own->probes);
 
 	own->probe_due = true;
-	if (++own->probes < PROBES)
-		loop_timer(own->worker.loop, &own->probe,
-		    clock_boot() + probe_delays[own->probes]);
+	if (delay >= 0)
+		loop_timer(own->worker.loop, &own->probe, clock_boot() + delay);
 	tick_soon(own);
 }
 
@@ -380,7 +376,7 @@ check_idle(struct worker_state *own, int64_t now, struct fail *fail)
 	store_abort(store);
 	/* What runs may be in the hands of a worker that is just dying. */
 	own->leave = result == 0 && ready == 0 &&
-	    (running == 0 || own->probes >= PROBES);
+	    (running == 0 || lock_probe_delay(own->probes) < 0);
 	return result;
 }
 

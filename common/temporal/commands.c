@@ -21,8 +21,6 @@
 #define SHOWN_INPUT 2048 /* the whole is in the reply */
 #define SUMMARY_MAX 300  /* as JSON, in quotes: the server takes 400 */
 #define MESSAGE_MAX 4096 /* the whole is in the details */
-#define MODEL_LOST_MAX 50
-#define CALL_LOST_MAX 10
 
 /* A new command, whose attributes are still to be set. */
 #define ADD(commands, name) \

@@ -37,11 +37,6 @@
  * reported goes to a poll of the dead one. */
 #define NOTICED_MS 50
 
-/* A dying process closes its files one after the other: the notice can come
- * before its lock is free. */
-static const int64_t delays[] = { 0, 2, 10, 50, 200, 1000 };
-#define DELAYS (sizeof(delays) / sizeof(*delays))
-
 struct report {
 	struct liveness *liveness;
 	struct temporal_answer answer;
@@ -279,15 +274,16 @@ look_around(void *context)
 	struct liveness *liveness = context;
 	DIR *folder = opendir(liveness->folder);
 	struct dirent *entry;
+	int64_t delay = lock_probe_delay(++liveness->probes);
 
 	while (folder != NULL && (entry = readdir(folder)) != NULL)
 		if (entry->d_name[0] != '.')
 			look_at(liveness, entry->d_name);
 	if (folder != NULL)
 		closedir(folder);
-	if (++liveness->probes < DELAYS)
+	if (delay >= 0)
 		loop_timer(liveness->worker->loop, &liveness->probe,
-		    clock_boot() + delays[liveness->probes]);
+		    clock_boot() + delay);
 }
 
 static void
