@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #include "common/agent/journal.h"
+#include "common/base/hex.h"
 #include "common/base/mem.h"
 
 #define BODY_MAX (1u << 20) /* of an error */
@@ -29,44 +30,18 @@ cgi_variable(char *const *env, const char *name)
 
 /* ---- the query ---- */
 
-static int
-hex_digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = strchr(digits, c >= 'A' && c <= 'F' ? c + 32 : c);
-
-	return c && at ? (int)(at - digits) : -1;
-}
-
 /* Decodes LENGTH bytes; NULL when they are not decodable to UTF-8 without
  * zero bytes. The caller frees. */
 static char *
 decode(const char *text, size_t length)
 {
-	char *out = mem_alloc(length + 1);
-	size_t i, size = 0;
+	char *out = mem_copy(text, length), *plus;
 
-	for (i = 0; i < length; i++) {
-		char c = text[i];
-
-		if (c == '%') {
-			int high = i + 2 < length ? hex_digit(text[i + 1]) : -1;
-			int low = i + 2 < length ? hex_digit(text[i + 2]) : -1;
-
-			if (high < 0 || low < 0)
-				goto bad;
-			c = (char)(high * 16 + low);
-			i += 2;
-		} else if (c == '+') {
-			c = ' ';
-		}
-		if (c == '\0')
-			goto bad;
-		out[size++] = c;
-	}
-	if (json_utf8(out, size))
+	while ((plus = strchr(out, '+')))
+		*plus = ' ';
+	if (hex_percent_decode(out, &length) && strlen(out) == length &&
+	    json_utf8(out, length))
 		return out;
-bad:
 	free(out);
 	return NULL;
 }

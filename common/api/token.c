@@ -19,6 +19,7 @@
 #include "common/base/file.h"
 #include "common/base/lock.h"
 #include "common/base/mem.h"
+#include "common/base/random.h"
 
 #define FILE_MAX_BYTES (16u << 20)
 #define PREFIX "agt_"
@@ -271,8 +272,8 @@ token_new(const char *path, const char *user, int64_t expires, int64_t now,
 		    "characters or spaces at its ends",
 		    TASK_USER_MAX);
 	memcpy(token.user, user, strlen(user) + 1);
-	digest_random(ID_LENGTH / 2, token.id);
-	digest_random(SECRET_LENGTH / 2, secret);
+	random_hex(ID_LENGTH / 2, token.id);
+	random_hex(SECRET_LENGTH / 2, secret);
 	digest_hex(secret, SECRET_LENGTH, hash);
 	if (change_file(path, &change, &token, hash, fail) == 0) {
 		snprintf(ret_text, TOKEN_TEXT, PREFIX "%s_%s", token.id,

@@ -24,8 +24,4 @@ digest_hex(const void *bytes, size_t size, char ret[DIGEST_TEXT]);
 bool
 digest_same(const char one[DIGEST_TEXT], const char other[DIGEST_TEXT]);
 
-/* SIZE random bytes of the kernel as 2 * SIZE hexadecimal digits and a NUL. */
-void
-digest_random(size_t size, char *ret);
-
 #endif

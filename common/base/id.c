@@ -8,13 +8,13 @@
  */
 #include "common/base/id.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/hex.h"
+#include "common/base/random.h"
 
 static struct {
 	pid_t process;
@@ -24,24 +24,6 @@ static struct {
 } last;
 
 #define LOW_MAX ((UINT64_C(1) << 62) - 1)
-
-static void
-random_bytes(void *bytes, size_t size)
-{
-	char *at = bytes;
-	ssize_t got;
-
-	while (size > 0) {
-		got = getrandom(at, size, 0);
-		if (got < 0 && errno == EINTR)
-			continue;
-		/* An id that is not random must never be used. */
-		if (got <= 0)
-			abort();
-		at += got;
-		size -= (size_t)got;
-	}
-}
 
 static void
 draw(int64_t now)
@@ -93,48 +75,31 @@ id_new(void)
 void
 id_format(const struct id *id, char ret[ID_TEXT])
 {
-	static const char hex[] = "0123456789abcdef";
-	size_t i, at = 0;
+	size_t i;
 
 	for (i = 0; i < ID_SIZE; i++) {
 		if (i == 4 || i == 6 || i == 8 || i == 10)
-			ret[at++] = '-';
-		ret[at++] = hex[id->bytes[i] >> 4];
-		ret[at++] = hex[id->bytes[i] & 15];
+			*ret++ = '-';
+		hex_write(&id->bytes[i], 1, ret);
+		ret += 2;
 	}
-	ret[at] = '\0';
-}
-
-static int
-hex_value(char digit)
-{
-	if (digit >= '0' && digit <= '9')
-		return digit - '0';
-	if (digit >= 'a' && digit <= 'f')
-		return digit - 'a' + 10;
-	if (digit >= 'A' && digit <= 'F')
-		return digit - 'A' + 10;
-	return -1;
 }
 
 bool
 id_parse(const char *text, struct id *ret_id)
 {
 	struct id id;
-	int high, low;
+	int value;
 	size_t i;
 
 	for (i = 0; i < ID_SIZE; i++) {
 		if (i == 4 || i == 6 || i == 8 || i == 10)
 			if (*text++ != '-')
 				return false;
-		high = hex_value(text[0]);
-		if (high < 0)
+		value = hex_number(text, 2);
+		if (value < 0)
 			return false;
-		low = hex_value(text[1]);
-		if (low < 0)
-			return false;
-		id.bytes[i] = (uint8_t)(high << 4 | low);
+		id.bytes[i] = (uint8_t)value;
 		text += 2;
 	}
 	if (*text != '\0')

@@ -9,27 +9,16 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common/base/hex.h"
 #include "common/base/utf8.h"
 
 /* The code of an escape "\uXXXX" at TEXT, or -1 when there is none. */
 static int
 escape_code(const char *text, size_t length)
 {
-	int code = 0, i;
-	char c;
-
 	if (length < 6 || text[0] != '\\' || text[1] != 'u')
 		return -1;
-	for (i = 2; i < 6; i++) {
-		c = text[i];
-		if (c >= '0' && c <= '9')
-			code = code * 16 + c - '0';
-		else if ((c | 32) >= 'a' && (c | 32) <= 'f')
-			code = code * 16 + (c | 32) - 'a' + 10;
-		else
-			return -1;
-	}
-	return code;
+	return hex_number(text + 2, 4);
 }
 
 /* Repairs the escape at TEXT; returns how many bytes it has handled. */

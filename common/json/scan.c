@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/hex.h"
 #include "common/base/mem.h"
 #include "common/base/utf8.h"
 
@@ -46,18 +47,15 @@ static bool
 scan_hex(struct scan *scan, unsigned *ret_unit)
 {
 	unsigned unit = 0, i;
-	char c;
+	int digit;
 
 	for (i = 0; i < 4; i++) {
-		c = scan->at < scan->length ? scan->text[scan->at] : 0;
-		if (c >= '0' && c <= '9')
-			unit = unit << 4 | (unsigned)(c - '0');
-		else if (c >= 'a' && c <= 'f')
-			unit = unit << 4 | (unsigned)(c - 'a' + 10);
-		else if (c >= 'A' && c <= 'F')
-			unit = unit << 4 | (unsigned)(c - 'A' + 10);
-		else
+		digit = scan->at < scan->length
+		    ? hex_number(scan->text + scan->at, 1)
+		    : -1;
+		if (digit < 0)
 			return refuse(scan, "\\u needs four hex digits");
+		unit = unit << 4 | (unsigned)digit;
 		scan->at++;
 	}
 	*ret_unit = unit;

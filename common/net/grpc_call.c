@@ -11,11 +11,11 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/base/random.h"
 
 #define CONNECT_MS 5000
 #define STUCK_MS 1000 /* in which no byte of a request is sent */
@@ -348,7 +348,6 @@ int64_t
 grpc_delay(enum grpc_status status, unsigned attempt)
 {
 	size_t kind = 0;
-	uint32_t random = 0;
 	double delay;
 
 	switch (status) {
@@ -370,10 +369,8 @@ grpc_delay(enum grpc_status status, unsigned attempt)
 		delay *= delays[kind].factor;
 	if (delay > delays[kind].last)
 		delay = delays[kind].last;
-	if (getrandom(&random, sizeof(random), 0) < 0)
-		random = (uint32_t)clock_boot();
 	/* a fifth more or less, so that many do not retry at the same time */
-	return (int64_t)(delay * (0.8 + 0.4 * (random % 1000) / 1000));
+	return (int64_t)(delay * (0.8 + 0.4 * random_fraction()));
 }
 
 void

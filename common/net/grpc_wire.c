@@ -10,36 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-/* An incomplete escape is copied as it is. */
-static void
-percent_decode(struct buf *buf, const char *text, size_t length)
-{
-	size_t i;
-	char c;
-
-	for (i = 0; i < length; i++) {
-		c = text[i];
-		if (c == '%' && length - i > 2 && hex_digit(text[i + 1]) >= 0 &&
-		    hex_digit(text[i + 2]) >= 0) {
-			c = (char)(hex_digit(text[i + 1]) * 16 +
-			    hex_digit(text[i + 2]));
-			i += 2;
-		}
-		buf_add(buf, &c, 1);
-	}
-}
+#include "common/base/hex.h"
 
 /* Either alphabet, padded or not; ends at the first byte of neither (a comma
  * between two values, too). */
@@ -109,7 +80,10 @@ grpc_header(struct grpc_trailer *trailer, const char *line, size_t length)
 		trailer->status = status_number(line, length);
 	} else if (is_header("grpc-message", &line, &length)) {
 		buf_reset(&trailer->message);
-		percent_decode(&trailer->message, line, length);
+		buf_add(&trailer->message, line, length);
+		if (length > 0)
+			hex_percent_decode(trailer->message.data,
+			    &trailer->message.length);
 	} else if (is_header("grpc-status-details-bin", &line, &length)) {
 		buf_reset(&trailer->details);
 		base64_decode(&trailer->details, line, length);

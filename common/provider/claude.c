@@ -8,12 +8,12 @@
 #include "common/provider/claude.h"
 
 #include <string.h>
-#include <sys/random.h>
 
 #include "common/base/backoff.h"
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/base/random.h"
 #include "common/json/json.h"
 
 #define VERSION_HEADER "anthropic-version: 2026-10-21"
@@ -68,16 +68,6 @@ claude_close(struct claude *claude)
 	free(claude->authorization);
 	free(claude->url);
 	free(claude);
-}
-
-static double
-random_fraction(void)
-{
-	uint32_t number = 0;
-
-	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) < 0)
-		number = (uint32_t)clock_boot() * 2654435761u;
-	return number / 4294967296.0;
 }
 
 static bool

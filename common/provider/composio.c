@@ -9,11 +9,11 @@
 #include "common/provider/composio.h"
 
 #include <string.h>
-#include <sys/random.h>
 
 #include "common/base/backoff.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/base/random.h"
 #include "common/json/json.h"
 #include "common/json/repair.h"
 #include "common/provider/composio_internal.h"
@@ -142,13 +142,11 @@ static int64_t
 next_try(const struct execute *execute, const struct http_answer *answer)
 {
 	struct backoff_answer back = { .status = answer->status };
-	uint32_t number = 0;
 
 	back.date = clock_wall();
 	back.retry_after = http_header(answer->call, "retry-after");
 	back.retry_after_ms = http_header(answer->call, "retry-after-ms");
-	(void)!getrandom(&number, sizeof(number), GRND_NONBLOCK);
-	return backoff_delay(&back, execute->attempt, number / 4294967296.0);
+	return backoff_delay(&back, execute->attempt, random_fraction());
 }
 
 /* Errors which say that there is no live account, whatever the status. */

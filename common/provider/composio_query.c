@@ -6,12 +6,12 @@
  * somebody may be waiting for the answer.
  */
 #include <string.h>
-#include <sys/random.h>
 
 #include "common/base/backoff.h"
 #include "common/base/clock.h"
 #include "common/base/loop.h"
 #include "common/base/mem.h"
+#include "common/base/random.h"
 #include "common/json/json.h"
 #include "common/json/repair.h"
 #include "common/provider/composio_internal.h"
@@ -59,7 +59,6 @@ static bool
 try_again(struct query *query, const struct http_answer *answer)
 {
 	struct backoff_answer back = { .status = answer->status };
-	uint32_t number = 0;
 	int64_t delay;
 
 	if (query->attempt >= TRIES || strcmp(query->method, "GET") != 0)
@@ -72,8 +71,7 @@ try_again(struct query *query, const struct http_answer *answer)
 		back.status = 0;
 	else if (answer->status / 100 == 2 || !backoff_retryable(&back))
 		return false;
-	(void)!getrandom(&number, sizeof(number), GRND_NONBLOCK);
-	delay = backoff_delay(&back, query->attempt, number / 4294967296.0);
+	delay = backoff_delay(&back, query->attempt, random_fraction());
 	if (delay > PATIENCE_MS)
 		return false;
 	query->http_call = NULL;

@@ -20,6 +20,7 @@
 #include "common/base/digest.h"
 #include "common/base/file.h"
 #include "common/base/mem.h"
+#include "common/base/random.h"
 
 #define NOW 1790000000000
 
@@ -73,8 +74,8 @@ test_digest(void **state)
 	    "b00361a396177a9cb410ff61f20015ad");
 	assert_true(digest_same(digest, digest));
 	random[0] = '\0';
-	digest_random(32, random);
-	digest_random(32, other);
+	random_hex(32, random);
+	random_hex(32, other);
 	assert_int_equal(strlen(random), 64);
 	assert_string_not_equal(random, other);
 }

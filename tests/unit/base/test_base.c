@@ -18,6 +18,7 @@
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/fail.h"
+#include "common/base/hex.h"
 #include "common/base/id.h"
 #include "common/base/mem.h"
 #include "common/base/utf8.h"
@@ -205,6 +206,40 @@ test_buf_grows(void **state)
 	assert_int_equal(buf.length, 200000);
 	assert_memory_equal(buf.data + 199990, "5,6,7,8,9,", 11);
 	buf_release(&buf);
+}
+
+static void
+test_hex(void **state)
+{
+	static const struct {
+		const char *text, *decoded;
+		bool whole;
+	} cases[] = {
+		{ "", "", true },
+		{ "a+b", "a+b", true },
+		{ "%41%7a%7A%c3%a9", "Azz\303\251", true },
+		{ "%", "%", false },
+		{ "%4", "%4", false },
+		{ "%4g%41", "%4gA", false },
+		{ "%%41", "%A", false },
+	};
+	char text[32];
+	size_t i, length;
+
+	(void)state;
+	hex_write("\x00\xff\x1a", 3, text);
+	assert_string_equal(text, "00ff1a");
+	assert_int_equal(hex_number("fF1", 3), 0xff1);
+	assert_int_equal(hex_number("0", 2), -1);
+	assert_int_equal(hex_number("g", 1), -1);
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		length = strlen(cases[i].text);
+		memcpy(text, cases[i].text, length + 1);
+		assert_int_equal(hex_percent_decode(text, &length),
+		    cases[i].whole);
+		assert_string_equal(text, cases[i].decoded);
+		assert_int_equal(length, strlen(cases[i].decoded));
+	}
 }
 
 static void
@@ -471,6 +506,7 @@ main(void)
 		cmocka_unit_test(test_fail_errno),
 		cmocka_unit_test(test_buf),
 		cmocka_unit_test(test_buf_grows),
+		cmocka_unit_test(test_hex),
 		cmocka_unit_test(test_mem),
 		cmocka_unit_test(test_mem_dies),
 		cmocka_unit_test(test_clock_text),
