@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * How it works: agent_apply is one function per event type, found in a table.
- * The conversation is kept as the text that the next request will hold: each
- * reply's content and each tool_result block are copied in as the bytes that
- * came, so that a turn costs what is new in it and nothing is re-printed.
+ * The conversation is stored as the text of the next request: each reply's
+ * content and each tool_result block are copied into it as the bytes that
+ * came, so that the cost of a turn depends only on its new text, and nothing is
+ * printed again.
  *
- * A call under way when its worker goes away ("started" or "released" follows
- * its intent) is run again when that is harmless, and is in doubt otherwise:
+ * A call under way when its worker ends ("started" or "released" follows its
+ * intent) is run again when that is harmless, and is in doubt otherwise:
  * agent_next then records tool.unknown.
  *
  * The model's events are folded in reply.c, those of tool calls in
@@ -135,7 +136,7 @@ apply_pinned(struct agent *agent, const struct event *event, struct fail *fail)
 	return 0;
 }
 
-/* The worker that had it is gone, so what it had under way is too. */
+/* The worker died: the calls and the turn that it had under way are lost. */
 static void
 lose_effects(struct agent *agent)
 {
@@ -195,7 +196,7 @@ leave_wait(struct agent *agent)
 	agent_set_string(&agent->reason, NULL);
 }
 
-/* Whatever a waiting task waited for, it is to be tried now. */
+/* Makes the task try now what it waits for. */
 static void
 resume(struct agent *agent)
 {
@@ -259,8 +260,8 @@ apply_waiting(struct agent *agent, const struct event *event, struct fail *fail)
 static int
 apply_end(struct agent *agent, const struct event *event, struct fail *fail)
 {
-	/* Why it ended is not asked again: a decision that is recorded holds,
-	 * whatever today's program would decide. */
+	/* The reason is not checked: a recorded decision counts, even when
+	 * this version of the program would decide otherwise. */
 	if (agent_must_finish(agent))
 		return agent_misplaced(event,
 		    "a call is under way whose "

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: what the events of tool calls do to the agent. A call goes
- * from pending over running to done. When nobody knows what came of it, it is
- * run again if that is harmless or the user's settings say so, and otherwise
- * unknown until the model is told or a person decides.
+ * How it works: this file folds the events of tool calls. A call goes from
+ * pending over running to done. When its outcome is unknown, it is run again
+ * if that is harmless or the user's settings say so; otherwise it is unknown
+ * until the model is told or a person decides.
  *
  * The results of all calls of a reply become one user message when the last
  * one is there, in the order of the calls.

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The file is read by tables: one row a member, with its place in the struct
- * and its limits. Rows of the built-in prices stand behind the user's in the
- * one list of prices, and the search takes the first that fits, so a user's
- * price wins over ours of the same name.
+ * The file is read by tables: one row for each member, with its offset in the
+ * struct and its limits. The built-in prices follow the user's in one list, and
+ * the search takes the first that matches, so a user's price overrides ours of
+ * the same name.
  */
 #include "common/agent/config.h"
 
@@ -502,7 +502,7 @@ config_parse(const char *text, size_t length, struct config *config,
 		file = yaml_or_json(text, length, &json_limits_task, fail);
 		if (file == NULL)
 			goto out;
-		/* a file of comments alone is no setting at all */
+		/* a file with only comments has no settings */
 		if (!cJSON_IsNull(file) &&
 		    shape_object(file, "", members, fail) < 0)
 			goto out;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Finding what the settings say about one model or one tool.
+ * Finds the settings for one model or one tool.
  *
- * The matching is not fnmatch(3): that one follows the locale, and takes
- * exponential time for patterns that a hostile task can hold. Only the last
- * '*' ever needs to be tried again, which keeps this one quadratic.
+ * The matching is not fnmatch(3), which follows the locale and takes
+ * exponential time for patterns that a hostile task can contain. Only the last
+ * '*' ever needs to be tried again, so this one takes quadratic time.
  */
 #include "common/agent/config.h"
 

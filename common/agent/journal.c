@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * How it works: one table says which members each type must have. An event is
- * parsed once, strictly; what must stay byte-exact is cut from its text later
- * with json_member.
+ * parsed once, strictly; members that must stay byte-exact are cut from its
+ * text later with json_member.
  */
 #include "common/agent/journal.h"
 
@@ -24,7 +24,7 @@ struct member {
 
 #define MEMBERS_MAX 6
 
-/* What a service may send, inside of an event. */
+/* The limits of what a service may send, within an event. */
 static const struct json_limits limits = { EVENT_MAX, 216, 1000100 };
 
 static const struct {
@@ -107,7 +107,7 @@ event_is_end(enum event_type type, enum task_state *ret_state)
 	return true;
 }
 
-/* What the newest form of an event of TYPE has as its "v". */
+/* The "v" of the newest form of an event of TYPE. */
 static int
 version_of(enum event_type type)
 {

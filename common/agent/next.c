@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: agent_next looks at the folded state alone and answers in a
- * fixed order: an end that was asked for, what can be decided without any
- * effect (one record at a time: the driver applies it and asks again), the
- * effects that are due, and when nothing is left to do but time, a wait.
+ * How it works: agent_next uses only the folded state and answers in a fixed
+ * order: an end that was asked for, decisions that need no effect (one record
+ * at a time: the driver applies it and asks again), effects that are due, and
+ * when there is nothing else to do, a wait.
  *
- * Short waits keep the worker's lease, long ones give it back: the task then
- * costs nothing until it is due.
+ * During a short wait the worker keeps its lease, for a long one it releases
+ * it: the task then costs nothing until it is due.
  */
 #include "common/agent/state.h"
 
@@ -83,7 +83,7 @@ record_unknown(struct plan *plan, const struct call *call)
 	    "ended while the call was under way\"}");
 }
 
-/* A call in doubt goes on record before the task may end. */
+/* A call in doubt is recorded before the task may end. */
 static bool
 plan_doubt(const struct agent *agent, struct plan *plan)
 {
@@ -119,8 +119,8 @@ plan_end(const struct agent *agent, int64_t now, struct plan *plan)
 	return true;
 }
 
-/* Waits until AT (0: until somebody acts): keeps the lease for a short wait,
- * else records one "waiting", unless the task waits for just this already. */
+/* Waits until AT (0: until a person acts): keeps the lease for a short wait,
+ * else records one "waiting", unless the task waits for exactly this already. */
 static void
 plan_wait(const struct agent *agent, int64_t now, int64_t at,
     const char *reason, struct plan *plan)
@@ -144,7 +144,7 @@ plan_wait(const struct agent *agent, int64_t now, int64_t at,
 		member_string(&plan->record_members, "until", text);
 }
 
-/* A reason for waiting has room for so much of a message. */
+/* The most bytes of a message in a reason for waiting. */
 static int
 shown(const char *text)
 {
@@ -244,7 +244,7 @@ static const char told[] =
     "taken effect or not. It is not repeated for you. Look whether it took "
     "effect before you call it again.";
 
-/* Why none of the calls is run. */
+/* The reason why none of the calls is run. */
 static const char *
 skipped(const struct agent *agent)
 {
@@ -272,7 +272,7 @@ record_refusal(const struct agent *agent, const struct call *call,
 		    "object.");
 }
 
-/* What can be decided about a call without performing anything. */
+/* Decides about a call, as far as that needs no effect. */
 static bool
 plan_decision(const struct agent *agent, const struct call *call,
     struct plan *plan)
@@ -323,8 +323,8 @@ wait_reason(const struct call *call)
 	    shown(error), error);
 }
 
-/* Whether CALL is what a task waits for rather than OTHER: what goes on by
- * itself, the soonest first, before what a person has to decide. */
+/* Whether the task's wait is for CALL rather than for OTHER: calls that go on by
+ * themselves, the soonest first, come before those that a person decides. */
 static bool
 waits_less(const struct call *call, const struct call *other)
 {

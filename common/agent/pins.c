@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The request's first bytes are written once, member by member, and never
- * read back: what the service returned as a schema goes in as the same bytes.
- * A schema is parsed all the same, because one bad property name makes the
- * service refuse every request of the task, and it is better to say so before
- * the task is queued.
+ * parsed again: the schemas that the service returned are copied byte for byte.
+ * A schema is parsed nevertheless, because one bad property name makes the
+ * model's API refuse every request of the task, and it is better to report that
+ * before the task is queued.
  */
 #include "common/agent/pins.h"
 
@@ -89,9 +89,8 @@ holds_data(const char *name)
 }
 
 /* The first property name that the service would refuse, or NULL. A property
- * may itself be called "properties", so the names in that object are not
- * taken for words of the schema language. The depth is bounded by the parser's
- * limit. */
+ * may itself be called "properties", so the names in that object are not read
+ * as keywords of the schema. The parser limits the depth. */
 static const char *
 bad_key(const cJSON *schema)
 {

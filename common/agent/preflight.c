@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Three passes over the facts: which tools the task means, which toolkits
- * those need and whether each has a live account, and whether the budget can
- * hold. Every pass adds its reasons and goes on; only facts that are missing
- * or misshapen end the check at once, because nothing may pass on them.
+ * There are three passes over the facts: which tools the task uses, which
+ * toolkits those need and whether each has an active account, and whether the
+ * budget can be enforced. Every pass adds its reasons and goes on; only missing
+ * or malformed facts end the check at once, because no task may pass on them.
  *
  * The order of reasons follows the task file, then the facts, so equal input
  * gives equal output.
@@ -20,7 +20,7 @@
 #include "common/json/json.h"
 
 #define PINS_MAX (24u << 20) /* the model's API takes 32 MB a request */
-#define TOOLS_MAX 128        /* more only confuse the model, and cost */
+#define TOOLS_MAX 128        /* more would confuse the model, and cost */
 
 struct chosen_tool {
 	const cJSON *fact;
@@ -58,7 +58,7 @@ bad_facts(struct fail *fail, const char *what)
 	    what);
 }
 
-/* Adds a reason; ABOUT names the member SUBJECT stands in ("tool",
+/* Adds a reason; ABOUT names the member that SUBJECT is put in ("tool",
  * "toolkit", "member"). */
 static cJSON *
 add_reason(struct check *check, const char *type, const char *about,
@@ -229,7 +229,7 @@ choose_tools(struct check *check)
 	return 0;
 }
 
-/* When the account was connected; one that does not say is the oldest. */
+/* When the account was connected; one without a time is the oldest. */
 static int64_t
 connected_at(const cJSON *account)
 {
@@ -258,8 +258,8 @@ account_rank(const cJSON *account)
 	return disabled(account) ? 1 : 2;
 }
 
-/* The account to use, or the one to tell about: the best rank, of equals the
- * one connected last, of equals the greatest id. */
+/* The account to use or to report: the best rank, then the one connected last,
+ * then the greatest id. */
 static const cJSON *
 best_account(const struct check *check, const char *toolkit)
 {
@@ -305,8 +305,8 @@ status_meaning(const char *status)
 	return "has a status that is not known here";
 }
 
-/* The auth config that a new connection can be made with: the failing
- * account's own, else any of the toolkit's, else "". */
+/* The auth config for a new connection: the failing account's own, else any of
+ * the toolkit's, else "". */
 static const char *
 auth_config_for(const struct check *check, const char *toolkit,
     const cJSON *account)
@@ -506,14 +506,14 @@ free_pins(struct pin_tool *pins, size_t count)
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		/* the one string of a pin that is its own */
+		/* the only string of a pin that is not borrowed */
 		memcpy(&schema, &pins[i].input_schema, sizeof(schema));
 		free(schema);
 	}
 	free(pins);
 }
 
-/* Each tool by itself first, for every reason; then all of them together. */
+/* Checks each tool alone first, to find every reason; then all together. */
 static void
 make_pins(struct check *check)
 {
@@ -538,7 +538,7 @@ make_pins(struct check *check)
 	free_pins(pins, check->count);
 }
 
-/* Of every toolkit that there is an account of. */
+/* Checks every toolkit for which there is an account. */
 static void
 check_accounts(struct check *check)
 {

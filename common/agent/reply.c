@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: what the model's events do to the agent. A reply's content is
- * kept as the bytes that came; it is only looked through for its calls and
- * its text. The stop reason decides what comes next.
+ * How it works: this file folds the model's events. A reply's content is stored
+ * as the bytes that came; it is only searched for its calls and its text. The
+ * stop reason decides what comes next.
  *
  * Two kinds of reply are not sent back, because the service refuses a
- * conversation that holds them: one without any content but empty text, and
- * one that was not to be carried on and ends in a thinking block.
+ * conversation that contains them: one whose only content is empty text, and
+ * one that ends in a thinking block and is not continued.
  */
 #include "common/agent/fold.h"
 
@@ -135,7 +135,7 @@ struct reply {
 	bool filled; /* it has a block other than empty text */
 	bool has_text;
 	bool ends_in_thinking;
-	size_t text_before; /* length of the text that it goes on from */
+	size_t text_before; /* length of the text that it continues */
 };
 
 static int
@@ -184,7 +184,7 @@ out:
 	return result;
 }
 
-/* ---- what has to come after it ---- */
+/* ---- the next step ---- */
 
 static void
 fail_refused(struct agent *agent, const struct event *event)
@@ -225,7 +225,7 @@ choose_calls(struct agent *agent)
 			agent->step = STEP_BLOCKED;
 }
 
-/* The facts about stop reasons decide. */
+/* The stop reason decides. */
 static void
 choose_step(struct agent *agent, const struct event *event, struct reply *reply)
 {
@@ -258,8 +258,8 @@ choose_step(struct agent *agent, const struct event *event, struct reply *reply)
 	}
 }
 
-/* A model that says nothing, or never comes to its end, is not asked for
- * ever. */
+/* A model whose replies are empty, or are cut again and again, is asked only a
+ * limited number of times. */
 static void
 check_progress(struct agent *agent, const struct reply *reply)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: agent.c, reply.c and call.c fold events into the state,
- * next.c and view.c read it, and this file has what several of them ask or do.
+ * How it works: agent.c, reply.c and call.c fold events into the state, next.c
+ * and view.c read it, and this file has the functions that several of them use.
  */
 #include "common/agent/state.h"
 
@@ -19,8 +19,8 @@ agent_find_call(const struct agent *agent, const char *id)
 {
 	size_t i;
 
-	/* Calls mostly end in order: looked for from the first open one on,
-	 * each of many is found at once. */
+	/* Calls mostly end in order: a search from the first open one finds
+	 * each of many at once. */
 	for (i = agent->first_open; id && i < agent->call_count; i++)
 		if (strcmp(agent->calls[i].id, id) == 0)
 			return &agent->calls[i];
@@ -90,7 +90,7 @@ agent_time_limit(const struct agent *agent)
 	return deadline && deadline < end ? deadline : end;
 }
 
-/* ---- what the folding files share ---- */
+/* ---- shared by the files that fold ---- */
 
 int
 agent_misplaced(const struct event *event, const char *why, struct fail *fail)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * A checked task is built anew, member by member in one fixed order, rather
- * than corrected in place: what is not copied is not in it, and two tasks that
+ * than corrected in place: nothing else can get into it, and two tasks that
  * mean the same have the same text (times in UTC, money rounded to the
- * billionth, defaults written out). That text is what --key compares.
+ * billionth, defaults written out). --key compares that text.
  *
- * The journal's doc goes through the same checks without a configuration, so
- * that a default which is missing there shows as a fault.
+ * The doc from the journal goes through the same checks without a
+ * configuration, so that a default that is missing there is a fault.
  */
 #include "common/agent/task.h"
 
@@ -435,8 +435,8 @@ take_labels(const struct check *check)
 	return 0;
 }
 
-/* Its bytes are spliced into the journal as they are, so only the outline is
- * looked at here; who adds them reads them from the text. */
+/* Its bytes are copied into the journal as they are, so only its outline is
+ * checked here; the program that adds them takes them from the text. */
 static int
 take_preflight(const struct check *check)
 {

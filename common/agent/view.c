@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: the folded state as others see it: a summary, the next
- * request's body, one call, a dump for tests. Nothing here changes the state.
+ * How it works: this file gives the folded state to others: as a summary, the
+ * next request's body, one call, a dump for tests. It never changes the state.
  */
 #include "common/agent/state.h"
 

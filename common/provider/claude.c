@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How claude works: one streamed POST an attempt. The stream module puts the
- * reply together; this one says what became of the attempt, and whether and
- * when another one is worth it. An attempt that failed has left nothing
- * behind but what it cost, so every one that is cut may be made again.
+ * How claude works: each attempt is one streamed POST. The stream module puts
+ * the reply together; this one decides the outcome of the attempt, and whether
+ * and when to retry it. A failed attempt has no effect except its cost, so
+ * every attempt that was cut off may be retried.
  */
 #include "common/provider/claude.h"
 
@@ -33,7 +33,7 @@ struct claude_call {
 	void (*text)(void *context, const char *bytes, size_t length);
 	void (*done)(void *context, const struct claude_reply *reply);
 	void *context;
-	bool feeding, cancelled; /* cancelled by what the text went to */
+	bool feeding, cancelled; /* cancelled by the callback for the text */
 };
 
 int
@@ -116,7 +116,7 @@ status_of(const char *type)
 	return 400;
 }
 
-/* A limit on money lifts when somebody changes it, not by waiting. */
+/* A spending limit ends when a person changes it, not by waiting. */
 static bool
 spend_limit(const char *code)
 {
@@ -152,8 +152,8 @@ finish(struct claude_call *call, const struct claude_reply *reply)
 	free(call);
 }
 
-/* An answer that says no. The body is the service's error object, or whatever
- * stands between here and there sent instead. */
+/* An answer with an error. The body is the service's error object, or what a
+ * proxy sent instead. */
 static void
 refused(struct claude_call *call, const struct http_answer *answer,
     struct claude_reply *reply)
@@ -300,7 +300,7 @@ claude_cancel(struct claude_call *call)
 	free(call);
 }
 
-/* COUNT tokens at PRICE added to SUM, held at the largest number. */
+/* SUM plus the price of COUNT tokens, at most the largest number. */
 static int64_t
 add_cost(int64_t sum, int64_t count, int64_t price)
 {

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How claude_stream works: a block that the model wrote goes back to it with
- * every later request, and must then be what it was: signatures and the
- * prompt cache are bound to it, and a block may have members that are not
- * known here. So a block is kept as the bytes with which it started, and what
- * its deltas bring is spliced into these bytes at the end: pieces of a string
- * are joined in their escaped form, as they came. Nothing is printed anew.
+ * How claude_stream works: a block that the model wrote is sent back to it with
+ * every later request, and must then be unchanged: signatures and the prompt
+ * cache are bound to it, and a block may have members that are not known here.
+ * So a block is stored as the bytes with which it started, and its deltas are
+ * spliced into these bytes at the end: pieces of a string are joined in their
+ * escaped form, as they came. Nothing is printed again.
  *
- * What json_parse would refuse is mended for it (mend.h), but the pieces of a
- * string are joined as they came: two of them may each have half of a pair of
- * surrogates. Only a block that is still broken when it is whole is mended.
+ * Text that json_parse would refuse is repaired (repair.h), but the pieces of a
+ * string are joined as they came, because two of them may each have half of a
+ * surrogate pair. Only a block that is still invalid when it is complete is
+ * repaired.
  */
 #include "common/provider/claude_stream.h"
 
@@ -161,8 +162,8 @@ take_usage_of(struct claude_stream *stream, const cJSON *usage)
 	    &stream->usage.cache_write_1h);
 }
 
-/* The sum of the two kinds of cache writes is always sent, which is which is
- * not: what is left is of the cheap, usual kind. */
+/* The sum of the two kinds of cache writes is always sent, the number of each
+ * kind is not: the rest is of the usual, cheap kind. */
 static void
 settle_writes(struct claude_stream *stream)
 {
@@ -175,8 +176,8 @@ settle_writes(struct claude_stream *stream)
 	usage->cache_write_5m = stream->cache_write - usage->cache_write_1h;
 }
 
-/* A member that is missing keeps the value that it had. When the service
- * worked in several rounds, only the rounds together are what is billed. */
+/* A missing member keeps its earlier value. When the service worked in several
+ * iterations, only their sum is what is billed. */
 static void
 take_usage(struct claude_stream *stream, const cJSON *usage)
 {
@@ -294,7 +295,7 @@ block_delta(struct claude_stream *stream, const cJSON *event, struct span text,
 		if (type != NULL && strcmp(type, deltas[part].type) == 0)
 			break;
 	if (part == PARTS)
-		return true; /* a kind of a later day: nothing to add */
+		return true; /* a newer kind: nothing to add */
 	decoded = json_string(data, deltas[part].member);
 	if (!json_member(text, "delta", &delta) ||
 	    !json_member(delta, deltas[part].member, &value) ||
@@ -325,8 +326,8 @@ block_delta(struct claude_stream *stream, const cJSON *event, struct span text,
 	return true;
 }
 
-/* Adds what the block has for the part's member already, without its quotes
- * or brackets. */
+/* Adds the value that the block already has for the part's member, without its
+ * quotes or brackets. */
 static void
 add_inner(struct buf *buf, const struct block *block, enum part part, char open)
 {
@@ -337,9 +338,9 @@ add_inner(struct buf *buf, const struct block *block, enum part part, char open)
 		buf_add(buf, value.at + 1, value.length - 2);
 }
 
-/* The value that the part's deltas and the block's start make together. An
- * input that is no JSON object was cut at the token limit, in which case it
- * is not used and may be empty; otherwise it spoils the reply. */
+/* The value that the block's start and the part's deltas make together. An
+ * input that is not a JSON object was cut at the token limit; then it is not
+ * used and may be empty. Otherwise it makes the reply invalid. */
 static void
 part_value(struct claude_stream *stream, struct block *block, enum part part,
     struct buf *value)

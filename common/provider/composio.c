@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How composio works: an answer to an executed call is sorted by one question
- * first: is it certain that the tool did not run? Only then may anybody try
- * again. Composio answers 200 with "successful":false when the tool's own
- * service said no; a 4xx comes before anything ran (but 413, which complains
- * about the result); a 5xx, a time-out and a cut connection tell nothing.
+ * How composio works: the first question about an answer to an executed call is
+ * whether it is certain that the tool did not run; only then may the call be
+ * retried. Composio answers 200 with "successful":false when the tool's own
+ * service refused; a 4xx comes before anything ran (except 413, which is about
+ * the result); after a 5xx, a time-out or a broken connection it is unknown.
  */
 #include "common/provider/composio.h"
 
@@ -149,7 +149,7 @@ next_try(const struct execute *execute, const struct http_answer *answer)
 	return backoff_delay(&back, execute->attempt, random_fraction());
 }
 
-/* Errors which say that there is no live account, whatever the status. */
+/* Errors that mean that there is no active account, with any status. */
 static bool
 names_connection(const struct composio_error *error, int status)
 {
@@ -182,7 +182,7 @@ finish(struct execute *execute, struct composio_result *result,
 	free(execute);
 }
 
-/* The answer is an error status: what is it to the one who called? */
+/* The outcome of the call for an answer with an error status. */
 static void
 refused(struct execute *execute, const struct http_answer *answer,
     struct composio_result *result)
@@ -237,7 +237,7 @@ refused(struct execute *execute, const struct http_answer *answer,
 	buf_release(&error.text);
 }
 
-/* 200, but the tool failed: all the reasons that are to be had. */
+/* 200, but the tool failed: collects all reasons in the answer. */
 static void
 add_reasons(struct buf *text, const cJSON *body, struct span data)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How the facts are gathered, in three rounds, each with all its requests at
- * once: the tools; then the accounts, for which one must know the tools'
- * toolkits, and the toolkits of which no tool came; then the auth configs of
- * those without a live account, from which a link can be made. Every list is
- * read to its last page. The first request that fails ends it all: facts
- * with a hole in them are worse than none.
+ * The facts are gathered in three rounds, each with all its requests at once:
+ * the tools; then the accounts, for which the tools' toolkits must be known,
+ * and the toolkits of which no tool came; then the auth configs of toolkits
+ * without an active account, from which a link can be made. Every list is read
+ * to its last page. The first request that fails ends all of it, because
+ * incomplete facts are worse than none.
  */
 #include <string.h>
 
@@ -133,7 +133,7 @@ facts_end(struct facts *facts)
 	done(context, whole, NULL);
 }
 
-/* When a round has nothing (more) to ask, the next one begins from the loop. */
+/* When a round has nothing (more) to ask, the loop begins the next one. */
 static void
 look_on(struct facts *facts)
 {
@@ -386,8 +386,8 @@ ask_tools(struct facts *facts, struct fail *fail)
 	return 0;
 }
 
-/* What the tools say of their toolkit: 0 when there are none of it, else 1,
- * or 2 when none of them needs an account. */
+/* What is known of a toolkit from its tools: 0 when there are none, else 1, or
+ * 2 when none of them needs an account. */
 static int
 toolkit_from_tools(const struct facts *facts, const char *toolkit)
 {
@@ -420,7 +420,7 @@ compare_slugs(const void *a, const void *b)
 	return strcmp(one ? one : "", other ? other : "");
 }
 
-/* The lists came in any order, and the model's prompt cache lives on tasks
+/* The lists came in any order, and the model's prompt cache works only for tasks
  * that begin with the same tools. */
 static void
 sort_tools(struct facts *facts)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How a link is made: one POST, with an auth config that there is, or after
- * another POST that makes one of Composio's own for the toolkit. Neither is
- * repeated: each leaves something behind at the service.
+ * A link is made by one POST with an existing auth config, or after another
+ * POST that makes a Composio-managed one for the toolkit. Neither is repeated,
+ * because each creates something at the service.
  */
 #include <string.h>
 

@@ -2,8 +2,8 @@
 /*
  * How a query works: one request at a time with a JSON object as its answer.
  * A GET that failed in a way that may pass is repeated after the delay of
- * backoff.h; a service that wants a longer rest is not waited for, since
- * somebody may be waiting for the answer.
+ * backoff.h. If the service wants a longer delay, the query fails instead, since
+ * a user may be waiting for the answer.
  */
 #include <string.h>
 
@@ -54,7 +54,7 @@ query_end(struct query *query, cJSON *answer, int status,
 	done(context, answer, status, fail);
 }
 
-/* Sets the timer for another try, unless there is to be none. */
+/* Sets the timer for another try, if there may be one. */
 static bool
 try_again(struct query *query, const struct http_answer *answer)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How effect works: each action becomes one call of a provider, and what the
- * provider answers one event. Whether another try is allowed is decided here,
- * by counting attempts; whether it is made, by the fold, which sees delay_ms.
+ * How effect works: each action becomes one call of a provider, and the
+ * provider's answer one event. Whether another try is allowed is decided here,
+ * by counting attempts; the fold, which sees delay_ms, decides whether it is
+ * made.
  *
  * The members of the events, in this order; [] marks those that may be
  * missing:
@@ -12,7 +13,7 @@
  *	cache_write_5m, cache_write_1h}, nano_usd, model, message, request_id
  * model.failed		turn, attempt, error {type, message, [code], [status],
  *	[request_id]}, [usage, nano_usd] when something was billed, [delay_ms]
- *	when another try is worth it and allowed
+ *	when a retry can help and is allowed
  * tool.finished	call, attempt, block (raw tool_result), is_error, [whole]
  *	(raw data) when the block holds only its beginning, [log_id],
  *	[request_id]
@@ -78,7 +79,7 @@ effect_free(struct effect *effect)
 	free(effect);
 }
 
-/* Hands the event over; the effect is gone then. */
+/* Hands the event over and frees the effect. */
 static void
 effect_end(struct effect *effect, enum event_type type, struct buf *members)
 {
@@ -249,7 +250,7 @@ add_failure(const struct effect *effect, struct buf *members, const char *type,
 	    result->request_id);
 }
 
-/* The call certainly did not happen, and is not tried again. */
+/* The call certainly did not happen, and is not retried. */
 static void
 tool_given_up(struct effect *effect, const char *type,
     const struct composio_result *result)
@@ -337,7 +338,7 @@ facts_failed(struct effect *effect, const struct fail *fail)
 }
 
 /* Joins the messages of all reasons; true when each is about a connection,
- * which somebody may make while the task waits. */
+ * which the user can make while the task waits. */
 static bool
 join_reasons(const cJSON *reasons, struct buf *text)
 {
@@ -422,8 +423,8 @@ tell_failure(void *context)
 	effect->failed(effect, &effect->failure);
 }
 
-/* What the loop is to do when it runs again; done is never called before
- * effect_start has returned. */
+/* Makes the loop report the failure when it runs again: done is never called
+ * before effect_start has returned. */
 static int
 fail_later(struct effect *effect, const struct fail *fail,
     void (*failed)(struct effect *effect, const struct fail *fail))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Each call has an answer that its callback fills in; the loop turns until it
- * is filled or time is up. A call that is late is cancelled, so no callback
- * comes for an answer that is no longer there.
+ * Each call has an answer that its callback fills in; the loop runs until it is
+ * filled or the time is over. A late call is cancelled, so no callback is called
+ * for an answer that no longer exists.
  */
 #include "common/provider/facts.h"
 
