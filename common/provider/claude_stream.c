@@ -276,7 +276,7 @@ open_block(struct claude_stream *stream, const cJSON *event)
 	return &stream->blocks[index];
 }
 
-/* TEXT is the event as it was mended, RAW the same as it came. */
+/* TEXT is the event as it was repaired, RAW the same as it came. */
 static bool
 block_delta(struct claude_stream *stream, const cJSON *event, struct span text,
     const char *raw)
