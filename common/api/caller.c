@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The proxy's header wins over a token, since the proxy may pass on a token
- * that is not ours. From any other address the header is as good as not there.
+ * The proxy's header is preferred to a token, since the proxy may pass on a
+ * token that is not ours. From any other address the header is ignored.
  */
 #include "common/api/caller.h"
 

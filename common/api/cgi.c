@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Strict where a request could be meant in two ways: a parameter that is not
- * known or comes twice is refused, so that a misspelt filter is not a list of
- * everything.
+ * The reader is strict where a request is ambiguous: a parameter that is unknown
+ * or comes twice is refused, so that a misspelt filter does not list everything.
  */
 #include "common/api/cgi.h"
 
@@ -130,8 +129,8 @@ cgi_number(const char *name, const char *text, int64_t least, int64_t most,
 
 /* ---- headers ---- */
 
-/* The next item of a list with commas between them, without blanks. Commas in
- * double quotes do not count. */
+/* The next item of a comma-separated list, without blanks. Commas in double
+ * quotes do not count. */
 static bool
 next_item(const char **list, struct span *ret_item)
 {

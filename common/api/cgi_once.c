@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: a wait is this process asleep. Each commit wakes it, but it
- * probes the store ten times a second at most, and reads its task only when
- * a probe says that it has changed. The resident server does this better; a
- * place among those that may wait is the lock of one byte of a file.
+ * How it works: during a wait this process sleeps. Each commit wakes it, but it
+ * probes the store ten times a second at most, and reads its task only when a
+ * probe shows that it has changed. The resident server does this better. The
+ * processes that may wait are limited by locks, each on one byte of a file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,7 @@
 #define LOOK_MS 100
 #define POLL_MS 1000
 
-/* Takes a place; false when all are taken. It is held until the process ends. */
+/* Locks a byte until the process ends; false when all are locked. */
 static int
 take_place(bool *ret_taken, struct fail *fail)
 {
@@ -65,7 +65,7 @@ reader_gone(void)
 	    poll_on.revents & (POLLERR | POLLHUP);
 }
 
-/* Until the task has changed, or the time is over, or nobody listens. */
+/* Waits until the task has changed, the time is over, or the client is gone. */
 static int
 await(struct read_api *api, const struct read_request *request, bool *ret_gone,
     struct fail *fail)

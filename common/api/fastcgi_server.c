@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: one thread and one epoll loop. libfcgi reads and writes the
- * records; it does so blocking, so it is called only when a request's bytes
- * are there, and with a piece of answer that the socket has room for. The web
- * server sends a request at once and takes what it is sent, so none of these
- * calls waits for a browser.
+ * How it works: there is one thread and one epoll loop. libfcgi reads and writes
+ * the records; it blocks, so it is called only when a request's bytes are there,
+ * and with a piece of answer that the socket has room for. The web server sends
+ * a request at once and reads the answer at once, so none of these calls waits
+ * for a browser.
  *
- * Requests that wait hold a descriptor and a struct. One watch tells that the
- * store has changed; some milliseconds later, so that many commits are one
- * probe, all of their tasks are probed in few transactions, and those go on
- * whose task has another version. As a safety net this happens every second.
+ * A waiting request is a descriptor and a struct. One watch reports that the
+ * store has changed. Some milliseconds later, so that many commits need one
+ * probe, the tasks of all waiting requests are probed in few transactions, and
+ * the requests whose task has another version go on. As a safety net this
+ * happens every second, too.
  *
- * Where there is nothing to watch, each probe is a question to a server: then
- * it is every second too, some at a time, for a fifth of the time at most, and
- * who was not probed is next.
+ * If there is nothing to watch, each probe is a request to a server: then they
+ * are made every second, some at a time, for at most a fifth of the time; tasks
+ * that were not probed are next.
  */
 #include "common/api/fastcgi_server.h"
 
@@ -40,7 +41,7 @@
 #define GATHER_MS 25    /* from a change until the probe */
 #define POLL_MS 1000    /* between probes without a change */
 #define PROBE_COUNT 256 /* tasks in one transaction */
-#define ASK_COUNT 8     /* the same, where there is nothing to watch */
+#define ASK_COUNT 8     /* the same, if there is nothing to watch */
 #define ASK_MS (POLL_MS / 5)
 #define PIECE 16384    /* of an answer; a socket that can be written has it */
 #define READ_SECONDS 5 /* for the rest of a request that has begun */
@@ -55,7 +56,7 @@ struct request {
 	struct read_request *read_request; /* NULL: not read yet */
 	size_t sent;                       /* of read_request->out */
 	bool waiting;                      /* is counted as that */
-	bool changed;                      /* go on, once everything is sent */
+	bool changed;                      /* it goes on when all is sent */
 	uint64_t round;                    /* in which it was probed last */
 };
 
@@ -66,7 +67,7 @@ struct fastcgi_server {
 	struct timer probe;
 	struct request *requests;
 	int64_t open, most_open, waiting, most_waiting;
-	bool shut; /* no more come in until one has ended */
+	bool shut; /* accepts no request until one has ended */
 	bool closing, probe_soon;
 	uint64_t round; /* of probes of all that wait */
 };
@@ -127,8 +128,8 @@ request_finish(struct request *request)
 
 /* ---- sending ---- */
 
-/* WANTED: EPOLLOUT while there is something to send; the peer's end is always
- * told. False when the request is gone. */
+/* WANTED: EPOLLOUT while there is something to send; the peer's close is always
+ * reported. False when the request is gone. */
 static bool
 watch_request(struct request *request, uint32_t wanted)
 {
@@ -195,7 +196,7 @@ start_waiting(struct request *request)
 	server->waiting++;
 }
 
-/* Does all that can be done now. */
+/* Goes on with a request as far as possible now. */
 static void
 request_go_on(struct request *request)
 {
@@ -205,7 +206,7 @@ request_go_on(struct request *request)
 
 	if (read_request->next != READ_DONE && !request->waiting)
 		start_waiting(request);
-	/* the first piece always has room; more only when the socket says so */
+	/* there is always room for the first piece; more must be polled for */
 	while (read_request->out.length > request->sent ||
 	    read_request->next != READ_WAIT || request->changed) {
 		if (read_request->out.length > request->sent) {
@@ -233,7 +234,7 @@ request_time(void *context)
 {
 	struct request *request = context;
 
-	if (!request->read_request) { /* connected, and said nothing */
+	if (!request->read_request) { /* connected, but sent nothing */
 		request_free(request);
 		return;
 	}
@@ -251,14 +252,14 @@ request_read(struct request *request)
 	char ignored[4096];
 	int left = STDIN_MAX / sizeof(ignored);
 
-	/* libfcgi takes a request that has a connection from there, and would
-	 * close it first as that of a request before, were it not to be kept */
+	/* libfcgi reads a request from the connection that the struct has; it
+	 * would first close that as an old one if it were not to be kept open */
 	FCGX_InitRequest(&request->fcgi, -1, FCGI_FAIL_ACCEPT_ON_INTR);
 	request->fcgi.ipcFd = request->watch.fd;
 	request->fcgi.keepConnection = 1;
 	if (FCGX_Accept_r(&request->fcgi) < 0)
 		return false;
-	/* a body left unread would cut the answer off */
+	/* an unread body would make the answer break off */
 	while (left-- &&
 	    FCGX_GetStr(ignored, sizeof(ignored), request->fcgi.in) ==
 		sizeof(ignored))
@@ -333,7 +334,7 @@ door_ready(void *context, uint32_t events)
 
 /* ---- changes ---- */
 
-/* Up to MOST requests that wait and were not probed in this round. */
+/* Up to MOST waiting requests that were not probed in this round. */
 static size_t
 gather(struct fastcgi_server *server, struct request **next,
     struct request **ret, struct engine_probe *probes, size_t most)
@@ -385,7 +386,7 @@ probe_all(struct fastcgi_server *server)
 	return request == NULL;
 }
 
-/* First all are marked, then they go on: that frees some. */
+/* Marks all of them before they go on, because going on frees some. */
 static void
 wake_changed(struct fastcgi_server *server)
 {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: the generic cell rate algorithm. Of each caller one time is
- * kept: when he will have used up nothing. A request moves it on by the time
- * that one request is worth, and is refused when it lies further ahead than
- * the burst allows.
+ * How it works: this is the generic cell rate algorithm. One time is stored for
+ * each caller: when the caller's whole burst will be available again. A request
+ * moves it ahead by the time that one request costs, and is refused when the
+ * time is further ahead than the burst allows.
  *
- * The times are in a table of fixed size in one file, so nothing grows with
- * the number of callers: 16 bytes each, found by a digest of the name, looked
- * for in PROBE buckets in a row. A time in the past is as good as none, so its
- * bucket is free. Should all buckets be busy with others, the request passes:
- * who limits too little harms less than who locks out a stranger.
+ * The times are in a table of fixed size in one file, so nothing grows with the
+ * number of callers: 16 bytes each, found by a digest of the name in PROBE
+ * buckets in a row. A bucket whose time has passed is free. When other callers
+ * use all of these buckets, the request passes, because limiting too little
+ * does less harm than locking a caller out.
  */
 #include "common/api/rate.h"
 
@@ -42,7 +42,7 @@ number_of(const char *caller)
 	return strtoull(digest, NULL, 16) | 1; /* 0 is nobody */
 }
 
-/* The caller's bucket, or one that is free, or NULL. */
+/* The caller's bucket, or a free one, or NULL. */
 static struct bucket *
 find_bucket(struct bucket *buckets, uint64_t caller, int64_t now)
 {
@@ -69,7 +69,7 @@ count(struct bucket *bucket, const struct rate_limit *limit, uint64_t caller,
 
 	if (bucket->caller == caller && bucket->until > now)
 		until = bucket->until;
-	/* a clock that was set back must not lock anybody out */
+	/* a clock that was set back must not lock a caller out */
 	if (until - now > room + worth)
 		until = now + room;
 	if (until - now > room)

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: a request is checked from the outside in: route, method,
- * caller, parameters, and then whether the task is the caller's. What is
- * shown is probed before it is read, so that a change in between is
- * seen as one later.
+ * How it works: a request is checked in this order: route, method, caller,
+ * parameters, and then whether the task is the caller's. A task is probed before
+ * it is read, so that a change in between is noticed as a change later.
  *
- * The ETag is a digest of the body: it changes whenever the answer does, and
- * never has to be thought of when the answer gets another member.
+ * The ETag is a digest of the body, so it changes whenever the answer does, also
+ * when the answer gets a new member.
  */
 #include "common/api/read_api.h"
 
@@ -24,7 +23,7 @@
 #define BODY_MAX ((size_t)EVENT_MAX + (64u << 20))
 #define PAGE_BYTES (4u << 20)     /* of events in one answer, about */
 #define STREAM_BYTES (256u << 10) /* of a stream before it is sent, about */
-#define ALIVE_MS 5000             /* between signs of life in a stream */
+#define ALIVE_MS 5000             /* between empty comments in a stream */
 #define SOON_MS 250
 #define PREFIX "/v1/tasks"
 
@@ -41,8 +40,8 @@ struct read_request_private {
 	char *values[PARAMETERS];
 	int64_t after, limit, wait;
 	bool stream;
-	bool begun;       /* the headers of a stream are out */
-	int64_t deadline; /* of the wait, or of the next sign of life; 0:
+	bool begun;       /* the headers of a stream were sent */
+	int64_t deadline; /* of the wait, or of the next empty comment; 0:
 	                       * not set yet */
 };
 
@@ -335,7 +334,7 @@ add_stream_event(struct buf *out, int64_t seq, struct span type,
 	    (int)type.length, type.at);
 	begin = out->length;
 	buf_add(out, text.at, text.length);
-	/* a line's end would end the data; in JSON it is white space */
+	/* a line break would end the data; in JSON it is white space */
 	for (i = begin; i < out->length; i++)
 		if (out->data[i] == '\n' || out->data[i] == '\r')
 			out->data[i] = ' ';
@@ -369,8 +368,8 @@ take_event(void *context, struct span text)
 	return 0;
 }
 
-/* Whether event number AFTER is the last one ever. What ends a task can be
- * known before the event that says so is written, so the event is asked. */
+/* Whether event number AFTER is the last one ever. A task's state can be final
+ * before the event that ends it is written, so the event is checked. */
 static int
 ends_at(struct read_api *api, const char *id, int64_t after, bool *ret_ends,
     struct fail *fail)
@@ -429,7 +428,7 @@ out:
 	return result;
 }
 
-/* An error once the stream has begun just ends it: the reader comes again. */
+/* An error after the stream has begun just ends it: the client reconnects. */
 static int
 stream(struct read_api *api, struct read_request *request, struct fail *fail)
 {
@@ -479,7 +478,7 @@ answer(struct read_api *api, struct read_request *request, struct fail *fail)
 	}
 }
 
-/* What could not be opened may be there later, so it is tried each time. */
+/* An engine that cannot be opened may be there later, so each request tries. */
 static int
 open_callers(struct read_api *api, struct fail *fail)
 {
@@ -490,7 +489,7 @@ open_callers(struct read_api *api, struct fail *fail)
 	return api->callers ? 0 : callers_open(&api->callers, fail);
 }
 
-/* Before the first task there is no store: then there are no tasks. */
+/* Before the first task there is no store, and so there are no tasks. */
 static int
 open_engine(struct read_api *api, bool *ret_empty, struct fail *fail)
 {
@@ -512,7 +511,7 @@ read_api_close(struct read_api *api)
 
 static char nothing[] = "{\"tasks\":[],\"next\":null}";
 
-/* Looks at the task first: whose it is, and what it is. */
+/* Probes the task first: its owner and its version. */
 static void
 probe_and_answer(struct read_api *api, struct read_request *request)
 {
@@ -550,8 +549,8 @@ failed:
 	}
 }
 
-/* Of a task that has ended, but whose last event is not written yet, nothing
- * tells that it is: it is asked again soon. */
+/* When a task has ended but its last event is not written yet, nothing reports
+ * that event: the task is read again soon. */
 static void
 set_time(struct read_request *request)
 {
@@ -614,7 +613,7 @@ read_request_go_on(struct read_api *api, struct read_request *request)
 			buf_add_string(&request->out, ":\n\n");
 		else
 			own->wait =
-			    0; /* what there is, or that there is none */
+			    0; /* answer with what there is, or with none */
 	}
 	probe_and_answer(api, request);
 	set_time(request);

@@ -39,7 +39,7 @@ is_hex(const char *text, size_t length)
 	return strspn(text, "0123456789abcdef") >= length;
 }
 
-/* Only what its owner alone can write is believed. */
+/* The file is accepted only if nobody but its owner can write it. */
 static int
 check_trust(int fd, const char *path, struct stat *ret_seen, struct fail *fail)
 {
@@ -86,7 +86,7 @@ read_file(const char *path, struct buf *text, struct stat *ret_seen,
 	return result;
 }
 
-/* The word at *AT, up to the next space, which is passed. */
+/* The word at *AT, up to the next space, which is skipped. */
 static bool
 take_word(const char **at, size_t least, size_t most, char *ret)
 {
@@ -203,7 +203,7 @@ copy_line(void *context, const char *line, const struct token *token,
 	}
 }
 
-/* Changes go one after the other; the lock's file stays. */
+/* Changes are made one after the other; the lock file stays. */
 static int
 lock_file(const char *path, int *ret_fd, struct fail *fail)
 {

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Settings are put together weakest first: built-in values, the file, the
- * environment, options. Nothing of the environment is needed: with none of it
- * the system's file and root's folder still hold, which is what cron and a
- * container give.
+ * Settings come from the built-in values, the file, the environment and the
+ * options; each overrides those before it. No variable is required: without any,
+ * as in cron and in containers, the system's file and root's folder are used.
  */
 #include "common/cli/cli.h"
 
@@ -61,7 +60,7 @@ end_first(int number)
 }
 
 /* The kernel has no default actions for process 1: without a handler no signal
- * but SIGKILL would end it, and who stops a container would wait. */
+ * but SIGKILL would end it, and stopping a container would take long. */
 static void
 end_as_others_do(void)
 {
@@ -77,13 +76,13 @@ void
 cli_start(struct cli *cli, const char *program, const char *usage,
     const char *help)
 {
-	/* Out of memory ends the process there too. */
+	/* Out of memory ends the process in cJSON, too. */
 	cJSON_Hooks hooks = { .malloc_fn = mem_alloc, .free_fn = free };
 	int fd;
 
-	/* A missing descriptor would be taken by the first file opened, and
-	 * words for a person would end up in it. The stand-ins are opened the
-	 * wrong way round, so that use of them is an error and not a loss. */
+	/* The first file opened would get the number of a missing descriptor,
+	 * and messages would be written to it. /dev/null is opened in the wrong
+	 * direction, so that using it is an error and loses nothing silently. */
 	for (fd = 0; fd <= 2; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
 		    open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
@@ -121,15 +120,15 @@ say_version(const struct cli *cli)
 	cli_write(cli, text, strlen(text));
 }
 
-/* Says what getopt_long did not like. With a colon in front of the letters it
- * tells a missing argument from an unknown option. */
+/* Reports why getopt_long refused an option. Because of the colon in front of
+ * the letters it tells a missing argument from an unknown option. */
 static void
 refuse_option(const struct cli *cli, int result, char **argv)
 {
 	const char *word = argv[optind - 1];
 	char letter[3] = { '-', (char)optopt, '\0' };
 
-	/* For a letter in a group getopt may not have moved on yet. */
+	/* For a letter in a group, optind may still be at that group. */
 	if (optopt > 0 && optopt < CLI_HELP)
 		word = letter;
 	if (result == ':')
@@ -195,7 +194,7 @@ cli_usage(const struct cli *cli, const char *format, ...)
 	exit(FAIL_NEVER);
 }
 
-/* The first of the usual places that has a file; NULL when none has. */
+/* The first of the default paths at which there is a file, or NULL. */
 static char *
 usual_config(void)
 {
@@ -233,7 +232,7 @@ read_config(struct cli *cli, struct fail *fail)
 	if (file_read(path, &text, fail) < 0) {
 		fail_prefix(fail, "configuration");
 		if (fail->kind == FAIL_NOT_NOW && access(path, F_OK) < 0)
-			fail->kind = FAIL_NEVER; /* a name that is wrong */
+			fail->kind = FAIL_NEVER; /* the given name is wrong */
 		goto out;
 	}
 	if (config_parse(text.data != NULL ? text.data : "", text.length,
@@ -248,8 +247,7 @@ out:
 	return result;
 }
 
-/* Puts the strongest of option and environment in the place of what the file
- * says. */
+/* Replaces a setting of the file by the environment's or the option's. */
 static void
 override(char **setting, const char *option, const char *variable)
 {
@@ -288,8 +286,8 @@ failed:
 	return -1;
 }
 
-/* Root has one place whether HOME is set or not: the store of a root shell and
- * of a root's cron job is the same. */
+/* Root has one folder whether HOME is set or not, so a root shell and root's
+ * cron jobs use the same store. */
 const char *
 cli_store(struct cli *cli)
 {
@@ -331,7 +329,7 @@ cli_fail(const struct cli *cli, const struct fail *fail, const char *details)
 	buf_add(&text, "{", 1);
 	member_error(&text, fail->type, fail->message, more.data);
 	buf_add(&text, "}\n", 2);
-	/* A reader that is gone changes nothing about this ending. */
+	/* A closed stdout does not change the exit status here. */
 	write_out(text.data, text.length);
 	buf_release(&text);
 	buf_release(&more);
@@ -352,7 +350,7 @@ cli_passed_on(const struct cli *cli, const cJSON *value)
 	    (status != FAIL_NO && status != FAIL_NEVER &&
 		status != FAIL_NOT_NOW))
 		status = json_true(error, "retryable") ? FAIL_NOT_NOW : FAIL_NO;
-	if (cli->human) /* the program before told it on stderr */
+	if (cli->human) /* the earlier program has printed it on stderr */
 		return (int)status;
 	text = json_text(value);
 	cli_write(cli, text, strlen(text));

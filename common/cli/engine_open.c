@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * engine_open: which engine a name means.
+ * engine_open: opens the engine that a name means.
  *
- * The Temporal engine is a shared object that is loaded when it is named, so
- * that nothing else pays for its libraries at every start. It has its own copy
- * of what it needs of common/ and one symbol; only the structs of
+ * The Temporal engine is a shared object that is loaded when its name is used,
+ * so that programs on LMDB do not load its libraries at every start. It has its
+ * own copy of what it needs of common/ and one symbol; only the structs of
  * agent/engine.h, worker_options.h and what they point to pass between it and the
  * program.
  */
@@ -19,7 +19,7 @@
 
 #define OBJECT "engine_temporal.so"
 
-/* Beside the program, where make puts it, or in lib/ where it is installed. */
+/* It is beside the program after make, and in lib/ when it is installed. */
 static void *
 load(void)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Tasks come in pages. The events of a task are read after its object, so
- * there may be newer ones by then; they are left out, and a line is the task
- * at one moment.
+ * Tasks are read in pages. The events of a task are read after its object, so
+ * there may be newer ones by then; these are left out, so that a line is the
+ * task at one moment.
  */
 #include "common/cli/export.h"
 
@@ -23,7 +23,7 @@ struct export
 	struct buf text;
 	char last[ID_TEXT]; /* the oldest task so far */
 	size_t on_page;
-	int64_t seq, events; /* of the task at hand */
+	int64_t seq, events; /* of the current task */
 	struct fail *fail;
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Families come in an order of their own, each with its samples behind it, as
- * the format wants it. Names of queues, states and outcomes have no character
- * that would have to be escaped.
+ * Families are written in a fixed order, each followed by its samples, as the
+ * format requires. Names of queues, states and outcomes have no character that
+ * would have to be escaped.
  */
 #include "common/cli/metrics.h"
 
@@ -24,7 +24,7 @@ metrics_get(const cJSON *numbers, const char *name, int64_t *ret_number,
 	    "the engine did not tell the number \"%s\"", name);
 }
 
-/* NAME{LABEL="VALUE"} NUMBER; values are of few characters, none to escape. */
+/* NAME{LABEL="VALUE"} NUMBER; no value has a character to escape. */
 static int
 sample(struct buf *out, const char *name, const char *labels,
     const cJSON *numbers, const char *member, struct fail *fail)
@@ -120,7 +120,7 @@ out:
 	return done;
 }
 
-/* What all tasks ever have used and come to; not every engine knows. */
+/* The usage and outcomes of all tasks ever, if the engine knows them. */
 static int
 print_sums(struct buf *out, const cJSON *sums, struct fail *fail)
 {

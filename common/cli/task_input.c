@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * One buffer, filled by read(2) in large pieces. A line is handed out as a
- * piece of that buffer, and only the next call moves on, so that a line which
- * turns out to be the beginning of a document can be had with the rest. What
- * was handed out is dropped when room is needed, not per line: a batch of
- * lines costs one move of what is left over.
+ * There is one buffer, filled by read(2) in large pieces. A line is returned as
+ * a piece of that buffer, and only the next call moves on, so that a line that
+ * is the beginning of a document can be read with the rest. Returned lines are
+ * dropped only when room is needed: a batch of lines costs one move of the
+ * remaining bytes.
  *
  * The input is lines when the first one is a whole object by its brackets. A
  * document that cannot be parsed and has a brace at the start of its second
- * line is taken for lines after all, the first one broken: no object goes on
- * like that.
+ * line is treated as lines of which the first is invalid, because no object
+ * continues like that.
  */
 #include "common/cli/task_input.h"
 
@@ -33,7 +33,7 @@ struct task_input {
 	int fd;
 	char *name;
 	char *data;
-	size_t start;  /* of the line that was handed out last */
+	size_t start;  /* of the line that was returned last */
 	size_t next;   /* behind that line */
 	size_t search; /* no newline between next and here */
 	size_t end, capacity;
@@ -84,7 +84,7 @@ task_input_line(const struct task_input *input)
 	return input->line;
 }
 
-/* Reads one piece behind what is there. */
+/* Reads one piece and appends it. */
 static int
 fill(struct task_input *input, struct fail *fail)
 {
@@ -250,7 +250,7 @@ whole_object(struct span line)
 	return false;
 }
 
-/* Parses TEXT with PARSE, within the limits that it has to keep. */
+/* Parses TEXT with PARSE, within its limits. */
 static enum task_input_result
 parse(struct span text,
     cJSON *(*parser)(const char *text, size_t length,
@@ -276,7 +276,7 @@ parse(struct span text,
 	return INTAKE_VALUE;
 }
 
-/* The input was no line of its own: all of it is one document. */
+/* The first line is not an object: the whole input is one document. */
 static enum task_input_result
 document(struct task_input *input, cJSON **ret_value, struct span *ret_text,
     struct fail *fail)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Everything is read from the JSON that programs get too, so a person never
- * sees what a program cannot. Members that are missing are left out.
+ * Everything is read from the same JSON that programs get, so a person sees
+ * nothing that a program cannot. Missing members are left out.
  */
 #include "common/cli/view.h"
 
@@ -63,7 +63,7 @@ dollars(const cJSON *task)
 	return cJSON_IsNumber(usd) ? usd->valuedouble : 0;
 }
 
-/* How long ago, in two or three characters and a unit. */
+/* An age in two or three characters and a unit. */
 static void
 add_age(struct buf *buf, const cJSON *object, const char *name, int64_t now,
     int width)
@@ -159,7 +159,7 @@ view_card(struct buf *buf, const cJSON *task, int64_t now)
 	add_line(buf, task, "result", "result");
 }
 
-/* The members that say most about an event, in this order. */
+/* The most useful members of events, in the order of the output. */
 static void
 add_members(struct buf *buf, const cJSON *event)
 {

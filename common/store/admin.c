@@ -3,16 +3,16 @@
  * Backup and prune.
  *
  * A backup cannot copy pages: without a table of readers a page that is in use
- * at the beginning may be written over at the end, and one lock held all along
- * would keep every worker waiting. So it copies tasks. All rows of a task
+ * at the beginning may be overwritten before the end, and holding the lock all
+ * the time would make every worker wait. So it copies tasks. All rows of a task
  * change in one transaction, and a journal only ever grows; so a task's row,
  * read at one moment, and the events up to the row's last one, read then or
  * later, are the task as it was at that moment. Tasks do not depend on each
  * other; indexes and counters are made anew from the rows in the copy.
  *
  * A task that was running stays so in the copy. Its worker has no lock file
- * there, so the first worker that opens the copy takes it for dead and carries
- * on as after any crash.
+ * there, so the first worker that opens the copy finds it dead and goes on as
+ * after any crash.
  */
 #include "common/store/admin.h"
 
@@ -29,7 +29,7 @@
 
 #define BATCH_ROWS 256
 #define BATCH_BYTES ((size_t)1 << 20)
-#define ROOM_PER_ROW 8192 /* pages that a row's index entries may take anew */
+#define ROOM_PER_ROW 8192 /* pages that a row's index entries may need */
 #define PRUNED_ROWS 256
 #define PRUNED_EVENTS 2000
 #define PRUNE_ROOM ((size_t)8 << 20) /* pages that this may change */
@@ -57,7 +57,7 @@ remove_journal(struct store *store, const struct id *id, struct fail *fail)
 	}
 }
 
-/* All of the task; returns as remove_journal. */
+/* Removes all of the task; returns as remove_journal. */
 static int64_t
 remove_task(struct store *store, const struct task_row *row, struct fail *fail)
 {
@@ -134,8 +134,8 @@ prune_some(struct prune *prune, const struct key *state, struct fail *fail)
 	return 0;
 }
 
-/* LMDB gives pages that a commit freed to the next but one: without one more
- * commit, a store at its maximum would still have no room. */
+/* LMDB reuses pages that a commit freed only in the commit after the next:
+ * without one more commit, a store at its maximum would still have no room. */
 static int
 free_pages(struct store *store, struct fail *fail)
 {
@@ -202,7 +202,7 @@ struct copy {
 	size_t event_count;
 	struct buf bytes;
 
-	/* A journal that did not fit into the batch goes on in the next. */
+	/* A journal that did not fit into the batch is continued in the next. */
 	struct task_row partial;
 	uint64_t copied; /* its events so far */
 	bool is_partial;
@@ -230,7 +230,7 @@ copy_event(void *context, uint64_t seq, struct span text, struct fail *fail)
 	return 0;
 }
 
-/* Reads on in the journal of the partial task. */
+/* Continues to read the journal of the partial task. */
 static int
 read_journal(struct copy *copy, struct fail *fail)
 {
@@ -300,8 +300,8 @@ read_batch(struct copy *copy, struct fail *fail)
 	return result;
 }
 
-/* A key that is taken belongs to a task that was copied and then pruned, after
- * which the key was given to this one. */
+/* A key that exists in the copy belongs to a task that was copied and then
+ * pruned, after which this task got the key. */
 static int
 copy_key(struct copy *copy, const struct task_row *row, struct fail *fail)
 {
@@ -380,8 +380,8 @@ remove_partial(struct copy *copy, struct fail *fail)
 	return store_commit(copy->to, fail);
 }
 
-/* The positions of users in the queues, when queues were served, and the sums,
- * which tasks that were pruned have their part in. */
+/* Copies the positions of users in the queues, when queues were served, and the
+ * sums, which include pruned tasks. */
 static int
 copy_shares(struct copy *copy, struct fail *fail)
 {
@@ -454,7 +454,7 @@ remove_copy(const char *folder)
 	(void)rmdir(folder);
 }
 
-/* Gives the finished copy its name, durably. */
+/* Durably gives the complete copy its name. */
 static int
 publish(const char *copy, const char *folder, struct fail *fail)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The row of a task is what its journal folds to, written down. Only the position
- * in the queue is more than that.
+ * The row of a task is the state that its journal folds to; only the position in
+ * the queue is not in the journal.
  */
 #include "common/store/audit.h"
 

@@ -8,13 +8,13 @@
  *
  * The map is far larger than the file, which grows with what is written, and
  * is doubled before a write transaction begins when less is left in it than
- * the caller announced. When another process has made it larger, LMDB says so
- * at the beginning of a transaction and the new size is taken over. A maximum
- * that is configured limits this process only.
+ * the caller announced. When another process has made it larger, LMDB reports
+ * that at the beginning of a transaction and the new size is used. A configured
+ * maximum limits this process only.
  *
- * After a commit that failed (the disk is full), LMDB may refuse everything
- * from then on; so the environment is closed and opened again by the next
- * transaction, which reads what is really on the disk.
+ * After a failed commit (because the disk is full) LMDB may refuse everything
+ * from then on; so the environment is closed, and the next transaction opens it
+ * again and reads the true state of the disk.
  */
 #include "common/store/db.h"
 
@@ -123,13 +123,13 @@ set_map(struct db *db, uint64_t size, struct fail *fail)
 
 	if (error == 0)
 		return 0;
-	/* The old map may be gone: start from nothing the next time. */
+	/* The old map may be gone: open the environment again next time. */
 	close_environment(db);
 	return db_fail(db, error, "map", fail);
 }
 
-/* Makes the map no larger than the maximum: LMDB stops at its end. What is
- * used already always fits. */
+/* Makes the map no larger than the maximum, since LMDB stops at its end. It is
+ * never smaller than what is used already. */
 static int
 limit_map(struct db *db, struct fail *fail)
 {
@@ -298,7 +298,7 @@ open_environment(struct db *db, bool create, struct fail *fail)
 
 /* ---- opening ---- */
 
-/* Whether data.mdb has anything in it. */
+/* Whether data.mdb is not empty. */
 static int
 look_for_data(const struct db *db, bool *ret_there, struct fail *fail)
 {
@@ -331,8 +331,8 @@ open_lock(struct db *db, struct fail *fail)
 	if (db->lock < 0 && errno == ENOENT && !db->options.write) {
 		db->lock = open(db->lock_path, O_RDWR | O_CREAT | O_CLOEXEC,
 		    0600);
-		/* Every writer makes the file before it writes, so where
-		 * there is none and none can be made, nobody writes. */
+		/* Every writer makes the file before it writes, so if there
+		 * is none and none can be made, nobody writes. */
 		if (db->lock < 0 && errno == EROFS)
 			return 0;
 	}
@@ -358,8 +358,8 @@ drop_lock(struct db *db)
 		lock_drop(db->lock);
 }
 
-/* Opens what is there, or makes it: first with the shared lock, and again
- * with the exclusive one when there is nothing. */
+/* Opens an existing environment with the shared lock, or makes a new one with
+ * the exclusive lock. */
 static int
 open_or_create(struct db *db, struct fail *fail)
 {
@@ -447,8 +447,8 @@ db_close(struct db *db)
 
 /* ---- transactions ---- */
 
-/* A store that was removed or replaced under us must not take in more: what
- * is written there is gone with the last descriptor. */
+/* A store that was removed or replaced while it is open must not be written to:
+ * the data would be lost with the last descriptor. */
 static int
 check_files(struct db *db, struct fail *fail)
 {
@@ -515,7 +515,7 @@ db_begin(struct db *db, bool write, size_t room, struct fail *fail)
 	return 0;
 }
 
-/* A short write is reported as an I/O error, whose cause is the disk. */
+/* LMDB reports a short write as an I/O error; its cause is the full disk. */
 static int
 disk_error(const struct db *db, int error)
 {

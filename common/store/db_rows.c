@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Rows and cursors: thin over LMDB, with its errors in the words of store.h.
+ * Rows and cursors: a thin layer over LMDB that reports errors as store.h says.
  */
 #include <lmdb.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The store in numbers. They are counters that change with what they count,
- * except for time: nobody counts when a task becomes due. Without a worker
- * that moves it to ready it is looked up here, at the head of the table due.
+ * The store's numbers. They are counters that change with the rows that they
+ * count, except that no counter changes when a task becomes due. Before a worker
+ * has moved it to ready, it is looked up here, at the head of the table due.
  */
 #include "common/store/store.h"
 

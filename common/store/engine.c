@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: each call is one short transaction of the store. Reading
- * calls copy what they need and end it before they hand anything out.
+ * How it works: each call is one short transaction of the store. Reading calls
+ * copy what they need and end the transaction before they call back.
  *
- * A signal to a task that no worker has is decided here and now, with the
- * same fold that a worker uses, so that a cancel needs no worker; otherwise it
- * is appended and the worker is woken.
+ * A signal to a task that no worker has is decided here, with the same fold
+ * that a worker uses, so that a cancel needs no worker; otherwise it is
+ * appended and the worker is woken.
  */
 #include "common/store/engine.h"
 
@@ -24,7 +24,7 @@
 #include "common/store/task_session.h"
 
 #define OBJECT_MAX ((size_t)EVENT_MAX + (16u << 20))
-#define ROW_ROOM 4096 /* what a row, its indexes and keys take, at most */
+#define ROW_ROOM 4096 /* the most for a row, its indexes and keys */
 #define PROGRESS_MAX (1u << 20)
 
 struct engine_lmdb {
@@ -77,7 +77,7 @@ compare_task(void *context, uint64_t seq, struct span text, struct fail *fail)
 	return 1;
 }
 
-/* A key that was seen before: the same task is fine, another is refused. */
+/* A key that was used before: the same task is accepted, another is refused. */
 static int
 submit_again(struct store *store, const struct task_row *existing,
     struct submission *submission, struct span doc, struct fail *fail)
@@ -485,7 +485,7 @@ out:
 
 /* ---- numbers, waiting ---- */
 
-/* What there is of all queues together only. */
+/* Adds the numbers that exist only for all queues together. */
 static void
 add_numbers(struct buf *members, const struct store_numbers *numbers)
 {
@@ -571,7 +571,7 @@ lmdb_depth(struct engine *engine, const char *queue, struct buf *buf,
 	return 0;
 }
 
-/* What a model says before its turn is over is not in the store itself. */
+/* Reads the progress file: the text of a turn under way is not in the store. */
 static int
 watch_store(struct engine_lmdb *lmdb, struct fail *fail)
 {
@@ -610,7 +610,7 @@ lmdb_watch(struct engine *engine, int *ret_fd, struct fail *fail)
 	return 0;
 }
 
-/* FNV-1a: to tell one version from another needs no more. */
+/* FNV-1a, which is enough to tell one version from another. */
 static uint64_t
 mix(uint64_t sum, int64_t number)
 {
@@ -667,7 +667,7 @@ lmdb_probe(struct engine *engine, struct engine_probe *probes, size_t count,
 	return result;
 }
 
-/* The first call returns at once: what changed before it was not watched. */
+/* The first call returns at once: changes before it were not watched. */
 static int
 lmdb_wait(struct engine *engine, int64_t milliseconds, struct fail *fail)
 {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Where a task stands: the tables and counters that follow from its row.
+ * The tables and counters that follow from a task's row.
  *
  * Fair share. Each queue and priority has a clock: the position of the task
  * that was served last. A user's next task gets the position max(clock, the
- * user's last position + 1), so a user with one task stands at the clock, however many of
- * another's wait behind it. Tasks that were begun before and come back (after
- * a wait, or from a dead worker) count in a lane of their own, so that they do
- * not stand behind what their user has not even begun. A share that both its
- * lanes have fallen behind the clock has no effect and is removed.
+ * user's last position + 1), so a user with one task is at the clock, however
+ * many tasks another user has queued. Tasks that were begun before and return
+ * (after a wait, or from a dead worker) have a lane of their own, so that they
+ * are not behind tasks that their user has not begun yet. A share of which both
+ * lanes are behind the clock has no effect and is removed.
  */
 #include <stdio.h>
 #include <string.h>
@@ -127,7 +127,7 @@ index_unpark(struct store *store, const char *user, const char *queue,
 	return 1;
 }
 
-/* One row of each queue in which the user has parked ones. */
+/* Unparks one row in each queue in which the user has parked rows. */
 static int
 unpark_user(struct store *store, const char *user, struct fail *fail)
 {
@@ -214,9 +214,9 @@ index_order(struct store *store, struct task_row *row, struct fail *fail)
 	return 0;
 }
 
-/* Removes the share after KEY (in a ring of those with the same clock) when
- * it has no effect any more: one look for each task served keeps the table as
- * small as the number of users who are active. */
+/* Removes the share after KEY (in a ring of those with the same clock) when it
+ * no longer has an effect: checking one for each task served keeps the table as
+ * small as the number of active users. */
 static int
 sweep_share(struct store *store, struct key key, const struct key *first,
     uint64_t clock, struct fail *fail)
@@ -273,7 +273,7 @@ index_served(struct store *store, const struct task_row *row, struct fail *fail)
 	return sweep_share(store, key, &clock_key, clock, fail);
 }
 
-/* ---- all that a row is indexed by ---- */
+/* ---- all index entries of a row ---- */
 
 static int
 put_empty(struct store *store, enum table table, struct key key,

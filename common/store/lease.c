@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Leasing. Of each queue that is asked for only the head matters, its first
+ * Leasing. Only the head of each queue that is asked for matters, its first
  * ready row: it is leased, or parked when its user runs as many tasks as the
- * limit allows; either way it leaves ready, and the next row is the head.
- * Between queues the higher priority wins, then the queue that was served longest ago.
+ * limit allows; either way it leaves ready, and the next row is the head. Among
+ * queues the higher priority comes first, then the queue that was served
+ * longest ago.
  *
- * Limits belong to the callers' configuration, the store only remembers the
- * last ones it saw. When they change, users who were at their limit may not be
- * any more, so one parked row of each user and queue comes back to ready, a
- * bounded number in each call; the lease of it brings the next, or parks it
- * again.
+ * Limits come from the callers' configuration; the store only remembers the
+ * last ones. When they change, users who were at their limit may no longer be,
+ * so one parked row of each user and queue returns to ready, a bounded number
+ * in each call. Its lease unparks the next one, or parks it again.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@
 
 #define FORMAT 1
 #define PARKED_MOST 2048  /* rows that one call parks */
-#define RETURNED_MOST 256 /* parked rows that one call brings back */
+#define RETURNED_MOST 256 /* parked rows that one call unparks */
 #define PROMOTED_MOST 256
 #define LIMITS_SIZE (1 + 8 + 8)
 
@@ -138,8 +138,8 @@ user_full(struct store *store, const char *user,
 	return 0;
 }
 
-/* READY is the row as it stands in the queue; *ret_row becomes the running one.
- * Leaving the queue brings back the user's next parked row, if there is one. */
+/* READY is the row in the queue; *ret_row becomes the running one. When it leaves
+ * the queue, the user's next parked row is unparked, if there is one. */
 static int
 lease(struct store *store, const struct id *worker,
     const struct task_row *ready, struct task_row *ret_row, struct fail *fail)
@@ -184,8 +184,8 @@ limits_changed(struct store *store, const struct store_limits *limits,
 	return row_put(store, TABLE_META, &key, bytes, sizeof(bytes), fail);
 }
 
-/* Brings back one parked row of each user and queue, from where the last call
- * stopped: the row "returning" in meta holds the next key. */
+/* Unparks one row of each user and queue, from where the last call stopped: the
+ * row "returning" in meta has the next key. */
 static int
 bring_back(struct store *store, bool again, struct fail *fail)
 {

@@ -3,9 +3,9 @@
  * The formats of the store: keys and values, packed field by field. Nothing
  * here depends on how a compiler lays out a struct.
  *
- * How a value's format changes: its version byte is raised here, the reader
- * keeps reading the older ones, and rows are rewritten as they are written
- * anyway. A change of keys or of tables raises STORE_VERSION.
+ * To change the format of a value, raise its version byte here; the reader keeps
+ * reading the older ones, and a row gets the new format when it is next written.
+ * A change of keys or of tables raises STORE_VERSION.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -78,7 +78,7 @@ get64(const void *at)
 static void
 key_add(struct key *key, const void *bytes, size_t length)
 {
-	/* Assumes that lengths were checked when the row came in. */
+	/* Assumes that lengths were checked when the row was made. */
 	if (length > sizeof(key->bytes) - key->length)
 		length = sizeof(key->bytes) - key->length;
 	memcpy(key->bytes + key->length, bytes, length);

@@ -404,7 +404,7 @@ walk_start(struct store *store, struct walk *walk, enum table table,
 	return walk_step(walk, DB_BEFORE, &from, fail);
 }
 
-/* The walks that together see every task of the filter's user and state. */
+/* The walks that together find every task of the filter's user and state. */
 static int
 walks_start(struct store *store, const struct store_filter *filter,
     struct walk walks[TASK_STATES], size_t *ret_count, struct fail *fail)

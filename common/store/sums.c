@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What a row's states and tables do not tell by themselves: how many tasks
- * wait for what, and what all tasks together have used and come to. The sums
- * only grow: a task that is pruned leaves its part in them.
+ * Numbers that the counters by state do not give: how many tasks wait for what,
+ * and the total usage and outcomes of all tasks. The sums only grow: they
+ * include pruned tasks.
  *
- * Version 1 of the store had neither; they are made from the rows that are
- * there, in one transaction, by the first program that opens it for writing.
+ * Version 1 of the store had neither; the first program that opens such a store
+ * for writing makes them from the existing rows, in one transaction.
  */
 #include <stdio.h>
 #include <string.h>
@@ -245,7 +245,7 @@ sums_upgrade(struct store *store, struct fail *fail)
 		return 0;
 	if (store_begin(store, true, UPGRADE_ROOM, fail) < 0)
 		return -1;
-	/* another program may have been faster */
+	/* another program may have upgraded it meanwhile */
 	if (read_version(store, &version, fail) < 0 ||
 	    (version != STORE_VERSION && count_all(store, fail) < 0))
 		goto failed;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: the agent is folded once, when a worker takes the task, and
- * from then on event by event as they are appended; the journal is never read
- * twice.
+ * How it works: the journal is folded once, when a worker takes the task, and
+ * from then on each event as it is appended; the journal is never read twice.
  */
 #include "common/store/task_session.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Every invariant between the tables, in one read transaction. It goes both
- * ways: from each task to the rows that must be there, and from each row of
- * every other table back to the task that it must belong to. Counts are made
- * on the way and compared with the counters.
+ * Checks every invariant between the tables, in one read transaction, in both
+ * directions: from each task to the rows that must be there, and from each row
+ * of every other table back to the task that it must belong to. The rows are
+ * counted meanwhile and compared with the counters.
  */
 #include <inttypes.h>
 #include <search.h>
@@ -35,7 +35,7 @@ struct check {
 	int64_t sums[STORE_SUMS]; /* of the tasks that are there */
 	bool summed;              /* the counter of the sums was seen */
 	bool counted;             /* it has sums, and reasons to wait */
-	struct span *texts;       /* the journal of the task at hand */
+	struct span *texts;       /* the journal of the current task */
 	size_t text_count;
 };
 
@@ -180,7 +180,7 @@ static const struct index {
 	struct key (*key)(const struct task_row *row);
 	const char *because; /* why a task has a row there */
 } indexes[] = {
-	/* The first two share their rows: a task is in one of them. */
+	/* A task is in one of the first two. */
 	{ TABLE_READY, row_ready, key_ready, "is queued and due" },
 	{ TABLE_PARKED, row_ready, key_parked, "is queued and due" },
 	{ TABLE_DUE, has_due, due_of, "is due later" },
@@ -204,7 +204,7 @@ index_task(const struct index *index, const struct db_row *row,
 	return true;
 }
 
-/* One row of an index must be exactly the row that its task calls for. */
+/* One row of an index must be exactly the row that its task requires. */
 static int
 check_index_row(struct check *check, const struct index *index,
     const struct db_row *row, struct fail *fail)
@@ -236,7 +236,7 @@ check_index_row(struct check *check, const struct index *index,
 		return 0;
 	}
 	if (row_unpack(value, &id, &task, &broken) < 0)
-		return 0; /* told with the tasks */
+		return 0; /* reported with the tasks */
 	key = index->key(&task);
 	if (!index->has(&task) || row->key.length != key.length ||
 	    memcmp(row->key.at, key.bytes, key.length) != 0)
@@ -270,8 +270,8 @@ check_index(struct check *check, const struct index *index, struct fail *fail)
 	return result;
 }
 
-/* The row that TASK calls for in an index, with the right value. Returns 1
- * when it is there. */
+/* Checks the row that TASK requires in an index, and its value. Returns 1 when
+ * it is there. */
 static int
 find_in_index(struct check *check, const struct index *index,
     const struct task_row *task, struct fail *fail)
@@ -446,7 +446,7 @@ check_task(struct check *check, const struct db_row *row, struct fail *fail)
 
 /* ---- the other tables ---- */
 
-/* Each task that has a journal must be there: one look per task. */
+/* Each task that has a journal must exist: one search per task. */
 static int
 check_journal_tasks(struct check *check, struct fail *fail)
 {
@@ -510,7 +510,7 @@ counter_name(char kind)
 			   : "the running tasks of the user";
 }
 
-/* Tasks that were pruned are in them, too. */
+/* The sums include pruned tasks. */
 static void
 check_sums(struct check *check, const struct db_row *row)
 {

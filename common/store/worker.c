@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: the loop gathers what has come in (replies, results, timers,
- * signals, new tasks); then one tick makes one write transaction of all of
- * it: renew, take over from the dead, promote what is due, lease, record
- * facts, decisions and intents. Only after the commit are effects started. A
- * worker that cannot commit ends: its memory would be ahead of the store.
+ * How it works: the loop collects what has come in (replies, results, timers,
+ * signals, new tasks); then one tick records all of it in one write
+ * transaction: renews the lease, recovers the tasks of dead workers, makes due
+ * tasks ready, leases tasks, records facts, decisions and intents. Effects are
+ * started only after the commit. A worker that cannot commit ends: its memory
+ * would be ahead of the store.
  *
- * It sleeps in epoll: inotify on the store's wake/ tells of new work and
- * signals, on workers/ of the death of another worker (the kernel closes its
- * lock file), and a slow poll stands behind both.
+ * It sleeps in epoll: inotify on the store's wake/ reports new work and
+ * signals, on workers/ the death of another worker (the kernel closes its lock
+ * file), and a slow poll is a safety net for both.
  */
 #include "common/store/worker.h"
 
@@ -37,7 +38,7 @@
 #define ROOM (1u << 20)
 
 struct worker_state {
-	struct worker worker; /* what worker_run.c knows of it */
+	struct worker worker; /* the part that worker_run.c uses */
 	const struct worker_options *options;
 	struct run **runs;
 	size_t count;
@@ -74,8 +75,8 @@ on_renew(void *context)
 {
 	struct worker_state *own = context;
 
-	/* After a stop the tasks may be another's, and what is under way for
-	 * them here may never say anything. */
+	/* After a stop another worker may have the tasks, and effects that are
+	 * under way for them here may never end. */
 	own->renew_due = own->probe_due = true;
 	look_at_all(own);
 }
@@ -132,7 +133,7 @@ on_signal(void *context, int signal)
 {
 	struct worker_state *own = context;
 
-	if (signal == SIGCHLD) { /* as PID 1: orphans are ours to reap */
+	if (signal == SIGCHLD) { /* as PID 1 we have to reap orphans */
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
 		return;
@@ -213,8 +214,8 @@ recover(struct worker_state *own, int64_t now, struct fail *fail)
 	if (count == ORPHANS)
 		loop_timer(own->worker.loop, &own->probe, clock_boot());
 	for (i = 0; i < count && result == 0; i++) {
-		/* Whoever serves the queue sees it after our commit: the
-		 * store is locked until then. */
+		/* The queue's workers see it after our commit: the store is
+		 * locked until then. */
 		store_wake(store, rows[i].queue);
 		if (session_open(&session, store, &rows[i], &why) < 0) {
 			result = park(own, &rows[i], now, &why, fail);
@@ -266,7 +267,7 @@ lease(struct worker_state *own, int64_t now, struct fail *fail)
 	count = store_lease(own->worker.store, &own->worker.id, options->queues,
 	    options->queue_count, &limits, rows, free_places, fail);
 	if (count < 0 && strcmp(fail->type, "no_worker") == 0) {
-		/* It hung and was taken for dead: it is alive again. */
+		/* It hung and was found dead: it is alive again. */
 		own->renew_due = true;
 		count = 0;
 		result = renew(own, fail);
@@ -310,7 +311,7 @@ transact(struct worker_state *own, int64_t now, int64_t *next_due,
 	return 0;
 }
 
-/* After the commit: effects begin; what has left our hands is dropped. */
+/* After the commit: starts effects; closes runs that have ended here. */
 static int
 settle(struct worker_state *own, struct fail *fail)
 {
@@ -338,12 +339,12 @@ settle(struct worker_state *own, struct fail *fail)
 			result = run_start_effects(run, fail);
 	}
 	if (kept < own->count)
-		tick_soon(own); /* for whom there is a place now */
+		tick_soon(own); /* there is room for other tasks now */
 	own->count = kept;
 	return result;
 }
 
-/* Whether nothing is left to do for a worker that is to end then. */
+/* Whether nothing is left to do, for a worker that ends when idle. */
 static int
 check_idle(struct worker_state *own, int64_t now, struct fail *fail)
 {
@@ -374,7 +375,7 @@ check_idle(struct worker_state *own, int64_t now, struct fail *fail)
 		running += result == 0 ? depth.state[TASK_RUNNING] : 0;
 	} while (result == 0 && ++i < options->queue_count);
 	store_abort(store);
-	/* What runs may be in the hands of a worker that is just dying. */
+	/* A running task may belong to a worker that is just dying. */
 	own->leave = result == 0 && ready == 0 &&
 	    (running == 0 || lock_probe_delay(own->probes) < 0);
 	return result;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Who works on the store. Each worker has a row (its boot, until when it is
- * alive) and a file of its own that it holds a lock on: the kernel lets go of
- * it the moment the process is dead, so nobody waits for the time to pass. The
- * time is for a process that lives but hangs.
+ * The workers of the store. Each worker has a row (its boot, until when it is
+ * alive) and a file of its own, which it keeps locked: the kernel releases the
+ * lock at the moment when the process dies, so that nobody has to wait for the
+ * time to pass. The time is for a process that lives but hangs.
  *
- * A file whose lock is free may be removed by anyone, under its lock; so a
- * worker that has just locked its file looks whether it is still the one in
- * the folder.
+ * Any worker may remove a file whose lock is free, under its lock; so a worker
+ * that has just locked its file checks whether it is still the one in the
+ * folder.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -44,8 +44,8 @@ is_in_place(const char *path, int fd)
 	    there.st_dev == mine.st_dev && there.st_ino == mine.st_ino;
 }
 
-/* Whether the process that owns the file lives. A file that cannot be opened
- * for another reason than that it is gone counts as alive. */
+/* Whether the process that owns the file lives. A file that exists but cannot be
+ * opened counts as alive. */
 static bool
 file_lives(const char *path)
 {
@@ -59,7 +59,7 @@ file_lives(const char *path)
 	return lives;
 }
 
-/* Removes the file when nobody holds it. */
+/* Removes the file when no process has it locked. */
 static void
 remove_free_file(const char *path)
 {
@@ -74,8 +74,8 @@ remove_free_file(const char *path)
 	close(fd);
 }
 
-/* Files of workers that died before they had a row, or whose row went without
- * the file, would stay for ever. */
+/* Removes the files of workers that died before they had a row, or whose row was
+ * removed without the file. */
 static void
 remove_old_files(const struct store *store)
 {
@@ -155,7 +155,7 @@ store_renew(struct store *store, const struct id *worker, int64_t until,
 	    worker_pack(&row, bytes), fail);
 }
 
-/* The first task that WORKER holds, in *ret_task. Returns as row_get. */
+/* The first task that WORKER has leased, in *ret_task. Returns as row_get. */
 static int
 next_lease(struct store *store, const struct id *worker, const struct key *from,
     struct id *ret_task, struct fail *fail)
@@ -221,7 +221,7 @@ is_dead(const struct store *store, const struct id *worker,
 	return dead;
 }
 
-/* The first worker at or after *FROM, which then points behind it. Returns as
+/* The first worker at or after *FROM, which is then moved behind it. Returns as
  * row_get. */
 static int
 next_worker(struct store *store, struct key *from, struct id *ret_worker,
@@ -286,8 +286,8 @@ add_orphans(struct store *store, const struct id *worker,
 	return have;
 }
 
-/* Removes a dead worker that holds nothing. A hung one keeps its file: it is
- * still locked, and should it come back, it makes its row again. */
+/* Removes a dead worker that has no tasks. The file of one that hangs stays: it
+ * is still locked, and when the worker goes on, it makes its row again. */
 static int
 reap(struct store *store, const struct id *worker, struct fail *fail)
 {

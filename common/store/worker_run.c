@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: effects end in callbacks, which only keep what came as a fact
+ * How it works: effects end in callbacks, which only store the outcome as a fact
  * and mark the run; everything else happens in the worker's tick. A run whose
- * lease turns out to be another's records nothing any more: what its effects
- * brought is dropped, since the other worker already counts them as in doubt.
+ * lease another worker has taken records nothing any more: the outcomes of its
+ * effects are dropped, since the other worker already counts them as in doubt.
  */
 #include "common/store/worker_internal.h"
 
@@ -50,8 +50,7 @@ progress_path(const struct run *run)
 	    run->id);
 }
 
-/* Adds what came since the last time to the progress file. The work does not
- * depend on it. */
+/* Appends the new text to the progress file. The work does not depend on it. */
 static void
 write_progress(void *context)
 {
@@ -60,8 +59,8 @@ write_progress(void *context)
 
 	if (run->progress < 0) {
 		path = progress_path(run);
-		/* Cutting the old file to nothing would make some file systems
-		 * write the new one out when it is closed. */
+		/* Truncating the old file would make some file systems write
+		 * the new one to disk when it is closed. */
 		(void)unlink(path);
 		run->progress = open(path,
 		    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -75,7 +74,7 @@ write_progress(void *context)
 	buf_reset(&run->text);
 }
 
-/* What a reply is not long enough to show is not written at all. */
+/* The text of a short reply is not written at all. */
 static void
 end_progress(struct run *run)
 {
@@ -220,7 +219,7 @@ record_intents(struct run *run, int64_t now, struct fail *fail)
 	return 0;
 }
 
-/* Told to go: nothing new is begun, and the lease is given back as soon as
+/* The worker drains: nothing new is begun, and the lease is released as soon as
  * nothing is under way, or when the grace is over. */
 static int
 release(struct run *run, int64_t now, struct fail *fail)
@@ -278,7 +277,7 @@ run_advance(struct run *run, int64_t now, struct fail *fail)
 	if (run->worker->draining ? release(run, now, fail) < 0
 				  : record_intents(run, now, fail) < 0)
 		return -1;
-	/* The row says what the events say: who appends saves. */
+	/* The row must agree with the events, so it is saved after appending. */
 	return run->session.row.seq == seq
 	    ? 0
 	    : session_save(&run->session, store, now, fail);
