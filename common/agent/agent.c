@@ -41,6 +41,7 @@ free_pins(struct agent *agent)
 
 	for (i = 0; i < agent->pin_count; i++) {
 		free(agent->pins[i].name);
+		free(agent->pins[i].provider);
 		free(agent->pins[i].slug);
 		free(agent->pins[i].toolkit);
 		free(agent->pins[i].version);
@@ -102,7 +103,10 @@ apply_submitted(struct agent *agent, const struct event *event,
 static void
 read_pin(const cJSON *item, struct pin *pin)
 {
+	const char *provider = json_string(item, "provider");
+
 	pin->name = mem_string(json_string(item, "name"));
+	pin->provider = mem_string(provider ? provider : PINS_PROVIDER);
 	pin->slug = mem_string(json_string(item, "slug"));
 	pin->toolkit = mem_string(json_string(item, "toolkit"));
 	pin->version = mem_string(json_string(item, "version"));

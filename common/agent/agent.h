@@ -37,7 +37,7 @@ struct agent;
 #define MODEL_LOST_MAX 50
 
 enum action_type {
-	ACTION_PIN,   /* ask Composio and pin: no intent is recorded */
+	ACTION_PIN,   /* gather facts and pin: no intent is recorded */
 	ACTION_MODEL, /* one model turn */
 	ACTION_TOOL,  /* one tool call */
 };
@@ -81,7 +81,7 @@ struct agent_summary {
 struct agent_call {
 	const char *id,
 	    *name; /* tool_use id, and the name that the model used */
-	const char *slug, *toolkit, *version,
+	const char *provider, *slug, *toolkit, *version,
 	    *account; /* account may be NULL */
 	const char *user;
 	struct span input; /* raw JSON object, as the model wrote it */

@@ -266,6 +266,8 @@ add_tool(const struct config *config, const struct pin_tool *tool,
 		policy = rule->on_unknown;
 	buf_add_string(buf, "{\"name\":");
 	add_quoted(buf, tool->slug);
+	buf_add_string(buf, ",\"provider\":");
+	add_quoted(buf, tool->provider);
 	buf_add_string(buf, ",\"slug\":");
 	add_quoted(buf, tool->slug);
 	buf_add_string(buf, ",\"toolkit\":");
@@ -362,6 +364,12 @@ pins_check(const cJSON *pins, struct fail *fail)
 				return fail_set(fail, FAIL_NEVER,
 				    "invalid_pins", "a pinned tool has no %s",
 				    strings[i]);
+		if (cJSON_GetObjectItemCaseSensitive(item, "provider") &&
+		    !json_string(item, "provider"))
+			return fail_set(fail, FAIL_NEVER, "invalid_pins",
+			    "the provider of the pinned tool %s is not a "
+			    "string",
+			    json_string(item, "name"));
 		if (pins_policy(json_string(item, "on_unknown")) < 0)
 			return fail_set(fail, FAIL_NEVER, "invalid_pins",
 			    "the pinned tool %s has no known on_unknown",

@@ -10,9 +10,10 @@
  *	{"request":{"model":...,"max_tokens":...,"stream":true,"thinking":{...},
  *	  "output_config":{...},"cache_control":{...},"system":[...],
  *	  "tools":[...]},
- *	 "tools":[{"name":"GMAIL_FETCH_EMAILS","slug":"GMAIL_FETCH_EMAILS",
- *	   "toolkit":"gmail","version":"20261101_00","account":"ca_1",
- *	   "repeatable":true,"on_unknown":"tell"}, ...]}
+ *	 "tools":[{"name":"GMAIL_FETCH_EMAILS","provider":"composio",
+ *	   "slug":"GMAIL_FETCH_EMAILS","toolkit":"gmail",
+ *	   "version":"20261101_00","account":"ca_1","repeatable":true,
+ *	   "on_unknown":"tell"}, ...]}
  */
 #ifndef COMMON_AGENT_PINS_H
 #define COMMON_AGENT_PINS_H
@@ -28,13 +29,16 @@
  * when it cannot go on, and the task becomes "blocked". */
 #define PINS_BLOCKED_TOOL "cannot_proceed"
 
-/* One tool of Composio as pins_make wants it. */
+/* The provider of a pin that names none: once there was no other. */
+#define PINS_PROVIDER "composio"
+
+/* One tool as pins_make wants it. */
 struct pin_tool {
-	const char *slug, *toolkit, *version;
+	const char *provider, *slug, *toolkit, *version;
 	const char *account;      /* NULL: the tool needs none */
 	const char *description;  /* may be NULL */
 	const char *input_schema; /* raw JSON, passed on unchanged */
-	bool repeatable; /* by its tags; a rule of config overrides it */
+	bool repeatable; /* by its hints; a rule of config overrides it */
 };
 
 /* Whether TOOL can be one of Claude's: its name, its schema's type and every

@@ -485,6 +485,7 @@ fill_pin(const struct check *check, const struct chosen_tool *chosen,
 	const cJSON *fact = chosen->fact;
 
 	*pin = (struct pin_tool){
+		.provider = "composio",
 		.slug = chosen->slug,
 		.toolkit = chosen->toolkit,
 		.version = json_string(fact, "version"),

@@ -9,7 +9,7 @@
 #include "common/agent/agent.h"
 
 struct pin {
-	char *name, *slug, *toolkit, *version;
+	char *name, *provider, *slug, *toolkit, *version;
 	char *account; /* NULL: needs none */
 	bool repeatable;
 	enum on_unknown on_unknown;

@@ -40,6 +40,7 @@ agent_call(const struct agent *agent, const char *id, struct agent_call *ret)
 	*ret = (struct agent_call){
 		.id = call->id,
 		.name = call->name,
+		.provider = call->pin->provider,
 		.slug = call->pin->slug,
 		.toolkit = call->pin->toolkit,
 		.version = call->pin->version,

@@ -573,6 +573,8 @@ test_bytes_survive(void **state)
 	assert_true(agent_call(driver->agent, "t", &call));
 	assert_int_equal(call.input.length, strlen(input));
 	assert_memory_equal(call.input.at, input, strlen(input));
+	/* the pin names none, as those of old journals */
+	assert_string_equal(call.provider, "composio");
 	driver_close(driver);
 }
 

@@ -81,11 +81,12 @@ the_request_is_these_bytes(void **state)
 	    "{\"name\":\"cannot_proceed\",";
 	static const char last[] =
 	    "\"tools\":[{\"name\":"
-	    "\"GMAIL_FETCH_EMAILS\",\"slug\":\"GMAIL_FETCH_EMAILS\","
-	    "\"toolkit\":\"gmail\",\"version\":\"20261101_00\","
+	    "\"GMAIL_FETCH_EMAILS\",\"provider\":\"composio\","
+	    "\"slug\":\"GMAIL_FETCH_EMAILS\",\"toolkit\":\"gmail\",\"version\":\"20261101_00\","
 	    "\"account\":\"ca_1\",\"repeatable\":true,"
 	    "\"on_unknown\":\"tell\"}]}";
 	const struct pin_tool tool = {
+		.provider = "composio",
 		.slug = "GMAIL_FETCH_EMAILS",
 		.toolkit = "gmail",
 		.version = "20261101_00",
@@ -159,16 +160,19 @@ static void
 a_rule_wins_over_tags(void **state)
 {
 	const struct pin_tool tools[] = {
-		{ .slug = "A_SEND",
+		{ .provider = "composio",
+		    .slug = "A_SEND",
 		    .toolkit = "a",
 		    .version = "1",
 		    .input_schema = plain_schema },
-		{ .slug = "A_READ",
+		{ .provider = "composio",
+		    .slug = "A_READ",
 		    .toolkit = "a",
 		    .version = "1",
 		    .input_schema = plain_schema,
 		    .repeatable = true },
-		{ .slug = "B_READ",
+		{ .provider = "composio",
+		    .slug = "B_READ",
 		    .toolkit = "b",
 		    .version = "1",
 		    .input_schema = plain_schema,
@@ -282,11 +286,13 @@ static void
 twice_and_too_large(void **state)
 {
 	const struct pin_tool tools[] = {
-		{ .slug = "A",
+		{ .provider = "composio",
+		    .slug = "A",
 		    .toolkit = "a",
 		    .version = "1",
 		    .input_schema = plain_schema },
-		{ .slug = "A",
+		{ .provider = "composio",
+		    .slug = "A",
 		    .toolkit = "a",
 		    .version = "1",
 		    .input_schema = plain_schema },
