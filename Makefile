@@ -7,16 +7,22 @@ PREFIX ?= /usr/local
 CC ?= cc
 VERSION = 0.1.0
 TEMPORAL ?= yes
-BUILD = build$(if $(SAN),-san)$(if $(filter no,$(TEMPORAL)),-lmdb)
-BIN = bin$(if $(SAN),-san)$(if $(filter no,$(TEMPORAL)),-lmdb)
+KIND = $(if $(SAN),-san)$(if $(filter no,$(TEMPORAL)),-lmdb)$(addprefix -,$(filter clang%,$(notdir $(CC))))
+BUILD = build$(KIND)
+BIN = bin$(KIND)
 V ?=
 Q = $(if $(V),,@)
 
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
 	-Wwrite-strings -Wpointer-arith -Wcast-qual -Wformat=2 -Wundef -Wvla -Wimplicit-fallthrough \
-	-Wdeclaration-after-statement $(if $(DEVELOPER),-Werror)
-HARDEN = -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fcf-protection \
-	-ftrivial-auto-var-init=zero -fPIC
+	-Wdeclaration-after-statement -Wno-missing-field-initializers $(if $(DEVELOPER),-Werror)
+# Of what hardens, as much as the compiler takes for the machine.
+takes = $(shell $(CC) $(1) -Werror -fsyntax-only -x c /dev/null 2>/dev/null && echo '$(1)')
+ZERO = -ftrivial-auto-var-init=zero
+HARDEN = $(eval HARDEN := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fPIC \
+	$(foreach flag,-fstack-clash-protection -fcf-protection,$(call takes,$(flag))) \
+	$(or $(call takes,$(ZERO)),$(call takes,$(ZERO) \
+		-enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang)))$(HARDEN)
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 CFLAGS ?= -O2 -g
 GEN = $(BUILD)/gen
@@ -29,6 +35,7 @@ STANDIN_CFLAGS := $(shell pkg-config --cflags gmime-3.0 libmicrohttpd 2>/dev/nul
 STANDIN_LIBS := $(shell pkg-config --libs gmime-3.0 libmicrohttpd 2>/dev/null)
 
 HAVE_TEMPORAL = $(filter-out no,$(TEMPORAL))
+SOURCES = $(wildcard common/*/*.c cmd/*.c cmd/standin/*.c cmd/standin/*/*.c tests/*/*.c tests/*/*/*.c)
 COMMON = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(if $(HAVE_TEMPORAL),,common/temporal/%),$(wildcard common/*/*.c)))
 STANDIN = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cmd/standin/*.c cmd/standin/*/*.c))
 PROGRAMS = $(patsubst cmd/%.c,$(BIN)/%,$(wildcard cmd/*.c))
@@ -118,6 +125,12 @@ check: all unit fault
 	BIN=$(CURDIR)/$(BIN) BUILD=$(CURDIR)/$(BUILD) LONG=$(LONG) prove -j$(JOBS) --timer \
 		--exec '$(if $(TAP_DIR),scripts/tap-keep $(TAP_DIR))' $(TESTS)
 
+# Whether CC takes every source, with the headers of this machine's libraries: for the compiler
+# of a machine whose libraries are not here (CC=aarch64-linux-gnu-gcc).
+syntax: $(GEN)/temporal.pb-c.h
+	$(Q)printf '%s\n' $(SOURCES) | xargs -n 20 -P $(JOBS) $(CC) $(CPPFLAGS) $(STANDIN_CFLAGS) $(ALL_CFLAGS) \
+		-fsyntax-only -idirafter /usr/include/$(shell gcc -print-multiarch)
+
 # The web page, into cmd/web/out.
 web:
 	scripts/web-build
@@ -161,5 +174,5 @@ clean:
 	rm -rf build build-* bin bin-* cmd/web/out
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)
-.PHONY: all unit fault check interop-k8s check-temporal lint bench bench-programs web install clean
+.PHONY: all unit fault check syntax interop-k8s check-temporal lint bench bench-programs web install clean
 .SECONDARY:

@@ -11,7 +11,10 @@
 #include <string.h>
 #include <time.h>
 
+/* What some compilers have as macros. */
 #undef alloca
+#undef sprintf
+#undef vsprintf
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets strtok
 #pragma GCC poison asctime ctime gmtime localtime atoi atol atof
 

@@ -302,11 +302,10 @@ block_delta(struct claude_stream *stream, const cJSON *event, struct span text,
 	    (decoded == NULL && part != PART_CITATIONS))
 		return nonsense(stream, "a delta without its value");
 	block->seen[part] = true;
+	if (part == PART_TEXT && stream->text != NULL && *decoded != '\0')
+		stream->text(stream->context, decoded, strlen(decoded));
 	switch ((enum part)part) {
 	case PART_TEXT:
-		if (stream->text != NULL && *decoded != '\0')
-			stream->text(stream->context, decoded, strlen(decoded));
-		/* fall through */
 	case PART_THINKING:
 		return hold(stream, &block->parts[part],
 		    raw + (value.at - text.at) + 1, value.length - 2);
