@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: an activity names what it is to do and finds the conversation
- * in the run's history, which this worker has mostly kept; else it is read from
- * the server. What comes of it is the event that the journal gets, as the
- * activity's result. So whatever the service answers, its failures too, is a
- * completed activity, and only a lost worker makes the server repeat one:
- * retries are counted once, by the fold.
+ * How it works: an activity's input names its action; the conversation comes
+ * from the run's history, which this worker mostly has in its cache, or else
+ * from the server. The activity's result is the event for the journal. So
+ * every answer of the service, even a failure, completes the activity, and the
+ * server repeats one only when its worker is lost: retries are counted once, by
+ * the fold.
  */
 #include "common/temporal/worker_internal.h"
 
@@ -32,7 +32,7 @@ struct activity_task {
 	struct effect *effect;
 	bool cuttable; /* it may be cut off */
 	bool noted;
-	bool unwanted; /* nobody waits for its result any more */
+	bool unwanted; /* its result is not needed any more */
 	struct temporal_answer page, beat, answer;
 	struct timer timer; /* the next heartbeat, or try to answer */
 	unsigned tries;
@@ -146,7 +146,7 @@ send_result(void *context)
 	}
 }
 
-/* Its attempt did not come to an end: the server has it repeated, or not. */
+/* Its attempt did not end: the server decides whether it is repeated. */
 static void
 send_failure(void *context)
 {
@@ -244,7 +244,7 @@ put_result(struct activity_task *activity, enum event_type type,
 	activity->type = type;
 }
 
-/* The members that name what it is about, and an error. */
+/* The members that name the turn or call, and an error. */
 static void
 add_error(struct activity_task *activity, struct buf *members, const char *type,
     const char *message)
@@ -258,7 +258,7 @@ add_error(struct activity_task *activity, struct buf *members, const char *type,
 	member_error(members, type, message, NULL);
 }
 
-/* It certainly did not happen and may be tried again. */
+/* The action certainly did not happen and may be retried. */
 static void
 put_not_done(struct activity_task *activity, const char *message)
 {
@@ -318,7 +318,7 @@ shrink_tool_result(struct activity_task *activity, size_t size)
 	buf_release(&block);
 }
 
-/* What a server would refuse only after it said that it took it. */
+/* Shrinks a result that the server would accept at first and refuse later. */
 static void
 fit_result(struct activity_task *activity)
 {
@@ -421,7 +421,7 @@ beat_came(void *context, struct temporal_answer *answer)
 		if (beat->cancel_requested && activity->cuttable)
 			send_cancelled(activity);
 	} else if (answer->status == GRPC_NOT_FOUND) {
-		/* It timed out, or the task is over. */
+		/* It timed out, or the task has ended. */
 		log_line("info", "activity.lost", "task", workflow_id(activity),
 		    "activity", activity->task->activity_id, NULL);
 		activity->unwanted = true;
@@ -503,7 +503,7 @@ start_effect(struct activity_task *activity, const struct agent *agent)
 	loop_timer(worker->loop, &activity->timer, clock_boot() + BEAT_MS);
 }
 
-/* The history is read: it must know the activity. */
+/* The history has been read: it must have the activity. */
 static void
 history_read(struct activity_task *activity)
 {
@@ -571,7 +571,7 @@ read_page(struct activity_task *activity, const ProtobufCBinaryData *token)
 	}
 }
 
-/* What it is to do, from its type and input. */
+/* The action, from the activity's type and input. */
 static bool
 read_action(struct activity_task *activity)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * How it works: each call fills the request's struct on the stack, with
- * pointers to what it was given, and sends it.
+ * pointers to its arguments, and sends it.
  *
- * Where an identical request could be done twice by a repetition, it carries a
- * request id, which the server remembers.
+ * A request that a repetition could do twice has a request id, which the server
+ * remembers.
  */
 #include "common/temporal/client.h"
 
@@ -108,7 +108,7 @@ add_attributes(struct start_parts *parts, const struct temporal_start *start)
 	parts->attributes.indexed_fields = parts->list;
 }
 
-/* At most so many bytes, whole characters. */
+/* At most this many bytes, only whole characters. */
 static void
 cut(char target[FAIRNESS_MAX + 1], const char *string)
 {
@@ -502,7 +502,7 @@ temporal_schedule_patch(struct temporal *temporal, const char *id,
 	Api__SchedulePatch patch;
 	struct id fresh = id_new();
 
-	/* an empty note would be no pause */
+	/* with an empty note the server would not pause */
 	if (notes == NULL || notes[0] == '\0')
 		notes = "agent-utils";
 	id_format(&fresh, request_id);

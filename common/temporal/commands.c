@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: commands are built on the heap piece by piece and freed as
- * messages are. Every payload is JSON, and what a person looks at in a history
- * has a summary.
+ * How it works: commands are built on the heap piece by piece and freed like
+ * messages. Every payload is JSON, and commands have summaries for the people
+ * who read a history.
  */
 #include "common/temporal/worker_internal.h"
 
@@ -13,7 +13,7 @@
 #include "common/base/mem.h"
 #include "common/base/utf8.h"
 
-#define HEARTBEAT_MS 3000        /* a lost worker is noticed so soon */
+#define HEARTBEAT_MS 3000        /* a lost worker is noticed after this */
 #define HEARTBEAT_DOUBT_MS 10000 /* a wrong alarm makes a call doubtful */
 #define DAY_MS ((int64_t)24 * 3600 * 1000)
 #define PIN_MS 120000
@@ -178,7 +178,7 @@ commands_carry(Api__Payloads *carried, struct span event)
 
 /* ---- activities ---- */
 
-/* As much of the words as a server takes. */
+/* As much of TEXT as a server accepts. */
 static Api__Payload *
 summary_payload(const char *text, size_t length)
 {
@@ -321,7 +321,7 @@ commands_timer(struct commands *commands, int64_t at, int64_t now,
 	*ret_id = timer->timer_id;
 }
 
-/* ---- what lists show ---- */
+/* ---- the state in lists ---- */
 
 void
 commands_show(struct commands *commands, bool attribute, const char *state)
@@ -440,7 +440,7 @@ copy(const ProtobufCMessage *message)
 	return made;
 }
 
-/* Lists go on to show what they show now. */
+/* Puts the state SHOWN into *VALUE, so that lists still show it in the new run. */
 static void
 show(Api__Payload **value, const char *shown)
 {

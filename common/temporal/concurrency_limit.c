@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: how many tasks of a user, or of a queue, run is asked of the
- * server's visibility, which may be a moment behind. What this worker has let
- * begin within that moment is added, so alone it lets no more begin than may
- * run; several workers can, in the same moment, by one task each.
+ * How it works: the server's visibility gives the number of running tasks of a
+ * user or a queue; it may be a moment old. The tasks that this worker has begun
+ * within that moment are added, so one worker never exceeds the limit; several
+ * workers in the same moment can exceed it by one task each.
  */
 #include "common/temporal/worker_internal.h"
 

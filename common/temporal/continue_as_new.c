@@ -3,14 +3,13 @@
  * How it works: a server ends a workflow whose history is too long, so a task
  * goes on in a new run before that, at a moment when nothing is under way. The
  * new run begins with the journal so far, read back from the run before, which
- * is closed but kept by the server for its retention; from then on the open run
- * is all that anybody needs. Results in full that the model did not get
- * ("whole") stay behind.
+ * is closed but stored by the server for its retention; from then on the open
+ * run is enough by itself. The full results of which the model got only a part
+ * ("whole") are not copied.
  *
- * What is copied stays in proportion to what is new: unless a limit is set or
- * near, a run must have as much of its own as it began with before it is
- * continued again. So all runs together hold at most some three times the
- * journal.
+ * The copied part stays in proportion to the new part: unless a limit is set or
+ * near, a run must have added as much as it began with before it is continued
+ * again. So all runs together hold at most some three times the journal.
  */
 #include "common/temporal/worker_internal.h"
 
@@ -23,7 +22,7 @@
 /* The server ends a run at 51,200 events or 50 MiB. */
 #define EVENTS_MOST 50000
 #define SIZE_MOST (48 << 20)
-#define OWN_EVENTS 20000 /* of a run, whatever the server says */
+#define OWN_EVENTS 20000 /* of a run, even if the server allows more */
 #define OWN_SIZE (16 << 20)
 #define MARKER_SIZE (1u << 20)
 #define REQUEST_SIZE (2u << 20) /* the server takes 4 MiB */
@@ -31,7 +30,7 @@
 struct carry {
 	struct worker_temporal *worker;
 	char *workflow, *run, *own; /* the run that is read, and for which */
-	uint64_t after;             /* events of the journal that are there */
+	uint64_t after;             /* events of the journal that it has */
 	uint64_t taken;             /* the last one in markers */
 	struct temporal_history *history;
 	struct buf journal; /* a line each; the first of them */
@@ -87,7 +86,7 @@ on_done(void *context)
 	carry->then(carry->context, carry->failed ? &carry->why : NULL);
 }
 
-/* From the loop, so that nobody is called from within a call of his. */
+/* Calls then from the loop, never from within a call that the caller makes. */
 static void
 end_reading(struct carry *carry)
 {
@@ -163,7 +162,7 @@ add_markers(struct carry *carry)
 	}
 }
 
-/* The whole run was read: it must be the one that was continued. */
+/* The run was read to its end: it must be the one that our run continues. */
 static void
 read_to_end(struct carry *carry)
 {

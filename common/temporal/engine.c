@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: a task is a workflow. Its history is what a worker folds, and
- * whoever asks for the task folds it too (task_reader.c), so that both
- * engines give the same answers from the same fold. The lists and the numbers
- * are the server's visibility (engine_list.c), a second behind at most.
+ * How it works: a task is a workflow. A worker folds its history, and a program
+ * that reads the task folds it too (task_reader.c), so that both engines give
+ * the same answers from the same fold. Lists and numbers come from the server's
+ * visibility (engine_list.c), which is at most a second old.
  *
- * A signal is an event of the history at once. Which of them makes sense is
- * decided with the fold before it is sent; the worker decides again.
+ * A signal becomes an event of the history at once. Before it is sent, the fold
+ * decides whether it fits the task's state; the worker decides that again.
  */
 #include "common/temporal/engine.h"
 #include "common/temporal/worker.h"
@@ -93,9 +93,9 @@ send_signal(struct engine_temporal *own, const char *id, const char *signal,
 	return result;
 }
 
-/* Without a worker nobody would act on a cancel. Once the signal is in the
- * history, a worker that comes now decides the same, so the end can be told to
- * the server without one. */
+/* Without a worker a cancel would have no effect. When the signal is in the
+ * history, a worker that comes now decides the same, so this program can end
+ * the workflow itself. */
 static int
 end_cancelled(struct engine_temporal *own, const char *id, struct fail *fail)
 {

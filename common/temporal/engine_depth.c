@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: every number is a count of the server's visibility, all asked
- * for at once; workers are those who polled the queue lately. Tasks that are
- * open, due and do not wait are what wants a worker: pending, as far as a step
- * of them waits in the server's queue, or else running.
+ * How it works: every number is a count of the server's visibility; all are
+ * asked for at once. The workers are those that polled the queue recently. Tasks
+ * that are open, due and do not wait want a worker: they are pending when one of
+ * their steps is in the server's queue, else running.
  *
- * A task that waits is shown as waiting until a worker has looked at what woke
- * it, a timer or a signal, and without a worker that is never. But what woke
- * it waits in the queue: what is there beyond the tasks that do not wait is of
- * such tasks, and they are pending. Where the server has not our search
- * attributes nobody is shown as waiting.
+ * A waiting task is shown as waiting until a worker has handled the timer or
+ * signal that woke it, so without a worker it is shown so for ever. But a step
+ * for what woke it is in the queue: steps beyond those of the tasks that do not
+ * wait belong to such tasks, which are pending. When the server lacks our search
+ * attributes, no task is shown as waiting.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@
 
 #define QUERY_MAX (64u << 10)
 #define PAGE 256
-#define POLL_MS 75000 /* a worker polls anew after a minute */
+#define POLL_MS 75000 /* a worker polls again after a minute */
 #define DEFAULT_QUEUE TEMPORAL_QUEUE_PREFIX "default"
 
 enum number {
@@ -130,7 +130,7 @@ add_queue(struct depth *depth, const char *name)
 	depth->queues[depth->queue_count++] = mem_string(name);
 }
 
-/* The oldest of the open ones that are due, and the names of their queues. */
+/* Asks for the oldest open tasks that are due, and the names of their queues. */
 static int
 look_at_open(struct depth *depth, struct fail *fail)
 {
@@ -167,7 +167,7 @@ look_at_open(struct depth *depth, struct fail *fail)
 	return result;
 }
 
-/* Who polls it for workflow tasks, and how much of either kind waits in it. */
+/* Asks for the queue's pollers of workflow tasks, and for both backlogs. */
 static int
 look_at_queue(struct depth *depth, const char *name, bool activities,
     struct fail *fail)
@@ -194,7 +194,7 @@ look_at_queue(struct depth *depth, const char *name, bool activities,
 	return result;
 }
 
-/* Those of the oldest open tasks that were looked at. */
+/* The queues of the oldest open tasks that were read. */
 static void
 add_queues(const struct depth *depth, struct buf *members)
 {

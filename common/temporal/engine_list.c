@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: the server's visibility says which tasks there are, and when
- * each began and ended; what is shown of a task is folded from its history.
+ * How it works: the server's visibility lists the tasks, and when each began and
+ * ended; the object of a task is folded from its history.
  *
- * Newest first is by the time in the id, else by when the workflow began. The
- * server lists the open ones by their begin and then the closed ones by their
- * end, newest first. So it is asked for both, and no further than the ends lie
- * before the oldest begin that is wanted: what ended then also began then.
+ * The order, newest first, is by the time in the id, else by the start of the
+ * workflow. The server lists open workflows by their start and then closed ones
+ * by their end, newest first. So both lists are read, the closed ones until
+ * their ends are before the oldest start that is wanted: a workflow that ended
+ * before it also started before it.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -69,7 +70,7 @@ is_before(const struct listing *listing, const char *id, int64_t at)
 	    (at == listing->before_at && strcmp(id, before) < 0);
 }
 
-/* Whether every candidate that the server names is one that is asked for. */
+/* Whether the server's query alone selects exactly the tasks of the filter. */
 static bool
 is_exact(const struct engine_filter *filter)
 {
@@ -110,7 +111,7 @@ add_candidates(struct listing *listing,
 		free(listing->candidates[--listing->count].id);
 }
 
-/* Whether nothing after this page can be among the newest. */
+/* Whether no task after this page can be among the newest. */
 static bool
 is_enough(const struct listing *listing,
     const Api__ListWorkflowExecutionsResponse *page)
@@ -173,7 +174,7 @@ add_query(const struct listing *listing, bool open, struct buf *query)
 		: "IN ('Completed','Failed','TimedOut','Canceled','Terminated')");
 }
 
-/* A page's token is needed to ask for the next, so there are two. */
+/* The token of a page is needed to ask for the next, so there are two answers. */
 static int
 collect(struct listing *listing, const char *query, struct fail *fail)
 {
@@ -264,7 +265,7 @@ find_before(struct listing *listing, struct fail *fail)
 	return result;
 }
 
-/* ---- telling ---- */
+/* ---- output ---- */
 
 static bool
 is_wanted(const struct listing *listing, const struct task_reader *reader)
@@ -297,7 +298,7 @@ tell(const struct task_reader *reader,
 	return result;
 }
 
-/* A task that is gone meanwhile is no failure. */
+/* A task that was removed meanwhile is not an error. */
 static int
 tell_one(struct listing *listing, struct task_reader *reader, size_t *told,
     int (*task)(void *context, struct span text), void *context,

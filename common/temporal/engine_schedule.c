@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: a schedule of the server starts the workflow; nothing of ours
- * has to run for it. A run that is still going when the next is due is not
- * overtaken: the next is left out. What a schedule is for is in its memo, which
- * the lists of schedules bring along.
+ * How it works: a schedule of the server starts the workflow; no program of ours
+ * has to run for it. When a task is still open at the time of the next one, that
+ * one is skipped. The memo of a schedule says what it is for; lists of schedules
+ * contain it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -86,8 +86,8 @@ engine_temporal_schedule(struct engine *engine, struct submission *submissions,
 	struct engine_temporal *own = engine_temporal_own(engine);
 	size_t i;
 
-	/* what a schedule starts is not looked at here, so attributes that the
-	 * server does not know would make each start fail in silence */
+	/* nobody sees the errors of starts by a schedule: each would fail
+	 * silently if the server did not know the attributes */
 	if (!own->plain)
 		own->plain = engine_temporal_add_attributes(own, fail) < 0;
 	for (i = 0; i < count; i++) {
@@ -158,7 +158,7 @@ tell(const Api__ScheduleListEntry *entry,
 	return result;
 }
 
-/* Those whose memo has a "cron" are ours. */
+/* The schedules whose memo has a "cron" are ours. */
 static int
 tell_page(const Api__ListSchedulesResponse *page,
     int (*schedule)(void *context, struct span text), void *context)
@@ -173,7 +173,7 @@ tell_page(const Api__ListSchedulesResponse *page,
 	return result;
 }
 
-/* A page's token is needed to ask for the next, so there are two. */
+/* The token of a page is needed to ask for the next, so there are two answers. */
 int
 engine_temporal_schedules(struct engine *engine,
     int (*schedule)(void *context, struct span text), void *context,

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * How it works: a task's id is its workflow's. With a key the id is made from
- * the user and the key, so that the server itself sees to it that there is one
- * such task, and another start of it is refused; what the first one was
- * started with then tells whether it is the same task.
+ * the user and the key, so that the server itself ensures that there is only one
+ * such task, and refuses another start; the input of the first one then shows
+ * whether it is the same task.
  *
- * Of a batch the first start goes alone: it finds out whether the server is
- * there, and knows our search attributes. The others go WINDOW at a time.
+ * The first start of a batch is sent alone, to find out whether the server is
+ * available and knows our search attributes. The others are sent WINDOW at a
+ * time.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,10 +20,10 @@
 
 #define WINDOW 32
 #define MEMO_MAX (64u << 10)
-#define TASK_MS 5000        /* what a worker that died had is given out again */
+#define TASK_MS 5000        /* a dead worker's workflow task is repeated */
 #define ATTRIBUTES_MS 15000 /* until every part of the server knows them */
 
-/* A UUID of version 8 (RFC 9562): of the user's key. */
+/* A UUID of version 8 (RFC 9562), made from the user's key. */
 static void
 key_id(const struct task *task, char ret[ID_TEXT])
 {
@@ -203,7 +204,7 @@ engine_temporal_add_attributes(struct engine_temporal *own, struct fail *fail)
 
 /* ---- a batch ---- */
 
-/* The key was used before: looks at what it was used with. */
+/* The key was used before: reads the input of that workflow. */
 static int
 compare(struct engine_temporal *own, struct start_request *start,
     struct fail *fail)
@@ -232,8 +233,8 @@ compare(struct engine_temporal *own, struct start_request *start,
 	return 0;
 }
 
-/* What became of one. Only what concerns all others too is a failure: that the
- * server cannot be asked. */
+/* Handles the answer to one start. It is a failure only when the server cannot
+ * be asked, which concerns all others, too. */
 static int
 finish(struct engine_temporal *own, struct start_request *start,
     struct fail *fail)
@@ -278,7 +279,7 @@ begin(struct engine_temporal *own, struct start_request *start,
 	return 0;
 }
 
-/* The first one; makes the search attributes known when they are not. */
+/* Sends the first one; adds the search attributes if the server lacks them. */
 static int
 submit_first(struct engine_temporal *own, struct start_request *start,
     struct fail *fail)
@@ -306,7 +307,7 @@ submit_first(struct engine_temporal *own, struct start_request *start,
 	}
 }
 
-/* After a failure the rest was not asked for, or nobody knows. */
+/* After a failure the other starts were not sent, or their outcome is unknown. */
 static void
 fail_rest(struct submission *submissions, size_t from, size_t count,
     const struct fail *fail)

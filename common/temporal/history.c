@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: what each kind of event means is in history_event.c.
+ * How it works: history_event.c handles each kind of event.
  *
- * A worker knows what its commands will be in the history: the completion of
- * its workflow task, then one event for each command, in order. They are folded
- * when they are decided, so that the next decision can build on them and an
- * activity finds its conversation; when they come as events they are compared
- * and passed over. A history that took another course is read anew.
+ * A worker knows which events its commands will be in the history: the
+ * completion of its workflow task, then one event for each command, in order.
+ * They are folded when they are decided, so that the next decision can build on
+ * them and an activity has its conversation; when they come as events, they are
+ * compared and skipped. If they differ, the history is read again.
  */
 #include "common/temporal/history_internal.h"
 
@@ -80,7 +80,7 @@ history_summary(const struct temporal_history *history)
 	return result;
 }
 
-/* Folds one event of the journal; none follows the end of the task. */
+/* Folds one event of the journal; ignored after the end of the task. */
 int
 history_fold(struct temporal_history *history, int64_t at, enum event_type type,
     struct span members, struct fail *fail)
@@ -122,7 +122,7 @@ history_fold_buf(struct temporal_history *history, int64_t at,
 
 /* ---- payloads ---- */
 
-/* What is between the braces of an object. */
+/* The text between the braces of an object. */
 bool
 history_inside(struct span text, struct span *ret)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: what is intended is in an activity's input, and what came of it
- * in its result. The server tells only that a worker was lost: then a model's
- * turn has failed, and nobody knows what came of a call.
+ * How it works: an activity's input has the intent, and its result has the
+ * outcome. The server itself reports only that a worker was lost: then a turn of
+ * the model has failed, and the outcome of a call is unknown.
  */
 #include "common/temporal/history_internal.h"
 
@@ -52,7 +52,7 @@ intend(struct temporal_history *history, int64_t at,
 	    &members, fail);
 }
 
-/* What is intended is in the input. */
+/* The intent is in the input. */
 static bool
 read_input(struct activity *activity, const cJSON *input)
 {
@@ -159,7 +159,7 @@ history_lose(struct temporal_history *history, int64_t at,
 	    &members, fail);
 }
 
-/* Whether the event is one that can come of the activity. */
+/* Whether the event can be the result of the activity. */
 static bool
 comes_of(const struct activity *activity, enum event_type type,
     struct span text)

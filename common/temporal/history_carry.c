@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: a run that goes on from another one says so in its first
- * argument: {"task":{...},"continued":{"events":N,"steps":S,"runs":[...]}}. It
- * begins with markers that hold the journal so far, the last of which says so,
- * and an open run alone is enough to go on: the server forgets the runs before
- * it, as they are closed, when their retention is over.
+ * How it works: the first argument shows that a run continues another one:
+ * {"task":{...},"continued":{"events":N,"steps":S,"runs":[...]}}. The run begins
+ * with markers that have the journal so far, of which the last one says that it
+ * is the last. So an open run is enough by itself: the server forgets the closed
+ * runs before it when their retention is over.
  *
- * The carried events are folded apart and then take the place of what was
- * folded from the runs before, if anything was. So whoever began earlier sees
- * the same from here on, even when his program would have made other events of
- * the old run than the program that carried them. Until all are there nothing
- * else is folded: a signal that came between has its place behind them.
+ * The carried events are folded separately and then replace what was folded from
+ * the earlier runs, if anything was. So a program that began with an earlier run
+ * sees the same from here on, even if it would read other events from the old run
+ * than the program that carried them. Until all are there nothing else is folded:
+ * a signal that comes in between is folded after them.
  */
 #include "common/temporal/history_internal.h"
 
@@ -70,7 +70,7 @@ history_carrying(const struct temporal_history *history)
 	return history->fresh != NULL;
 }
 
-/* A message of its own, NULL for NULL. */
+/* A copy of the message, NULL for NULL. */
 static void *
 copy(const ProtobufCMessage *message)
 {
@@ -177,7 +177,7 @@ history_late_signal(struct temporal_history *history, int64_t at,
 		.input = cJSON_Duplicate(input, true) };
 }
 
-/* One event of the journal as the run before had it. */
+/* Folds one event of the journal, copied from the run before. */
 static int
 carry_event(struct temporal_history *history, struct span text,
     struct fail *fail)

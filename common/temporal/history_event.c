@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * How it works: one function for each kind of event, found in a table, turns it
- * into none or a few events of the journal, which are folded at once. Beside
- * the fold only what a history has and a journal has not is kept: which
- * activities and timers are under way.
+ * into a few events of the journal, or none, which are folded at once. Besides
+ * the fold only the activities and timers under way are stored, which are in a
+ * history but not in a journal.
  */
 #include "common/temporal/history_internal.h"
 
@@ -108,7 +108,8 @@ history_bring_started(struct temporal_history *history, int64_t at,
 	return history_fold_buf(history, at, EVENT_STARTED, &members, fail);
 }
 
-/* One look at the task, as of the start of the workflow task. */
+/* Counts one step of the task, at the start of the last workflow task, and folds
+ * "started" when the task's time has come. */
 int
 history_step(struct temporal_history *history, struct fail *fail)
 {
@@ -127,8 +128,8 @@ history_step(struct temporal_history *history, struct fail *fail)
 	return 0;
 }
 
-/* A task that had to be put in form first: its workflow task has been looked
- * at already. */
+/* Submits a task that first had to be put into the form of task_check; the step
+ * of its workflow task was counted already. */
 int
 history_submit_late(struct temporal_history *history, struct span members,
     struct fail *fail)
@@ -235,7 +236,7 @@ temporal_history_timer(const struct temporal_history *history, int64_t at)
 
 /* ---- signals and decisions ---- */
 
-/* Adds what the sender said, without what is ours to say. */
+/* Adds the sender's members, without those that only we set. */
 static void
 add_words(struct buf *members, cJSON *input)
 {
@@ -382,8 +383,8 @@ take_memo(struct temporal_history *history, const Api__HistoryEvent *event,
 
 /* ---- the end ---- */
 
-/* The end as the event in PAYLOADS says, else of TYPE with MEMBERS (released).
- * Calls whose result has to be known are unknown then. */
+/* Folds the end: the event in PAYLOADS, or else TYPE with MEMBERS (released).
+ * Calls under way whose result is needed become unknown. */
 static int
 end(struct temporal_history *history, const Api__HistoryEvent *event,
     const Api__Payloads *payloads, enum event_type type, struct buf *members,
@@ -519,7 +520,7 @@ take_nothing(struct temporal_history *history, const Api__HistoryEvent *event,
 static const struct {
 	int (*take)(struct temporal_history *, const Api__HistoryEvent *,
 	    struct fail *);
-	Api__HistoryEvent__AttributesCase attributes; /* 0: not looked at */
+	Api__HistoryEvent__AttributesCase attributes; /* 0: not checked */
 } kinds[] = {
 	TAKES(WORKFLOW_EXECUTION_STARTED, take_started),
 	TAKES(WORKFLOW_EXECUTION_COMPLETED, take_workflow_completed),

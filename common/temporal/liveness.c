@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * How it works: each worker has a file in a folder that the workers of this
- * machine share. It holds its lock for as long as it lives, whatever happens:
- * the kernel lets go of it. In the file stands where its server is, and a line
- * for each activity when it is begun and when it has ended. Who finds the lock
- * free reports what is still open as failed, so that the server need not wait
- * for heartbeats that do not come.
+ * machine share. The worker has it locked for as long as it lives; the kernel
+ * releases the lock when it dies. The file has the server's address, and a line
+ * for the beginning and the end of each activity. A worker that finds the lock
+ * free reports the open activities as failed, so that the server need not wait
+ * for missing heartbeats.
  *
- * A heartbeat touches the file. One that was not touched for longer than the
- * server waits is only removed: the server knows, and may have given the
- * activity to somebody else.
+ * A heartbeat touches the file. A file that was not touched for longer than the
+ * server waits is only removed: the server has noticed the death, and may have
+ * given the activity to another worker.
  */
 #include "common/temporal/worker_internal.h"
 
@@ -33,8 +33,8 @@
 #define FILE_MAX ((size_t)16 << 20)
 #define STALE_MS 3000
 
-/* The server, too, has to notice that a worker's connection is gone, or what is
- * reported goes to a poll of the dead one. */
+/* The server has to notice first that the dead worker's connection is gone, or it
+ * would send the repeated activity to a poll of the dead worker. */
 #define NOTICED_MS 50
 
 struct report {
@@ -231,7 +231,7 @@ is_fresh(int fd)
 	return clock_wall() - then <= STALE_MS;
 }
 
-/* Opened for reading only, which is no event for those who watch. */
+/* Opens it for reading only, which is not an event for watchers. */
 static bool
 is_dead(const char *path)
 {
@@ -256,7 +256,7 @@ look_at(struct liveness *liveness, const char *name)
 	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 || lock_take(fd, true, 0, path, &fail) < 0)
 		goto out;
-	/* One of several finders has the lock first, and removes it. */
+	/* The first of several finders gets the lock, and removes the file. */
 	if (is_fresh(fd) && file_read(path, &text, &fail) == 0 &&
 	    text.length > 0)
 		report_file(liveness, text.data);
@@ -341,7 +341,7 @@ liveness_open(struct worker_temporal *worker, const char *folder,
 	liveness->probe.context = liveness;
 	if (file_make_folder(liveness->folder, fail) < 0)
 		goto out;
-	/* Made under a name that nobody looks at, until its lock is held. */
+	/* Made under a name that other workers ignore, until it is locked. */
 	liveness->fd = open(liveness->folder,
 	    O_TMPFILE | O_RDWR | O_CLOEXEC | O_APPEND, 0600);
 	if (liveness->fd < 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: values travel as JSON text under the encoding "json/plain",
+ * How it works: values are sent as JSON text with the encoding "json/plain",
  * which every client of Temporal and its web page can read.
  */
 #include "common/temporal/api.h"
@@ -14,7 +14,7 @@ static const char binary_null[] = "binary/null";
 Api__Payloads *
 temporal_json(struct temporal_payload *room, struct span json)
 {
-	/* the generated structs know no const; nothing is written through */
+	/* the generated structs have no const; they are not written to */
 	union {
 		const char *constant;
 		char *text;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: what is known of a task at a glance is folded from its history,
- * so a query is answered with the fold's summary.
+ * How it works: the history is folded, and a query is answered with the fold's
+ * summary.
  */
 #include "common/temporal/worker_internal.h"
 

@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * How it works: the pages of a history go through temporal_history, whose
- * journal events are looked at as they come: a row needs some of them, and a
- * follower all.
+ * journal events are used as they come: a row needs some of them, and a follower
+ * all.
  *
  * A history may end with a workflow task that was scheduled or started; when it
- * is not answered, other events can have its place later. So these are held
- * back until something follows them.
+ * is not answered, other events can replace it later. So these are held back
+ * until another event follows them.
  *
- * A task may have gone on in a new run, which the server gives out first. Then
- * the oldest run that the server still has is read, and each that follows it,
- * as one history. (A run that goes on from a forgotten one has the journal in
- * it.)
+ * A task may have gone on in a new run, which the server returns first. Then the
+ * oldest run that the server still has is read, and each that follows it, as one
+ * history. (A run that continues a forgotten one has the journal in it.)
  *
  * A signal that no worker has seen yet is an event of the history without the
- * decision that must follow. The decision depends on nothing but the fold, so it
- * is made here, for the answer only.
+ * decision that must follow. The decision depends only on the fold, so it is
+ * made here, for this answer only.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -138,7 +137,7 @@ may_be_replaced(const Api__HistoryEvent *event)
 	    event->event_type == TEMPORAL_EVENT(WORKFLOW_TASK_STARTED);
 }
 
-/* Takes what is held and is before the event that comes now. */
+/* Takes the events that were held back and precede the new event. */
 static int
 take_held(struct task_reader *reader, int64_t before, struct fail *fail)
 {
@@ -194,7 +193,7 @@ send_page(struct task_reader *reader, bool wait, struct fail *fail)
 	    fail);
 }
 
-/* Another run is to be read, from its beginning. */
+/* Begins to read another run. */
 static void
 turn_to(struct task_reader *reader, const char *run)
 {
@@ -203,8 +202,8 @@ turn_to(struct task_reader *reader, const char *run)
 	reader->token.len = 0;
 }
 
-/* The oldest run that was not tried yet; when the server has none of them any
- * more, the latest alone. False when that is gone, too. */
+/* Chooses the oldest run that was not tried yet; when the server has none of them
+ * any more, only the latest. False when that is gone, too. */
 static bool
 turn_to_oldest(struct task_reader *reader)
 {
@@ -224,7 +223,7 @@ turn_to_oldest(struct task_reader *reader)
 	return result;
 }
 
-/* How many runs there were before one that says that they are RUNS. */
+/* The number of runs in the list RUNS. */
 static int
 count_runs(const char *runs)
 {
@@ -235,7 +234,7 @@ count_runs(const char *runs)
 	return count;
 }
 
-/* Whether the page is of the latest run, and others are to be read first: all
+/* Whether the page is of the latest run, and others must be read first: all
  * before it, or the rest of the one that was the latest a moment ago. */
 static bool
 is_ahead(struct task_reader *reader, const Api__History *page)
@@ -254,8 +253,8 @@ is_ahead(struct task_reader *reader, const Api__History *page)
 			      : !reader->alone;
 }
 
-/* What the answer brought. Whether there is more to be read, now or later: the
- * token and the run say what. */
+/* Takes the events of the answer. The token and the run then say what to read
+ * next, now or later. */
 static int
 take_answer(struct task_reader *reader, bool *ret_more, struct fail *fail)
 {
@@ -368,7 +367,7 @@ task_reader_members(const struct task_reader *reader, struct buf *buf)
 
 /* ---- one task ---- */
 
-/* What the model has said so far is in the heartbeats. */
+/* The text so far of a turn under way is in the heartbeats. */
 static int
 add_progress(struct task_reader *reader, struct buf *members, struct fail *fail)
 {
@@ -498,7 +497,7 @@ task_reader_wait(struct task_reader *reader, int64_t until, struct fail *fail)
 	bool more;
 
 	if (!reader->waiting) {
-		/* what is there comes once more, and is passed over */
+		/* events that were read before come again, and are skipped */
 		drop_held(reader);
 		reader->waiting = true;
 		if (send_page(reader, true, fail) < 0)

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * How it works: a few long polls wait for workflow tasks and for activities of
- * each queue; each that comes back is answered from the loop and sent out
- * again. Activities are polled for as long as there is room for another one.
+ * each queue; when one returns, the loop handles the task and sends the poll
+ * again. Activities are polled only while there is room for another one.
  *
- * Told to go, nothing is polled for any more, but what is polled is not cut
- * off: a server gives a task to a poll before it knows whether the answer
- * arrives, and a task that was given to nobody waits for its time limit. Where
- * the server can, it sends the polls back when the worker says goodbye; for
- * the others polls are short, so that an idle worker ends within a second.
- * They cost no more than long ones, because one of each kind is enough while
- * nothing comes; more are sent out as soon as one brings a task. A worker that
- * is to end when idle polls no more once it looks idle.
+ * A worker that drains sends no more polls, but does not cancel those under way:
+ * a server gives a task to a poll before it knows whether the answer arrives,
+ * and a lost task waits for its time limit. A server that can ends the polls
+ * when the worker shuts down; for other servers the polls are short, so that an
+ * idle worker ends within a second. Short polls cost no more than long ones,
+ * because one of each kind is enough while nothing comes; more are sent as soon
+ * as one returns a task. A worker that ends when idle polls no more once it
+ * seems idle.
  */
 #include "common/temporal/worker.h"
 
@@ -29,7 +29,7 @@
 #define POLLS 5            /* of each kind, for each queue, under load */
 #define POLL_MS 3000       /* the server sends an empty answer after 1 s */
 #define POLL_SHORT_MS 2500 /* and after half a second; under 2 s it refuses */
-#define NEVER_MS 5000      /* between polls that are refused for good */
+#define NEVER_MS 5000      /* between polls that the server always refuses */
 #define IDLE_MS 300
 #define IDLE_LOOKS 3 /* lists may be a moment old */
 #define LIST_SIZE 100
@@ -60,7 +60,7 @@ worker_give_up(struct worker_temporal *worker, const struct fail *why)
 	worker->failed = true;
 }
 
-/* ---- histories that are kept ---- */
+/* ---- the cache of histories ---- */
 
 static struct cached_history *
 find_kept(struct worker_temporal *worker, const char *run)
@@ -133,7 +133,7 @@ history_cache_put(struct worker_temporal *worker, const char *run,
 
 /* ---- polls ---- */
 
-/* Takes the task out of the answer; false when there is none. */
+/* Takes the task from the answer; false when there is none. */
 static bool
 take_task(struct poll *poll)
 {
@@ -232,7 +232,7 @@ send_poll(struct poll *poll, struct fail *fail)
 	    &poll->answer, fail);
 }
 
-/* Whether it may be sent out; RET_NEXT is when it has to be asked again. */
+/* Whether a poll may be sent; RET_NEXT is when to check that again. */
 static bool
 may_poll(const struct poll *poll, size_t busy, int64_t now, int64_t *ret_next)
 {
@@ -249,7 +249,7 @@ may_poll(const struct poll *poll, size_t busy, int64_t now, int64_t *ret_next)
 	return false;
 }
 
-/* Begins with another queue each time: there may be room for one only. */
+/* Begins with another queue each time, since there may be room for only one. */
 void
 worker_poll_more(struct worker_temporal *worker)
 {
@@ -287,7 +287,7 @@ on_again(void *context)
 	worker_poll_more(context);
 }
 
-/* ---- going ---- */
+/* ---- draining ---- */
 
 static void
 on_grace(void *context)
@@ -298,7 +298,7 @@ on_grace(void *context)
 	activity_task_release_all(worker);
 }
 
-/* Where the server can, it sends the polls back at once. */
+/* Tells the server that this worker ends; if it can, it ends the polls at once. */
 static void
 say_goodbye(struct worker_temporal *worker)
 {
@@ -328,7 +328,7 @@ on_signal(void *context, int signal)
 {
 	struct worker_temporal *worker = context;
 
-	if (signal == SIGCHLD) { /* as PID 1: orphans are ours to reap */
+	if (signal == SIGCHLD) { /* as PID 1 we have to reap orphans */
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
 		return;
@@ -340,8 +340,8 @@ on_signal(void *context, int signal)
 	drain(worker);
 }
 
-/* Whether nothing is left to wait for. Polls that are still out after the
- * grace are given up. */
+/* Whether nothing is left to wait for. Polls that are still under way after the
+ * grace are not waited for. */
 static bool
 is_done(const struct worker_temporal *worker)
 {
@@ -360,8 +360,8 @@ says_waiting(bool known, struct span json)
 	    memcmp(json.at, "\"waiting\"", 9) == 0;
 }
 
-/* Whether the task waits for something other than a worker. The memo has it
- * where the attribute cannot be used, which may change under way. */
+/* Whether the task waits for something other than a worker. The memo shows it
+ * when the attribute cannot be used, which may change while the worker runs. */
 static bool
 is_waiting(const Api__WorkflowExecutionInfo *info)
 {
@@ -390,8 +390,8 @@ is_busy(struct worker_temporal *worker)
 	worker_poll_more(worker);
 }
 
-/* Asks each queue in turn whether it holds a task of what seems to wait: a
- * signal, say, that has not come to a poll yet. */
+/* Asks one queue after the other whether it has a step of a task that seems to
+ * wait: for a signal, for example, that no poll has returned yet. */
 static void
 ask_queues(struct worker_temporal *worker);
 
@@ -503,8 +503,7 @@ attributes_came(void *context, struct temporal_answer *answer)
 		    NULL);
 }
 
-/* Lists by state need a search attribute; without it tasks are worked all the
- * same. */
+/* Lists by state need a search attribute; without it tasks run nevertheless. */
 static int
 add_attributes(struct worker_temporal *worker, struct fail *fail)
 {
@@ -551,7 +550,7 @@ make_polls(struct worker_temporal *worker)
 			.group = &worker->groups[i / POLLS] };
 }
 
-/* Whether the server is there and has the namespace. */
+/* Whether the server is available and has the namespace. */
 static int
 check_server(struct worker_temporal *worker, struct fail *fail)
 {
@@ -584,7 +583,7 @@ begin(struct worker_temporal *worker, const char *folder, struct fail *fail)
 		0 ||
 	    add_attributes(worker, fail) < 0 || check_server(worker, fail) < 0)
 		return -1;
-	/* before a task has to be shown in lists; a refusal is no failure */
+	/* before a task has to be in lists; a refusal is not a failure */
 	(void)temporal_wait(worker->temporal, &worker->attributes_answer, &why);
 	if (liveness_open(worker, folder, &worker->liveness, &why) < 0)
 		log_line("warning", "notes", "reason", why.message, NULL);

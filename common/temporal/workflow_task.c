@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: a workflow task brings the history; it is folded, as far as it
- * is not known yet, and what the fold wants next goes back as commands. What
- * was decided is folded ahead, so that the history that is kept is at once what
- * an activity needs and where the next workflow task goes on.
+ * How it works: a workflow task has the history; its new events are folded, and
+ * the next steps of the fold are answered as commands. Decisions are folded
+ * ahead, so that the cached history has at once the conversation that an
+ * activity needs, and the state from which the next workflow task goes on.
  *
  * The server sends the beginning of the history with each task. When that is
- * known and does not reach to the end, the end is read backwards, as far as it
- * is new.
+ * known and does not reach the end, the new events are read from the end
+ * backwards.
  *
  * A task that cannot be folded is failed once; a repeated one is left to its
- * time limit, since the server would hand out a failed one again at once.
+ * time limit, since the server would send a failed one again at once.
  */
 #include "common/temporal/worker_internal.h"
 
@@ -28,7 +28,7 @@
 struct workflow_task {
 	struct worker_temporal *worker;
 	Api__PollWorkflowTaskQueueResponse *task;
-	struct temporal_history *history; /* not in the worker's while it is
+	struct temporal_history *history; /* not in the cache while it is
 	                                   * being read */
 	bool anew;                        /* it is folded from its start */
 	struct temporal_answer page, answer;
@@ -39,7 +39,7 @@ struct workflow_task {
 	bool continues;        /* in a new run */
 	struct permit *permit; /* whether the limits let it begin */
 	bool asked, full;
-	int state; /* of the task, after this */
+	int state; /* of the task after this workflow task */
 	struct workflow_task *next;
 };
 
@@ -100,8 +100,8 @@ ended(void *context, struct temporal_answer *answer)
 	struct worker_temporal *worker = workflow->worker;
 
 	if (answer->status != GRPC_OK) {
-		/* Events came meanwhile, or it took too long: the next task
-		 * tells. */
+		/* Events came meanwhile, or it took too long: the next
+		 * workflow task shows which. */
 		log_line(answer->status == GRPC_NOT_FOUND ? "info" : "warning",
 		    "task.refused", "task", workflow_id(workflow), "reason",
 		    answer->fail.message, NULL);
@@ -121,7 +121,7 @@ ended(void *context, struct temporal_answer *answer)
 	worker_poll_more(worker);
 }
 
-/* ---- what cannot be answered ---- */
+/* ---- failures ---- */
 
 static void
 refuse(struct workflow_task *workflow, const struct fail *why)
@@ -207,7 +207,7 @@ log_record(const struct workflow_task *workflow, enum event_type type,
 	cJSON_Delete(data);
 }
 
-/* Puts one decision among the commands and folds it. */
+/* Adds one decision to the commands and folds it. */
 static int
 decide(struct workflow_task *workflow, struct commands *commands,
     enum event_type type, struct span members, struct fail *fail)
@@ -262,8 +262,8 @@ decide_error(struct workflow_task *workflow, struct commands *commands,
 	return result;
 }
 
-/* A task that was started by somebody else's program: it is put in form, or
- * refused. */
+/* A task that another client has started: it is put into the form of task_check,
+ * or refused. */
 static int
 check_task(struct workflow_task *workflow, struct commands *commands,
     struct fail *fail)
@@ -331,7 +331,7 @@ is_to_continue(const struct workflow_task *workflow)
 }
 
 /* Records every decision and schedules every action; WAKE_AT is when the task
- * has to be looked at again. */
+ * has to be advanced again. */
 static int
 plan(struct workflow_task *workflow, struct commands *commands, bool running,
     int64_t *ret_wake_at, struct fail *fail)
@@ -377,7 +377,7 @@ set_timer(struct workflow_task *workflow, struct commands *commands, int64_t at,
 	    (struct span){ NULL, 0 }, fail);
 }
 
-/* What lists show is brought up to date where it would be wrong. */
+/* Updates the state in lists if it would be wrong. */
 static int
 show_state(struct workflow_task *workflow, struct commands *commands,
     enum task_state state, struct fail *fail)
@@ -386,8 +386,8 @@ show_state(struct workflow_task *workflow, struct commands *commands,
 	    workflow->history);
 	const char *shown = facts.shown, *wanted = task_state_name(state);
 	struct span begun;
-	/* What it was begun with is known to the server, even if we may not
-	 * ask for that. */
+	/* The server knows the attribute if the task was started with it, even
+	 * if we may not ask for that. */
 	bool attribute = !workflow->worker->no_attributes &&
 	    (workflow->worker->attributes ||
 		temporal_attribute(facts.attributes, TEMPORAL_STATE, &begun));
@@ -401,8 +401,8 @@ show_state(struct workflow_task *workflow, struct commands *commands,
 	    NULL, EVENT_WAITING, (struct span){ NULL, 0 }, fail);
 }
 
-/* The limits do not let it begin yet. It is seldom asked about that has stood
- * in line for long: each time makes five events. */
+/* The limits do not let the task begin yet. The longer it has waited, the less
+ * often it asks again, because each time adds five events. */
 static int
 ask_later(struct workflow_task *workflow, struct commands *commands,
     struct fail *fail)
@@ -474,8 +474,7 @@ fill_commands(struct workflow_task *workflow, struct commands *commands,
 	return show_state(workflow, commands, summary.state, fail);
 }
 
-/* Answers the workflow task; the history is kept unless there is more to carry
- * or nothing to go on with. */
+/* Answers the workflow task; with KEEP the history goes into the cache. */
 static void
 respond(struct workflow_task *workflow, const struct commands *commands,
     bool keep)
@@ -512,7 +511,7 @@ respond(struct workflow_task *workflow, const struct commands *commands,
 	query_free_results(&request);
 }
 
-/* The run before is gone: the server forgot it before anybody came. */
+/* The run before is gone: the server forgot it before a worker came. */
 static void
 end_forgotten(struct workflow_task *workflow)
 {
@@ -531,7 +530,7 @@ end_forgotten(struct workflow_task *workflow)
 	commands_release(&commands);
 }
 
-/* The journal of the run before is read. */
+/* The journal of the run before has been read. */
 static void
 carry_came(void *context, const struct fail *fail)
 {
@@ -568,8 +567,8 @@ permit_came(void *context, bool free)
 	complete(workflow);
 }
 
-/* Whether the limits have to be asked first, which goes on with complete().
- * What has begun is shown as something else than queued. */
+/* Whether the limits have to be checked first; complete() goes on afterwards. A
+ * task that has begun is not shown as queued. */
 static bool
 asks_first(struct workflow_task *workflow, const struct temporal_facts *facts)
 {
@@ -654,7 +653,8 @@ start_anew(struct workflow_task *workflow)
 	    &workflow->task->next_page_token);
 }
 
-/* All that is new was read, from the workflow task that has begun. */
+/* All new events were read backwards: takes them in order, if they begin with this
+ * workflow task. */
 static void
 take_back(struct workflow_task *workflow)
 {
@@ -729,8 +729,8 @@ read_back(struct workflow_task *workflow, const ProtobufCBinaryData *token)
 		workflow_task_end(workflow);
 }
 
-/* Whether the history is known beyond what came with the task, of which there
- * is more. A task that is repeated is not stored in the history. */
+/* Whether the cached history reaches beyond the events that came with the task,
+ * of which there are more. A repeated task is not stored in the history. */
 static bool
 is_known(const struct workflow_task *workflow)
 {
