@@ -6,7 +6,7 @@
  * anything that two readers could understand in two ways is refused.
  *
  * What the model's API sends must go back byte for byte, so it is kept as
- * text and cut by spans: a span is a piece of somebody else's text. The spans
+ * text and cut by spans: a span is a piece of text that another owns. The spans
  * are found with cJSON's own tokenizer, so they are valid JSON values.
  */
 #ifndef COMMON_JSON_JSON_H

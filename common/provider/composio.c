@@ -277,13 +277,13 @@ answered(struct execute *execute, const struct http_answer *answer,
 	struct buf text = BUF_INIT(65536);
 	const cJSON *successful;
 	const char *log_id;
-	char *mended;
+	char *repaired;
 	struct fail fail;
 	cJSON *body;
 
-	mended = mem_copy(answer->body, answer->body_length);
-	repair_json(mended, answer->body_length);
-	whole = (struct span){ mended, answer->body_length };
+	repaired = mem_copy(answer->body, answer->body_length);
+	repair_json(repaired, answer->body_length);
+	whole = (struct span){ repaired, answer->body_length };
 	body = json_parse(whole.at, whole.length, &json_limits_upstream, &fail);
 	successful = cJSON_GetObjectItemCaseSensitive(body, "successful");
 	log_id = json_string(body, "log_id");
@@ -309,7 +309,7 @@ answered(struct execute *execute, const struct http_answer *answer,
 		finish(execute, result, &text);
 	}
 	buf_release(&text);
-	free(mended);
+	free(repaired);
 	cJSON_Delete(body);
 }
 

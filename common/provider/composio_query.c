@@ -123,7 +123,7 @@ on_answer(void *context, const struct http_answer *answer)
 {
 	struct query *query = context;
 	struct fail fail, why;
-	char *mended;
+	char *repaired;
 	cJSON *json;
 
 	if (try_again(query, answer))
@@ -138,11 +138,11 @@ on_answer(void *context, const struct http_answer *answer)
 		refused(query, answer);
 		return;
 	}
-	mended = mem_copy(answer->body, answer->body_length);
-	repair_json(mended, answer->body_length);
-	json = json_parse(mended, answer->body_length, &json_limits_upstream,
+	repaired = mem_copy(answer->body, answer->body_length);
+	repair_json(repaired, answer->body_length);
+	json = json_parse(repaired, answer->body_length, &json_limits_upstream,
 	    &why);
-	free(mended);
+	free(repaired);
 	if (!cJSON_IsObject(json)) {
 		fail_set(&fail, FAIL_NOT_NOW, "upstream",
 		    "Composio: %s %s: the answer is not understood: %s",

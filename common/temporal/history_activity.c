@@ -241,8 +241,8 @@ retry_delay(Api__RetryState state)
 	    : LOST_RETRY_MS;
 }
 
-/* Then the next attempt needs no timer, which a server may be a second late
- * with. */
+/* Whether another worker reported the death: then the next attempt needs no
+ * timer, which can fire a second late. */
 static bool
 is_reported(const Api__Failure *failure)
 {
