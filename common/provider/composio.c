@@ -12,6 +12,7 @@
 
 #include "common/base/backoff.h"
 #include "common/base/clock.h"
+#include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/base/random.h"
 #include "common/json/json.h"
@@ -27,22 +28,27 @@ struct execute {
 	struct http_call *http_call;
 	char *slug;
 	unsigned attempt;
-	void (*done)(void *context, const struct composio_result *result);
+	void (*done)(void *context, const struct tool_result *result);
 	void *context;
 };
 
-int
-composio_open(struct http *http, const char *url, const char *key,
-    const struct config *config, struct composio **ret_composio,
+static int
+composio_open(struct http *http, const struct config *config, void **ret_state,
     struct fail *fail)
 {
-	struct composio *composio;
+	const char *url = config->composio_url;
 	size_t length = strlen(url);
+	struct composio *composio;
+	char *key = NULL;
 
-	if (key == NULL || *key == '\0')
+	if (file_secret("COMPOSIO_API_KEY", &key, fail) < 0)
+		return -1;
+	if (key == NULL || *key == '\0') {
+		free(key);
 		return fail_set(fail, FAIL_NEVER, "missing_key",
 		    "no key for Composio: set COMPOSIO_API_KEY, or "
 		    "COMPOSIO_API_KEY_FILE to the file that holds it");
+	}
 	while (length > 0 && url[length - 1] == '/')
 		length--;
 	composio = mem_alloc(sizeof(*composio));
@@ -50,26 +56,39 @@ composio_open(struct http *http, const char *url, const char *key,
 	composio->base = mem_print("%.*s/api/v3.1/", (int)length, url);
 	composio->key = mem_print("x-api-key: %s", key);
 	composio->call_ms = config->call_ms;
-	*ret_composio = composio;
+	explicit_bzero(key, strlen(key));
+	free(key);
+	*ret_state = composio;
 	return 0;
 }
 
-void
-composio_close(struct composio *composio)
+static void
+composio_close(void *state)
 {
-	if (composio == NULL)
-		return;
+	struct composio *composio = state;
+
 	explicit_bzero(composio->key, strlen(composio->key));
 	free(composio->key);
 	free(composio->base);
 	free(composio);
 }
 
-void
-composio_cancel(struct composio_call *call)
+static void
+cancel(struct tool_call *call, void (*gone)(void *context), void *context)
 {
-	if (call != NULL)
-		call->release(call);
+	struct composio_call *own = (struct composio_call *)(void *)call;
+
+	own->release(own);
+	gone(context);
+}
+
+void
+composio_call_init(struct composio_call *call, struct composio *composio,
+    void (*release)(struct composio_call *call))
+{
+	call->call.cancel = cancel;
+	call->composio = composio;
+	call->release = release;
 }
 
 static const char *
@@ -170,7 +189,7 @@ names_connection(const struct composio_error *error, int status)
 }
 
 static void
-finish(struct execute *execute, struct composio_result *result,
+finish(struct execute *execute, struct tool_result *result,
     const struct buf *text)
 {
 	if (text != NULL) {
@@ -185,31 +204,31 @@ finish(struct execute *execute, struct composio_result *result,
 /* The outcome of the call for an answer with an error status. */
 static void
 refused(struct execute *execute, const struct http_answer *answer,
-    struct composio_result *result)
+    struct tool_result *result)
 {
 	struct composio_error error;
 	struct buf text = BUF_INIT(32768);
 	int status = answer->status;
 
 	composio_error_read(answer, &error);
-	result->outcome = COMPOSIO_ERROR;
+	result->outcome = TOOL_ERROR;
 	if (status >= 500 || status == 408 || status / 100 == 3) {
-		result->outcome = COMPOSIO_UNKNOWN;
+		result->outcome = TOOL_UNKNOWN;
 		result->delay_ms = next_try(execute, answer);
 		buf_print(&text, "%s: %s", execute->slug, error.text.data);
 	} else if (status == 429) {
-		result->outcome = COMPOSIO_LATER;
+		result->outcome = TOOL_LATER;
 		result->delay_ms = next_try(execute, answer);
 		buf_print(&text, "Composio's rate limit: %s", error.text.data);
 	} else if (status == 401) {
-		result->outcome = COMPOSIO_LATER;
+		result->outcome = TOOL_LATER;
 		result->delay_ms = BAD_KEY_MS;
 		buf_print(&text,
 		    "Composio does not take the key: %s: check "
 		    "COMPOSIO_API_KEY",
 		    error.text.data);
 	} else if (names_connection(&error, status)) {
-		result->outcome = COMPOSIO_CONNECTION;
+		result->outcome = TOOL_CONNECTION;
 		buf_print(&text, "no live account for %s: %s", execute->slug,
 		    error.text.data);
 	} else if (status == 413) {
@@ -271,7 +290,7 @@ add_reasons(struct buf *text, const cJSON *body, struct span data)
 
 static void
 answered(struct execute *execute, const struct http_answer *answer,
-    struct composio_result *result)
+    struct tool_result *result)
 {
 	struct span whole, data = { "{}", 2 };
 	struct buf text = BUF_INIT(65536);
@@ -291,19 +310,19 @@ answered(struct execute *execute, const struct http_answer *answer,
 		result->log_id = log_id;
 	(void)json_member(whole, "data", &data);
 	if (body == NULL || !cJSON_IsBool(successful)) {
-		result->outcome = COMPOSIO_UNKNOWN;
+		result->outcome = TOOL_UNKNOWN;
 		result->delay_ms = next_try(execute, answer);
 		buf_print(&text,
 		    "%s: an answer that is not understood: ", execute->slug);
 		http_excerpt(&text, answer->body, answer->body_length);
 		finish(execute, result, &text);
 	} else if (cJSON_IsTrue(successful)) {
-		result->outcome = COMPOSIO_DONE;
+		result->outcome = TOOL_DONE;
 		result->text = data.at;
 		result->length = data.length;
 		finish(execute, result, NULL);
 	} else {
-		result->outcome = COMPOSIO_ERROR;
+		result->outcome = TOOL_ERROR;
 		buf_print(&text, "%s failed", execute->slug);
 		add_reasons(&text, body, data);
 		finish(execute, result, &text);
@@ -317,7 +336,7 @@ static void
 on_answer(void *context, const struct http_answer *answer)
 {
 	struct execute *execute = context;
-	struct composio_result result = { .text = "",
+	struct tool_result result = { .text = "",
 		.log_id = "",
 		.status = answer->status };
 	struct buf text = BUF_INIT(2048);
@@ -325,8 +344,8 @@ on_answer(void *context, const struct http_answer *answer)
 	result.request_id = request_id(answer, NULL);
 	if (answer->outcome != HTTP_ANSWERED) {
 		result.outcome = answer->outcome == HTTP_NOT_SENT
-		    ? COMPOSIO_LATER
-		    : COMPOSIO_UNKNOWN;
+		    ? TOOL_LATER
+		    : TOOL_UNKNOWN;
 		result.delay_ms = next_try(execute, answer);
 		buf_print(&text, "%s: %s", execute->slug, answer->error);
 		finish(execute, &result, &text);
@@ -367,11 +386,12 @@ execute_body(const struct agent_call *call, size_t *ret_length)
 	return buf_detach(&body, ret_length);
 }
 
-int
-composio_execute(struct composio *composio, const struct agent_call *call,
-    void (*done)(void *context, const struct composio_result *result),
-    void *context, struct composio_call **ret_call, struct fail *fail)
+static int
+composio_execute(void *state, const struct tool_request *wanted,
+    struct tool_call **ret_call, struct fail *fail)
 {
+	struct composio *composio = state;
+	const struct agent_call *call = wanted->call;
 	const char *headers[] = { composio->key, "accept: application/json",
 		"content-type: application/json", NULL };
 	struct execute *execute = mem_alloc(sizeof(*execute));
@@ -380,20 +400,19 @@ composio_execute(struct composio *composio, const struct agent_call *call,
 		.method = "POST",
 		.headers = headers,
 		.once = true,
-		.idle_ms = composio->call_ms,
-		.total_ms = composio->call_ms,
+		.idle_ms = wanted->limit_ms,
+		.total_ms = wanted->limit_ms,
 		.body_maximum = RESULT_MAX,
 		.done = on_answer,
 		.context = execute,
 	};
 	int result;
 
-	execute->call.composio = composio;
-	execute->call.release = release;
+	composio_call_init(&execute->call, composio, release);
 	execute->slug = mem_string(call->slug);
 	execute->attempt = call->attempt;
-	execute->done = done;
-	execute->context = context;
+	execute->done = wanted->done;
+	execute->context = wanted->context;
 	buf_print(&url, "%stools/execute/", composio->base);
 	http_escape(&url, call->slug);
 	request.url = url.data;
@@ -406,6 +425,15 @@ composio_execute(struct composio *composio, const struct agent_call *call,
 		free(execute);
 		return -1;
 	}
-	*ret_call = &execute->call;
+	*ret_call = &execute->call.call;
 	return 0;
 }
+
+const struct tool_provider composio_provider = {
+	.name = "composio",
+	.open = composio_open,
+	.close = composio_close,
+	.facts = composio_facts,
+	.execute = composio_execute,
+	.link = composio_link,
+};

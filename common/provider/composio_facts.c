@@ -573,14 +573,13 @@ next_fire(void *context)
 }
 
 int
-composio_facts(struct composio *composio, const struct task *task,
+composio_facts(void *state, const struct task *task,
     void (*done)(void *context, cJSON *facts, const struct fail *fail),
-    void *context, struct composio_call **ret_call, struct fail *fail)
+    void *context, struct tool_call **ret_call, struct fail *fail)
 {
 	struct facts *facts = mem_alloc(sizeof(*facts));
 
-	facts->call.composio = composio;
-	facts->call.release = facts_free;
+	composio_call_init(&facts->call, state, facts_free);
 	facts->next.fire = next_fire;
 	facts->next.context = facts;
 	facts->user = mem_string(task->user);
@@ -598,6 +597,6 @@ composio_facts(struct composio *composio, const struct task *task,
 		return -1;
 	}
 	look_on(facts);
-	*ret_call = &facts->call;
+	*ret_call = &facts->call.call;
 	return 0;
 }

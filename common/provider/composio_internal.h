@@ -14,9 +14,27 @@ struct composio {
 
 /* Every kind of call begins with this. */
 struct composio_call {
+	struct tool_call call;
 	struct composio *composio;
 	void (*release)(struct composio_call *call); /* cuts off and frees */
 };
+
+void
+composio_call_init(struct composio_call *call, struct composio *composio,
+    void (*release)(struct composio_call *call));
+
+/* As struct tool_provider says. */
+int
+composio_facts(void *state, const struct task *task,
+    void (*done)(void *context, cJSON *facts, const struct fail *fail),
+    void *context, struct tool_call **ret_call, struct fail *fail);
+
+/* FROM is an auth config; when it is "", one is made first. */
+int
+composio_link(void *state, const char *user, const char *toolkit,
+    const char *from,
+    void (*done)(void *context, cJSON *link, const struct fail *fail),
+    void *context, struct tool_call **ret_call, struct fail *fail);
 
 /* An error answer: a sentence in the service's own words, followed by the
  * request id. SLUG and CODE are the service's, "" and 0 when it gave none. */

@@ -125,26 +125,25 @@ ask_auth_config(struct link *link, struct fail *fail)
 }
 
 int
-composio_link(struct composio *composio, const char *user, const char *toolkit,
-    const char *auth_config,
+composio_link(void *state, const char *user, const char *toolkit,
+    const char *from,
     void (*done)(void *context, cJSON *link, const struct fail *fail),
-    void *context, struct composio_call **ret_call, struct fail *fail)
+    void *context, struct tool_call **ret_call, struct fail *fail)
 {
 	struct link *link = mem_alloc(sizeof(*link));
 	int result;
 
-	link->call.composio = composio;
-	link->call.release = link_free;
+	composio_call_init(&link->call, state, link_free);
 	link->user = mem_string(user);
 	link->toolkit = mem_string(toolkit);
 	link->done = done;
 	link->context = context;
-	result = *auth_config != '\0' ? ask_link(link, auth_config, fail)
-				      : ask_auth_config(link, fail);
+	result = *from != '\0' ? ask_link(link, from, fail)
+			       : ask_auth_config(link, fail);
 	if (result < 0) {
 		link_free(&link->call);
 		return -1;
 	}
-	*ret_call = &link->call;
+	*ret_call = &link->call.call;
 	return 0;
 }

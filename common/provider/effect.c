@@ -37,8 +37,9 @@
 #include "common/base/mem.h"
 #include "common/net/http.h"
 #include "common/provider/claude.h"
-#include "common/provider/composio.h"
+#include "common/provider/tools.h"
 
+#define START_WAIT_MS 60000
 #define FACTS_WAIT_MS 60000
 #define CONNECTION_WAIT_MS 300000
 
@@ -47,13 +48,13 @@ struct effects {
 	const struct config *config;
 	struct http *http;
 	struct claude *claude;
-	struct composio *composio; /* NULL until it is needed */
+	struct tools *tools;
 };
 
 struct effect {
 	struct effects *effects;
 	struct claude_call *claude_call;
-	struct composio_call *composio_call;
+	struct tool_call *tool_call;
 	struct timer now; /* tells a failure, from the loop */
 	struct fail failure;
 	void (*failed)(struct effect *effect, const struct fail *fail);
@@ -68,8 +69,10 @@ struct effect {
 };
 
 static void
-effect_free(struct effect *effect)
+effect_free(void *context)
 {
+	struct effect *effect = context;
+
 	loop_cancel(effect->effects->loop, &effect->now);
 	if (effect->has_task)
 		task_release(&effect->task);
@@ -222,9 +225,9 @@ add_block(const struct effect *effect, struct buf *members, const char *text,
 }
 
 static void
-tool_finished(struct effect *effect, const struct composio_result *result)
+tool_finished(struct effect *effect, const struct tool_result *result)
 {
-	bool is_error = result->outcome == COMPOSIO_ERROR, cut;
+	bool is_error = result->outcome == TOOL_ERROR, cut;
 	struct buf members = BUF_INIT(EVENT_MAX);
 
 	member_string(&members, "call", effect->call);
@@ -242,7 +245,7 @@ tool_finished(struct effect *effect, const struct composio_result *result)
 
 static void
 add_failure(const struct effect *effect, struct buf *members, const char *type,
-    const struct composio_result *result)
+    const struct tool_result *result)
 {
 	member_string(members, "call", effect->call);
 	member_integer(members, "attempt", effect->attempt);
@@ -250,50 +253,50 @@ add_failure(const struct effect *effect, struct buf *members, const char *type,
 	    result->request_id);
 }
 
-/* The call certainly did not happen, and is not retried. */
+/* The call certainly did not happen. When it is not retried (AGAIN), or was
+ * often enough, the model is told. */
 static void
-tool_given_up(struct effect *effect, const char *type,
-    const struct composio_result *result)
+tool_not_run(struct effect *effect, const char *type,
+    const struct tool_result *result, bool again)
 {
 	struct buf members = BUF_INIT(1u << 20), text = BUF_INIT(65536);
 	bool cut;
 
 	add_failure(effect, &members, type, result);
-	buf_print(&text, "Not run: %s", result->text);
-	if (effect->tries > 1)
-		buf_print(&text, " (tried %lld times)",
-		    (long long)effect->tries);
-	add_block(effect, &members, text.data, text.length, true, &cut);
-	buf_release(&text);
+	if (again && may_retry(effect)) {
+		member_integer(&members, "delay_ms", result->delay_ms);
+	} else {
+		buf_print(&text, "Not run: %s", result->text);
+		if (effect->tries > 1)
+			buf_print(&text, " (tried %lld times)",
+			    (long long)effect->tries);
+		add_block(effect, &members, text.data, text.length, true, &cut);
+		buf_release(&text);
+	}
 	effect_end(effect, EVENT_TOOL_FAILED, &members);
 }
 
 static void
-tool_done(void *context, const struct composio_result *result)
+tool_done(void *context, const struct tool_result *result)
 {
 	struct effect *effect = context;
 	struct buf members = BUF_INIT(1u << 20);
 	enum event_type type = EVENT_TOOL_FAILED;
 
-	effect->composio_call = NULL;
+	effect->tool_call = NULL;
 	switch (result->outcome) {
-	case COMPOSIO_DONE:
-	case COMPOSIO_ERROR:
+	case TOOL_DONE:
+	case TOOL_ERROR:
 		tool_finished(effect, result);
 		return;
-	case COMPOSIO_LATER:
-		if (!may_retry(effect)) {
-			tool_given_up(effect, "not_run", result);
-			return;
-		}
-		add_failure(effect, &members, "not_run", result);
-		member_integer(&members, "delay_ms", result->delay_ms);
-		break;
-	case COMPOSIO_CONNECTION:
+	case TOOL_LATER:
+		tool_not_run(effect, "not_run", result, true);
+		return;
+	case TOOL_CONNECTION:
 		add_failure(effect, &members, "no_connection", result);
 		member_string(&members, "connection", effect->toolkit);
 		break;
-	case COMPOSIO_UNKNOWN:
+	case TOOL_UNKNOWN:
 		type = EVENT_TOOL_UNKNOWN;
 		add_failure(effect, &members, "no_answer", result);
 		if (may_retry(effect))
@@ -303,14 +306,16 @@ tool_done(void *context, const struct composio_result *result)
 	effect_end(effect, type, &members);
 }
 
+/* It could not even be started; what time may mend gets its time. */
 static void
 tool_failed(struct effect *effect, const struct fail *fail)
 {
-	struct composio_result result = { .text = fail->message,
+	struct tool_result result = { .text = fail->message,
 		.request_id = "",
-		.log_id = "" };
+		.log_id = "",
+		.delay_ms = START_WAIT_MS };
 
-	tool_given_up(effect, fail->type, &result);
+	tool_not_run(effect, fail->type, &result, fail->kind == FAIL_NOT_NOW);
 }
 
 /* ---- pins ---- */
@@ -366,7 +371,7 @@ facts_done(void *context, cJSON *facts, const struct fail *fail)
 	struct fail shape;
 	bool connections;
 
-	effect->composio_call = NULL;
+	effect->tool_call = NULL;
 	if (facts == NULL) {
 		facts_failed(effect, fail);
 		return;
@@ -397,24 +402,6 @@ out:
 
 /* ---- starting and ending ---- */
 
-static int
-need_composio(struct effects *effects, struct fail *fail)
-{
-	char *key = NULL;
-	int result;
-
-	if (effects->composio != NULL)
-		return 0;
-	if (file_secret("COMPOSIO_API_KEY", &key, fail) < 0)
-		return -1;
-	result = composio_open(effects->http, effects->config->composio_url,
-	    key, effects->config, &effects->composio, fail);
-	if (key != NULL)
-		explicit_bzero(key, strlen(key));
-	free(key);
-	return result;
-}
-
 static void
 tell_failure(void *context)
 {
@@ -441,6 +428,12 @@ static int
 start_tool(struct effect *effect, const struct effect_request *request)
 {
 	struct agent_call call;
+	struct tool_request wanted = {
+		.call = &call,
+		.limit_ms = effect->effects->config->call_ms,
+		.done = tool_done,
+		.context = effect,
+	};
 	struct fail fail;
 
 	effect->call = mem_string(request->action->call);
@@ -451,9 +444,8 @@ start_tool(struct effect *effect, const struct effect_request *request)
 	}
 	effect->toolkit = mem_string(call.toolkit);
 	call.attempt = (unsigned)effect->tries;
-	if (need_composio(effect->effects, &fail) < 0 ||
-	    composio_execute(effect->effects->composio, &call, tool_done,
-		effect, &effect->composio_call, &fail) < 0)
+	if (tools_execute(effect->effects->tools, &wanted, &effect->tool_call,
+		&fail) < 0)
 		return fail_later(effect, &fail, tool_failed);
 	return 0;
 }
@@ -467,9 +459,8 @@ start_pin(struct effect *effect, const struct effect_request *request,
 	if (task_read(agent_task(request->agent)->doc, &effect->task, fail) < 0)
 		return -1;
 	effect->has_task = true;
-	if (need_composio(effect->effects, &why) < 0 ||
-	    composio_facts(effect->effects->composio, &effect->task, facts_done,
-		effect, &effect->composio_call, &why) < 0)
+	if (tools_facts(effect->effects->tools, &effect->task, facts_done,
+		effect, &effect->tool_call, &why) < 0)
 		return fail_later(effect, &why, facts_failed);
 	return 0;
 }
@@ -487,6 +478,7 @@ effects_open(struct loop *loop, const struct config *config,
 	if (http_open(loop, &effects->http, fail) < 0)
 		goto out;
 	http_plain(effects->http, config->plain_http);
+	effects->tools = tools_new(effects->http, config);
 	if (file_secret("ANTHROPIC_API_KEY", &key, fail) == 0 &&
 	    claude_open(effects->http, config->anthropic_url, key, config,
 		&effects->claude, fail) == 0) {
@@ -508,7 +500,7 @@ effects_close(struct effects *effects)
 	if (effects == NULL)
 		return;
 	claude_close(effects->claude);
-	composio_close(effects->composio);
+	tools_free(effects->tools);
 	http_close(effects->http);
 	free(effects);
 }
@@ -551,6 +543,5 @@ effect_cancel(struct effect *effect)
 	if (effect == NULL)
 		return;
 	claude_cancel(effect->claude_call);
-	composio_cancel(effect->composio_call);
-	effect_free(effect);
+	tools_cancel(effect->tool_call, effect_free, effect);
 }

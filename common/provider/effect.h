@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * effect: performs one action of a plan without blocking; its outcome is one
- * event. It is the only caller of claude and composio; both engines use it.
+ * event. It is the only caller of claude and tools; both engines use it.
  */
 #ifndef COMMON_PROVIDER_EFFECT_H
 #define COMMON_PROVIDER_EFFECT_H
@@ -14,8 +14,8 @@
 struct effects; /* the providers, one per process */
 struct effect;  /* one action under way */
 
-/* Reads the keys with file_secret: without ANTHROPIC_API_KEY FAIL_NEVER, type
- * "missing_key"; COMPOSIO_API_KEY is read when it is needed. CONFIG must
+/* Reads the key with file_secret: without ANTHROPIC_API_KEY FAIL_NEVER, type
+ * "missing_key"; a tool provider's key is read when it is needed. CONFIG must
  * outlive the effects. */
 int
 effects_open(struct loop *loop, const struct config *config,

@@ -10,16 +10,15 @@
 #include <stdlib.h>
 
 #include "common/base/clock.h"
-#include "common/base/file.h"
 #include "common/base/loop.h"
 #include "common/base/mem.h"
 #include "common/net/http.h"
-#include "common/provider/composio.h"
+#include "common/provider/tools.h"
 
 struct facts {
 	struct loop *loop;
 	struct http *http;
-	struct composio *composio;
+	struct tools *tools;
 	int64_t until;
 };
 
@@ -27,7 +26,7 @@ struct answer {
 	bool done;
 	cJSON *value;
 	struct fail fail;
-	struct composio_call *call;
+	struct tool_call *call;
 };
 
 int
@@ -35,32 +34,20 @@ facts_open(const struct config *config, int64_t until, struct facts **ret_ask,
     struct fail *fail)
 {
 	struct facts *facts = NULL;
-	char *key = NULL;
 	int result = -1;
 
-	if (file_secret("COMPOSIO_API_KEY", &key, fail) < 0)
-		goto out;
-	if (key == NULL) {
-		fail_set(fail, FAIL_NEVER, "missing_key",
-		    "no key for "
-		    "Composio: set COMPOSIO_API_KEY or COMPOSIO_API_KEY_FILE");
-		goto out;
-	}
 	facts = mem_alloc(sizeof(*facts));
 	facts->until = until;
 	if (loop_open(&facts->loop, fail) < 0 ||
 	    http_open(facts->loop, &facts->http, fail) < 0)
 		goto out;
 	http_plain(facts->http, config->plain_http);
-	if (composio_open(facts->http, config->composio_url, key, config,
-		&facts->composio, fail) < 0)
-		goto out;
+	facts->tools = tools_new(facts->http, config);
 	*ret_ask = facts;
 	facts = NULL;
 	result = 0;
 out:
 	facts_close(facts);
-	free(key);
 	return result;
 }
 
@@ -69,7 +56,7 @@ facts_close(struct facts *facts)
 {
 	if (facts == NULL)
 		return;
-	composio_close(facts->composio);
+	tools_free(facts->tools);
 	http_close(facts->http);
 	loop_close(facts->loop);
 	free(facts);
@@ -91,13 +78,13 @@ await_answer(struct facts *facts, struct answer *answer, struct fail *fail)
 {
 	while (!answer->done) {
 		if (clock_boot() >= facts->until) {
-			composio_cancel(answer->call);
+			tools_cancel(answer->call, NULL, NULL);
 			return fail_set(fail, FAIL_NOT_NOW, "timeout",
 			    "Composio did not answer in time: try again, or "
 			    "allow more time");
 		}
 		if (loop_turn(facts->loop, facts->until, fail) < 0) {
-			composio_cancel(answer->call);
+			tools_cancel(answer->call, NULL, NULL);
 			return -1;
 		}
 	}
@@ -114,8 +101,8 @@ facts_get(struct facts *facts, const struct task *task, cJSON **ret_facts,
 {
 	struct answer answer = { .done = false };
 
-	if (composio_facts(facts->composio, task, take_answer, &answer,
-		&answer.call, fail) < 0 ||
+	if (tools_facts(facts->tools, task, take_answer, &answer, &answer.call,
+		fail) < 0 ||
 	    await_answer(facts, &answer, fail) < 0)
 		return -1;
 	*ret_facts = answer.value;
@@ -134,7 +121,7 @@ facts_links(struct facts *facts, const char *user, struct preflight *preflight)
 	answers = mem_alloc((preflight->link_count + 1) * sizeof(*answers));
 	for (i = 0; i < preflight->link_count; i++) {
 		link = &preflight->links[i];
-		if (composio_link(facts->composio, user, link->toolkit,
+		if (tools_link(facts->tools, user, link->toolkit,
 			link->auth_config, take_answer, &answers[i],
 			&answers[i].call, &answers[i].fail) < 0)
 			answers[i].done = true;

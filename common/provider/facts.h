@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * facts: blocking calls over composio.h, for programs that do nothing else,
- * with one time limit for all of them together.
+ * facts: blocking calls over tools.h, for programs that do nothing else, with
+ * one time limit for all of them together.
  */
 #ifndef COMMON_PROVIDER_FACTS_H
 #define COMMON_PROVIDER_FACTS_H
@@ -16,9 +16,8 @@
 
 struct facts;
 
-/* The key is the secret COMPOSIO_API_KEY; without it FAIL_NEVER, type
- * "missing_key". UNTIL is a time of clock_boot(): a call that is not answered by
- * then is FAIL_NOT_NOW, type "timeout". */
+/* UNTIL is a time of clock_boot(): a call that is not answered by then is
+ * FAIL_NOT_NOW, type "timeout". */
 int
 facts_open(const struct config *config, int64_t until, struct facts **ret_ask,
     struct fail *fail);
@@ -26,7 +25,8 @@ facts_open(const struct config *config, int64_t until, struct facts **ret_ask,
 void
 facts_close(struct facts *facts); /* NULL is fine */
 
-/* The facts about TASK; the caller frees. */
+/* The facts about TASK; the caller frees. Without a provider's key
+ * FAIL_NEVER, type "missing_key". */
 int
 facts_get(struct facts *facts, const struct task *task, cJSON **ret_facts,
     struct fail *fail);

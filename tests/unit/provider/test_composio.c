@@ -11,38 +11,40 @@
 #include "common/base/mem.h"
 #include "common/json/json.h"
 #include "common/provider/composio.h"
+#include "common/provider/tools.h"
 #include "tests/unit/net/server.h"
 
 static struct loop *loop;
 static struct http *http;
-static struct composio *composio;
+static void *composio;
 static struct server *server;
 
 static void
 begin(void (*serve)(struct server *, int, int))
 {
-	static const struct config config = { .call_ms = 5000 };
+	struct config config = { .call_ms = 5000 };
 	struct fail fail;
-	char *url;
 
 	server = server_open(serve);
-	url = mem_print("%s//", server->url);
+	config.composio_url = mem_print("%s//", server->url);
 	assert_int_equal(loop_open(&loop, &fail), 0);
 	assert_int_equal(http_open(loop, &http, &fail), 0);
-	assert_int_equal(composio_open(http, url, "", &config, &composio,
+	unsetenv("COMPOSIO_API_KEY");
+	assert_int_equal(composio_provider.open(http, &config, &composio,
 			     &fail),
 	    -1);
 	assert_string_equal(fail.type, "missing_key");
-	assert_int_equal(composio_open(http, url, "ak_1", &config, &composio,
+	setenv("COMPOSIO_API_KEY", "ak_1", 1);
+	assert_int_equal(composio_provider.open(http, &config, &composio,
 			     &fail),
 	    0);
-	free(url);
+	free(config.composio_url);
 }
 
 static void
 end(void)
 {
-	composio_close(composio);
+	composio_provider.close(composio);
 	http_close(http);
 	loop_close(loop);
 	server_close(server);
@@ -63,12 +65,12 @@ run(const int *calls)
 
 struct seen {
 	int calls;
-	struct composio_result result;
+	struct tool_result result;
 	char text[1000], id[64], log_id[64];
 };
 
 static void
-on_result(void *context, const struct composio_result *result)
+on_result(void *context, const struct tool_result *result)
 {
 	struct seen *seen = context;
 
@@ -83,83 +85,83 @@ on_result(void *context, const struct composio_result *result)
 
 static const struct execute_case {
 	const char *status, *headers, *body; /* NULL status: the bare body */
-	enum composio_outcome outcome;
+	enum tool_outcome outcome;
 	const char *text; /* whole, or from '~' on a part of it */
 	int64_t delay_from, delay_to;
 } execute_cases[] = {
 	{ "200 OK", "",
 	    "{\"data\":{\"n\": 1.0, \"big\":9007199254740993},"
 	    "\"error\":null,\"successful\":true,\"log_id\":\"log_1\"}",
-	    COMPOSIO_DONE, "{\"n\": 1.0, \"big\":9007199254740993}", 0, 0 },
+	    TOOL_DONE, "{\"n\": 1.0, \"big\":9007199254740993}", 0, 0 },
 	{ "200 OK", "",
 	    "{\"successful\":true,\n\"data\":{\"a\":\"\\ud83d\","
 	    "\n\"b\":\"\\u0000\"}}",
-	    COMPOSIO_DONE, "{\"a\":\"\\ufffd\", \"b\":\"\\ufffd\"}", 0, 0 },
-	{ "200 OK", "", "{\"successful\":true}", COMPOSIO_DONE, "{}", 0, 0 },
+	    TOOL_DONE, "{\"a\":\"\\ufffd\", \"b\":\"\\ufffd\"}", 0, 0 },
+	{ "200 OK", "", "{\"successful\":true}", TOOL_DONE, "{}", 0, 0 },
 	{ "200 OK", "",
 	    "{\"data\":{},\"error\":\"no such label\","
 	    "\"successful\":false}",
-	    COMPOSIO_ERROR, "T failed: no such label.", 0, 0 },
+	    TOOL_ERROR, "T failed: no such label.", 0, 0 },
 	{ "200 OK", "", "{\"data\":{},\"error\":null,\"successful\":false}",
-	    COMPOSIO_ERROR, "T failed, and gave no reason.", 0, 0 },
+	    TOOL_ERROR, "T failed, and gave no reason.", 0, 0 },
 	{ "200 OK", "",
 	    "{\"data\":{\"message\":\"quota\"},\"error\":"
 	    "\"denied\",\"successful\":false}",
-	    COMPOSIO_ERROR, "T failed: denied: quota.", 0, 0 },
+	    TOOL_ERROR, "T failed: denied: quota.", 0, 0 },
 	{ "200 OK", "",
 	    "{\"data\":{\"status_code\":404},\"error\":"
 	    "{\"code\":5},\"successful\":false}",
-	    COMPOSIO_ERROR, "T failed: {\"code\":5}: {\"status_code\":404}.", 0,
+	    TOOL_ERROR, "T failed: {\"code\":5}: {\"status_code\":404}.", 0,
 	    0 },
-	{ "200 OK", "", "{\"data\":{},\"successful\":\"true\"}",
-	    COMPOSIO_UNKNOWN, "~not understood", 375, 500 },
-	{ "200 OK", "", "<html>Sign in</html>", COMPOSIO_UNKNOWN,
+	{ "200 OK", "", "{\"data\":{},\"successful\":\"true\"}", TOOL_UNKNOWN,
+	    "~not understood", 375, 500 },
+	{ "200 OK", "", "<html>Sign in</html>", TOOL_UNKNOWN,
 	    "~not understood: Sign in", 375, 500 },
-	{ "200 OK", "", "", COMPOSIO_UNKNOWN, "~not understood", 375, 500 },
+	{ "200 OK", "", "", TOOL_UNKNOWN, "~not understood", 375, 500 },
 	{ "400 Bad", "",
 	    "{\"error\":{\"message\":\"bad input\",\"code\":9,"
 	    "\"slug\":\"X\",\"status\":400,\"request_id\":\"r2\","
 	    "\"suggested_fix\":\"use a list\",\"errors\":[\"a: wrong\"]}}",
-	    COMPOSIO_ERROR,
+	    TOOL_ERROR,
 	    "T did not run: bad input; a: wrong (use a list) "
 	    "[status 400, request r1]. Check the arguments against the "
 	    "tool's schema.",
 	    0, 0 },
 	{ "400 Bad", "", "{\"error\":{\"message\":\"none\",\"code\":1803}}",
-	    COMPOSIO_CONNECTION, "~no live account for T: none", 0, 0 },
+	    TOOL_CONNECTION, "~no live account for T: none", 0, 0 },
 	{ "400 Bad", "",
 	    "{\"error\":{\"message\":\"none\",\"slug\":"
 	    "\"ActionExecute_ConnectedAccountNotFound\",\"code\":1810}}",
-	    COMPOSIO_CONNECTION, "~none", 0, 0 },
+	    TOOL_CONNECTION, "~none", 0, 0 },
 	{ "400 Bad", "",
 	    "{\"error\":{\"message\":\"other\",\"slug\":"
 	    "\"ActionExecute_ConnectedAccountEntityIdMismatch\"}}",
-	    COMPOSIO_CONNECTION, "~other", 0, 0 },
+	    TOOL_CONNECTION, "~other", 0, 0 },
 	{ "422 State", "", "{\"error\":{\"message\":\"EXPIRED\"}}",
-	    COMPOSIO_CONNECTION, "~EXPIRED", 0, 0 },
-	{ "401 No", "", "{\"error\":{\"message\":\"key\"}}", COMPOSIO_LATER,
+	    TOOL_CONNECTION, "~EXPIRED", 0, 0 },
+	{ "401 No", "", "{\"error\":{\"message\":\"key\"}}", TOOL_LATER,
 	    "~check COMPOSIO_API_KEY", 60000, 60000 },
-	{ "403 No", "", "{\"error\":{\"message\":\"scope\"}}", COMPOSIO_ERROR,
+	{ "403 No", "", "{\"error\":{\"message\":\"scope\"}}", TOOL_ERROR,
 	    "~T did not run: it is not allowed: scope", 0, 0 },
 	{ "404 No", "",
 	    "{\"error\":{\"message\":\"gone\",\"slug\":"
 	    "\"Tool_ToolNotFound\"}}",
-	    COMPOSIO_ERROR, "~no longer there", 0, 0 },
-	{ "410 Gone", "", "", COMPOSIO_ERROR, "~no longer there", 0, 0 },
-	{ "413 Large", "", "", COMPOSIO_ERROR, "~T ran, but its result", 0, 0 },
+	    TOOL_ERROR, "~no longer there", 0, 0 },
+	{ "410 Gone", "", "", TOOL_ERROR, "~no longer there", 0, 0 },
+	{ "413 Large", "", "", TOOL_ERROR, "~T ran, but its result", 0, 0 },
 	{ "429 Slow", "retry-after: 3\r\n",
-	    "{\"message\":\"Rate limit exceeded.\"}", COMPOSIO_LATER,
+	    "{\"message\":\"Rate limit exceeded.\"}", TOOL_LATER,
 	    "~Rate limit exceeded.", 3000, 3000 },
-	{ "408 Time", "", "", COMPOSIO_UNKNOWN, "~status 408", 375, 500 },
+	{ "408 Time", "", "", TOOL_UNKNOWN, "~status 408", 375, 500 },
 	{ "500 No", "", "{\"error\":{\"message\":\"oops\",\"code\":1803}}",
-	    COMPOSIO_UNKNOWN, "~T: oops", 375, 500 },
-	{ "502 Bad", "", "<html><h1>Bad Gateway</h1>", COMPOSIO_UNKNOWN,
+	    TOOL_UNKNOWN, "~T: oops", 375, 500 },
+	{ "502 Bad", "", "<html><h1>Bad Gateway</h1>", TOOL_UNKNOWN,
 	    "~Bad Gateway", 375, 500 },
-	{ "302 Found", "location: /x\r\n", "", COMPOSIO_UNKNOWN, "~status 302",
-	    375, 500 },
-	{ NULL, "", "", COMPOSIO_UNKNOWN, "~T: ", 375, 500 },
+	{ "302 Found", "location: /x\r\n", "", TOOL_UNKNOWN, "~status 302", 375,
+	    500 },
+	{ NULL, "", "", TOOL_UNKNOWN, "~T: ", 375, 500 },
 	{ NULL, "", "HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{",
-	    COMPOSIO_UNKNOWN, "~T: ", 375, 500 },
+	    TOOL_UNKNOWN, "~T: ", 375, 500 },
 };
 static const struct execute_case *execute_case;
 
@@ -195,11 +197,15 @@ execute(struct seen *seen, const char *slug, const char *account)
 		.user = "user \"1\"",
 		.input = { input, sizeof(input) - 1 },
 		.attempt = 1 };
-	struct composio_call *handle;
+	struct tool_request request = { .call = &call,
+		.limit_ms = 5000,
+		.done = on_result,
+		.context = seen };
+	struct tool_call *handle;
 	struct fail fail;
 
-	assert_int_equal(composio_execute(composio, &call, on_result, seen,
-			     &handle, &fail),
+	assert_int_equal(composio_provider.execute(composio, &request, &handle,
+			     &fail),
 	    0);
 	run(&seen->calls);
 }
@@ -255,7 +261,7 @@ test_execute_request(void **state)
 	    "\"version\":\"20261101_00\",\"arguments\":"
 	    "{\"b\": 1.0, \"a\":\"\\u00e9\"}}"));
 	execute(&bare, "T", NULL);
-	assert_int_equal(bare.result.outcome, COMPOSIO_DONE);
+	assert_int_equal(bare.result.outcome, TOOL_DONE);
 	assert_null(strstr(server->request, "connected_account_id"));
 	end();
 }
@@ -272,9 +278,9 @@ test_execute_not_sent(void **state)
 	pthread_join(server->acceptor, NULL);
 	close(server->fd);
 	execute(&seen, "T", "ca_1");
-	assert_int_equal(seen.result.outcome, COMPOSIO_LATER);
+	assert_int_equal(seen.result.outcome, TOOL_LATER);
 	assert_in_range(seen.result.delay_ms, 375, 500);
-	composio_close(composio);
+	composio_provider.close(composio);
 	http_close(http);
 	loop_close(loop);
 	free(server);
@@ -364,7 +370,7 @@ static void
 facts_get(const char *members, struct answer *answer)
 {
 	char *text = mem_print("{\"user\":\"u 1\",\"goal\":\"g\",%s}", members);
-	struct composio_call *call;
+	struct tool_call *call;
 	struct config config;
 	struct task task;
 	struct fail fail;
@@ -374,8 +380,8 @@ facts_get(const char *members, struct answer *answer)
 	if (task_check(json_parse(text, strlen(text), &json_limits_task, &fail),
 		&config, &task, &fail) < 0)
 		fail_msg("%s", fail.message);
-	assert_int_equal(composio_facts(composio, &task, on_json, answer, &call,
-			     &fail),
+	assert_int_equal(composio_provider.facts(composio, &task, on_json,
+			     answer, &call, &fail),
 	    0);
 	task_release(&task);
 	run(&answer->calls);
@@ -600,31 +606,40 @@ never_called(void *context, cJSON *json, const struct fail *fail)
 }
 
 static void
+on_gone(void *context)
+{
+	++*(int *)context;
+}
+
+static void
 test_cancel(void **state)
 {
 	static const struct rule table[] = { { FIRST, "503 No", "", 0 } };
-	struct composio_call *call, *link;
+	struct tool_call *call, *link;
 	cJSON *toolkits = cJSON_Parse("[\"a\"]");
 	cJSON *tools = cJSON_CreateArray();
 	struct task task = { .user = "u",
 		.toolkits = toolkits,
 		.tools = tools };
 	struct fail fail;
+	int gone = 0;
 
 	(void)state;
 	RULES(table);
 	begin(serve_rules);
-	assert_int_equal(composio_facts(composio, &task, never_called, NULL,
-			     &call, &fail),
+	assert_int_equal(composio_provider.facts(composio, &task, never_called,
+			     NULL, &call, &fail),
 	    0);
-	assert_int_equal(composio_link(composio, "u", "a", "", never_called,
-			     NULL, &link, &fail),
+	assert_int_equal(composio_provider.link(composio, "u", "a", "",
+			     never_called, NULL, &link, &fail),
 	    0);
-	composio_cancel(link);
+	link->cancel(link, on_gone, &gone);
+	assert_int_equal(gone, 1);
 	while (atomic_load(&server->requests) < 2)
 		assert_true(loop_turn(loop, clock_boot() + 10, &fail) >= 0);
-	composio_cancel(call);
-	composio_cancel(NULL);
+	tools_cancel(call, NULL, NULL);
+	tools_cancel(NULL, on_gone, &gone);
+	assert_int_equal(gone, 2);
 	while (loop_turn(loop, clock_boot() + 30, &fail) > 0)
 		;
 	end();
@@ -635,12 +650,12 @@ test_cancel(void **state)
 static void
 ask_link(const char *auth_config, struct answer *answer)
 {
-	struct composio_call *call;
+	struct tool_call *call;
 	struct fail fail;
 
 	memset(answer, 0, sizeof(*answer));
-	assert_int_equal(composio_link(composio, "u 1", "linear", auth_config,
-			     on_json, answer, &call, &fail),
+	assert_int_equal(composio_provider.link(composio, "u 1", "linear",
+			     auth_config, on_json, answer, &call, &fail),
 	    0);
 	run(&answer->calls);
 }

@@ -460,6 +460,39 @@ test_keys(void **state)
 	end();
 }
 
+/* A pin of a provider that only another version of this program has: the task
+ * waits for that one, and in the end the model is told. */
+static void
+test_unknown_provider(void **state)
+{
+	static const struct rule table[] = { { "/v1/messages", "200 OK",
+	    CALL } };
+	struct outcome outcome;
+
+	(void)state;
+	RULES(table);
+	begin("attempts: 2", "\"labels\":{}");
+	record(EVENT_PINNED,
+	    "\"request\":{\"model\":\"claude-opus-5-5\"},"
+	    "\"tools\":[{\"name\":\"T\",\"provider\":\"loom\","
+	    "\"slug\":\"T\",\"toolkit\":\"x\",\"version\":\"1\","
+	    "\"on_unknown\":\"tell\"}]");
+	perform(ACTION_MODEL, &outcome);
+	free(outcome.members);
+	perform(ACTION_TOOL, &outcome);
+	expect(&outcome, EVENT_TOOL_FAILED,
+	    "\"call\":\"c1\",\"attempt\":1,"
+	    "\"error\":{\"type\":\"unknown_provider\",\"message\":"
+	    "\"the tool T comes from the provider \\\"loom\\\", which");
+	contains(&outcome, "\"delay_ms\":60000", true);
+	free(outcome.members);
+	perform(ACTION_TOOL, &outcome);
+	expect(&outcome, EVENT_TOOL_FAILED, "\"call\":\"c1\",\"attempt\":2");
+	contains(&outcome, "\"content\":\"Not run: the tool T", true);
+	free(outcome.members);
+	end();
+}
+
 static void
 never_called(void *context, enum event_type type, struct buf *members)
 {
@@ -512,6 +545,7 @@ main(void)
 		cmocka_unit_test(test_tools),
 		cmocka_unit_test(test_pin),
 		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_unknown_provider),
 		cmocka_unit_test(test_cancel),
 	};
 

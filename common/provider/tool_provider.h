@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * tool_provider: what each provider of tools is to the rest of the program.
+ * tools.h knows them all, opens them and finds the one of a pin; whoever
+ * calls tools needs only the types from here.
+ *
+ * A provider serves one process and works in its event loop: nothing blocks,
+ * and each call ends with one done, which never comes from within the
+ * function that starts the call.
+ */
+#ifndef COMMON_PROVIDER_TOOL_PROVIDER_H
+#define COMMON_PROVIDER_TOOL_PROVIDER_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/agent/agent.h"
+#include "common/agent/config.h"
+#include "common/agent/task.h"
+#include "common/base/fail.h"
+#include "common/net/http.h"
+
+enum tool_outcome {
+	TOOL_DONE,       /* executed, successful */
+	TOOL_ERROR,      /* it failed; the text tells the model why */
+	TOOL_LATER,      /* certainly not executed; may be tried again */
+	TOOL_CONNECTION, /* certainly not executed: no active account */
+	TOOL_UNKNOWN,    /* sent, but no answer says whether it ran */
+};
+
+struct tool_result { /* borrowed until done returns */
+	enum tool_outcome outcome;
+	const char *text; /* DONE: raw JSON; else an error text that helps the
+	                   * model */
+	size_t length;
+	const char *request_id, *log_id; /* the service's; "" when none */
+	int status;                      /* of HTTP; 0: none */
+	int64_t delay_ms; /* before another try: LATER, and UNKNOWN when the
+	                   * tool may be run again */
+};
+
+struct tool_request {
+	const struct agent_call *call; /* not used after the start */
+	int64_t limit_ms;              /* how long the call may take */
+	void (*done)(void *context, const struct tool_result *result);
+	void *context;
+};
+
+/* Anything that a provider has under way begins with this. */
+struct tool_call {
+	/* Ends and frees it: done does not come any more, but gone, once
+	 * nothing of it is left; from within, if that is at once. */
+	void (*cancel)(struct tool_call *call, void (*gone)(void *context),
+	    void *context);
+};
+
+/* STATE is what open made. Where a function returns -1, done never comes. */
+struct tool_provider {
+	const char *name; /* as a pin has it */
+
+	int (*open)(struct http *http, const struct config *config,
+	    void **ret_state, struct fail *fail);
+
+	void (*close)(void *state);
+
+	/* What preflight.h wants to know about TASK, which is copied as far as
+	 * it is needed. Ends with the facts (the callee frees), or NULL and a
+	 * fail: FAIL_NOT_NOW when they could not be had now. */
+	int (*facts)(void *state, const struct task *task,
+	    void (*done)(void *context, cJSON *facts, const struct fail *fail),
+	    void *context, struct tool_call **ret_call, struct fail *fail);
+
+	/* One call, never repeated. */
+	int (*execute)(void *state, const struct tool_request *request,
+	    struct tool_call **ret_call, struct fail *fail);
+
+	/* Makes the link that lets USER connect TOOLKIT; FROM is what the
+	 * facts say that it is made from. Ends with {"url","expires_at",
+	 * "account"} (the callee frees), or NULL and a fail. */
+	int (*link)(void *state, const char *user, const char *toolkit,
+	    const char *from,
+	    void (*done)(void *context, cJSON *link, const struct fail *fail),
+	    void *context, struct tool_call **ret_call, struct fail *fail);
+};
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * tools: all providers of tools. A pin names the one that its tool is called
+ * through; each is opened when it is needed first.
+ */
+#ifndef COMMON_PROVIDER_TOOLS_H
+#define COMMON_PROVIDER_TOOLS_H
+
+#include "common/provider/tool_provider.h"
+
+struct tools; /* the providers of one process */
+
+/* HTTP and CONFIG must outlive them. */
+struct tools *
+tools_new(struct http *http, const struct config *config);
+
+void
+tools_free(struct tools *tools); /* NULL is fine */
+
+/* The facts about TASK, as struct tool_provider says. */
+int
+tools_facts(struct tools *tools, const struct task *task,
+    void (*done)(void *context, cJSON *facts, const struct fail *fail),
+    void *context, struct tool_call **ret_call, struct fail *fail);
+
+/* One call, through the provider of its pin. FAIL_NOT_NOW, type
+ * "unknown_provider", when this program has none of that name. */
+int
+tools_execute(struct tools *tools, const struct tool_request *request,
+    struct tool_call **ret_call, struct fail *fail);
+
+/* A link, as struct tool_provider says. */
+int
+tools_link(struct tools *tools, const char *user, const char *toolkit,
+    const char *from,
+    void (*done)(void *context, cJSON *link, const struct fail *fail),
+    void *context, struct tool_call **ret_call, struct fail *fail);
+
+/* Ends what is under way, as struct tool_call says. NULL is gone at once. */
+void
+tools_cancel(struct tool_call *call, void (*gone)(void *context),
+    void *context);
+
+#endif
