@@ -210,7 +210,7 @@ callers_open(struct callers **ret_callers, struct fail *fail)
 		goto failed;
 	if (!tokens && !header) {
 		fail_set(fail, FAIL_NEVER, "invalid_gateway",
-		    "nobody can be let in: set AGENT_TOKENS_FILE (see "
+		    "no caller can be identified: set AGENT_TOKENS_FILE (see "
 		    "agent-token(1)), or AGENT_GATEWAY_USER_HEADER");
 		goto failed;
 	}
@@ -247,13 +247,13 @@ identify(struct callers *callers, char *const *env, int64_t now,
 	if (user && *user) {
 		if (strlen(user) > TASK_USER_MAX || !task_user_fine(user))
 			return fail_set(fail, FAIL_NO, "unauthorized",
-			    "the proxy says a user whose name cannot be one");
+			    "the proxy says a user name that is not valid");
 		memcpy(ret_user, user, strlen(user) + 1);
 		return 0;
 	}
 	if (!callers->tokens || !credential || !*credential)
 		return fail_set(fail, FAIL_NO, "unauthorized",
-		    "who calls? send the header Authorization: Bearer TOKEN");
+		    "there is no token: send the header Authorization: Bearer TOKEN");
 	if (strncasecmp(credential, "Bearer ", 7) != 0)
 		return fail_set(fail, FAIL_NO, "unauthorized",
 		    "the header Authorization must be: Bearer TOKEN");

@@ -482,7 +482,7 @@ begin(struct fastcgi_server *server, struct fail *fail)
 		&size) < 0 ||
 	    !listening)
 		return fail_set(fail, FAIL_NEVER, "usage",
-		    "standard input is no listening socket: let the web "
+		    "standard input is not a listening socket: let the web "
 		    "server start it, or spawn-fcgi");
 	if (callers_number("AGENT_GATEWAY_WAITING", WAITING_MAX, USUAL_WAITING,
 		&server->most_waiting, fail) < 0)

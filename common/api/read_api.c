@@ -140,7 +140,7 @@ check_parameters(struct read_request_private *own, char *const *env,
 		strspn(queue, "abcdefghijklmnopqrstuvwxyz0123456789._-") !=
 		    strlen(queue)))
 		return fail_set(fail, FAIL_NEVER, "bad_request",
-		    "queue must be the name of one");
+		    "queue must be the name of a queue");
 	own->stream = own->route == ROUTE_EVENTS &&
 	    cgi_accepts(cgi_variable(env, "HTTP_ACCEPT"), "text/event-stream");
 	if (own->route != ROUTE_EVENTS)

@@ -47,7 +47,7 @@ check_trust(int fd, const char *path, struct stat *ret_seen, struct fail *fail)
 		return fail_errno(fail, "unable to read %s", path);
 	if (!S_ISREG(ret_seen->st_mode))
 		return fail_set(fail, FAIL_NEVER, "no_file",
-		    "%s is no regular file", path);
+		    "%s is not a regular file", path);
 	if (ret_seen->st_mode & (S_IWGRP | S_IWOTH))
 		return fail_set(fail, FAIL_NEVER, "permission",
 		    "others than its owner can write %s: chmod go-w it", path);
@@ -175,7 +175,7 @@ each_line(const char *path, const struct buf *text,
 			each(context, line, &token, hash);
 		else
 			return fail_set(fail, FAIL_NEVER, "invalid_tokens",
-			    "%s: line %zu is no token", path, number);
+			    "%s: line %zu is not a token", path, number);
 	}
 	return 0;
 }

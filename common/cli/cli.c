@@ -309,7 +309,7 @@ cli_store(struct cli *cli)
 	}
 	if (folder == NULL || folder[0] == '\0')
 		cli_usage(cli,
-		    "no place for the store is known: give --store "
+		    "no folder for the store is known: give --store "
 		    "DIR or set AGENT_STORE");
 	return *store = mem_print("%s/.local/state/agent-utils", folder);
 }

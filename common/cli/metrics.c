@@ -21,7 +21,7 @@ metrics_get(const cJSON *numbers, const char *name, int64_t *ret_number,
 	if (json_integer(numbers, name, ret_number))
 		return 0;
 	return fail_set(fail, FAIL_NOT_NOW, "system",
-	    "the engine did not tell the number \"%s\"", name);
+	    "the engine gave no number \"%s\"", name);
 }
 
 /* NAME{LABEL="VALUE"} NUMBER; no value has a character to escape. */

@@ -291,7 +291,7 @@ copy_metadata(struct grpc *grpc, const struct grpc_options *options,
 		return 0;
 	if (!grpc->tls && !grpc->local)
 		return fail_set(fail, FAIL_NEVER, "insecure_url",
-		    "%s without TLS would carry the key in the clear: use TLS",
+		    "%s without TLS would send the key unencrypted: use TLS",
 		    options->address);
 	if (options->bearer[strcspn(options->bearer, "\r\n")] != '\0')
 		return fail_set(fail, FAIL_NEVER, "invalid_header",

@@ -60,7 +60,7 @@ http_check_url(const char *text, const char *plain, bool *ret_loopback,
 		!(loopback ||
 		    (plain != NULL && strcasecmp(host, plain) == 0)))) {
 		fail_set(fail, FAIL_NEVER, "insecure_url",
-		    "%s://%s would carry the key in the clear: use https "
+		    "%s://%s would send the key unencrypted: use https "
 		    "(http is for this machine only, and for the host that "
 		    "plain_http in agent.yaml names)",
 		    scheme, host);

@@ -224,7 +224,7 @@ refused(struct execute *execute, const struct http_answer *answer,
 		result->outcome = TOOL_LATER;
 		result->delay_ms = BAD_KEY_MS;
 		buf_print(&text,
-		    "Composio does not take the key: %s: check "
+		    "Composio refuses the key: %s: check "
 		    "COMPOSIO_API_KEY",
 		    error.text.data);
 	} else if (names_connection(&error, status)) {

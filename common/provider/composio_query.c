@@ -101,7 +101,7 @@ refused(struct query *query, const struct http_answer *answer)
 	text = error.text.data;
 	if (answer->status == 401)
 		fail_set(&fail, FAIL_NEVER, "bad_key",
-		    "Composio does not take the key: %s: check "
+		    "Composio refuses the key: %s: check "
 		    "COMPOSIO_API_KEY",
 		    text);
 	else if (answer->status == 403)

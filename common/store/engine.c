@@ -93,7 +93,7 @@ submit_again(struct store *store, const struct task_row *existing,
 	if (submission->refused)
 		fail_set(&submission->fail, FAIL_NO, "key_conflict",
 		    "the key \"%s\" was used for another task, %s: use "
-		    "another key, or submit the very same task",
+		    "another key, or submit the same task",
 		    submission->task->key, submission->id);
 	return 0;
 }

@@ -522,7 +522,7 @@ check_sums(struct check *check, const struct db_row *row)
 	for (i = 0; fine && i < STORE_SUMS; i++)
 		fine = sums[i] >= check->sums[i];
 	if (!fine)
-		fault(check, "the sums are less than what is there");
+		fault(check, "the sums are smaller than those of the tasks");
 	check->summed = true;
 }
 
@@ -689,7 +689,7 @@ tell_unseen(struct check *check)
 		if (!tally->seen && tally->key.bytes[0] == 'p')
 			fault(check,
 			    "the user %s has parked tasks in the "
-			    "queue %.*s, and nothing will bring them back",
+			    "queue %.*s, and nothing will unpark them",
 			    (const char *)tally->key.bytes + 1,
 			    (int)(tally->key.length - 2 -
 				strlen((const char *)tally->key.bytes + 1)),

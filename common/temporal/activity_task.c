@@ -303,7 +303,7 @@ shrink_tool_result(struct activity_task *activity, size_t size)
 	} else {
 		words = mem_print(
 		    "The call was made, but its result has %zu "
-		    "bytes, which is too much to keep. Ask for less at a "
+		    "bytes, which is too large to store. Ask for less at a "
 		    "time.",
 		    size);
 		(void)agent_result_block(&block, activity->action.call, words,

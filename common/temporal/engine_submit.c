@@ -164,7 +164,7 @@ start_request_again(struct start_request *start, const Api__Payloads *input)
 	if (submission->refused)
 		fail_set(&submission->fail, FAIL_NO, "key_conflict",
 		    "the key \"%s\" was used for another task, %s: use "
-		    "another key, or submit the very same task",
+		    "another key, or submit the same task",
 		    submission->task->key, submission->id);
 }
 
