@@ -555,9 +555,7 @@ check_counter(struct check *check, const struct db_row *row, struct fail *fail)
 	if (tally)
 		tally->seen = true;
 	if (!equal)
-		fault(check,
-		    "the counter of %s%s%.*s does not say what is "
-		    "there",
+		fault(check, "the counter of %s%s%.*s is wrong",
 		    counter_name((char)key.bytes[0]), key.length > 1 ? " " : "",
 		    (int)key.length - 1, (const char *)key.bytes + 1);
 	return 0;

@@ -347,7 +347,7 @@ static const struct damage {
 	{ "no counter", no_queue_counter,
 	    "the counter of the queue default is missing" },
 	{ "more counters", more_counters,
-	    "the counter of the running tasks of the user zoe does not" },
+	    "the counter of the running tasks of the user zoe is wrong" },
 	{ "no running", no_running,
 	    "the counter of the running tasks of the user run is missing" },
 	{ "bad share", bad_share,
