@@ -32,6 +32,8 @@
 #define HELLO_MS 5000
 #define MESSAGE_MAX ((size_t)4 << 20)
 #define REPLY_MAX ((size_t)128 << 20)
+/* Calls on one connection; libcurl's own limit is too low for long polls. */
+#define STREAMS_MAX 10000L
 #define REFUSED_MAX 5 /* connections that would not take a call */
 
 /* No connection could be made: the calls that wait for it fail. */
@@ -116,7 +118,7 @@ connection_ended(void *context, CURL *easy, CURLcode code)
 static void
 connection_free(struct connection *connection)
 {
-	link_close(connection->link);
+	curl_loop_close(connection->curl);
 	free(connection);
 }
 
@@ -161,15 +163,16 @@ static int
 connection_new(struct grpc *grpc, struct fail *fail)
 {
 	struct connection *connection = mem_alloc(sizeof(*connection));
-	struct grpc_link_owner owner = { .ended = connection_ended,
+	struct curl_loop_owner owner = { .ended = connection_ended,
 		.settled = connection_settled,
-		.context = connection };
+		.context = connection,
+		.streams = STREAMS_MAX };
 	struct grpc_call *hello;
 	uint8_t *message;
 
 	connection->grpc = grpc;
 	connection->born = connection->used = clock_boot();
-	if (link_open(grpc->loop, &owner, &connection->link, fail) < 0) {
+	if (curl_loop_open(grpc->loop, &owner, &connection->curl, fail) < 0) {
 		free(connection);
 		return -1;
 	}

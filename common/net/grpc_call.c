@@ -191,7 +191,7 @@ call_launch(struct grpc_call *call, struct connection *connection)
 		    : call->hello ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
 				  : CURL_HTTP_VERSION_2_0));
 	free(url);
-	if (!link_add(connection->link, easy))
+	if (!curl_loop_add(connection->curl, easy))
 		return false;
 	call->state = CALL_FLYING;
 	call->uploaded = 0;
@@ -211,7 +211,7 @@ call_land(struct grpc_call *call)
 	if (connection == NULL)
 		return;
 	loop_cancel(call->grpc->loop, &call->timer);
-	link_remove(connection->link, call->easy);
+	curl_loop_remove(connection->curl, call->easy);
 	connection->flying--;
 	connection->used = clock_boot();
 	call->connection = NULL;

@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 #include "common/base/buf.h"
+#include "common/net/curl_loop.h"
 #include "common/net/grpc.h"
-#include "common/net/grpc_link.h"
 
 #define GRPC_HEAD 5 /* bytes before each message */
 
@@ -48,7 +48,7 @@ grpc_announced(const struct buf *body);
 struct connection {
 	struct grpc *grpc;
 	struct connection *next;
-	struct grpc_link *link;
+	struct curl_loop *curl;
 	int64_t born, used;
 	size_t flying;
 	bool up, broken;

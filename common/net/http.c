@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How http works: libcurl's multi interface says which sockets and which time
- * it waits for, and both live in the caller's loop. Handles are reused, since
- * a new one costs more than a request over loopback.
+ * How http works: libcurl's transfers live in the caller's loop (curl_loop).
+ * Handles are reused, since a new one costs more than a request over loopback.
  *
  * The difference between HTTP_NOT_SENT and HTTP_CUT has to be right, because a
  * call that was certainly not sent may be sent again. libcurl's error codes do
@@ -22,10 +21,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/net/curl_loop.h"
 #include "common/net/http_internal.h"
 
 #define SPARE_MAX 256          /* handles kept for reuse */
@@ -39,16 +38,14 @@
 
 struct http {
 	struct loop *loop;
-	CURLM *multi;
+	struct curl_loop *curl;
 	CURLSH *share;
-	struct timer timer;
 	struct http_call *calls;
 	CURL *spare[SPARE_MAX];
 	size_t spare_count;
 	char *ca_file; /* of SSL_CERT_FILE, else NULL: libcurl's own */
 	char *plain;   /* the host for which http: is allowed, or NULL */
-	bool inside;   /* libcurl is on the stack */
-	bool put_off;  /* calls to be added or removed when it is not */
+	bool put_off;  /* calls to be added or removed once libcurl returns */
 };
 
 struct http_call {
@@ -69,11 +66,6 @@ struct http_call {
 	char error[CURL_ERROR_SIZE];
 };
 
-struct socket_watch {
-	struct watch watch;
-	struct http *http;
-};
-
 static void
 call_free(struct http_call *call)
 {
@@ -81,7 +73,7 @@ call_free(struct http_call *call)
 
 	loop_cancel(http->loop, &call->idle);
 	if (call->added)
-		curl_multi_remove_handle(http->multi, call->easy);
+		curl_loop_remove(http->curl, call->easy);
 	if (http->spare_count < SPARE_MAX) {
 		curl_easy_reset(call->easy);
 		http->spare[http->spare_count++] = call->easy;
@@ -169,7 +161,7 @@ call_result(struct http_call *call, CURLcode code)
 static int
 call_add(struct http_call *call)
 {
-	if (curl_multi_add_handle(call->http->multi, call->easy) != CURLM_OK)
+	if (!curl_loop_add(call->http->curl, call->easy))
 		return -1;
 	call->added = true;
 	return 0;
@@ -188,14 +180,13 @@ first_put_off(struct http *http)
 	return call;
 }
 
-/* Does what was put off, then ends the calls whose transfers have ended. Every
- * done may start and cancel others, so each step reads the state again. */
+/* Does what was put off. Every done may start and cancel others, so each step
+ * reads the state again. */
 static void
-http_settle(struct http *http)
+http_returned(void *context)
 {
+	struct http *http = context;
 	struct http_call *call;
-	CURLMsg *message;
-	int left;
 
 	while (http->put_off && (call = first_put_off(http)) != NULL) {
 		if (call->cancelled)
@@ -204,90 +195,16 @@ http_settle(struct http *http)
 			call_finish(call, "cannot start the request");
 	}
 	http->put_off = false;
-	while ((message = curl_multi_info_read(http->multi, &left)) != NULL) {
-		if (message->msg != CURLMSG_DONE)
-			continue;
-		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE,
-		    &call);
-		call_result(call, message->data.result);
-	}
 }
 
 static void
-http_action(struct http *http, curl_socket_t fd, int events)
+http_ended(void *context, CURL *easy, CURLcode code)
 {
-	int running;
+	struct http_call *call = NULL;
 
-	http->inside = true;
-	curl_multi_socket_action(http->multi, fd, events, &running);
-	http->inside = false;
-	http_settle(http);
-}
-
-static void
-socket_ready(void *context, uint32_t events)
-{
-	struct socket_watch *socket = context;
-	int action = 0;
-
-	if (events & EPOLLIN)
-		action |= CURL_CSELECT_IN;
-	if (events & EPOLLOUT)
-		action |= CURL_CSELECT_OUT;
-	if (events & (EPOLLERR | EPOLLHUP))
-		action |= CURL_CSELECT_ERR;
-	http_action(socket->http, socket->watch.fd, action);
-}
-
-static int
-on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *mine)
-{
-	struct http *http = context;
-	struct socket_watch *socket = mine;
-	struct fail fail;
-
-	(void)easy;
-	if (what == CURL_POLL_REMOVE) {
-		if (socket != NULL) {
-			loop_unwatch(http->loop, &socket->watch);
-			curl_multi_assign(http->multi, fd, NULL);
-			free(socket);
-		}
-		return 0;
-	}
-	if (socket == NULL) {
-		socket = mem_alloc(sizeof(*socket));
-		socket->http = http;
-		socket->watch.fd = fd;
-		socket->watch.ready = socket_ready;
-		socket->watch.context = socket;
-		curl_multi_assign(http->multi, fd, socket);
-	}
-	socket->watch.events = (what & CURL_POLL_IN ? EPOLLIN : 0) |
-	    (what & CURL_POLL_OUT ? EPOLLOUT : 0);
-	/* a failed watch leaves the call to its time limit */
-	loop_watch(http->loop, &socket->watch, &fail);
-	return 0;
-}
-
-static void
-timer_fire(void *context)
-{
-	http_action(context, CURL_SOCKET_TIMEOUT, 0);
-}
-
-static int
-on_timer(CURLM *multi, long milliseconds, void *context)
-{
-	struct http *http = context;
-
-	(void)multi;
-	if (milliseconds < 0)
-		loop_cancel(http->loop, &http->timer);
-	else
-		loop_timer(http->loop, &http->timer,
-		    clock_boot() + milliseconds);
-	return 0;
+	(void)context;
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call);
+	call_result(call, code);
 }
 
 static int
@@ -370,6 +287,9 @@ idle_fire(void *context)
 int
 http_open(struct loop *loop, struct http **ret_http, struct fail *fail)
 {
+	struct curl_loop_owner owner = { .returned = http_returned,
+		.ended = http_ended,
+		.connections = CONNECTIONS_MAX };
 	struct http *http;
 
 	/* TLS writes to sockets that may be gone, without MSG_NOSIGNAL */
@@ -380,22 +300,19 @@ http_open(struct loop *loop, struct http **ret_http, struct fail *fail)
 	http = mem_alloc(sizeof(*http));
 	http->loop = loop;
 	http->ca_file = mem_string(getenv("SSL_CERT_FILE"));
-	http->timer.fire = timer_fire;
-	http->timer.context = http;
-	http->multi = curl_multi_init();
+	owner.context = http;
 	http->share = curl_share_init();
-	if (http->multi == NULL || http->share == NULL) {
+	if (http->share == NULL) {
 		http_close(http);
 		return fail_set(fail, FAIL_NOT_NOW, "system",
 		    "cannot initialise libcurl");
 	}
+	if (curl_loop_open(loop, &owner, &http->curl, fail) < 0) {
+		http_close(http);
+		return -1;
+	}
 	curl_share_setopt(http->share, CURLSHOPT_SHARE,
 	    CURL_LOCK_DATA_SSL_SESSION);
-	curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-	curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
-	curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-	curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
-	curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_MAX);
 	*ret_http = http;
 	return 0;
 }
@@ -413,9 +330,8 @@ http_close(struct http *http)
 	}
 	while (http->spare_count > 0)
 		curl_easy_cleanup(http->spare[--http->spare_count]);
-	curl_multi_cleanup(http->multi);
+	curl_loop_close(http->curl);
 	curl_share_cleanup(http->share);
-	loop_cancel(http->loop, &http->timer);
 	free(http->ca_file);
 	free(http->plain);
 	free(http);
@@ -550,7 +466,7 @@ http_start(struct http *http, const struct http_request *request,
 	if (call->next != NULL)
 		call->next->previous = call;
 	http->calls = call;
-	if (http->inside) {
+	if (curl_loop_inside(http->curl)) {
 		http->put_off = true;
 	} else if (call_add(call) < 0) {
 		call_end(call);
@@ -570,7 +486,7 @@ http_cancel(struct http_call *call)
 {
 	if (call == NULL)
 		return;
-	if (call->http->inside) {
+	if (curl_loop_inside(call->http->curl)) {
 		call->cancelled = true;
 		call->http->put_off = true;
 		return;
