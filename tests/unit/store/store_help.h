@@ -159,6 +159,21 @@ add_many(struct setting *s, const char *user, const char *queue, int priority,
 		add(s, user, queue, priority);
 }
 
+static bool UNUSED
+same_id(const struct id *a, const struct id *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+static struct task_row UNUSED
+get(struct setting *s, const struct id *id)
+{
+	struct task_row row;
+
+	must(store_get(s->store, id, &row, &s->fail));
+	return row;
+}
+
 static struct id UNUSED
 add_worker(struct setting *s)
 {
@@ -170,5 +185,7 @@ add_worker(struct setting *s)
 	commit(s);
 	return worker;
 }
+
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 
 #endif
