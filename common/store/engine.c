@@ -21,6 +21,7 @@
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/mem.h"
+#include "common/store/numbers.h"
 #include "common/store/task_session.h"
 
 #define OBJECT_MAX ((size_t)EVENT_MAX + (16u << 20))

@@ -10,16 +10,17 @@
  * are not behind tasks that their user has not begun yet. A share of which both
  * lanes are behind the clock has no effect and is removed.
  */
+#include "common/store/index.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include "common/store/internal.h"
+#include "common/store/table.h"
 
-#define FORMAT 1
 #define SHARE_SIZE (1 + 8 + 8)
 
 bool
-row_ready(const struct task_row *row)
+index_ready(const struct task_row *row)
 {
 	return row->state == TASK_QUEUED && row->due == 0;
 }
@@ -31,23 +32,20 @@ count_tasks(struct store *store, char kind, const char *name,
     const struct task_row *row, int step, struct fail *fail)
 {
 	struct key key = key_counter(kind, name);
-	uint8_t bytes[COUNTS_SIZE];
 	struct counts counts;
 	int i;
 
-	if (counts_read(store, kind, name, &counts, fail) < 0)
+	if (table_counts(store, kind, name, &counts, fail) < 0)
 		return -1;
 	counts.state[row->state] += step;
-	if (row_ready(row))
+	if (index_ready(row))
 		counts.ready += step;
 	for (i = 0; i < TASK_STATES; i++) {
-		if (counts.state[i]) {
-			counts_pack(&counts, bytes);
-			return row_put(store, TABLE_COUNTERS, &key, bytes,
-			    sizeof(bytes), fail);
-		}
+		if (counts.state[i])
+			return table_put_counts(store, kind, name, &counts,
+			    fail);
 	}
-	return row_drop(store, TABLE_COUNTERS, &key, fail);
+	return table_drop(store, TABLE_COUNTERS, &key, fail);
 }
 
 static int
@@ -57,12 +55,12 @@ count_running(struct store *store, const char *user, int step,
 	struct key key = key_counter('u', user);
 	uint64_t number = 0;
 
-	if (number_read(store, TABLE_COUNTERS, &key, &number, fail) < 0)
+	if (table_number(store, TABLE_COUNTERS, &key, &number, fail) < 0)
 		return -1;
 	number += (uint64_t)step;
 	if (number == 0)
-		return row_drop(store, TABLE_COUNTERS, &key, fail);
-	return number_write(store, TABLE_COUNTERS, &key, number, fail);
+		return table_drop(store, TABLE_COUNTERS, &key, fail);
+	return table_put_number(store, TABLE_COUNTERS, &key, number, fail);
 }
 
 static int
@@ -91,7 +89,7 @@ put_ready(struct store *store, const struct key *key, const char *user,
 		    "is too long");
 	value[0] = FORMAT;
 	memcpy(value + 1, user, length);
-	return row_put(store, TABLE_READY, key, value, 1 + length, fail);
+	return table_put(store, TABLE_READY, key, value, 1 + length, fail);
 }
 
 int
@@ -99,9 +97,9 @@ index_park(struct store *store, const struct task_row *row, struct fail *fail)
 {
 	struct key ready = key_ready(row), parked = key_parked(row);
 
-	if (row_drop(store, TABLE_READY, &ready, fail) < 0)
+	if (table_drop(store, TABLE_READY, &ready, fail) < 0)
 		return -1;
-	return row_put(store, TABLE_PARKED, &parked, "", 0, fail);
+	return table_put(store, TABLE_PARKED, &parked, "", 0, fail);
 }
 
 int
@@ -113,15 +111,14 @@ index_unpark(struct store *store, const char *user, const char *queue,
 	size_t skip = strlen(user) + 1;
 	int found;
 
-	found = row_first(store, TABLE_PARKED, &prefix, &row, fail);
+	found = table_first(store, TABLE_PARKED, &prefix, &row, fail);
 	if (found <= 0)
 		return found;
-	memcpy(parked.bytes, row.key.at, row.key.length);
-	parked.length = row.key.length;
+	parked = key_of(row.key);
 	/* The key of a parked row is the user before the ready row's. */
-	memcpy(ready.bytes, row.key.at + skip, row.key.length - skip);
-	ready.length = row.key.length - skip;
-	if (row_drop(store, TABLE_PARKED, &parked, fail) < 0 ||
+	ready = key_of(
+	    (struct span){ row.key.at + skip, row.key.length - skip });
+	if (table_drop(store, TABLE_PARKED, &parked, fail) < 0 ||
 	    put_ready(store, &ready, user, strlen(user), fail) < 0)
 		return -1;
 	return 1;
@@ -137,8 +134,7 @@ unpark_user(struct store *store, const char *user, struct fail *fail)
 	int found;
 
 	for (;;) {
-		found = db_seek(store->db, TABLE_PARKED, from.bytes,
-		    from.length, &row, fail);
+		found = table_seek(store, TABLE_PARKED, &from, &row, fail);
 		if (found <= 0)
 			return found;
 		if (!key_starts(row.key, &prefix))
@@ -153,17 +149,17 @@ unpark_user(struct store *store, const char *user, struct fail *fail)
 }
 
 static int
-leave_line(struct store *store, const struct task_row *row, struct fail *fail)
+leave_queue(struct store *store, const struct task_row *row, struct fail *fail)
 {
 	struct key key = key_ready(row);
 	int found;
 
-	found = db_delete(store->db, TABLE_READY, key.bytes, key.length, fail);
+	found = table_delete(store, TABLE_READY, &key, fail);
 	if (found < 0)
 		return -1;
 	if (found == 0) {
 		key = key_parked(row);
-		return row_drop(store, TABLE_PARKED, &key, fail);
+		return table_drop(store, TABLE_PARKED, &key, fail);
 	}
 	return index_unpark(store, row->user, row->queue, fail) < 0 ? -1 : 0;
 }
@@ -179,7 +175,7 @@ read_share(struct store *store, const struct key *key, struct share *ret_share,
     struct fail *fail)
 {
 	struct span value;
-	int found = row_get(store, TABLE_SHARES, key, &value, fail);
+	int found = table_get(store, TABLE_SHARES, key, &value, fail);
 
 	if (found <= 0)
 		return found;
@@ -202,13 +198,14 @@ index_order(struct store *store, struct task_row *row, struct fail *fail)
 
 	found = read_share(store, &key, &share, fail);
 	if (found < 0 ||
-	    number_read(store, TABLE_SHARES, &clock_key, &clock, fail) < 0)
+	    table_number(store, TABLE_SHARES, &clock_key, &clock, fail) < 0)
 		return -1;
 	lane = row->fence ? &share.begun : &share.fresh;
 	*lane = found && *lane >= clock ? *lane + 1 : clock;
 	put64(bytes + 1, share.fresh);
 	put64(bytes + 9, share.begun);
-	if (row_put(store, TABLE_SHARES, &key, bytes, sizeof(bytes), fail) < 0)
+	if (table_put(store, TABLE_SHARES, &key, bytes, sizeof(bytes), fail) <
+	    0)
 		return -1;
 	row->order = *lane;
 	return 0;
@@ -227,27 +224,24 @@ sweep_share(struct store *store, struct key key, const struct key *first,
 	int found;
 
 	key_next(&key);
-	found = db_seek(store->db, TABLE_SHARES, key.bytes, key.length, &row,
-	    fail);
+	found = table_seek(store, TABLE_SHARES, &key, &row, fail);
 	if (found == 1 && !key_starts(row.key, first))
 		found = 0;
 	if (found == 0) {
 		key = *first;
 		key_next(&key);
-		found = db_seek(store->db, TABLE_SHARES, key.bytes, key.length,
-		    &row, fail);
+		found = table_seek(store, TABLE_SHARES, &key, &row, fail);
 	}
 	if (found <= 0)
 		return found;
 	if (!key_starts(row.key, first))
 		return 0;
-	memcpy(next.bytes, row.key.at, row.key.length);
-	next.length = row.key.length;
+	next = key_of(row.key);
 	found = read_share(store, &next, &share, fail);
 	if (found < 0)
 		return -1;
 	if (share.fresh < clock && share.begun < clock)
-		return row_drop(store, TABLE_SHARES, &next, fail);
+		return table_drop(store, TABLE_SHARES, &next, fail);
 	return 0;
 }
 
@@ -260,15 +254,17 @@ index_served(struct store *store, const struct task_row *row, struct fail *fail)
 	struct key total_key = key_name("served");
 	uint64_t clock = 1, served = 0;
 
-	if (number_read(store, TABLE_SHARES, &clock_key, &clock, fail) < 0 ||
-	    number_read(store, TABLE_META, &total_key, &served, fail) < 0)
+	if (table_number(store, TABLE_SHARES, &clock_key, &clock, fail) < 0 ||
+	    table_number(store, TABLE_META, &total_key, &served, fail) < 0)
 		return -1;
 	if (row->order > clock)
 		clock = row->order;
 	served++;
-	if (number_write(store, TABLE_SHARES, &clock_key, clock, fail) < 0 ||
-	    number_write(store, TABLE_META, &total_key, served, fail) < 0 ||
-	    number_write(store, TABLE_SHARES, &served_key, served, fail) < 0)
+	if (table_put_number(store, TABLE_SHARES, &clock_key, clock, fail) <
+		0 ||
+	    table_put_number(store, TABLE_META, &total_key, served, fail) < 0 ||
+	    table_put_number(store, TABLE_SHARES, &served_key, served, fail) <
+		0)
 		return -1;
 	return sweep_share(store, key, &clock_key, clock, fail);
 }
@@ -279,7 +275,7 @@ static int
 put_empty(struct store *store, enum table table, struct key key,
     struct fail *fail)
 {
-	return row_put(store, table, &key, "", 0, fail);
+	return table_put(store, table, &key, "", 0, fail);
 }
 
 int
@@ -292,7 +288,7 @@ index_add(struct store *store, const struct task_row *row, struct fail *fail)
 	    put_empty(store, TABLE_BY_USER,
 		key_user(row->user, row->state, &row->id), fail) < 0)
 		return -1;
-	if (row_ready(row)) {
+	if (index_ready(row)) {
 		key = key_ready(row);
 		if (put_ready(store, &key, row->user, strlen(row->user), fail) <
 		    0)
@@ -313,22 +309,22 @@ index_remove(struct store *store, const struct task_row *row, struct fail *fail)
 {
 	struct key key = key_state(row->state, &row->id);
 
-	if (row_drop(store, TABLE_BY_STATE, &key, fail) < 0)
+	if (table_drop(store, TABLE_BY_STATE, &key, fail) < 0)
 		return -1;
 	key = key_user(row->user, row->state, &row->id);
-	if (row_drop(store, TABLE_BY_USER, &key, fail) < 0)
+	if (table_drop(store, TABLE_BY_USER, &key, fail) < 0)
 		return -1;
-	if (row_ready(row) && leave_line(store, row, fail) < 0)
+	if (index_ready(row) && leave_queue(store, row, fail) < 0)
 		return -1;
 	key = key_due(row->due, &row->id);
-	if (row->due && row_drop(store, TABLE_DUE, &key, fail) < 0)
+	if (row->due && table_drop(store, TABLE_DUE, &key, fail) < 0)
 		return -1;
 	if (count(store, row, -1, fail) < 0)
 		return -1;
 	if (row->state != TASK_RUNNING)
 		return 0;
 	key = key_lease(&row->worker, &row->id);
-	if (row_drop(store, TABLE_LEASES, &key, fail) < 0)
+	if (table_drop(store, TABLE_LEASES, &key, fail) < 0)
 		return -1;
 	return unpark_user(store, row->user, fail);
 }

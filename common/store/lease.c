@@ -16,9 +16,9 @@
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "common/store/internal.h"
+#include "common/store/index.h"
+#include "common/store/table.h"
 
-#define FORMAT 1
 #define PARKED_MOST 2048  /* rows that one call parks */
 #define RETURNED_MOST 256 /* parked rows that one call unparks */
 #define PROMOTED_MOST 256
@@ -59,8 +59,7 @@ heads_of_all(struct store *store, struct heads *heads, struct fail *fail)
 	int found;
 
 	for (;;) {
-		found = db_seek(store->db, TABLE_READY, from.bytes, from.length,
-		    &row, fail);
+		found = table_seek(store, TABLE_READY, &from, &row, fail);
 		if (found <= 0)
 			return found;
 		head_add(heads, row.key.at);
@@ -82,14 +81,14 @@ head_read(struct store *store, struct queue_head *head,
 
 	head->open = false;
 	if (limits && limits->running_per_queue) {
-		if (counts_read(store, 'q', head->queue, &counts, fail) < 0)
+		if (table_counts(store, 'q', head->queue, &counts, fail) < 0)
 			return -1;
 		if (counts.state[TASK_RUNNING] >= limits->running_per_queue)
 			return 0;
 	}
-	if (number_read(store, TABLE_SHARES, &served, &head->served, fail) < 0)
+	if (table_number(store, TABLE_SHARES, &served, &head->served, fail) < 0)
 		return -1;
-	found = row_first(store, TABLE_READY, &prefix, &row, fail);
+	found = table_first(store, TABLE_READY, &prefix, &row, fail);
 	if (found <= 0)
 		return found;
 	if (row.key.length != prefix.length + 1 + 8 + ID_SIZE ||
@@ -131,7 +130,7 @@ user_full(struct store *store, const char *user,
 	uint64_t running = 0;
 
 	if (limits && limits->running_per_user &&
-	    number_read(store, TABLE_COUNTERS, &key, &running, fail) < 0)
+	    table_number(store, TABLE_COUNTERS, &key, &running, fail) < 0)
 		return -1;
 	*ret_full = limits && limits->running_per_user &&
 	    running >= (uint64_t)limits->running_per_user;
@@ -152,7 +151,7 @@ lease(struct store *store, const struct id *worker,
 	row.order = 0;
 	if (index_remove(store, ready, fail) < 0 ||
 	    index_add(store, &row, fail) < 0 ||
-	    task_write(store, &row, fail) < 0 ||
+	    table_put_task(store, &row, fail) < 0 ||
 	    index_served(store, ready, fail) < 0)
 		return -1;
 	*ret_row = row;
@@ -172,7 +171,7 @@ limits_changed(struct store *store, const struct store_limits *limits,
 
 	put64(bytes + 1, limits ? (uint64_t)limits->running_per_user : 0);
 	put64(bytes + 9, limits ? (uint64_t)limits->running_per_queue : 0);
-	found = row_get(store, TABLE_META, &key, &value, fail);
+	found = table_get(store, TABLE_META, &key, &value, fail);
 	if (found < 0)
 		return -1;
 	if (found && value.length == sizeof(bytes) &&
@@ -181,7 +180,7 @@ limits_changed(struct store *store, const struct store_limits *limits,
 		return 0;
 	}
 	*ret_changed = true;
-	return row_put(store, TABLE_META, &key, bytes, sizeof(bytes), fail);
+	return table_put(store, TABLE_META, &key, bytes, sizeof(bytes), fail);
 }
 
 /* Unparks one row of each user and queue, from where the last call stopped: the
@@ -196,22 +195,19 @@ bring_back(struct store *store, bool again, struct fail *fail)
 	int found, i;
 
 	if (!again) {
-		found = row_get(store, TABLE_META, &name, &value, fail);
+		found = table_get(store, TABLE_META, &name, &value, fail);
 		if (found <= 0)
 			return found;
 		if (value.length > DB_KEY_MAX)
 			return fail_damaged(fail, "meta cannot be read");
-		memcpy(from.bytes, value.at, value.length);
-		from.length = value.length;
+		from = key_of(value);
 	}
 	for (i = 0; i < RETURNED_MOST; i++) {
-		found = db_seek(store->db, TABLE_PARKED, from.bytes,
-		    from.length, &row, fail);
+		found = table_seek(store, TABLE_PARKED, &from, &row, fail);
 		if (found < 0)
 			return -1;
 		if (found == 0)
-			return db_delete(store->db, TABLE_META, name.bytes,
-				   name.length, fail) < 0
+			return table_delete(store, TABLE_META, &name, fail) < 0
 			    ? -1
 			    : 0;
 		snprintf(user, sizeof(user), "%s", row.key.at);
@@ -222,7 +218,8 @@ bring_back(struct store *store, bool again, struct fail *fail)
 		from = key_text2(user, queue);
 		key_after(&from);
 	}
-	return row_put(store, TABLE_META, &name, from.bytes, from.length, fail);
+	return table_put(store, TABLE_META, &name, from.bytes, from.length,
+	    fail);
 }
 
 /* ---- the calls ---- */
@@ -241,7 +238,7 @@ lease_all(struct store *store, const struct id *worker, struct heads *heads,
 		head = head_choose(heads);
 		if (!head)
 			break;
-		if (task_load(store, &head->id, &ready, fail) < 0 ||
+		if (table_task(store, &head->id, &ready, fail) < 0 ||
 		    user_full(store, head->user, limits, &full, fail) < 0)
 			return -1;
 		if (full) {
@@ -271,7 +268,7 @@ store_lease(struct store *store, const struct id *worker,
 	size_t i;
 	int found, result = -1;
 
-	found = row_get(store, TABLE_WORKERS, &key, &value, fail);
+	found = table_get(store, TABLE_WORKERS, &key, &value, fail);
 	if (found == 0)
 		fail_set(fail, FAIL_NOT_NOW, "no_worker",
 		    "the worker is not "
@@ -299,6 +296,7 @@ int
 store_promote(struct store *store, int64_t now, int64_t *ret_next,
     struct fail *fail)
 {
+	struct key first = { .length = 0 };
 	struct task_row old, row;
 	struct db_row due;
 	struct id id;
@@ -306,7 +304,7 @@ store_promote(struct store *store, int64_t now, int64_t *ret_next,
 	int64_t next = 0;
 
 	for (count = 0;; count++) {
-		found = db_seek(store->db, TABLE_DUE, "", 0, &due, fail);
+		found = table_seek(store, TABLE_DUE, &first, &due, fail);
 		if (found < 0)
 			return -1;
 		if (found == 0)
@@ -316,7 +314,7 @@ store_promote(struct store *store, int64_t now, int64_t *ret_next,
 			break;
 		next = 0;
 		id = key_id(due.key);
-		if (task_load(store, &id, &old, fail) < 0)
+		if (table_task(store, &id, &old, fail) < 0)
 			return -1;
 		row = old;
 		row.state = TASK_QUEUED;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The store's calls on tasks and their journals. The tables are described in
- * internal.h, formats are in row.c, what follows from a row's
- * state in index.c, the queue in lease.c, workers in
- * worker_rows.c, numbers in depth.c; LMDB and the lock are db.c's.
+ * The store's calls on tasks and their journals. table.h has the tables, key.c
+ * and pack.c the formats in them, index.c what follows from a row's state,
+ * lease.c the queue, worker_rows.c the workers; LMDB and the lock are db.c's.
  */
 #include "common/store/store.h"
 
@@ -17,7 +16,9 @@
 
 #include "common/base/file.h"
 #include "common/base/mem.h"
-#include "common/store/internal.h"
+#include "common/store/index.h"
+#include "common/store/sums.h"
+#include "common/store/table.h"
 
 /* ---- opening ---- */
 
@@ -105,6 +106,15 @@ store_folder(const struct store *store)
 	return store->folder;
 }
 
+char *
+store_progress_path(const struct store *store, const struct id *id)
+{
+	char name[ID_TEXT];
+
+	id_format(id, name);
+	return mem_print("%s/progress/%s", store->folder, name);
+}
+
 int
 store_begin(struct store *store, bool write, size_t room, struct fail *fail)
 {
@@ -145,18 +155,8 @@ tidy(struct task_row *row)
 		row->due = 0;
 	if (row->state != TASK_RUNNING)
 		memset(&row->worker, 0, sizeof(row->worker));
-	if (!row_ready(row))
+	if (!index_ready(row))
 		row->order = 0;
-}
-
-static int
-put_key(struct store *store, const struct task_row *row, struct fail *fail)
-{
-	struct key key = key_idempotency(row->user, row->key);
-	uint8_t value[1 + ID_SIZE] = { 1 };
-
-	memcpy(value + 1, row->id.bytes, ID_SIZE);
-	return row_put(store, TABLE_KEYS, &key, value, sizeof(value), fail);
 }
 
 /* Returns 1 and the row when the user has a task of that key. */
@@ -169,11 +169,11 @@ find_key(struct store *store, const struct task_row *row,
 	struct id id;
 	int found;
 
-	found = row_get(store, TABLE_KEYS, &key, &value, fail);
+	found = table_get(store, TABLE_KEYS, &key, &value, fail);
 	if (found <= 0)
 		return found;
 	id = key_id(value);
-	return task_load(store, &id, ret_existing, fail) < 0 ? -1 : 1;
+	return table_task(store, &id, ret_existing, fail) < 0 ? -1 : 1;
 }
 
 int
@@ -193,7 +193,7 @@ store_create(struct store *store, struct task_row *row,
 		if (found)
 			return found;
 	}
-	found = row_get(store, TABLE_TASKS, &key, &value, fail);
+	found = table_get(store, TABLE_TASKS, &key, &value, fail);
 	if (found)
 		return found < 0
 		    ? -1
@@ -201,12 +201,12 @@ store_create(struct store *store, struct task_row *row,
 	new_row.state = TASK_QUEUED;
 	new_row.fence = 0;
 	tidy(&new_row);
-	if (row_ready(&new_row) && index_order(store, &new_row, fail) < 0)
+	if (index_ready(&new_row) && index_order(store, &new_row, fail) < 0)
 		return -1;
-	if ((row->key[0] && put_key(store, &new_row, fail) < 0) ||
+	if ((row->key[0] && table_put_key(store, &new_row, fail) < 0) ||
 	    index_add(store, &new_row, fail) < 0 ||
 	    sums_begin(store, &new_row, fail) < 0 ||
-	    task_write(store, &new_row, fail) < 0)
+	    table_put_task(store, &new_row, fail) < 0)
 		return -1;
 	*row = new_row;
 	return 0;
@@ -221,11 +221,11 @@ store_get(struct store *store, const struct id *id, struct task_row *ret_row,
 	struct span value;
 	int found;
 
-	found = row_get(store, TABLE_TASKS, &key, &value, fail);
+	found = table_get(store, TABLE_TASKS, &key, &value, fail);
 	if (found < 0)
 		return -1;
 	if (found)
-		return row_unpack(value, id, ret_row, fail);
+		return unpack_row(value, id, ret_row, fail);
 	id_format(id, name);
 	return fail_set(fail, FAIL_NO, "no_task",
 	    "there is no task %s in the "
@@ -272,13 +272,13 @@ store_put(struct store *store, struct task_row *row, struct fail *fail)
 	tidy(&new_row);
 	if (new_row.state != old.state || new_row.due != old.due) {
 		if (index_remove(store, &old, fail) < 0 ||
-		    (row_ready(&new_row) &&
+		    (index_ready(&new_row) &&
 			index_order(store, &new_row, fail) < 0) ||
 		    index_add(store, &new_row, fail) < 0)
 			return -1;
 	}
 	if (sums_follow(store, &old, &new_row, fail) < 0 ||
-	    task_write(store, &new_row, fail) < 0)
+	    table_put_task(store, &new_row, fail) < 0)
 		return -1;
 	*row = new_row;
 	return 0;
@@ -321,7 +321,7 @@ store_append(struct store *store, const struct id *id, uint64_t seq,
 	if (seq != last + 1)
 		return fail_misuse(fail, id,
 		    "the event is not the next one of its journal");
-	return row_put(store, TABLE_JOURNAL, &key, text, length, fail);
+	return table_put(store, TABLE_JOURNAL, &key, text, length, fail);
 }
 
 int
@@ -358,132 +358,38 @@ store_read(struct store *store, const struct id *id, uint64_t after,
 	return result;
 }
 
-/* ---- lists ---- */
-
-/* An index, or a part of one, walked from the newest id to the oldest. */
-struct walk {
-	struct db_cursor *cursor;
-	struct key prefix;
-	struct id id;
-	bool more;
-};
-
-static int
-walk_step(struct walk *walk, enum db_move how, const struct key *from,
-    struct fail *fail)
+/* Returns how many events it had, or -1. */
+static int64_t
+remove_journal(struct store *store, const struct id *id, struct fail *fail)
 {
+	struct key prefix = key_task(id), key;
 	struct db_row row;
+	int64_t count = 0;
 	int found;
 
-	found = db_cursor_move(walk->cursor, how, from ? from->bytes : NULL,
-	    from ? from->length : 0, &row, fail);
-	if (found < 0)
-		return -1;
-	walk->more = found && key_starts(row.key, &walk->prefix);
-	if (walk->more)
-		walk->id = key_id(row.key);
-	return 0;
-}
-
-static int
-walk_start(struct store *store, struct walk *walk, enum table table,
-    const struct key *prefix, const struct id *before, struct fail *fail)
-{
-	static const struct id newest;
-	struct key from = *prefix;
-
-	walk->prefix = *prefix;
-	if (db_cursor_open(store->db, table, &walk->cursor, fail) < 0)
-		return -1;
-	if (memcmp(before, &newest, sizeof(newest)) == 0) {
-		key_after(&from);
-	} else {
-		memcpy(from.bytes + from.length, before->bytes, ID_SIZE);
-		from.length += ID_SIZE;
-	}
-	return walk_step(walk, DB_BEFORE, &from, fail);
-}
-
-/* The walks that together find every task of the filter's user and state. */
-static int
-walks_start(struct store *store, const struct store_filter *filter,
-    struct walk walks[TASK_STATES], size_t *ret_count, struct fail *fail)
-{
-	struct key prefix = { .length = 0 };
-	struct id none;
-	enum table table = TABLE_TASKS;
-	int state;
-
-	memset(&none, 0, sizeof(none));
-	*ret_count = 1;
-	if (!filter->user) {
-		if (filter->state >= 0) {
-			table = TABLE_BY_STATE;
-			prefix = key_state((enum task_state)filter->state,
-			    &none);
-			prefix.length -= ID_SIZE;
-		}
-		return walk_start(store, &walks[0], table, &prefix,
-		    &filter->before, fail);
-	}
-	*ret_count = 0;
-	for (state = 0; state < TASK_STATES; state++) {
-		if (filter->state >= 0 && filter->state != state)
-			continue;
-		prefix = key_user(filter->user, state, &none);
-		prefix.length -= ID_SIZE;
-		if (walk_start(store, &walks[(*ret_count)++], TABLE_BY_USER,
-			&prefix, &filter->before, fail) < 0)
+	for (;;) {
+		found = table_first(store, TABLE_JOURNAL, &prefix, &row, fail);
+		if (found <= 0)
+			return found < 0 ? -1 : count;
+		key = key_of(row.key);
+		if (table_drop(store, TABLE_JOURNAL, &key, fail) < 0)
 			return -1;
+		count++;
 	}
-	return 0;
 }
 
-static struct walk *
-newest_walk(struct walk *walks, size_t count)
+int64_t
+store_remove(struct store *store, const struct task_row *row, struct fail *fail)
 {
-	struct walk *best = NULL;
-	size_t i;
+	struct key task = key_task(&row->id);
+	struct key key = key_idempotency(row->user, row->key);
 
-	for (i = 0; i < count; i++) {
-		if (walks[i].more &&
-		    (!best ||
-			memcmp(walks[i].id.bytes, best->id.bytes, ID_SIZE) > 0))
-			best = &walks[i];
-	}
-	return best;
-}
-
-int
-store_list(struct store *store, const struct store_filter *filter,
-    int (*row)(void *context, const struct task_row *row), void *context,
-    struct fail *fail)
-{
-	struct walk walks[TASK_STATES], *walk;
-	struct task_row task;
-	size_t count = 0, given = 0, i;
-	int result = -1;
-
-	memset(walks, 0, sizeof(walks));
-	if (filter->user && strlen(filter->user) > TASK_USER_MAX)
-		return 0;
-	if (walks_start(store, filter, walks, &count, fail) < 0)
-		goto out;
-	while (given < filter->limit && (walk = newest_walk(walks, count))) {
-		if (task_load(store, &walk->id, &task, fail) < 0 ||
-		    walk_step(walk, DB_PREVIOUS, NULL, fail) < 0)
-			goto out;
-		if (filter->queue && strcmp(filter->queue, task.queue) != 0)
-			continue;
-		given++;
-		if (row(context, &task))
-			break;
-	}
-	result = 0;
-out:
-	for (i = 0; i < count; i++)
-		db_cursor_close(walks[i].cursor);
-	return result;
+	if (index_remove(store, row, fail) < 0 ||
+	    sums_end(store, row, fail) < 0 ||
+	    (row->key[0] && table_drop(store, TABLE_KEYS, &key, fail) < 0) ||
+	    table_drop(store, TABLE_TASKS, &task, fail) < 0)
+		return -1;
+	return remove_journal(store, &row->id, fail);
 }
 
 /* ---- waking ---- */

@@ -7,12 +7,13 @@
  * Version 1 of the store had neither; the first program that opens such a store
  * for writing makes them from the existing rows, in one transaction.
  */
+#include "common/store/sums.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include "common/store/internal.h"
+#include "common/store/table.h"
 
-#define FORMAT 1
 #define SUMS_SIZE (1 + 8 * STORE_SUMS)
 #define UPGRADE_ROOM ((size_t)1 << 20)
 
@@ -33,7 +34,7 @@ waits_for(const struct task_row *row, char ret[STORE_WAITS_NAME])
 }
 
 struct key
-key_waits(const struct task_row *row)
+sums_waits_key(const struct task_row *row)
 {
 	char name[STORE_WAITS_NAME];
 
@@ -50,13 +51,13 @@ count_waits(struct store *store, const struct task_row *row, int step,
 
 	if (row->state != TASK_WAITING)
 		return 0;
-	key = key_waits(row);
-	if (number_read(store, TABLE_COUNTERS, &key, &number, fail) < 0)
+	key = sums_waits_key(row);
+	if (table_number(store, TABLE_COUNTERS, &key, &number, fail) < 0)
 		return -1;
 	number += (uint64_t)(int64_t)step;
 	if (number == 0)
-		return row_drop(store, TABLE_COUNTERS, &key, fail);
-	return number_write(store, TABLE_COUNTERS, &key, number, fail);
+		return table_drop(store, TABLE_COUNTERS, &key, fail);
+	return table_put_number(store, TABLE_COUNTERS, &key, number, fail);
 }
 
 int
@@ -116,7 +117,7 @@ add_sums(struct store *store, const int64_t old[STORE_SUMS],
 		changed = changed || new[i] > old[i];
 	if (!changed)
 		return 0;
-	found = row_get(store, TABLE_COUNTERS, &key, &value, fail);
+	found = table_get(store, TABLE_COUNTERS, &key, &value, fail);
 	if (found < 0 || (found && sums_unpack(value, sums, fail) < 0))
 		return -1;
 	for (i = 0; i < STORE_SUMS; i++) {
@@ -124,7 +125,8 @@ add_sums(struct store *store, const int64_t old[STORE_SUMS],
 			sums[i] = sums_plus(sums[i], new[i] - old[i]);
 		put64(bytes + 1 + 8 * i, (uint64_t)sums[i]);
 	}
-	return row_put(store, TABLE_COUNTERS, &key, bytes, sizeof(bytes), fail);
+	return table_put(store, TABLE_COUNTERS, &key, bytes, sizeof(bytes),
+	    fail);
 }
 
 int
@@ -169,11 +171,12 @@ sums_copy(struct store *from, struct store *to, struct fail *fail)
 {
 	struct key key = key_counter('s', "");
 	struct span value;
-	int found = row_get(from, TABLE_COUNTERS, &key, &value, fail);
+	int found = table_get(from, TABLE_COUNTERS, &key, &value, fail);
 
 	if (found <= 0)
 		return found;
-	return row_put(to, TABLE_COUNTERS, &key, value.at, value.length, fail);
+	return table_put(to, TABLE_COUNTERS, &key, value.at, value.length,
+	    fail);
 }
 
 /* ---- the version ---- */
@@ -185,7 +188,7 @@ read_version(struct store *store, uint32_t *ret_version, struct fail *fail)
 	struct span value;
 	const uint8_t *bytes;
 
-	if (row_get(store, TABLE_META, &key, &value, fail) < 0)
+	if (table_get(store, TABLE_META, &key, &value, fail) < 0)
 		return -1;
 	bytes = (const uint8_t *)value.at; /* db.h has checked it */
 	*ret_version = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
@@ -215,17 +218,16 @@ count_all(struct store *store, struct fail *fail)
 	int found;
 
 	for (;;) {
-		found = db_seek(store->db, TABLE_TASKS, next.bytes, next.length,
-		    &row, fail);
+		found = table_seek(store, TABLE_TASKS, &next, &row, fail);
 		if (found < 0)
 			return -1;
 		if (found == 0)
-			return row_put(store, TABLE_META, &name, version,
+			return table_put(store, TABLE_META, &name, version,
 			    sizeof(version), fail);
 		id = key_id(row.key);
 		next = key_task(&id);
 		key_next(&next);
-		if (row_unpack(row.value, &id, &task, fail) < 0 ||
+		if (unpack_row(row.value, &id, &task, fail) < 0 ||
 		    sums_begin(store, &task, fail) < 0)
 			return -1;
 	}
@@ -236,92 +238,21 @@ sums_upgrade(struct store *store, struct fail *fail)
 {
 	uint32_t version;
 
-	if (store_begin(store, false, 0, fail) < 0)
+	if (db_begin(store->db, false, 0, fail) < 0)
 		return -1;
 	if (read_version(store, &version, fail) < 0)
 		goto failed;
-	store_abort(store);
+	db_abort(store->db);
 	if (version == STORE_VERSION)
 		return 0;
-	if (store_begin(store, true, UPGRADE_ROOM, fail) < 0)
+	if (db_begin(store->db, true, UPGRADE_ROOM, fail) < 0)
 		return -1;
 	/* another program may have upgraded it meanwhile */
 	if (read_version(store, &version, fail) < 0 ||
 	    (version != STORE_VERSION && count_all(store, fail) < 0))
 		goto failed;
-	return store_commit(store, fail);
+	return db_commit(store->db, fail);
 failed:
-	store_abort(store);
+	db_abort(store->db);
 	return -1;
-}
-
-/* ---- reading ---- */
-
-static int
-read_waits(struct store *store, struct store_numbers *numbers,
-    struct fail *fail)
-{
-	struct key next = key_counter('w', "");
-	struct store_waits *waits;
-	struct db_row row;
-	uint64_t number;
-	int found;
-
-	while (numbers->waits_count < STORE_WAITS_MOST) {
-		found = db_seek(store->db, TABLE_COUNTERS, next.bytes,
-		    next.length, &row, fail);
-		if (found <= 0 || row.key.at[0] != 'w')
-			return found < 0 ? -1 : 0;
-		if (number_unpack(row.value, &number, fail) < 0)
-			return -1;
-		waits = &numbers->waits[numbers->waits_count++];
-		snprintf(waits->name, sizeof(waits->name), "%.*s",
-		    (int)row.key.length - 1, row.key.at + 1);
-		waits->count = (int64_t)number;
-		next = key_counter('w', waits->name);
-		key_next(&next);
-	}
-	return 0;
-}
-
-static int
-read_queues(struct store *store, struct store_numbers *numbers,
-    struct fail *fail)
-{
-	struct key next = key_counter('q', "");
-	struct db_row row;
-	char *name;
-	int found;
-
-	while (numbers->queue_count < STORE_QUEUES_MOST) {
-		found = db_seek(store->db, TABLE_COUNTERS, next.bytes,
-		    next.length, &row, fail);
-		if (found <= 0 || row.key.at[0] != 'q')
-			return found < 0 ? -1 : 0;
-		name = numbers->queues[numbers->queue_count++];
-		snprintf(name, TASK_QUEUE_MAX + 1, "%.*s",
-		    (int)row.key.length - 1, row.key.at + 1);
-		next = key_counter('q', name);
-		key_next(&next);
-	}
-	return 0;
-}
-
-int
-store_numbers(struct store *store, struct store_numbers *ret_numbers,
-    struct fail *fail)
-{
-	struct key key = key_counter('s', "");
-	struct span value;
-	int found;
-
-	memset(ret_numbers, 0, sizeof(*ret_numbers));
-	found = row_get(store, TABLE_COUNTERS, &key, &value, fail);
-	if (found < 0 || sums_counted(store, &ret_numbers->counted, fail) < 0 ||
-	    (found && sums_unpack(value, ret_numbers->sums, fail) < 0))
-		return -1;
-	return read_waits(store, ret_numbers, fail) < 0 ||
-		read_queues(store, ret_numbers, fail) < 0
-	    ? -1
-	    : 0;
 }

@@ -29,6 +29,7 @@
 #include "common/base/mem.h"
 #include "common/json/log.h"
 #include "common/store/engine.h"
+#include "common/store/numbers.h"
 #include "common/store/worker_internal.h"
 
 #define POLL_MS 5000

@@ -21,12 +21,12 @@
 #include "common/base/clock.h"
 #include "common/base/lock.h"
 #include "common/base/mem.h"
-#include "common/store/internal.h"
+#include "common/store/table.h"
 
 #define JOIN_TRIES 100
 #define OWN_FILE_MS 1000
 
-char *
+static char *
 worker_path(const struct store *store, const struct id *worker)
 {
 	char name[ID_TEXT];
@@ -151,11 +151,11 @@ store_renew(struct store *store, const struct id *worker, int64_t until,
 	clock_boot_id(row.boot);
 	if (gethostname(row.host, sizeof(row.host) - 1) < 0)
 		row.host[0] = '\0';
-	return row_put(store, TABLE_WORKERS, &key, bytes,
-	    worker_pack(&row, bytes), fail);
+	return table_put(store, TABLE_WORKERS, &key, bytes,
+	    pack_worker(&row, bytes), fail);
 }
 
-/* The first task that WORKER has leased, in *ret_task. Returns as row_get. */
+/* The first task that WORKER has leased, in *ret_task. Returns as table_get. */
 static int
 next_lease(struct store *store, const struct id *worker, const struct key *from,
     struct id *ret_task, struct fail *fail)
@@ -164,8 +164,7 @@ next_lease(struct store *store, const struct id *worker, const struct key *from,
 	struct db_row row;
 	int found;
 
-	found = db_seek(store->db, TABLE_LEASES, from->bytes, from->length,
-	    &row, fail);
+	found = table_seek(store, TABLE_LEASES, from, &row, fail);
 	if (found <= 0)
 		return found;
 	if (!key_starts(row.key, &prefix))
@@ -189,8 +188,7 @@ store_leave(struct store *store, const struct id *worker, struct fail *fail)
 	if (held)
 		return fail_set(fail, FAIL_NEVER, "internal",
 		    "a worker left while it held a task");
-	if (db_delete(store->db, TABLE_WORKERS, key.bytes, key.length, fail) <
-	    0)
+	if (table_delete(store, TABLE_WORKERS, &key, fail) < 0)
 		return -1;
 	path = worker_path(store, worker);
 	(void)unlink(path);
@@ -222,7 +220,7 @@ is_dead(const struct store *store, const struct id *worker,
 }
 
 /* The first worker at or after *FROM, which is then moved behind it. Returns as
- * row_get. */
+ * table_get. */
 static int
 next_worker(struct store *store, struct key *from, struct id *ret_worker,
     struct worker_row *ret_row, struct fail *fail)
@@ -230,11 +228,10 @@ next_worker(struct store *store, struct key *from, struct id *ret_worker,
 	struct db_row row;
 	int found;
 
-	found = db_seek(store->db, TABLE_WORKERS, from->bytes, from->length,
-	    &row, fail);
+	found = table_seek(store, TABLE_WORKERS, from, &row, fail);
 	if (found <= 0)
 		return found;
-	if (worker_unpack(row.value, ret_row, fail) < 0)
+	if (unpack_worker(row.value, ret_row, fail) < 0)
 		return -1;
 	*ret_worker = key_id(row.key);
 	*from = key_task(ret_worker);
@@ -244,7 +241,7 @@ next_worker(struct store *store, struct key *from, struct id *ret_worker,
 
 /* Rows stay until another worker finds their owner dead. */
 int
-workers_alive(struct store *store, int64_t *ret_alive, struct fail *fail)
+store_workers_alive(struct store *store, int64_t *ret_alive, struct fail *fail)
 {
 	struct key from = { .length = 0 };
 	struct worker_row row;
@@ -277,7 +274,7 @@ add_orphans(struct store *store, const struct id *worker,
 			return -1;
 		if (found == 0)
 			break;
-		if (task_load(store, &task, &ret_rows[have], fail) < 0)
+		if (table_task(store, &task, &ret_rows[have], fail) < 0)
 			return -1;
 		have++;
 		from = key_lease(worker, &task);
@@ -299,7 +296,7 @@ reap(struct store *store, const struct id *worker, struct fail *fail)
 	held = next_lease(store, worker, &key, &task, fail);
 	if (held)
 		return held < 0 ? -1 : 0;
-	if (row_drop(store, TABLE_WORKERS, &key, fail) < 0)
+	if (table_drop(store, TABLE_WORKERS, &key, fail) < 0)
 		return -1;
 	path = worker_path(store, worker);
 	remove_free_file(path);

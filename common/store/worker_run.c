@@ -43,13 +43,6 @@ run_timer(void *context)
 	run->worker->dirty = true;
 }
 
-static char *
-progress_path(const struct run *run)
-{
-	return mem_print("%s/progress/%s", store_folder(run->worker->store),
-	    run->id);
-}
-
 /* Appends the new text to the progress file. The work does not depend on it. */
 static void
 write_progress(void *context)
@@ -58,7 +51,8 @@ write_progress(void *context)
 	char *path;
 
 	if (run->progress < 0) {
-		path = progress_path(run);
+		path = store_progress_path(run->worker->store,
+		    &run->session.row.id);
 		/* Truncating the old file would make some file systems write
 		 * the new one to disk when it is closed. */
 		(void)unlink(path);
@@ -88,7 +82,8 @@ end_progress(struct run *run)
 static void
 remove_progress(const struct run *run)
 {
-	char *path = progress_path(run);
+	char *path = store_progress_path(run->worker->store,
+	    &run->session.row.id);
 
 	(void)unlink(path);
 	free(path);
@@ -286,7 +281,7 @@ run_advance(struct run *run, int64_t now, struct fail *fail)
 /* ---- effects ---- */
 
 static void
-job_text(void *context, const char *bytes, size_t length)
+effect_text(void *context, const char *bytes, size_t length)
 {
 	struct run *run = ((struct effect_slot *)context)->run;
 
@@ -297,7 +292,7 @@ job_text(void *context, const char *bytes, size_t length)
 }
 
 static void
-job_done(void *context, enum event_type type, struct buf *members)
+effect_done(void *context, enum event_type type, struct buf *members)
 {
 	struct effect_slot *slot = context, **at;
 	struct run *run = slot->run;
@@ -326,8 +321,8 @@ start_effect(struct run *run, const struct action *action, struct fail *fail)
 	struct effect_request request = {
 		.agent = run->session.agent,
 		.action = action,
-		.text = job_text,
-		.done = job_done,
+		.text = effect_text,
+		.done = effect_done,
 		.context = slot,
 	};
 

@@ -33,8 +33,8 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
-#include "common/store/internal.h"
-#include "common/store/store.h"
+#include "common/store/numbers.h"
+#include "common/store/table.h"
 
 #define WORKERS_MOST 32
 #define PADDING 16000
@@ -517,7 +517,7 @@ damage(const char *folder)
 		die("find a row", NULL);
 	key.length = row.key.length;
 	memcpy(key.bytes, row.key.at, key.length);
-	if (row_drop(hand.store, TABLE_READY, &key, &fail) < 0)
+	if (table_drop(hand.store, TABLE_READY, &key, &fail) < 0)
 		die("drop", &fail);
 	commit(&hand);
 	store_close(hand.store);
@@ -533,7 +533,7 @@ set_version(const char *folder, int version)
 	struct fail fail;
 
 	begin(&hand, true, 0);
-	if (row_put(hand.store, TABLE_META, &key, bytes, 4, &fail) < 0)
+	if (table_put(hand.store, TABLE_META, &key, bytes, 4, &fail) < 0)
 		die("put", &fail);
 	commit(&hand);
 	store_close(hand.store);

@@ -55,14 +55,14 @@ make_scene(struct setting *s)
 static void
 drop(struct setting *s, enum table table, struct key key)
 {
-	must(row_drop(s->store, table, &key, &s->fail));
+	must(table_drop(s->store, table, &key, &s->fail));
 }
 
 static void
 put(struct setting *s, enum table table, struct key key, const char *value,
     size_t length)
 {
-	must(row_put(s->store, table, &key, value, length, &s->fail));
+	must(table_put(s->store, table, &key, value, length, &s->fail));
 }
 
 static void
@@ -81,21 +81,21 @@ static void
 other_state(struct setting *s, struct scene *c)
 {
 	c->done.state = TASK_FAILED;
-	must(task_write(s->store, &c->done, &s->fail));
+	must(table_put_task(s->store, &c->done, &s->fail));
 }
 
 static void
 no_fence(struct setting *s, struct scene *c)
 {
 	c->running.fence = 0;
-	must(task_write(s->store, &c->running, &s->fail));
+	must(table_put_task(s->store, &c->running, &s->fail));
 }
 
 static void
 wrong_due(struct setting *s, struct scene *c)
 {
 	c->done.due = 5;
-	must(task_write(s->store, &c->done, &s->fail));
+	must(table_put_task(s->store, &c->done, &s->fail));
 }
 
 static void
@@ -252,9 +252,9 @@ wrong_total(struct setting *s, struct scene *c)
 	uint8_t bytes[COUNTS_SIZE];
 
 	(void)c;
-	must(counts_read(s->store, 't', "", &counts, &s->fail));
+	must(table_counts(s->store, 't', "", &counts, &s->fail));
 	counts.state[TASK_FAILED]++;
-	counts_pack(&counts, bytes);
+	pack_counts(&counts, bytes);
 	put(s, TABLE_COUNTERS, key_counter('t', ""), (const char *)bytes,
 	    sizeof(bytes));
 }

@@ -83,9 +83,9 @@ test_upgrade(void **state)
 	row.calls = 3;
 	snprintf(row.reason, sizeof(row.reason), "paused");
 	must(store_put(s->store, &row, &s->fail));
-	must(row_drop(s->store, TABLE_COUNTERS, &sums, &s->fail));
-	must(row_drop(s->store, TABLE_COUNTERS, &waits, &s->fail));
-	must(row_put(s->store, TABLE_META, &name, version, sizeof(version),
+	must(table_drop(s->store, TABLE_COUNTERS, &sums, &s->fail));
+	must(table_drop(s->store, TABLE_COUNTERS, &waits, &s->fail));
+	must(table_put(s->store, TABLE_META, &name, version, sizeof(version),
 	    &s->fail));
 	must(store_commit(s->store, &s->fail));
 	store_close(s->store);

@@ -46,7 +46,7 @@ test_version(void **state)
 
 	must(store_open(s->folder, STORE_WRITE, 0, &store, &s->fail));
 	must(store_begin(store, true, 0, &s->fail));
-	must(row_put(store, TABLE_META, &key, newer, 4, &s->fail));
+	must(table_put(store, TABLE_META, &key, newer, 4, &s->fail));
 	must(store_commit(store, &s->fail));
 	/* One that has it open notices too. */
 	assert_int_equal(store_begin(s->store, true, 0, &s->fail), -1);

@@ -17,8 +17,8 @@
 
 static int64_t now;
 
-/* A task as a submission leaves it, with a drive on it; the transaction is
- * open. */
+/* A task as a submission leaves it, with a session on it; the transaction
+ * is open. */
 static void
 submit(struct setting *s, const char *task, int64_t due,
     struct task_session *session)
@@ -223,5 +223,5 @@ main(void)
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests_name("drive", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("task_session", tests, NULL, NULL);
 }

@@ -60,8 +60,8 @@ set_worker(struct setting *s, const struct id *worker, const char *boot,
 	memset(&row, 0, sizeof(row));
 	snprintf(row.boot, sizeof(row.boot), "%s", boot);
 	row.until = until;
-	must(row_put(s->store, TABLE_WORKERS, &key, bytes,
-	    worker_pack(&row, bytes), &s->fail));
+	must(table_put(s->store, TABLE_WORKERS, &key, bytes,
+	    pack_worker(&row, bytes), &s->fail));
 }
 
 static void

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Backup and prune.
- *
  * A backup cannot copy pages: without a table of readers a page that is in use
  * at the beginning may be overwritten before the end, and holding the lock all
  * the time would make every worker wait. So it copies tasks. All rows of a task
@@ -25,164 +23,13 @@
 #include <unistd.h>
 
 #include "common/base/mem.h"
-#include "common/store/internal.h"
+#include "common/store/index.h"
+#include "common/store/sums.h"
+#include "common/store/table.h"
 
 #define BATCH_ROWS 256
 #define BATCH_BYTES ((size_t)1 << 20)
 #define ROOM_PER_ROW 8192 /* pages that a row's index entries may need */
-#define PRUNED_ROWS 256
-#define PRUNED_EVENTS 2000
-#define PRUNE_ROOM ((size_t)8 << 20) /* pages that this may change */
-
-/* ---- removing a task ---- */
-
-/* Returns how many events it had, or -1. */
-static int64_t
-remove_journal(struct store *store, const struct id *id, struct fail *fail)
-{
-	struct key prefix = key_task(id), key;
-	struct db_row row;
-	int64_t count = 0;
-	int found;
-
-	for (;;) {
-		found = row_first(store, TABLE_JOURNAL, &prefix, &row, fail);
-		if (found <= 0)
-			return found < 0 ? -1 : count;
-		key.length = row.key.length;
-		memcpy(key.bytes, row.key.at, row.key.length);
-		if (row_drop(store, TABLE_JOURNAL, &key, fail) < 0)
-			return -1;
-		count++;
-	}
-}
-
-/* Removes all of the task; returns as remove_journal. */
-static int64_t
-remove_task(struct store *store, const struct task_row *row, struct fail *fail)
-{
-	struct key task = key_task(&row->id);
-	struct key key = key_idempotency(row->user, row->key);
-
-	if (index_remove(store, row, fail) < 0 ||
-	    sums_end(store, row, fail) < 0 ||
-	    (row->key[0] && row_drop(store, TABLE_KEYS, &key, fail) < 0) ||
-	    row_drop(store, TABLE_TASKS, &task, fail) < 0)
-		return -1;
-	return remove_journal(store, &row->id, fail);
-}
-
-/* ---- prune ---- */
-
-struct prune {
-	struct store *store;
-	int64_t before, removed;
-	struct key from; /* in by_state */
-	bool done;       /* with the state at hand */
-};
-
-static void
-remove_progress(const struct store *store, const struct id *id)
-{
-	char name[ID_TEXT], *path;
-
-	id_format(id, name);
-	path = mem_print("%s/progress/%s", store->folder, name);
-	(void)unlink(path);
-	free(path);
-}
-
-/* One short transaction. */
-static int
-prune_some(struct prune *prune, const struct key *state, struct fail *fail)
-{
-	struct task_row task;
-	struct db_row row;
-	struct id id;
-	int64_t events = 0, had, removed = 0;
-	int found, i;
-
-	for (i = 0; i < PRUNED_ROWS && events < PRUNED_EVENTS; i++) {
-		found = db_seek(prune->store->db, TABLE_BY_STATE,
-		    prune->from.bytes, prune->from.length, &row, fail);
-		if (found < 0)
-			return -1;
-		if (found == 0 || !key_starts(row.key, state)) {
-			prune->done = true;
-			break;
-		}
-		id = key_id(row.key);
-		prune->from.length = row.key.length;
-		memcpy(prune->from.bytes, row.key.at, row.key.length);
-		key_after(&prune->from);
-		if (task_load(prune->store, &id, &task, fail) < 0)
-			return -1;
-		if (task.updated_at >= prune->before)
-			continue;
-		had = remove_task(prune->store, &task, fail);
-		if (had < 0)
-			return -1;
-		remove_progress(prune->store, &id);
-		events += had;
-		removed++;
-	}
-	if (removed == 0)
-		store_abort(prune->store);
-	else if (store_commit(prune->store, fail) < 0)
-		return -1;
-	prune->removed += removed;
-	return 0;
-}
-
-/* LMDB reuses pages that a commit freed only in the commit after the next:
- * without one more commit, a store at its maximum would still have no room. */
-static int
-free_pages(struct store *store, struct fail *fail)
-{
-	struct key key = key_name("served");
-	uint64_t number = 0;
-
-	if (store_begin(store, true, 0, fail) < 0)
-		return -1;
-	if (number_read(store, TABLE_META, &key, &number, fail) < 0 ||
-	    number_write(store, TABLE_META, &key, number, fail) < 0) {
-		store_abort(store);
-		return -1;
-	}
-	return store_commit(store, fail);
-}
-
-int64_t
-store_prune(struct store *store, int64_t wall, struct fail *fail)
-{
-	struct prune prune = { .store = store, .before = wall };
-	struct id none;
-	struct key prefix;
-	int state;
-
-	memset(&none, 0, sizeof(none));
-	for (state = 0; state < TASK_STATES; state++) {
-		if (!task_state_final((enum task_state)state))
-			continue;
-		prefix = key_state((enum task_state)state, &none);
-		prefix.length -= ID_SIZE;
-		prune.from = prefix;
-		prune.done = false;
-		while (!prune.done) {
-			if (store_begin(store, true, PRUNE_ROOM, fail) < 0)
-				return -1;
-			if (prune_some(&prune, &prefix, fail) < 0) {
-				store_abort(store);
-				return -1;
-			}
-		}
-	}
-	if (prune.removed && free_pages(store, fail) < 0)
-		return -1;
-	return prune.removed;
-}
-
-/* ---- backup ---- */
 
 struct copied_event {
 	struct id id;
@@ -255,8 +102,7 @@ read_task(struct copy *copy, struct fail *fail)
 	struct id id;
 	int found;
 
-	found = db_seek(copy->from->db, TABLE_TASKS, copy->next.bytes,
-	    copy->next.length, &row, fail);
+	found = table_seek(copy->from, TABLE_TASKS, &copy->next, &row, fail);
 	if (found < 0)
 		return -1;
 	if (found == 0) {
@@ -266,7 +112,7 @@ read_task(struct copy *copy, struct fail *fail)
 	id = key_id(row.key);
 	copy->next = key_task(&id);
 	key_after(&copy->next);
-	if (row_unpack(row.value, &id, &copy->partial, fail) < 0)
+	if (unpack_row(row.value, &id, &copy->partial, fail) < 0)
 		return -1;
 	copy->rows[copy->row_count++] = copy->partial;
 	copy->copied = 0;
@@ -306,23 +152,21 @@ static int
 copy_key(struct copy *copy, const struct task_row *row, struct fail *fail)
 {
 	struct key key = key_idempotency(row->user, row->key);
-	uint8_t value[1 + ID_SIZE] = { 1 };
 	struct task_row other;
 	struct span old;
 	struct id id;
 	int found;
 
-	found = row_get(copy->to, TABLE_KEYS, &key, &old, fail);
+	found = table_get(copy->to, TABLE_KEYS, &key, &old, fail);
 	if (found < 0)
 		return -1;
 	if (found) {
 		id = key_id(old);
-		if (task_load(copy->to, &id, &other, fail) < 0 ||
-		    remove_task(copy->to, &other, fail) < 0)
+		if (table_task(copy->to, &id, &other, fail) < 0 ||
+		    store_remove(copy->to, &other, fail) < 0)
 			return -1;
 	}
-	memcpy(value + 1, row->id.bytes, ID_SIZE);
-	return row_put(copy->to, TABLE_KEYS, &key, value, sizeof(value), fail);
+	return table_put_key(copy->to, row, fail);
 }
 
 static int
@@ -334,15 +178,15 @@ copy_row(struct copy *copy, const struct task_row *row, struct fail *fail)
 
 	memset(&nobody, 0, sizeof(nobody));
 	if (row->state == TASK_RUNNING &&
-	    row_put(copy->to, TABLE_WORKERS, &worker, bytes,
-		worker_pack(&nobody, bytes), fail) < 0)
+	    table_put(copy->to, TABLE_WORKERS, &worker, bytes,
+		pack_worker(&nobody, bytes), fail) < 0)
 		return -1;
 	if (row->key[0] && copy_key(copy, row, fail) < 0)
 		return -1;
 	if (index_add(copy->to, row, fail) < 0 ||
 	    sums_begin(copy->to, row, fail) < 0)
 		return -1;
-	return task_write(copy->to, row, fail);
+	return table_put_task(copy->to, row, fail);
 }
 
 static int
@@ -362,7 +206,7 @@ write_batch(struct copy *copy, struct fail *fail)
 	for (i = 0; i < copy->event_count; i++) {
 		event = &copy->events[i];
 		key = key_event(&event->id, event->seq);
-		if (row_put(copy->to, TABLE_JOURNAL, &key,
+		if (table_put(copy->to, TABLE_JOURNAL, &key,
 			copy->bytes.data ? copy->bytes.data + event->at : "",
 			event->length, fail) < 0)
 			return -1;
@@ -375,7 +219,7 @@ remove_partial(struct copy *copy, struct fail *fail)
 {
 	copy->is_partial = false;
 	if (store_begin(copy->to, true, 0, fail) < 0 ||
-	    remove_task(copy->to, &copy->partial, fail) < 0)
+	    store_remove(copy->to, &copy->partial, fail) < 0)
 		return -1;
 	return store_commit(copy->to, fail);
 }
@@ -395,8 +239,8 @@ copy_shares(struct copy *copy, struct fail *fail)
 		    store_begin(copy->to, true, BATCH_BYTES, fail) < 0)
 			return -1;
 		for (i = 0; i < BATCH_ROWS && found; i++) {
-			found = db_seek(copy->from->db, TABLE_SHARES,
-			    next.bytes, next.length, &row, fail);
+			found = table_seek(copy->from, TABLE_SHARES, &next,
+			    &row, fail);
 			if (found < 0 ||
 			    (found &&
 				db_put(copy->to->db, TABLE_SHARES, row.key.at,
@@ -405,17 +249,16 @@ copy_shares(struct copy *copy, struct fail *fail)
 				return -1;
 			if (!found)
 				break;
-			next.length = row.key.length;
-			memcpy(next.bytes, row.key.at, row.key.length);
+			next = key_of(row.key);
 			key_next(&next);
 		}
 		if (sums_copy(copy->from, copy->to, fail) < 0 ||
-		    number_read(copy->from, TABLE_META, &served, &number,
+		    table_number(copy->from, TABLE_META, &served, &number,
 			fail) < 0)
 			return -1;
 		store_abort(copy->from);
-		if (number_write(copy->to, TABLE_META, &served, number, fail) <
-			0 ||
+		if (table_put_number(copy->to, TABLE_META, &served, number,
+			fail) < 0 ||
 		    store_commit(copy->to, fail) < 0)
 			return -1;
 	}

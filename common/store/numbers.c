@@ -4,12 +4,13 @@
  * count, except that no counter changes when a task becomes due. Before a worker
  * has moved it to ready, it is looked up here, at the head of the table due.
  */
-#include "common/store/store.h"
+#include "common/store/numbers.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "common/store/internal.h"
+#include "common/store/sums.h"
+#include "common/store/table.h"
 
 #define OVERDUE_MOST 1000 /* rows looked at: a fraction of a millisecond */
 
@@ -23,13 +24,12 @@ first_in_line(struct store *store, const struct key *from, char *ret_queue,
 	struct id id;
 	int found;
 
-	found = db_seek(store->db, TABLE_READY, from->bytes, from->length, &row,
-	    fail);
+	found = table_seek(store, TABLE_READY, from, &row, fail);
 	if (found <= 0)
 		return found;
 	snprintf(ret_queue, size, "%s", row.key.at);
 	id = key_id(row.key);
-	if (task_load(store, &id, &task, fail) < 0)
+	if (table_task(store, &id, &task, fail) < 0)
 		return -1;
 	*ret_created = task.created_at;
 	return 1;
@@ -77,8 +77,7 @@ add_overdue(struct store *store, const char *queue, int64_t now,
 	int count, found;
 
 	for (count = 0; count < OVERDUE_MOST; count++) {
-		found = db_seek(store->db, TABLE_DUE, from.bytes, from.length,
-		    &row, fail);
+		found = table_seek(store, TABLE_DUE, &from, &row, fail);
 		if (found < 0)
 			return -1;
 		if (found == 0 || (int64_t)get64(row.key.at) > now)
@@ -86,7 +85,7 @@ add_overdue(struct store *store, const char *queue, int64_t now,
 		id = key_id(row.key);
 		from = key_due((int64_t)get64(row.key.at), &id);
 		key_after(&from);
-		if (task_load(store, &id, &task, fail) < 0)
+		if (table_task(store, &id, &task, fail) < 0)
 			return -1;
 		if (queue && strcmp(queue, task.queue) != 0)
 			continue;
@@ -119,9 +118,9 @@ store_depth(struct store *store, const char *queue, int64_t now,
 
 	if (queue && strlen(queue) > TASK_QUEUE_MAX)
 		queue = "";
-	if (counts_read(store, queue ? 'q' : 't', queue ? queue : "", &counts,
+	if (table_counts(store, queue ? 'q' : 't', queue ? queue : "", &counts,
 		fail) < 0 ||
-	    workers_alive(store, &depth.workers, fail) < 0 ||
+	    store_workers_alive(store, &depth.workers, fail) < 0 ||
 	    oldest_ready(store, queue, &depth.oldest_ready, fail) < 0)
 		return -1;
 	memcpy(depth.state, counts.state, sizeof(depth.state));
@@ -130,4 +129,73 @@ store_depth(struct store *store, const char *queue, int64_t now,
 		return -1;
 	*ret_depth = depth;
 	return 0;
+}
+
+/* ---- all queues together ---- */
+
+static int
+read_waits(struct store *store, struct store_numbers *numbers,
+    struct fail *fail)
+{
+	struct key next = key_counter('w', "");
+	struct store_waits *waits;
+	struct db_row row;
+	uint64_t number;
+	int found;
+
+	while (numbers->waits_count < STORE_WAITS_MOST) {
+		found = table_seek(store, TABLE_COUNTERS, &next, &row, fail);
+		if (found <= 0 || row.key.at[0] != 'w')
+			return found < 0 ? -1 : 0;
+		if (unpack_number(row.value, &number, fail) < 0)
+			return -1;
+		waits = &numbers->waits[numbers->waits_count++];
+		snprintf(waits->name, sizeof(waits->name), "%.*s",
+		    (int)row.key.length - 1, row.key.at + 1);
+		waits->count = (int64_t)number;
+		next = key_counter('w', waits->name);
+		key_next(&next);
+	}
+	return 0;
+}
+
+static int
+read_queues(struct store *store, struct store_numbers *numbers,
+    struct fail *fail)
+{
+	struct key next = key_counter('q', "");
+	struct db_row row;
+	char *name;
+	int found;
+
+	while (numbers->queue_count < STORE_QUEUES_MOST) {
+		found = table_seek(store, TABLE_COUNTERS, &next, &row, fail);
+		if (found <= 0 || row.key.at[0] != 'q')
+			return found < 0 ? -1 : 0;
+		name = numbers->queues[numbers->queue_count++];
+		snprintf(name, TASK_QUEUE_MAX + 1, "%.*s",
+		    (int)row.key.length - 1, row.key.at + 1);
+		next = key_counter('q', name);
+		key_next(&next);
+	}
+	return 0;
+}
+
+int
+store_numbers(struct store *store, struct store_numbers *ret_numbers,
+    struct fail *fail)
+{
+	struct key key = key_counter('s', "");
+	struct span value;
+	int found;
+
+	memset(ret_numbers, 0, sizeof(*ret_numbers));
+	found = table_get(store, TABLE_COUNTERS, &key, &value, fail);
+	if (found < 0 || sums_counted(store, &ret_numbers->counted, fail) < 0 ||
+	    (found && sums_unpack(value, ret_numbers->sums, fail) < 0))
+		return -1;
+	return read_waits(store, ret_numbers, fail) < 0 ||
+		read_queues(store, ret_numbers, fail) < 0
+	    ? -1
+	    : 0;
 }

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+/* What the parts of store_verify share. */
+#include "common/store/check.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void
+check_fault(struct check *check, const char *format, ...)
+{
+	char sentence[1024];
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(sentence, sizeof(sentence), format, list);
+	va_end(list);
+	check->faults++;
+	check->fault(check->context, sentence);
+}
+
+int
+check_each(struct check *check, enum table table,
+    int (
+	*row)(struct check *check, const struct db_row *row, struct fail *fail),
+    struct fail *fail)
+{
+	struct db_cursor *cursor = NULL;
+	enum db_move how = DB_AT;
+	struct db_row found;
+	int result;
+
+	if (db_cursor_open(check->store->db, table, &cursor, fail) < 0)
+		return -1;
+	for (;;) {
+		result = db_cursor_move(cursor, how, NULL, 0, &found, fail);
+		if (result <= 0)
+			break;
+		result = row(check, &found, fail);
+		if (result < 0)
+			break;
+		how = DB_NEXT;
+	}
+	db_cursor_close(cursor);
+	return result;
+}
