@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The engine's answers about tasks. Each call copies what it needs in a short
+ * transaction and ends it before it calls back; a journal is read in batches,
+ * each in a transaction of its own.
+ */
+#include "common/store/engine_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/agent/journal.h"
+#include "common/agent/task_row.h"
+#include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/base/mem.h"
+#include "common/store/numbers.h"
+
+#define OBJECT_MAX ((size_t)EVENT_MAX + (16u << 20))
+#define PROGRESS_MAX (1u << 20)
+
+int
+engine_lmdb_id(const char *text, struct id *ret_id, struct fail *fail)
+{
+	if (id_parse(text, ret_id))
+		return 0;
+	return fail_set(fail, FAIL_NEVER, "invalid_id",
+	    "\"%.60s\" is not a task id: ids look like "
+	    "0197a3c4-52f0-7e1b-9d3a-5f6b7c8d9e0f",
+	    text);
+}
+
+static void
+add_row(struct buf *members, const struct task_row *row)
+{
+	char id[ID_TEXT], worker[ID_TEXT];
+
+	id_format(&row->id, id);
+	id_format(&row->worker, worker);
+	row_members(members, row, id,
+	    row->state == TASK_RUNNING ? worker : NULL);
+}
+
+struct ends { /* of a journal */
+	char *task, *last;
+	size_t task_length, last_length;
+};
+
+static int
+keep_task(void *context, uint64_t seq, struct span text, struct fail *fail)
+{
+	struct ends *ends = context;
+	struct span task;
+
+	(void)seq;
+	(void)fail;
+	if (json_member(text, "task", &task)) {
+		ends->task = mem_copy(task.at, task.length);
+		ends->task_length = task.length;
+	}
+	return 1;
+}
+
+static int
+keep_last(void *context, uint64_t seq, struct span text, struct fail *fail)
+{
+	struct ends *ends = context;
+
+	(void)seq;
+	(void)fail;
+	free(ends->last);
+	ends->last = mem_copy(text.at, text.length);
+	ends->last_length = text.length;
+	return 0;
+}
+
+static void
+add_progress(struct engine_lmdb *lmdb, struct buf *members, const struct id *id)
+{
+	struct buf text = BUF_INIT(PROGRESS_MAX);
+	char *path = store_progress_path(lmdb->store, id);
+	struct fail ignored;
+
+	if (file_read(path, &text, &ignored) == 0 && text.length)
+		member_string(members, "progress", text.data);
+	free(path);
+	buf_release(&text);
+}
+
+int
+engine_lmdb_get(struct engine *engine, const char *text, struct buf *buf,
+    struct fail *fail)
+{
+	struct engine_lmdb *lmdb = engine_lmdb(engine);
+	struct buf members = BUF_INIT(OBJECT_MAX);
+	struct ends ends = { .task = NULL };
+	struct task_row row;
+	struct id id;
+	int result = -1;
+
+	if (engine_lmdb_id(text, &id, fail) < 0 ||
+	    store_begin(lmdb->store, false, 0, fail) < 0)
+		return -1;
+	if (store_get(lmdb->store, &id, &row, fail) < 0 ||
+	    store_read(lmdb->store, &id, 0, keep_task, &ends, fail) < 0 ||
+	    store_read(lmdb->store, &id, row.seq - 1, keep_last, &ends, fail) <
+		0)
+		goto out;
+	result = 0;
+out:
+	store_abort(lmdb->store);
+	if (result == 0) {
+		add_row(&members, &row);
+		row_ends(&members, &row,
+		    (struct span){ ends.task, ends.task_length },
+		    (struct span){ ends.last, ends.last_length });
+		if (row.state == TASK_RUNNING)
+			add_progress(lmdb, &members, &id);
+		buf_add_string(buf, "{");
+		buf_add(buf, members.data, members.length);
+		buf_add_string(buf, "}");
+	}
+	free(ends.task);
+	free(ends.last);
+	buf_release(&members);
+	return result;
+}
+
+#define BATCH_EVENTS 64
+#define BATCH_BYTES (4u << 20)
+
+struct batch {
+	struct buf bytes;
+	size_t lengths[BATCH_EVENTS];
+	size_t count;
+	uint64_t seq;
+};
+
+static int
+batch_event(void *context, uint64_t seq, struct span text, struct fail *fail)
+{
+	struct batch *batch = context;
+
+	(void)fail;
+	buf_add(&batch->bytes, text.at, text.length);
+	batch->lengths[batch->count++] = text.length;
+	batch->seq = seq;
+	return batch->count == BATCH_EVENTS ||
+	    batch->bytes.length > BATCH_BYTES;
+}
+
+int
+engine_lmdb_events(struct engine *engine, const char *text, uint64_t after,
+    int (*event)(void *context, struct span text), void *context,
+    struct fail *fail)
+{
+	struct store *store = engine_lmdb(engine)->store;
+	struct batch batch = { .bytes = BUF_INIT(OBJECT_MAX), .seq = after };
+	struct task_row row;
+	struct id id;
+	size_t i, at;
+	int more = 1, result;
+
+	if (engine_lmdb_id(text, &id, fail) < 0)
+		return -1;
+	while (more) {
+		result = -1;
+		buf_reset(&batch.bytes);
+		batch.count = 0;
+		if (store_begin(store, false, 0, fail) < 0)
+			goto out;
+		more = store_get(store, &id, &row, fail) < 0
+		    ? -1
+		    : store_read(store, &id, batch.seq, batch_event, &batch,
+			  fail);
+		store_abort(store);
+		if (more < 0)
+			goto out;
+		for (i = 0, at = 0; i < batch.count; i++) {
+			result = event(context,
+			    (struct span){ batch.bytes.data + at,
+				batch.lengths[i] });
+			if (result)
+				goto out;
+			at += batch.lengths[i];
+		}
+	}
+	result = 0;
+out:
+	buf_release(&batch.bytes);
+	return result;
+}
+
+struct rows {
+	struct task_row *rows;
+	size_t count, room;
+};
+
+static int
+keep_row(void *context, const struct task_row *row)
+{
+	struct rows *rows = context;
+
+	if (rows->count == rows->room) {
+		rows->room = rows->room ? rows->room * 2 : 64;
+		rows->rows = mem_grow(rows->rows, rows->room,
+		    sizeof(*rows->rows));
+	}
+	rows->rows[rows->count++] = *row;
+	return 0;
+}
+
+int
+engine_lmdb_list(struct engine *engine, const struct engine_filter *filter,
+    int (*task)(void *context, struct span text), void *context,
+    struct fail *fail)
+{
+	struct store *store = engine_lmdb(engine)->store;
+	struct store_filter own_filter = { .user = filter->user,
+		.queue = filter->queue,
+		.state = filter->state,
+		.limit = filter->limit };
+	struct buf text = BUF_INIT(OBJECT_MAX), members = BUF_INIT(OBJECT_MAX);
+	struct rows rows = { .rows = NULL };
+	size_t i;
+	int result;
+
+	if (filter->before &&
+	    engine_lmdb_id(filter->before, &own_filter.before, fail) < 0)
+		return -1;
+	if (store_begin(store, false, 0, fail) < 0)
+		return -1;
+	result = store_list(store, &own_filter, keep_row, &rows, fail);
+	store_abort(store);
+	for (i = 0; result == 0 && i < rows.count; i++) {
+		buf_reset(&text);
+		buf_reset(&members);
+		add_row(&members, &rows.rows[i]);
+		buf_add_string(&text, "{");
+		buf_add(&text, members.data, members.length);
+		buf_add_string(&text, "}");
+		result = task(context, (struct span){ text.data, text.length });
+	}
+	free(rows.rows);
+	buf_release(&text);
+	buf_release(&members);
+	return result;
+}
+
+/* ---- numbers ---- */
+
+/* Adds the numbers that exist only for all queues together. */
+static void
+add_numbers(struct buf *members, const struct store_numbers *numbers)
+{
+	static const char *const names[] = {
+		[SUM_TURNS] = "turns",
+		[SUM_CALLS] = "calls",
+		[SUM_CALLS_UNKNOWN] = "calls_unknown",
+		[SUM_INPUT] = "input_tokens",
+		[SUM_OUTPUT] = "output_tokens",
+		[SUM_CACHE_READ] = "cache_read_tokens",
+		[SUM_CACHE_WRITE] = "cache_write_tokens",
+		[SUM_NANO_USD] = "nano_usd",
+		[SUM_SUBMITTED] = "submitted",
+		[SUM_COMPLETED] = "completed",
+		[SUM_BLOCKED] = "blocked",
+		[SUM_FAILED] = "failed",
+		[SUM_CANCELLED] = "cancelled",
+	};
+	_Static_assert(sizeof(names) / sizeof(*names) == STORE_SUMS,
+	    "each sum has a name");
+	struct buf list = BUF_INIT(64u << 10);
+	size_t i;
+
+	for (i = 0; i < numbers->queue_count; i++) {
+		buf_add_string(&list, i > 0 ? "," : "[");
+		json_quote(&list, numbers->queues[i],
+		    strlen(numbers->queues[i]));
+	}
+	buf_add_string(&list, numbers->queue_count > 0 ? "]" : "[]");
+	member_raw(members, "queues", list.data, list.length);
+	buf_reset(&list);
+	if (!numbers->counted)
+		goto out;
+	for (i = 0; i < numbers->waits_count; i++)
+		member_integer(&list, numbers->waits[i].name,
+		    numbers->waits[i].count);
+	buf_print(members, ",\"waits\":{%s},\"sums\":{",
+	    list.length > 0 ? list.data : "");
+	buf_reset(&list);
+	for (i = 0; i < STORE_SUMS; i++)
+		member_integer(&list, names[i], numbers->sums[i]);
+	buf_add(members, list.data, list.length);
+	buf_add_string(members, "}");
+out:
+	buf_release(&list);
+}
+
+int
+engine_lmdb_depth(struct engine *engine, const char *queue, struct buf *buf,
+    struct fail *fail)
+{
+	struct store *store = engine_lmdb(engine)->store;
+	struct buf members = BUF_INIT(OBJECT_MAX);
+	struct store_numbers numbers;
+	struct store_depth depth;
+	int64_t now = clock_wall();
+	int state, result;
+
+	if (store_begin(store, false, 0, fail) < 0)
+		return -1;
+	result = store_depth(store, queue, now, &depth, fail);
+	if (result == 0 && !queue)
+		result = store_numbers(store, &numbers, fail);
+	store_abort(store);
+	if (result < 0)
+		return -1;
+	if (queue)
+		member_string(&members, "queue", queue);
+	member_integer(&members, "ready", depth.ready);
+	for (state = 0; state < TASK_STATES; state++)
+		member_integer(&members,
+		    task_state_name((enum task_state)state),
+		    depth.state[state]);
+	member_integer(&members, "workers", depth.workers);
+	member_integer(&members, "oldest_ready_ms",
+	    depth.oldest_ready ? now - depth.oldest_ready : 0);
+	if (!queue)
+		add_numbers(&members, &numbers);
+	buf_add_string(buf, "{");
+	buf_add(buf, members.data, members.length);
+	buf_add_string(buf, "}");
+	buf_release(&members);
+	return 0;
+}
