@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * dispatch: a fault that stands in front of the service answers in its place;
- * one that stands behind it changes how the service's answer gets out.
+ * dispatch: a fault before the service answers instead of it; one after it
+ * changes how the service's answer is sent.
  */
 #include "cmd/standin/dispatch.h"
 
@@ -152,7 +152,7 @@ put_fault(const struct fault *fault, struct request *request,
 	put_fault_headers(fault, reply);
 }
 
-/* The answer is there; how does it get out? */
+/* Applies the fault to the answer before it is sent. */
 static void
 bend(const struct fault *fault, struct request *request, struct reply *reply)
 {

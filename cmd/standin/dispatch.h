@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * dispatch: which service a request is for, and what goes wrong with it. The
- * two callbacks of the server; the context is a struct standin.
+ * dispatch: the two callbacks of the server, which choose the service and the
+ * fault for a request; their context is a struct standin.
  */
 #ifndef CMD_STANDIN_DISPATCH_H
 #define CMD_STANDIN_DISPATCH_H

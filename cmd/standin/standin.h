@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * standin: what the parts of the stand-in share.
+ * standin: shared by the parts of the stand-in.
  */
 #ifndef CMD_STANDIN_STANDIN_H
 #define CMD_STANDIN_STANDIN_H
@@ -38,7 +38,7 @@ struct standin {
 	struct linear *linear;
 };
 
-/* The two services. PATH is what comes behind their roots. */
+/* The two services. PATH is the part after their roots. */
 void
 claude_answer(struct standin *standin, struct request *request,
     const char *path, struct reply *reply);

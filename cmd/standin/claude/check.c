@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * claude_check: the members of a request, except its messages
- * (claude_messages.c). The texts of the errors are near those of the API;
- * clients are to look at status and type.
+ * claude_check: checks the members of a request, except its messages
+ * (messages.c). The texts of the errors are similar to those of the API;
+ * clients should check status and type.
  */
 #include "cmd/standin/claude/check.h"
 

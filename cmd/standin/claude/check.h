@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * claude_check: whether a Messages request is one that the real API takes.
+ * claude_check: checks whether the real API would accept a Messages request.
  */
 #ifndef CMD_STANDIN_CLAUDE_CHECK_H
 #define CMD_STANDIN_CLAUDE_CHECK_H
@@ -29,17 +29,17 @@ struct claude_rules {
 	bool drop_block; /* the beta thinking-binding-controls */
 };
 
-/* Everything but the messages. Fills the model. */
+/* Checks everything but the messages. Fills the model. */
 int
 claude_check_request(const cJSON *request, const struct claude_rules *rules,
     const struct claude_model **ret_model, struct claude_error *error);
 
-/* The messages; after claude_check_request. */
+/* Checks the messages, after claude_check_request. */
 int
 claude_check_messages(const cJSON *request, const struct claude_rules *rules,
     const struct claude_model *model, struct claude_error *error);
 
-/* The thinking blocks against what stands before them; after both. */
+/* Checks the thinking blocks against what precedes them, after both. */
 int
 claude_check_thinking(const cJSON *request, const struct claude_rules *rules,
     const struct claude_model *model, const struct prefix *prefix,

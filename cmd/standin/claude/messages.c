@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * claude_messages: the messages of a request, in one pass. The pass keeps the
- * tool calls that wait for their results; the first thing that is not a result
- * while some wait is the error that the API is known for.
+ * claude_messages: checks the messages of a request in one pass, which collects
+ * the tool calls that wait for their results; the first block that is not a
+ * result while some wait is an error, as in the API.
  */
 #include <glib.h>
 
@@ -20,7 +20,7 @@ struct pass {
 	GHashTable *waiting; /* of the newest assistant turn: id -> answered */
 	size_t waits;        /* how many are not answered */
 	size_t turn;         /* the message with the newest assistant turn */
-	bool results_over;   /* this user turn has had another block */
+	bool results_over;   /* this user message has had another block */
 	const char *role;    /* of the message before */
 	bool paused;         /* the newest block is a call of the server's */
 	size_t message, block;
@@ -32,7 +32,7 @@ member(const cJSON *object, const char *name)
 	return cJSON_GetObjectItemCaseSensitive(object, name);
 }
 
-/* The calls that nobody answered, in the API's words. */
+/* The calls without an answer, in the API's words. */
 static int
 refuse_missing(struct pass *pass)
 {

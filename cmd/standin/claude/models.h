@@ -17,7 +17,7 @@ struct claude_model {
 	bool adaptive, enabled, between_tools, disabled;
 	bool thinks;  /* by itself, when the request does not say */
 	bool effort;  /* output_config.effort is known */
-	bool binds;   /* thinking blocks are bound to what stands before them */
+	bool binds;   /* thinking blocks are bound to what precedes them */
 	bool forced;  /* tool_choice any and tool */
 	bool prefill; /* the last message may be the assistant's */
 	bool omits;   /* thinking text is omitted unless asked for */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * claude_prefix: one SHA-256 (GLib's) runs over the request; it is copied and
- * finished at each message. What goes in is not the text of the request but
+ * finished at each message. Its input is not the text of the request but
  * its values, each with its type and length, so that no two requests run
  * together.
  *
@@ -315,8 +315,8 @@ prompt_cache_use(struct prompt_cache *cache, const struct prefix *prefix,
 	}
 	pthread_mutex_lock(&cache->lock);
 	if (kept > 0) {
-		/* A rehearsal is short: when far too much was remembered, all
-		 * is forgotten, which is what an expiry looks like. */
+		/* A rehearsal is short: when there are far too many digests,
+		 * all are forgotten, which has the effect of an expiry. */
 		if (g_hash_table_size(cache->digests) > REMEMBERED)
 			g_hash_table_remove_all(cache->digests);
 		for (i = marked + 1; i > 0 && looked < LOOK_BACK;

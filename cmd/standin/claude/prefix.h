@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * claude_prefix: what stands before each message of a request, as digests.
+ * claude_prefix: digests of everything before each message of a request.
  *
- * Three things hang on it: thinking blocks are bound to what stood before
+ * Three things depend on it: thinking blocks are bound to everything before
  * them, the prompt cache pays for what was sent before, and the ids of tool
  * calls follow from the conversation.
  *
@@ -49,7 +49,7 @@ enum prefix_verdict {
 	PREFIX_SAME,
 	PREFIX_FOREIGN, /* not a signature of this stand-in */
 	PREFIX_EDITED,  /* the block's text is not what was signed */
-	PREFIX_MOVED,   /* what stands before message INDEX is another */
+	PREFIX_MOVED,   /* the messages before message INDEX are others */
 };
 
 /* Checks the SIGNATURE of a thinking block in message INDEX. */
@@ -81,7 +81,7 @@ void
 prompt_cache_use(struct prompt_cache *cache, const struct prefix *prefix,
     int64_t least, struct prompt_tokens *ret_tokens);
 
-/* About how many tokens so many bytes are. */
+/* About how many tokens this many bytes are. */
 int64_t
 prefix_tokens(int64_t bytes);
 

@@ -2,7 +2,7 @@
 /*
  * claude_stream: texts go out in pieces of a few words and inputs in pieces of
  * a few bytes, none of which ends within a character: like the API, and so
- * that no client gets away with taking a delta for the whole.
+ * that no client can mistake a delta for the whole.
  */
 #include "cmd/standin/claude/stream.h"
 

@@ -45,8 +45,8 @@ add(struct accounts *accounts)
 	return account;
 }
 
-/* A status may be one that clients don't know: it is taken as it is, but a
- * near miss of a known one is a slip of the pen. */
+/* A status that clients don't know is accepted, but one that is nearly a known
+ * one is refused as a mistake. */
 static int
 check_status(const char *status, struct fail *fail)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * accounts: who has connected what, and whether the connection still holds.
+ * accounts: the users' connections, and whether they are still active.
  * The caller holds the stand-in's lock.
  */
 #ifndef CMD_STANDIN_COMPOSIO_ACCOUNTS_H
@@ -18,7 +18,7 @@ struct account {
 	const char *status; /* as it is now */
 	bool disabled;
 	int64_t made; /* wall time */
-	/* After so many executed calls it becomes LATER; -1: never. */
+	/* After this many executed calls it becomes LATER; -1: never. */
 	int64_t after_calls, calls;
 	const char *later, *later_reason;
 };
@@ -58,7 +58,7 @@ accounts_link(struct accounts *accounts, const char *user, const char *toolkit,
 struct account *
 accounts_connect(struct accounts *accounts, const char *token);
 
-/* Counts a call, which may be the last one that the account lives through. */
+/* Counts a call, after which the account may change to its later status. */
 void
 account_called(struct account *account);
 

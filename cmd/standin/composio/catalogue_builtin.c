@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * catalogue_builtin: Gmail, Linear and Hacker News, in the shape that the
- * service gives them, as far as the stand-in carries them out.
+ * catalogue_builtin: Gmail, Linear and Hacker News, in the form that the
+ * service gives them, as far as the stand-in executes them.
  */
 #include "cmd/standin/composio/catalogue.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * composio_execute: POST /tools/execute/{slug}. First whether the call may be
- * made at all (an HTTP error, nothing is executed), then the tool itself,
+ * composio_execute: POST /tools/execute/{slug}. It checks whether the call may
+ * be made (if not: an HTTP error, nothing is executed), then runs the tool,
  * whose failures are HTTP 200 with successful false.
  */
 #include "cmd/standin/script/script.h"

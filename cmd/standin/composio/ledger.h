@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * ledger: every tool call that was really executed, one JSON object a line:
+ * ledger: every tool call that was executed, one JSON object a line:
  * {"n","tool","user","account","arguments","read_only","times"}. "times" is
- * how often this very call (tool, user, arguments) was executed by then: more
- * than 1 in a tool that is not read-only is a repeat.
+ * how often the same call (tool, user, arguments) had been executed by then:
+ * more than 1 in a tool that is not read-only is a repeat.
  */
 #ifndef CMD_STANDIN_COMPOSIO_LEDGER_H
 #define CMD_STANDIN_COMPOSIO_LEDGER_H
@@ -29,7 +29,7 @@ ledger_add(struct ledger *ledger, const char *tool, const char *user,
     const char *account, const cJSON *arguments, bool read_only,
     struct fail *fail);
 
-/* The ledger at PATH in numbers, one line per tool: for people, or as JSON.
+/* A summary of the ledger at PATH, one line per tool, as text or as JSON.
  * A cut last line is ignored. */
 int
 ledger_summary(const char *path, bool human, struct buf *buf,

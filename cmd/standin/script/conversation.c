@@ -148,7 +148,7 @@ replace(cJSON *object, const char *name, cJSON *value)
 	cJSON_AddItemReferenceToObject(object, name, value);
 }
 
-/* Joins RESULT into what the tool's earlier results said. */
+/* Joins RESULT with the tool's earlier results. */
 static void
 join(cJSON *joined, cJSON *result)
 {

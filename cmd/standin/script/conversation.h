@@ -3,19 +3,19 @@
  * conversation: what a Messages request says about the work so far, for the
  * rules of a script.
  *
- * Everything comes from the request and nothing from memory: the same request
- * always looks the same. Reading it costs what the request is long.
+ * Everything comes from the request and nothing is remembered: the same request
+ * always gives the same. The cost grows with the length of the request.
  *
  * The root for templates (template.h) has
  *	goal     the text of the first user message
  *	user     metadata.user_id, or ""
  *	turn     1 for the first model turn, 2 for the next
  *	count    {TOOL: calls so far}
- *	ok       {TOOL: calls so far that ended well}
+ *	ok       {TOOL: calls so far that succeeded}
  *	calls    {TOOL: [{id, ok, input, result, text}]}
- *	results  {TOOL: the results that ended well, as one: arrays are joined,
+ *	results  {TOOL: the successful results as one: arrays are joined,
  *	          of other members the newest counts}
- *	last     {TOOL: the newest result that ended well}
+ *	last     {TOOL: the newest successful result}
  */
 #ifndef CMD_STANDIN_SCRIPT_CONVERSATION_H
 #define CMD_STANDIN_SCRIPT_CONVERSATION_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * faults: what goes wrong, and when: the section "faults" of a script.
+ * faults: the section "faults" of a script: what fails, and when.
  */
 #ifndef CMD_STANDIN_SCRIPT_FAULTS_H
 #define CMD_STANDIN_SCRIPT_FAULTS_H

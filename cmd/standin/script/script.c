@@ -197,8 +197,8 @@ script_latency(const cJSON *script, const char *tool, int64_t *ret_before,
 				break;
 		value = entry;
 	}
-	/* A plain number comes after the work: who is cut off while waiting
-	 * cannot know whether it was done. */
+	/* A plain number comes after the work: a client that is cut off during
+	 * the wait cannot know whether it was done. */
 	if (value == NULL)
 		return;
 	if (cJSON_IsNumber(value)) {

@@ -3,7 +3,7 @@
  * script: the file that says how the stand-in behaves; agent-standin(5).
  *
  * The modules read their own sections of it; this one reads the file, refuses
- * members that nobody knows, and has the helpers for reading sections.
+ * unknown members, and has the helpers for reading sections.
  */
 #ifndef CMD_STANDIN_SCRIPT_SCRIPT_H
 #define CMD_STANDIN_SCRIPT_SCRIPT_H
@@ -18,7 +18,7 @@
 cJSON *
 script_read(const char *path, struct fail *fail);
 
-/* FAIL_NEVER when OBJECT is no object or has a member that is not in NAMES
+/* FAIL_NEVER when OBJECT is not an object or has a member that is not in NAMES
  * (ends with NULL). WHERE names it in the message: "model rule 3". */
 int
 script_known(const cJSON *object, const char *const *names, const char *where,

@@ -65,7 +65,7 @@ loop_over_parse(const cJSON *object, const char *where,
 void
 loop_over_release(struct loop_over *loop);
 
-/* Calls EACH with the scope's item set to each one that is left. */
+/* Calls EACH with the scope's item set to each item that is selected. */
 void
 loop_over_run(const struct loop_over *loop, struct evaluation *evaluation,
     void (*each)(void *context, struct evaluation *evaluation), void *context);

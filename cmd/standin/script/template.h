@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * template: text with {{path}} in it, filled from what is known in a scope.
+ * template: text with {{path}} in it, filled with the values of a scope.
  *
  * A path is names and array indices with dots between: it starts at the
  * scope's item ("item.subject"), its arguments, or its root ("goal",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * exchange: the answer as it is put together.
+ * exchange: builds the answer.
  */
 #include "cmd/standin/server/exchange.h"
 

@@ -64,7 +64,7 @@ reply_header(struct reply *reply, const char *name, const char *value);
 void
 reply_event_end(struct reply *reply);
 
-/* What is to happen to a request before it is answered. */
+/* The treatment of a request before it is answered. */
 struct arrival {
 	int64_t delay_ms;  /* wait before it is carried out */
 	bool hang;         /* no answer until the client has gone */

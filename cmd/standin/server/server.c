@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * server: how a request goes through libmicrohttpd.
+ * server: requests and answers through libmicrohttpd.
  *
  * The access handler of libmicrohttpd is called with the headers, then with
  * each piece of the body, then once at the end; and again, with nothing new,
@@ -8,7 +8,7 @@
  *
  *	READING -> (delay) -> ARRIVED -> carried out -> (delay) -> ANSWERED
  *
- * A hang is a suspended connection whose socket the timer looks at now and
+ * A hang is a suspended connection whose socket the timer checks now and
  * then, because libmicrohttpd does not watch it: when the client has gone, the
  * connection is resumed and dropped.
  *
@@ -295,7 +295,7 @@ completed(void *context, struct MHD_Connection *connection, void **state,
 	*state = NULL;
 }
 
-/* libmicrohttpd's own words would break the log's lines. */
+/* libmicrohttpd's own messages would break the log's lines. */
 static void
 silence(void *context, const char *format, va_list arguments)
 {
@@ -353,7 +353,7 @@ out:
 	return result;
 }
 
-/* Each client is one descriptor: take as many as the machine lets us have. */
+/* Each client is one descriptor: use as many as the machine allows. */
 static unsigned
 raise_limits(void)
 {

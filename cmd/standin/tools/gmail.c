@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * gmail: lists are filtered on each call. A page token is the place in the
+ * gmail: lists are filtered on each call. A page token is the position in the
  * list where the page starts, as "p25".
  */
 #include "cmd/standin/tools/gmail.h"
@@ -168,7 +168,7 @@ wanted(const struct gmail *gmail, const struct mail *mail,
 	    gmail_query_matches(query, mail, mailbox_now(gmail->mailbox));
 }
 
-/* Where the page starts; false when the token is none of ours. */
+/* Where the page starts; false when the token is not one of ours. */
 static bool
 page_start(const cJSON *arguments, size_t *ret_start, char error[300])
 {

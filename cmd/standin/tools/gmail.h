@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * gmail: the Gmail tools on a mailbox. Drafts and label changes are kept;
+ * gmail: the Gmail tools on a mailbox. Drafts and label changes are stored;
  * every user has drafts of their own, and all see the same mailbox. The caller
  * holds the stand-in's lock.
  */
@@ -20,8 +20,8 @@ gmail_new(struct mailbox *mailbox); /* borrowed, must live longer */
 void
 gmail_free(struct gmail *gmail); /* NULL is fine */
 
-/* Runs the tool SLUG. False when it is none of Gmail's. Otherwise *RET_DATA is
- * its data (the caller frees), or NULL and ERROR is filled. */
+/* Runs the tool SLUG. False when it is not one of Gmail's. Otherwise *RET_DATA
+ * is its data (the caller frees), or NULL and ERROR is filled. */
 bool
 gmail_run(struct gmail *gmail, const char *slug, const char *user,
     const cJSON *arguments, cJSON **ret_data, char error[300]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * gmail_query: a term at a time; all of them must hold. What is not one of the
- * known operators is looked for as a word, as Gmail does it.
+ * gmail_query: reads one term at a time; all of them must match. A term without
+ * a known operator is searched for as a word, as in Gmail.
  */
 #include <ctype.h>
 
@@ -34,7 +34,7 @@ next_term(const char **query, char term[TERM_BYTES])
 	return true;
 }
 
-/* "3d" -> milliseconds; -1 when it is no such thing. */
+/* "3d" -> milliseconds; -1 when it is not of this form. */
 static int64_t
 period(const char *text)
 {
@@ -60,7 +60,7 @@ period(const char *text)
 	}
 }
 
-/* "2026/11/20" or "2026-11-20" -> its start in UTC; -1 when it is none. */
+/* "2026/11/20" or "2026-11-20" -> its start in UTC; -1 if it is not a date. */
 static int64_t
 day_start(const char *text)
 {

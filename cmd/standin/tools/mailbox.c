@@ -148,7 +148,7 @@ entity(const char **at, struct buf *buf)
 	buf_add(buf, (*at)++, 1);
 }
 
-/* Where the text goes on behind the tag at AT. */
+/* The position after the tag at AT. */
 static const char *
 skip_tag(const char *at)
 {
@@ -204,7 +204,7 @@ without_tags(const char *html)
 }
 
 /* A cut text may end within a character, and some mails lie about their
- * charset: what goes out is UTF-8 without NULs in any case. */
+ * charset: the output is UTF-8 without NULs in any case. */
 static char *
 clean(const char *text)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * mailbox: the messages of an mbox file, read by GMime, the only module that
- * knows it. They do not change after loading, but for their labels.
+ * knows it. They do not change after loading, except for their labels.
  */
 #ifndef CMD_STANDIN_TOOLS_MAILBOX_H
 #define CMD_STANDIN_TOOLS_MAILBOX_H
@@ -58,7 +58,7 @@ mailbox_address(const struct mailbox *mailbox);
 bool
 mail_has_label(const struct mail *mail, const char *label);
 
-/* No effect when it is there already, or there are too many. */
+/* Has no effect when the label is there already, or there are too many. */
 void
 mail_add_label(struct mail *mail, const char *label);
 
