@@ -7,7 +7,7 @@ PREFIX ?= /usr/local
 CC ?= cc
 VERSION = 0.1.0
 TEMPORAL ?= yes
-KIND = $(if $(SAN),-san)$(if $(filter no,$(TEMPORAL)),-lmdb)$(addprefix -,$(filter clang%,$(notdir $(CC))))
+KIND = $(if $(SAN),-san)$(addprefix -,$(filter clang%,$(notdir $(CC))))$(if $(filter no,$(TEMPORAL)),-lmdb)
 BUILD = build$(KIND)
 BIN = bin$(KIND)
 V ?=
@@ -119,7 +119,7 @@ fault: $(FAULT)
 # TAP_DIR keeps the output of each test there, for scripts/tap-count. TESTS names some only.
 # Tests that run none of our C gain nothing from the sanitizers.
 JOBS ?= 2
-NO_C = $(patsubst %,tests/%.t,70-control-plane 80-web-unit 92-local-cluster 93-manifests)
+NO_C = $(patsubst %,tests/%.t,08-lmdb-only 70-control-plane 80-web-unit 92-local-cluster 93-manifests)
 TESTS ?= $(UNIT) $(filter-out $(if $(SAN),$(NO_C)),$(wildcard tests/*.t))
 check: all unit fault
 	BIN=$(CURDIR)/$(BIN) BUILD=$(CURDIR)/$(BUILD) LONG=$(LONG) prove -j$(JOBS) --timer \

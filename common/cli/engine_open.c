@@ -52,8 +52,9 @@ load_temporal(struct fail *fail)
 		module = dlsym(object, "engine_temporal");
 	if (!module) {
 		fail_set(fail, FAIL_NEVER, "unknown_engine",
-		    "the Temporal engine cannot be loaded (is it installed "
-		    "with the programs?): %s",
+		    "the Temporal engine cannot be loaded: it is installed "
+		    "with the programs, unless they were built without it "
+		    "(make TEMPORAL=no): %s",
 		    dlerror());
 		return NULL;
 	}
