@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# What make install leaves behind: programs, a page for each, the schema.
+# make install installs the programs, a page for each, and the schema.
 . "$(dirname "$0")/lib.sh"
 
 need make

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# What cannot be had here is skipped and named; what is here and does not work
-# fails, and says why. Fakes take the places of the servers and tools, in a cache
-# that is this test's own.
+# Subjects that cannot be had here are skipped and named; those that are here and do
+# not work fail and say why. Fakes replace the servers and tools, in a cache of
+# this test's own.
 # shellcheck disable=SC2016 # the dollars are the fakes'
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# Task input as hostile as it comes, through agent-preflight: exit 100, one
+# Hostile task input, through agent-preflight: exit 100, one
 # error object on stdout, and a message that names what is wrong.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -77,14 +77,14 @@ refused "100,000 levels of YAML lists" 'deep|nest|levels' <"$T/in"
 refused "100 MB" 'larger than 1048576 bytes' <"$T/in"
 status 100 "100 MB by name" agent-preflight --check-only -f "$T/in"
 rm "$T/in"
-# only who stops reading comes to an end here
+# only a program that stops reading ends here
 status 100 "endless input" sh -c "yes '# endless' | agent-preflight --check-only"
 { printf '{"user":"a","goal":"b","labels":{'; i=0
 	while [ $i -lt 5000 ]; do printf '"l%d":"",' $i; i=$((i + 1)); done
 	printf '"x":""}}'; } >"$T/in"
 refused "too many members" 'members' <"$T/in"
 
-# What is right passes, and in its canonical form passes again unchanged.
+# Valid input passes, and its canonical form passes again unchanged.
 echo "$task" >"$T/task"
 check "a task" agent-preflight --check-only -f "$T/task"
 cp "$OUT" "$T/canonical"
@@ -146,7 +146,7 @@ says "is named" '--timeout must be a whole number' "$ERR"
 status 100 "an operand" agent-preflight "$T/task"
 says "usage errors are objects in a pipe" '^\{"error":\{"type":"usage"' "$OUT"
 
-# Nobody to ask: no key and no network is needed.
+# Composio need not be asked: no key and no network is needed.
 check "a task without tools" agent-preflight -f "$T/task"
 says "is pinned" '"preflight":\{"checked_at":"[^"]+Z","accounts":\{\},"pins":\{"request":\{' "$OUT"
 check "from an empty environment" env -i "$BIN/agent-preflight" -f "$T/task"
@@ -156,7 +156,7 @@ echo '{"user":"a","goal":"b","deadline":"2001-01-01T00:00:00Z"}' >"$T/late"
 status 1 "a deadline in the past" agent-preflight -f "$T/late"
 says "is a reason" '"reasons":\[\{"type":"budget","message":"deadline' "$OUT"
 
-# Somebody to ask, who is not there.
+# Composio has to be asked, and is not available.
 printf 'user: a\ngoal: b\ntoolkits: [gmail]\n' >"$T/gmail"
 status 100 "no key" agent-preflight -f "$T/gmail"
 says "says which" 'COMPOSIO_API_KEY' "$OUT"
@@ -171,7 +171,7 @@ status 100 "plain http to another machine" agent-preflight -f "$T/gmail"
 cat "$OUT" "$ERR" >"$T/both"
 status 1 "the key shows nowhere" grep secret-key "$T/both"
 
-# Errors travel through.
+# Errors are passed on.
 error='{"error":{"type":"upstream","message":"x","retryable":true,"exit":111}}'
 echo "$error" >"$T/error"
 status 111 "an error passed on" agent-preflight -f "$T/error"

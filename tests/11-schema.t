@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 # man/agent-task.schema.json and the programs agree about every task in
 # tests/data/tasks: good-* is valid for both, bad-* for neither; beyond-* is
-# refused by the programs for what a schema cannot say.
+# refused by the programs for reasons that a schema cannot express.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 

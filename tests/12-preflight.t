@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 # agent-preflight and a Composio: what passes, every reason to refuse, the
-# links, and that nothing passes when it could not be known.
+# links, and that no task passes when Composio could not be asked.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -71,7 +71,7 @@ says "picks its tools" '"tools":\[\{"name":"GMAIL_FETCH_EMAILS".*"tools":\[\{"na
 try 0 "tools without auth need no account" nobody 'tools: [NEWS_GET]'
 says "and have none" '"accounts":\{\}' "$OUT"
 
-# from somebody who is known, and may say anything
+# from an identified user, whose input is not trusted
 printf '{"goal":"g","toolkits":["linear"]}' >"$T/task"
 check "a task gets its user" agent-preflight --user alice -f "$T/task"
 says "from --user" '^\{"user":"alice"|"user":"alice"' "$OUT"

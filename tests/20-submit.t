@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# agent-submit: what it takes, what it refuses, and in which order it answers.
+# agent-submit: what it accepts, what it refuses, and the order of its answers.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -56,7 +56,7 @@ given '{"user":"ann","goal":"other"}'
 status 1 "with another task it is refused" submit --key k -f "$GIVEN"
 says "and says which task has it" "key_conflict.*$first" "$OUT"
 given '{"user":"bob","goal":"other"}'
-check "another user's keys are his own" submit --key k -f "$GIVEN"
+check "each user has keys of their own" submit --key k -f "$GIVEN"
 
 given '{"user":"ann","goal":"same instant","key":"i","queue":"instant"}'
 for i in 1 2 3 4 5 6 7 8; do
@@ -115,7 +115,7 @@ status 100 "100 MB" submit -f "$T/long"
 status 100 "an unknown option" submit --no-such
 status 100 "an argument" submit task.json
 
-# a user may have so many that have not ended
+# the limit on a user's open tasks
 echo 'limits: { open_per_user: 2 }' >"$T/limits.yaml"
 given '{"user":"eve","goal":"1"}\n{"user":"eve","goal":"2"}\n{"user":"eve","goal":"3"}\n{"user":"fay","goal":"1"}'
 status 111 "more open tasks than a user may have" submit --config "$T/limits.yaml" -f "$GIVEN"
@@ -136,7 +136,7 @@ exec 3>&-
 wait "$STARTED"
 same "and the end of the input is the end" 0 $?
 
-# nobody reads the acknowledgements: tasks may be left unread, and that is told
+# a reader that closes the acknowledgements: the program says so and fails
 yes '{"user":"ann","goal":"unread"}' | head -n 5000 >"$T/many"
 {
 	agent-submit --no-preflight <"$T/many" 2>/dev/null

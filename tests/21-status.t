@@ -11,7 +11,7 @@ probed() { agent-scale-probe | grep -o '"value":2,"pending":2\|"cancelled":2' | 
 id_of() { sed -n 's/.*"id":"\([^"]*\)".*/\1/p' "$1"; }
 terminal() { script -qec "$*" /dev/null </dev/null >"$OUT" 2>"$ERR"; }
 
-# a store is a folder that is not there yet, or a namespace that never will be
+# no store: a folder that does not exist yet, or a namespace that does not exist
 on lmdb || AGENT_ENGINE=temporal://$TEMPORAL/nowhere
 status 100 "no store: status" agent-status
 status 100 "no store: signal" agent-signal cancel $nobody

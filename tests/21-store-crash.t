@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: ISC
 # SIGKILL at random instants: many workers, all of them process 1 of their own
 # pid namespace as in containers that share a volume, submit, lease, finish and
-# rescue tasks in one store whose map grows from 1 MB meanwhile. Whatever was
-# acknowledged is there, and all tables fit together. And a holder of the lock
+# recover tasks in one store whose map grows from 1 MB meanwhile. All that was
+# acknowledged is there, and all tables agree. And a holder of the lock
 # that is stopped is named.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"

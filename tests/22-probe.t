@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# What agent-scale-probe counts while there is no worker: whatever a worker would
-# have to be started for, and nothing else.
+# agent-scale-probe without a worker counts all tasks that a worker would
+# have to be started for, and no others.
 # shellcheck disable=SC2119 # its options may be left out
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -28,7 +28,7 @@ on lmdb && {
 	same "not even 0" '' "$(grep -x '[0-9]*' "$OUT")"
 }
 
-# a time that comes
+# a task that becomes due
 at=$(date -u -d '+3 seconds' +%Y-%m-%dT%H:%M:%SZ)
 echo '{"user":"ann","goal":"g","toolkits":[]}' >"$T/task"
 submit() { agent-submit --no-preflight -f "$T/task" "$@" | ids; }
@@ -41,7 +41,7 @@ agent-signal cancel "$later" "$now" >"$OUT"
 soon 5 "what is cancelled counts nothing" "0 0 0 0 0"
 
 model "at: 1, status: 429, headers: { retry-after: 16 }"
-# a worker that is killed has no time to take its name off
+# a worker that is killed cannot remove its row
 on lmdb && {
 	workers() { agent-scale-probe | grep -q "\"workers\":$1,"; }
 	start agent-worker 2>"$ERR"
@@ -68,7 +68,7 @@ soon 5 "a long wait counts nothing" "0 0 0 0 1"
 	agent-worker --exit-when-idle 2>"$ERR"
 	soon 5 "and nothing when it is done" "0 0 0 0 0"
 }
-# a task under way, and what a dead worker leaves
+# a task under way, and a dead worker's tasks
 model "at: 1, kind: hang"
 [ -n "${LONG-}" ] || {
 	agent-signal cancel "$id" >"$OUT"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 # The triage script of agent-standin, driven by a minimal agent: the counts are
-# the mailbox's, and a call in doubt is looked after and never made twice.
+# the mailbox's, and a call in doubt is checked and never made twice.
 # shellcheck disable=SC2016  # the dollars are jq's
 . "$(dirname "$0")/lib.sh"
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# A slow reply's text so far can be seen; a quick one never gets there.
+# The text so far of a slow reply is shown; that of a quick one is never written.
 . "$(dirname "$0")/lib.sh"
 
 cat >"$T/script.yaml" <<'END'
@@ -28,8 +28,8 @@ wait "$worker"
 check "the task completes" sees '"state":"completed"'
 same "its progress file is gone" "" "$(ls "$T/store/progress")"
 
-# Whoever writes there changes the folder. On a busy machine even a quick reply
-# can take long, so one of five has to do without.
+# Writing there changes the folder. On a busy machine even a quick reply
+# can take long, so it is enough if one of five writes nothing.
 quick() {
 	for try in 1 2 3 4 5; do
 		submit "count $try" >/dev/null

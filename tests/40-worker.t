@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# agent-worker: what it takes and in which order, when it ends and with what,
+# agent-worker: which tasks it takes and in which order, when and how it ends,
 # how it drains, as process 1, and that it costs nothing while idle.
 # shellcheck disable=SC2119 # their options may be left out
 # shellcheck source=tests/lib.sh
@@ -23,18 +23,18 @@ notes() { # notes [FAULT...]: each task writes one note, its goal
 }
 order() { jq -rs 'map(.arguments.text) | join(" ")' "$T/ledger"; }
 depth() { agent-scale-probe | jq -r "$1"; }
-begun() { # begun N: so many tasks have asked the model
+begun() { # begun N: N tasks have asked the model
 	[ "$(agent-status | jq -r .id | while read -r id; do
 		[ "$(count model.started "$id")" = 0 ] || echo "$id"
 	done | wc -l)" = "$1" ]
 }
-# On Temporal the server's queue has nothing of tasks that a limit holds back, and
-# the probe takes them for running.
+# On Temporal the server's queue has no steps of tasks that a limit holds back, and
+# the probe counts them as running.
 halves="2 2"
 on lmdb || halves="2 begun"
 half_begun() {
 	on lmdb && { echo "$(depth .running) $(depth .pending)"; return; }
-	await 3 begun 3 # what is not to come about has some time for it
+	await 3 begun 3 # a wrong third task has some time to begin
 	begun 2 && echo 2 begun
 }
 running() { [ "$(depth .running)" = "$1" ]; }
@@ -50,7 +50,7 @@ submit one
 first=$ID
 submit two
 status 0 "--once" work --once
-# A worker of Temporal takes steps, whosever they are: the other may be done too.
+# A worker of Temporal takes steps of any task: the other may be done too.
 on temporal || same "the other was not" queued "$(get state)"
 same "one task was done" completed "$(get state "$first")"
 status 0 "--exit-when-idle" work
@@ -181,8 +181,8 @@ drained() { # drained SIGNAL [OPTION...]
 	submit "not begun"
 	end "$drain" "$WORKER"
 	same "SIG$drain $*: exit 0" 0 $?
-	# On Temporal nobody has a task between two steps, so none is given back,
-	# and the server remembers for a minute who polled.
+	# On Temporal no worker has a task between two steps, so none is released,
+	# and the server remembers the pollers for a minute.
 	if on temporal; then
 		get state "$under_way" >"$T/state"
 		says "SIG$drain $*: the task goes on" '^(running|completed)$' "$T/state"
@@ -272,7 +272,7 @@ if unshare --pid --fork true 2>/dev/null; then
 	code=$?
 	if on lmdb; then
 		same "process 1: SIGTERM drains" "0 queued" "$code $(get state)"
-	else # what it polled is done, which may be the last step
+	else # it does the steps that it polled, which may be the last
 		same "process 1: SIGTERM drains" 0 "$code"
 	fi
 	same "process 1: the result was waited for" 1 "$(count tool.finished)"

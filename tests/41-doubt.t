@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# Calls in doubt: the request left, and the answer did not come back. What
-# changes something is never repeated without being told to; what only reads
-# is run again.
+# Calls in doubt: the request was sent, and the answer did not come. A call that
+# changes something is not repeated unless the settings say so; one that only
+# reads is run again.
 # shellcheck disable=SC2119 # their options may be left out
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -54,8 +54,8 @@ submit "a call that only reads"
 killed NOTES_READ
 check "another worker goes on" work
 check "the task completes" is completed
-# What the other engine tells with "released" is a call in doubt on Temporal, which
-# is run again because it can be.
+# Where the other engine records "released", Temporal has a call in doubt, which
+# is run again because it is repeatable.
 doubts=0
 on lmdb || doubts=1
 same "nothing is in doubt" $doubts "$(count tool.unknown)"
@@ -176,7 +176,7 @@ work
 same "a read is run again" "completed All went well. 2" \
 	"$(get state) $(agent-status --result "$ID") $(executed NOTES_READ)"
 
-# A connection that was used before is where an HTTP library repeats a request
+# On a reused connection an HTTP library repeats a request
 # by itself: calls one after the other, each reset.
 scene <<END
 model:

@@ -24,7 +24,7 @@ errors() { # what the failed attempts were, and whether each was retried
 		"\(.error.type) \(.error.status // 0) \(has("delay_ms"))") | join(", ")'
 }
 
-# ---- what is retried ----
+# ---- failures that are retried ----
 now='headers: { retry-after-ms: 20 }'
 for case in "429 rate_limit_error" "529 overloaded_error" "500 api_error" \
 	"503 api_error" "408 timeout_error"; do
@@ -78,7 +78,7 @@ END
 work
 same "unless the turn has a limit" "failed 1" "$(get state) $(count model.failed)"
 
-# ---- what is not ----
+# ---- failures that are not ----
 for case in "400 invalid_request_error" "401 authentication_error" \
 	"403 permission_error" "404 not_found_error" "413 request_too_large"; do
 	faulty "status: ${case% *}, type: ${case#* }, message: it is like that"
@@ -91,7 +91,7 @@ faulty "status: 529, headers: { x-should-retry: 'false' }"
 work
 same "x-should-retry: false" "failed 1" "$(get state) $(count model.started)"
 
-# ---- a wait that is longer than the lease is worth ----
+# ---- a wait that is too long to keep the lease ----
 faulty "at: 1, status: 429, headers: { retry-after: 1000 }"
 work
 same "a long wait holds no worker" "waiting " "$(get state) $(get worker)"

@@ -7,8 +7,8 @@
 # shellcheck source=tests/worker.sh
 . "$TOP/tests/worker.sh"
 
-# call TOOL INPUT FAULT: a scene of one call; the model says what it was told
-# of it.
+# call TOOL INPUT FAULT: a scene of one call; the model repeats what it was told
+# about it.
 call() {
 	scene <<-END
 	model:

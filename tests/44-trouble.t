@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# What people and machines do wrong around a worker that works: the same key
-# twice at once, ids that are none, stores that cannot be written, outputs that
-# nobody reads. And the keys of the services are nowhere to be seen.
+# Mistakes of people and machines while a worker runs: the same key
+# twice at once, bad ids, stores that cannot be written, outputs without a
+# reader. And the services' keys appear nowhere.
 # shellcheck disable=SC2119 # options may be left out
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -53,7 +53,7 @@ check "a key of a task that has ended is the same task" agent-submit -f "$T/keye
 says "existing" '"existing":true' "$OUT"
 same "it is not done again" "12 12" "$(tasks) $(executed NOTES_WRITE)"
 
-# ---- ids that are none ----
+# ---- bad ids ----
 none=0197a3c4-52f0-7e1b-9d3a-5f6b7c8d9e0f
 for command in "agent-status" "agent-status --events" "agent-status --result" \
 	"agent-status --follow" "agent-signal cancel"; do
@@ -111,7 +111,7 @@ else
 	skip "a read-only disk" "mounts: they take root"
 fi
 
-# ---- a store that goes away under a worker ----
+# ---- a store that is removed while a worker runs ----
 script "on: NOTES_WRITE, at: 1, kind: slow, delay: 500"
 submit "the folder is removed"
 worker --once >"$T/worker.out"
@@ -122,7 +122,7 @@ code=$?
 check "the store is removed under a worker: it ends" test $code -ne 137
 fi
 
-# ---- outputs that nobody reads ----
+# ---- outputs without a reader ----
 script "on: nothing"
 submit quiet
 count=3000
@@ -215,12 +215,12 @@ work
 same "a wrong key at work" failed "$(get state)"
 agent-status "$ID" >"$T/shown"
 hidden "is not shown either" "$T/shown" "$LOG" "$AGENT_STORE" # no such folder on Temporal
-# curl's words for a broken key must not have it either
+# curl's message about a broken key must not have it either
 ANTHROPIC_API_KEY=$(printf 'secret-of-claude\r\nx: y')
 agent-worker --once >"$T/shown" 2>&1
 same "a key with a line break is bad" 100 $?
 hidden "and not shown" "$T/shown"
-# The check itself: it does find a key where there is one.
+# The check itself finds a key when there is one.
 echo secret-of-claude >"$T/with"
 check "a key would be found" seen "$T/with"
 done_testing

@@ -32,7 +32,7 @@ awk -v seed="$SEED" -v kills="$KILLS" 'BEGIN {
 }' >"$T/plan"
 
 : >"$T/self"
-dead() { # dead PID LOG: it died of SIGKILL, and of nothing else
+dead() { # dead PID LOG: it died of SIGKILL and not otherwise
 	ended "$1"
 	[ "$STATUS" -eq 137 ] || { echo "$STATUS" && tail -n 2 "$2"; } >>"$T/self"
 }
@@ -108,7 +108,7 @@ check "there are no others" test "$(agent-status --limit 1000 | wc -l)" -eq "$KI
 done_once "after $KILLS kills" "$KILLS"
 sound "after $KILLS kills"
 left=$T/store/workers
-on lmdb || left=$T/store/temporal-workers # what they have noted for each other
+on lmdb || left=$T/store/temporal-workers # their notes for each other
 same "nobody is left in the store's workers" '' "$(ls "$left")"
 agent-status --limit 1000 | grep -o '"calls_unknown":[0-9]*' |
 	awk -F: '{ n += $2 } END { print "# " n " calls were in doubt" }'

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# Who has a task: a worker that hangs past its lease is fenced off, a dead one is
-# noticed at once, and two that want the same task do not both get it.
+# Leases: a worker that hangs past its lease is fenced off, a dead one is
+# noticed at once, and of two that want the same task only one gets it.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/triage.sh
@@ -16,7 +16,7 @@ ready() { [ "$(grep -c '"event":"ready"' "$1")" -ge "${2:-1}" ]; }
 begun() { # begun LOG ID: this worker has a step of the task
 	grep -q "\"event\":\"activity.started\".*\"task\":\"$2\"" "$1"
 }
-fenced() { # fenced LOG ID: it knows that it has the task no more
+fenced() { # fenced LOG ID: it knows that it no longer has the task
 	on lmdb && { grep -q "\"event\":\"fenced\".*\"task\":\"$2\"" "$1"; return; }
 	grep -q "\"event\":\"activity.\(lost\|refused\)\".*\"task\":\"$2\"" "$1"
 }
@@ -104,7 +104,7 @@ ended "$e"
 check "and completes it" await 20 is_state "$dies" completed
 killed "$f" TERM
 
-# One that ends when it is idle begins in the very instant of the other's death.
+# One that ends when it is idle begins at the moment of the other's death.
 round=0 left_behind=0
 while [ $round -lt 5 ]; do
 	round=$((round + 1))

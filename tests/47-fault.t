@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 # A worker dies, or a call of it fails, at the N-th fdatasync, pwrite, send and so
 # on, for rising N until a run gets through. After each another worker completes
-# the task, nothing is done twice, and the store is sound. The same for
+# the task, nothing is done twice, and the store is intact. The same for
 # agent-submit, which makes the store. LONG=1 takes every N.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -14,7 +14,7 @@ PRELOAD=$FAULT
 ldd "$BIN/agent-worker" | grep -q libasan &&
 	PRELOAD="$(cc -print-file-name=libasan.so) $FAULT"
 
-# faulty CALL HOW N PROGRAM...: its exit status is $CODE, what it says in $T/said
+# faulty CALL HOW N PROGRAM...: its exit status is $CODE, its output in $T/said
 faulty() {
 	rm -f "$T/hit"
 	call=$1 how=$2 number=$3
@@ -35,8 +35,8 @@ wrong() { # wrong SENTENCE: about this run
 	bad=$((bad + 1))
 }
 
-# How a program that met a fault may end. A fault that does not concern the store
-# need not end it.
+# How a program may end after a fault. A fault that does not concern the store
+# need not make it end.
 right_end() {
 	case $how:$CODE in
 	kill:137 | after:137) ;;
@@ -126,8 +126,8 @@ if on lmdb; then
 	check "a library finds its variable in agent-submit" counted agent-submit -f "$T/task"
 	check "and in agent-worker" counted agent-worker --exit-when-idle
 fi
-rm -f "$OUT" "$ERR" # ok shows them: wrong has said all
-if on temporal; then # what concerns the store concerns a server's own here
+rm -f "$OUT" "$ERR" # which ok would show: wrong has printed all
+if on temporal; then # the server has the store here
 	rising submit send 1 kill eio
 	rising submit recv 4 kill eio
 	rising worker send 60 kill after eio

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 # How a worker ends: SIGTERM drains it, a second one or the end of the grace cuts
-# what is under way, as process 1 too; and a store that cannot take in more ends
-# it with 111. Whatever the end, another worker carries on and repeats nothing.
+# what is under way, as process 1 too; and a full store ends
+# it with 111. After each end another worker goes on and repeats nothing.
 if [ -z "${OWN_MOUNTS-}" ] && [ "$(id -u)" -eq 0 ] && unshare --mount true 2>/dev/null; then
-	# what is mounted here goes with us
+	# mounts made here end with this process
 	OWN_MOUNTS=1 exec unshare --mount sh "$0"
 fi
 # shellcheck source=tests/lib.sh
@@ -25,12 +25,12 @@ draining() { grep -q '"event":"drain"' "$1"; }
 is_over() { [ ! -e "/proc/$1" ] || grep -qs "^State:.Z" "/proc/$1/status"; }
 types() { agent-status --events "$1" | sed 's/^{[^{]*"type":"\([a-z.]*\)".*/\1/'; }
 milliseconds() { echo $(($(date +%s%N) / 1000000)); }
-over() { # over NAME STATUS PID: it ends by itself, with this exit status
+over() { # over NAME STATUS PID: it ends by itself with this exit status
 	await 30 is_over "$3" || kill -KILL "$3"
 	ended "$3"
 	same "$1" "$2" "$STATUS"
 }
-completes() { # completes NAME: another worker carries on with the task $ID
+completes() { # completes NAME: another worker completes the task $ID
 	check "$1: another worker ends when all is done" \
 		timeout 60 agent-worker --exit-when-idle
 	same "$1: the task is complete" completed "$(state_of "$ID")"
@@ -48,8 +48,8 @@ calls=$ID
 submit late || exit 1
 late=$ID ID=$calls
 over "it drains" 0 "$a"
-# On Temporal there is no lease to give back, and what was polled is worked: it
-# may do steps until the last poll has come back.
+# On Temporal there is no lease to release, and a step that was polled is done: it
+# may do steps until the last poll has returned.
 if on lmdb; then
 	same "the calls under way have ended, and the lease is given back" \
 		"tool.started tool.started tool.finished tool.finished released" \
@@ -84,7 +84,7 @@ completes "after a drain in a turn"
 same "no turn was asked for twice" '' \
 	"$(agent-status --events "$ID" | sed -n 's/.*"type":"model.started".*"turn":\([0-9]*\).*/\1/p' | uniq -d)"
 
-# ---- an idle one carries on at once; one without work ends at once ----
+# ---- an idle one goes on at once; one without work ends at once ----
 worker "$T/c.log"
 c=$WORKER
 submit handed || exit 1
@@ -164,13 +164,13 @@ else
 	skip "a worker that is process 1" "pid namespaces: they take root"
 fi
 
-# ---- the store takes in no more; a server's is its own business ----
+# ---- the store is full; a Temporal server has its own limits ----
 if on temporal; then
 	done_testing
 	exit
 fi
 # full NAME PATTERN TASKS: what holds when the store is full while a worker works
-# on the first four of so many tasks, each in a line of $T/checked.NAME
+# on the first four of this many tasks, each in a line of $T/checked.NAME
 full() {
 	kind=$1 pattern=$2 full_tasks=$3
 	sed "s/\"user\":\"one\"/\"user\":\"$kind\"/; s/task-of-one/$kind/" "$T/one" >"$T/line"
@@ -183,7 +183,7 @@ full() {
 	worker "$T/$kind.log" >"$T/$kind.out"
 	check "$kind: a worker begins" await 10 grep -q '"event":"started"' "$T/$kind.log"
 	make_full
-	# it sleeps when it is done with what fits
+	# it sleeps when it has done what fits
 	while
 		full_tasks=$((full_tasks - 1))
 		! is_over "$WORKER" && [ $full_tasks -ge 4 ]

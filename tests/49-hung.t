@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# Workers that die, and workers that are taken for dead: the other one is
-# there at once, and who comes back from a stop changes nothing any more.
+# Workers that die, and workers that seem dead: another one takes
+# over at once, and one that goes on after a stop changes nothing any more.
 # shellcheck disable=SC2119 # their options may be left out
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -11,11 +11,11 @@
 name() { # name N: of the Nth worker that began
 	jq -rs "map(select(.event == \"ready\").worker)[$1 - 1]" "$LOG"
 }
-# On Temporal nobody has a task; a turn of the model is begun by somebody else.
+# On Temporal no worker has a task; another worker begins the turn of the model.
 start=started
 on lmdb || start=model.started
 starts() { [ "$(count $start)" -ge "$1" ]; }
-is_fenced() { # in the log: it knows that it has the task, or the step, no more
+is_fenced() { # in the log: it knows that it no longer has the task, or the step
 	on lmdb && { logged fenced; return; }
 	logged activity.lost || logged activity.refused
 }

@@ -21,7 +21,7 @@ script() { # script FAULT: two notes, then the end
 types() { # the last N events
 	events "map(.type) | .[-$1:] | join(\" \")"
 }
-# Long enough for a signal: a Temporal server is asked several times for one.
+# Long enough for a signal: each needs several calls to a Temporal server.
 slow=500
 on lmdb || slow=2500
 has() { [ "$(count "$1")" -ge 1 ]; }
@@ -36,7 +36,7 @@ same "what was said is kept" "pause ana not now" \
 status 1 "pause again" agent-signal pause "$ID"
 says "says why" '"wrong_state"' "$OUT"
 work
-# On Temporal a worker decides what comes of a signal, and has begun it by that.
+# On Temporal a worker handles a signal, and has begun the task by that.
 looked=0
 on lmdb || looked=1
 same "no worker takes it" "waiting $looked" "$(get state) $(count started)"
@@ -166,7 +166,7 @@ same "it is cancelled there and then" cancelled "$(get state)"
 end TERM "$WORKER"
 sound
 
-# ---- from somebody who is known, and may say anything ----
+# ---- from an identified user, whose input is not trusted ----
 script "on: nothing"
 submit hers
 said() { printf '%s' "$1" >"$T/said"; }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# What a model may say: every stop reason, calls that cannot be made, too much
-# and too little; the budgets; and what was said and paid outlives a worker.
+# The replies of a model: every stop reason, calls that cannot be made, too much
+# and too little; the budgets; and replies and costs survive a worker.
 # shellcheck disable=SC1111,SC2119 # text of a model; options may be left out
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -12,7 +12,7 @@ nano() { # what the task cost, in billionths of a dollar
 	agent-status "$ID" | jq '.cost_usd * 1e9 | round'
 }
 
-# ---- what it says ----
+# ---- its replies ----
 scene <<END
 model:
   - when: { goal: refuse }
@@ -91,7 +91,7 @@ check "is kept to a turn" test "$(nano)" -lt 40000000
 try "a budget of seconds" "failed budget_exceeded" "state error.type" "never stops" "budget: { seconds: 1 }"
 sound
 
-# ---- what it costs ----
+# ---- its cost ----
 scene <<END
 model:
   - when: { turn: 1 }
@@ -112,7 +112,7 @@ check "and dollars" test "$(nano)" -gt "$before"
 same "as much as the journal has" "$(events 'map(.nano_usd // 0) | add')" \
 	"$(nano)"
 
-# ---- progress, and a kill while it speaks ----
+# ---- progress, and a kill during a reply ----
 scene <<END
 model:
   - when: { turn: 1 }

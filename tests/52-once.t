@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# agent-worker --once, as a Job of Kubernetes runs it: one task, whatever comes of
-# it, and nothing to do is no failure and takes no time.
+# agent-worker --once, as a Job of Kubernetes runs it: one task, whatever its
+# outcome; having nothing to do is not a failure and takes no time.
 # shellcheck disable=SC2016,SC2119  # the dollars are jq's; options may be left out
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -38,7 +38,7 @@ same "one is done, and the other one waits" "completed queued 1" "$(get state "$
 once
 same "that one is the next one's" "0 completed 0" "$? $(get state) $(value)"
 
-# ---- somebody else has the only one ----
+# ---- another worker has the only one ----
 talk 3000
 submit held
 worker
@@ -68,7 +68,7 @@ same "and six do a task each" "6 6" "$(agent-status --state completed --limit 99
 	jq -r .id | while read -r id; do events '.[] | select(.type == "started") | .worker' "$id"; done | sort -u | wc -l)"
 same "nothing was done twice" 6 "$(executed NOTES_WRITE)"
 
-# ---- told to go ----
+# ---- told to end ----
 talk 1500
 submit drained
 worker --once
@@ -80,7 +80,7 @@ once
 same "which completes it" "0 completed" "$? $(get state)"
 same "and makes no call twice" 1 "$(executed NOTES_WRITE)"
 
-# ---- what does not complete ----
+# ---- tasks that do not complete ----
 scene <<-END
 	model:
 	  - reply: { text: never }

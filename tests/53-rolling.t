@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# Workers come and go in the middle of the mail-triage task, as Kubernetes lets
-# them: a rolling update, a drained node, a scale-down to none. Each that is told to
-# go gives its tasks back, others carry on, and nothing is made twice or left in
+# Workers start and end in the middle of the mail-triage task, as in Kubernetes:
+# a rolling update, a drained node, a scale-down to none. Each that is told to
+# end releases its tasks, others go on, and nothing is made twice or left in
 # doubt.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -12,21 +12,21 @@
 value() { agent-scale-probe --plain; }
 values() { [ "$(value)" = "$1" ]; }
 ready() { grep -q '"event":"ready"' "$T/$1.log"; }
-in_work() { # in_work N: so many tasks make drafts or have made some
+in_work() { # in_work N: N tasks make drafts or have made some
 	[ "$(grep -c GMAIL_CREATE_EMAIL_DRAFT "$T/ledger")" -ge "$1" ]
 }
-pod() { # pod NAME: a worker in the place of one; its pid is $WORKER
+pod() { # pod NAME: a worker that stands for a pod; its pid is $WORKER
 	worker "$T/$1.log" --concurrency 2
 	await 10 ready "$1"
 }
-told() { # told PID NAME: SIGTERM, and it ends in order
+told() { # told PID NAME: SIGTERM, and it ends with 0
 	kill -TERM "$1"
 	began=$(date +%s%N)
 	ended "$1"
 	same "$2 ends in order" 0 "$STATUS"
 	echo "# $2: gone after $((($(date +%s%N) - began) / 1000000)) ms"
 }
-given_back() { # given_back N: so many times a task was given back
+given_back() { # given_back N: a task was released N times
 	[ "$(each | grep -c '"type":"released".*"drained"')" -ge "$1" ]
 }
 each() { # the events of all tasks
@@ -41,7 +41,7 @@ all_done() { # all_done NAME TASKS
 	sound "$1"
 }
 
-# ---- a rolling update: a new one first, then an old one goes ----
+# ---- a rolling update: a new one starts, then an old one ends ----
 triage_standin 500 "{ GMAIL_CREATE_EMAIL_DRAFT: 1500, '*': 50 }" || exit 1
 pod old1
 old1=$WORKER
@@ -74,7 +74,7 @@ same "and what they had waits" 2 "$(value)"
 pod other
 all_done "after a drain" 6
 
-# ---- to none in the middle, and from none again ----
+# ---- to none in the middle, and up again ----
 submit seven || exit 1
 check "one more is in work" await 20 in_work $((6 * DRAFTS + 1))
 told "$WORKER" "the last one"

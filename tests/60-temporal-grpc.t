@@ -62,7 +62,7 @@ status 100 "a certificate that is not there" \
 status 111 "TLS to a server without it" \
 	secure AGENT_TEMPORAL="$AGENT_TEMPORAL" "$client" once
 
-# the server is killed and comes back while calls are made
+# the server is killed and started again while calls are made
 "$client" patient "$T/enough" >"$T/patient" 2>&1 &
 patient=$!
 test_pids="$test_pids $patient"

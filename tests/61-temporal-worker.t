@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 # Tasks on a real Temporal server: one runs to its end, a worker is killed in the
-# middle of a call, workers are killed at random, one is told to go.
+# middle of a call, workers are killed at random, one is told to end.
 # shellcheck disable=SC2016  # the dollars are jq's
 . "$(dirname "$0")/lib.sh"
 
@@ -14,7 +14,7 @@ XDG_RUNTIME_DIR=$T
 export AGENT_ENGINE XDG_RUNTIME_DIR
 cli=$(temporal_server build)
 
-temporal() { # temporal COMMAND...: somebody else's tool
+temporal() { # temporal COMMAND...: an official client
 	"$cli" workflow "$@" --address "$address" 2>"$T/cli.err"
 }
 history() { temporal show -w "$1" -o json; }
@@ -45,7 +45,7 @@ twice() { # calls in the ledger that changed something and were made twice
 		| group_by(.) | map(select(length > 1)) | length' "$T/ledger"
 }
 
-# --- a task, from somebody else's client ---
+# --- a task, from another client ---
 triage 0
 submit one
 worker one --exit-when-idle
@@ -63,7 +63,7 @@ same "the steps have words" 'turn 1' "$(jq -r '[.events[] | select(.eventType ==
 	fromjson][1]' "$T/one.json")"
 check "no secret is in the history" sh -c "! grep -q -e test-anthropic -e test-composio '$T/one.json'"
 
-# --- one that is no task ---
+# --- one that is not a task ---
 worker two
 two=$STARTED
 echo '{"task": {"user": "ana", "gaol": "x"}}' >"$T/input"
@@ -104,7 +104,7 @@ same "no call was made twice" 0 "$(twice)"
 kill -TERM "$four"
 wait "$four"
 
-# --- killed at random, and told to go, while others work ---
+# --- killed at random, and told to end, while others work ---
 kill "$STANDIN"
 triage 100
 count=${LONG:+40}

@@ -15,9 +15,9 @@ for name in 20-submit.t 21-status.t 22-probe.t; do
 	ok $? "$name on this engine"
 done
 
-# one task on each engine: what is shown of it is the same
+# one task on each engine: it is shown in the same way
 id_of() { sed -n 's/.*"\(id\|schedule\)":"\([^"]*\)".*/\2/p' "$1"; }
-plain() { # what differs from one task to the next
+plain() { # removes what differs from one task to the next
 	sed 's/"id":"[^"]*"/"id":""/; s/"\(created\|updated\)_at":"[^"]*"/"\1_at":""/g
 		s/"\(input\|output\|cache_[a-z]*\)_tokens":[0-9]*/"\1_tokens":0/g
 		s/"cost_usd":[0-9.]*/"cost_usd":0/' "$1"

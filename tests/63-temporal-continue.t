@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 # A task on a Temporal server that goes on from run to run: its journal is one,
-# whatever happens in between, and whoever asks for it sees one task.
+# whatever happens in between, and every program shows it as one task.
 # shellcheck disable=SC2119 # options may be left out
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -19,7 +19,7 @@ begun() { [ "$(runs)" -eq 1 ]; }
 whole() { # its journal is one, from 1 on without a gap
 	events 'map(.seq) == [range(1; length + 1)]'
 }
-notes() { # what the ledger has of notes, in order
+notes() { # the notes in the ledger, in order
 	jq -r 'select(.tool == "NOTES_WRITE") | .arguments.text' "$T/ledger"
 }
 
@@ -61,7 +61,7 @@ same "every note was asked for once, in order" "$(seq 1 30 | sed 's/^/note /')" 
 same "none was written twice" 0 "$(repeated)"
 same "what is written is in order" "$(notes | sort -t ' ' -k 2n -u)" "$(notes)"
 
-# --- the new run is as the first one was ---
+# --- the new run is like the first one ---
 temporal describe -w "$ID" -o json >"$T/last.json"
 same "memo and attributes go with it" '["ana","write thirty notes","\"ana\""]' \
 	"$(jq -c '.workflowExecutionInfo | [.memo.fields.user, .memo.fields.title,
@@ -69,7 +69,7 @@ same "memo and attributes go with it" '["ana","write thirty notes","\"ana\""]' \
 check "its key is still its own" agent-submit -f "$T/passed"
 end KILL "$WORKER"
 
-# --- what arrives meanwhile ---
+# --- signals that arrive meanwhile ---
 scene <<'END'
 model:
   - when: { goal: 'read', calls: { NOTES_READ: { to: 29 } } }
@@ -85,7 +85,7 @@ limits: { run_events: 24 }
 tools:
   NOTES_WRITE: { on_unknown: ask }
 END
-noise() { # noise: signals that no task knows, until it is in a new run
+noise() { # noise: sends unknown signals until the task is in a new run
 	before=$(runs)
 	for _ in 1 2 3 4 5 6; do
 		for n in 1 2 3 4 5 6; do
@@ -112,7 +112,7 @@ ok $? "of $sent"
 [ "$(runs)" -ge 5 ]
 ok $? "in $(runs) runs"
 
-# somebody else's start, so that the task waits by a timer of its own
+# started by another client, so that the task waits by a timer of its own
 ID=read-later
 jq -cn --arg at "$(date -u -d '+6 seconds' +%Y-%m-%dT%H:%M:%SZ)" \
 	'{task: {user: "ana", goal: "read later", toolkits: ["notes"], not_before: $at}}' >"$T/input"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# Other people's tools on our tasks: the command line of Temporal lists, shows,
-# asks, signals and cancels them, and what its web page asks the server for can be
-# read without knowing us.
+# Other tools with our tasks: the command line of Temporal lists, shows,
+# queries, signals and cancels them, and the answers that its web page uses can be
+# read without our programs.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -54,8 +54,8 @@ says "a call by its tool" 'GMAIL_' "$T/lines"
 same "every value is JSON" json/plain "$(jq -r '[.. | .metadata?.encoding? // empty | @base64d] |
 	unique | join(" ")' "$T/show.json")"
 
-# The page in the browser asks this: the server's own HTTP API, which Temporal's
-# web server hands through.
+# The page in the browser uses this: the server's own HTTP API, which Temporal's
+# web server passes on.
 http=http://127.0.0.1:$((${TEMPORAL##*:} + 1))/api/v1/namespaces/default/workflows
 check "the web page's list" curl -sf "$http" -o "$T/list.json"
 same "has the task" completed "$(jq -r --arg id "$ID" '.executions[] | select(.execution.workflowId == $id) |

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 # Three hundred calls with 5 KB of result each: what a Temporal server stores of
-# the task is what there is to know of it, and little more, since no turn of the
+# the task is little more than its journal, since no turn of the
 # model has the conversation in its input. The same through several runs, with a
 # worker that dies. STEPS=single makes a turn of each call.
 # shellcheck disable=SC2119 # options may be left out

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# What is larger than a Temporal server takes for one value (2 MiB) is refused
-# early or cut, and never tried for ever: results, replies, what a task ends
-# with, signals.
+# Values larger than a Temporal server accepts (2 MiB) are refused
+# early or cut, and not tried for ever: results, replies, the result of a task,
+# signals.
 # shellcheck disable=SC2119 # options may be left out
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -14,10 +14,10 @@ cli=$(temporal_server build)
 
 temporal() { "$cli" workflow "$@" --address "$TEMPORAL" --namespace "${AGENT_ENGINE##*/}" 2>"$T/cli.err"; }
 ended() { case $(get state) in completed | failed) ;; *) return 1 ;; esac; }
-repeat() { # repeat N TEXT: TEXT so often
+repeat() { # repeat N TEXT: TEXT N times
 	awk -v n="$1" -v text="$2" 'BEGIN { while (n--) printf "%s", text }'
 }
-refused() { # what the server did not take of the worker
+refused() { # calls of the worker that the server refused
 	temporal show -w "$ID" -o json | jq '[.events[] | select(.eventType | test("TASK_FAILED|TIMED_OUT|TERMINATED"))] | length'
 }
 

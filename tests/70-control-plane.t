@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 # scripts/kubernetes: a real API server that refuses what a cluster would
-# refuse, keeps what it holds over a restart, and leaves nothing behind.
+# refuse, keeps its objects over a restart, and leaves nothing behind.
 . "$(dirname "$0")/lib.sh"
 
 folder=$T/cluster
@@ -23,7 +23,7 @@ scaled() { # scaled FIELD: a ScaledObject with this field
 	  triggers: [{type: metrics-api, metadata: {url: "http://x", valueLocation: value, targetValue: "1"}}]
 	END
 }
-apply() { # apply TEXT: what the server says to it
+apply() { # apply TEXT: the server's answer
 	echo "$1" | kubectl apply --dry-run=server --validate=strict -f -
 }
 
@@ -32,7 +32,7 @@ check "the version is the one that was asked for" \
 check "a namespace is made" kubectl create namespace agents
 kubectl label namespace agents pod-security.kubernetes.io/enforce=restricted \
 	>"$OUT" 2>&1
-# what a controller does that is not here
+# done here because there is no controller
 kubectl -n agents create serviceaccount default >>"$OUT" 2>&1
 check "KEDA's ScaledObject is known" apply "$(scaled cooldownPeriod)"
 status 1 "a field that it does not have is refused" \

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 # The tasks over HTTP: agent-status --cgi and --fastcgi under a real web server,
-# side by side, for the answers must be the same.
+# side by side, because the answers must be the same.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -97,7 +97,7 @@ one=$(id_of "$T/ids" | sed -n 1p) two=$(id_of "$T/ids" | sed -n 2p) three=$(id_o
 echo '{"user":"bob","goal":"not yours"}' | agent-submit --no-preflight >"$T/l"
 bobs=$(id_of "$T/l")
 
-# who calls
+# callers
 AS='' both 401 "an empty token" /v1/tasks
 says "asks for a token" '^www-authenticate: Bearer' "$T/short.cgi"
 AS=Bearer\ agt_0123456789abcdef_$(printf '%064d' 0) both 401 "an unknown token" /v1/tasks
@@ -174,7 +174,7 @@ waits() { # waits NAME SIGNAL PATH [OPTION...]: the answers come after the signa
 	shift 2
 	(get cgi "$@") & first=$!
 	(get fastcgi "$@") & second=$!
-	# they hang: nothing has changed
+	# they wait: nothing has changed
 	for i in 1 2 3 4 5; do sleep 0.05; kill -0 $first && kill -0 $second; done
 	ok $? "$name: waits"
 	agent-signal "$signal" "$one" >"$OUT" 2>"$ERR"

@@ -25,7 +25,7 @@ on lmdb && call 503 "there is nothing to read yet" GET /v1/queue
 post 202 "a task" /v1/tasks '{"goal":"first"}'
 WHO=
 
-# ---- who is calling ----
+# ---- callers ----
 for path in /v1/tasks /v1/tasks/$nobody /v1/queue /v1/connections /v1/nothing; do
 	call 401 "no token, no answer: $path" GET "$path"
 done
@@ -157,7 +157,7 @@ call 415 "a compressed body" POST /v1/tasks -H 'Content-Type: application/json' 
 call 202 "a character set changes nothing" POST /v1/tasks -d '{"goal":"g"}' \
 	-H 'content-type: Application/JSON; charset=utf-8'
 
-# ---- what every answer has ----
+# ---- headers of every answer ----
 call 200 "an answer" GET /v1/queue
 for name in X-Content-Type-Options X-Frame-Options Referrer-Policy Content-Security-Policy X-Request-Id; do
 	check "has $name" test -n "$(header $name)"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# The limits of the reads over HTTP: requests, what waits at once, an end in
-# between, and what is no request at all.
+# The limits of the reads over HTTP: requests, waiting requests, an end in
+# between, and invalid FastCGI.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -53,7 +53,7 @@ status 100 "what others can write is refused" env HTTP_AUTHORIZATION="Bearer $an
 same "is an error inside for callers" "Status: 500 Internal Server Error" "$(cgi /v1/tasks '' 2>/dev/null | sed -n 1p)"
 chmod g-w "$AGENT_TOKENS_FILE"
 
-# a rate, over all processes together; the clock cannot fill it up within the test
+# a rate, over all processes together; no time passes that would allow more
 AGENT_GATEWAY_RATE=1 AGENT_GATEWAY_BURST=3
 export AGENT_GATEWAY_RATE AGENT_GATEWAY_BURST
 same "one" "Status: 200 OK" "$(cgi /v1/tasks '' | sed -n 1p)"
@@ -68,7 +68,7 @@ says "with the seconds" '"retry_after":[1-9]' "$OUT"
 same "others are not held up" bob "$(HTTP_AUTHORIZATION="Bearer $bob" agent-token check)"
 unset AGENT_GATEWAY_RATE AGENT_GATEWAY_BURST
 
-# a proxy that says who it is
+# a proxy that names the user
 AGENT_GATEWAY_USER_HEADER=X-Forwarded-User AGENT_GATEWAY_PROXIES=127.0.0.1
 export AGENT_GATEWAY_USER_HEADER AGENT_GATEWAY_PROXIES
 says_user() { env -u HTTP_AUTHORIZATION "$@" agent-token check; }
@@ -98,7 +98,7 @@ await 10 sh -c "! kill -0 $held 2>/dev/null"
 cgi "/v1/tasks/$anns/events" 'after=1&wait=1' >"$OUT"
 says "a place that is free again" '^Status: 200' "$OUT"
 
-# the one that stays: 8 may wait, 2 of them for one caller
+# the resident process: 8 may wait, 2 of them for one caller
 AGENT_GATEWAY_WAITING=8
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 cat >"$T/conf" <<-END
@@ -139,12 +139,12 @@ one=$(cat "/proc/$STARTED/task/$STARTED/children")
 kill "${one% }"
 more() { [ "$(files)" -gt "$held" ]; }
 fewer() { [ "$(files)" -lt "$held" ]; }
-# the web server sees it when it has to send a sign of life
+# the web server notices it when it has to send an empty comment
 await 30 fewer
-ok $? "who goes away leaves his place"
+ok $? "a client that disconnects no longer counts"
 same "which is free again" 200 "$(code "$ann" "/v1/tasks/$anns/events?after=1&wait=1")"
 
-# wakes those only whose task has changed
+# wakes only requests whose task has changed
 start ask "$bob" "/v1/tasks/$bobs/events?after=1&wait=20" -o "$T/bobs"
 start ask "$ann" "/v1/tasks/$anns/events?after=1&wait=20" -o "$T/anns"
 woken=$STARTED
@@ -154,7 +154,7 @@ wait $woken
 says "a change wakes who waits for it" '"signal":"pause"' "$T/anns"
 check "and nobody else" test ! -s "$T/bobs"
 
-# what is no request of FastCGI
+# invalid FastCGI
 python3 - "$T/socket-0" >"$OUT" 2>"$ERR" <<'END'
 import os, socket, sys
 def talk(text):
@@ -178,7 +178,7 @@ ok $? "nonsense is answered with a closed door"
 same "and harms nobody" 200 "$(code "$bob" "/v1/tasks/$bobs")"
 same "by the same process" "$resident" "$(sed 's/ $//' "/proc/$server/task/$server/children")"
 
-# its end: who waits is answered first
+# its end: waiting requests are answered first
 start ask "$bob" "/v1/tasks/$bobs/events?after=1&wait=20" -o "$T/last" -w '%{http_code}' >"$T/last.code"
 last=$STARTED
 await 10 more

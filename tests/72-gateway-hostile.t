@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# Requests that nobody means well: each gets an answer in JSON, none gets through,
-# and the gateway stays as it was.
+# Hostile requests: each gets an answer in JSON, none succeeds,
+# and the gateway stays unchanged.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/gateway.sh

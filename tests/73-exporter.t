@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 # The exporter from outside: metrics that the official parser reads, numbers that
-# KEDA can use, and an error where a number is not known.
+# KEDA can use, and an error when a number is not known.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/gateway.sh
@@ -35,7 +35,7 @@ ended=$(sed -n '2s/^{"id":"\([^"]*\)".*/\1/p' "$T/ids")
 agent-signal pause "$paused" >"$OUT" && agent-signal cancel "$ended" >"$OUT"
 
 same_soon "a queue's value" 1 value mail
-# on Temporal the pause is itself something that a worker has to see
+# on Temporal a worker has to handle the pause itself
 on lmdb && wanted=0 || wanted=1
 same_soon "one with what is paused, ended and for later" "$wanted" value default
 call 200 "all of them" GET /scale

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# The EXAMPLES of the man pages do what the pages say.
+# The EXAMPLES of the man pages work as the pages say.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 

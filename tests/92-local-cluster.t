@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 # scripts/local-cluster without a cluster: what it would run, and in which order,
-# with programs in the place of kind, k3d, minikube, docker and kubectl that only
-# write down how they were called.
+# with programs instead of kind, k3d, minikube, docker and kubectl that only
+# record how they were called.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 # k8s-manifests/ against a real API server with KEDA's types: every overlay, and
-# every component, is taken strictly; and what the manifests promise holds in what
-# they become.
+# every component, is accepted with strict validation; and the built objects have
+# what the manifests promise.
 # shellcheck disable=SC2016  # the dollars are jq's
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -39,7 +39,7 @@ for component in "$K"/components/*; do
 done
 same "every component is in an overlay that is tested" '' "${missing-}"
 
-# what stands in each, before anything that the server would add
+# the objects of each, before the server adds anything
 overlays='local local-temporal production jobs jobs-temporal plain'
 status 0 "the namespace is there" kubectl apply -f "$K/base/namespace.yaml"
 for overlay in $overlays; do
@@ -52,7 +52,7 @@ for overlay in $overlays; do
 	same "$overlay: and warns of nothing" '' "$(grep -i warning "$ERR")"
 done
 
-# holds NAME FILTER [OVERLAY...]: of jq, which finds what is wrong: nothing
+# holds NAME FILTER [OVERLAY...]: the filter of jq selects what is wrong: nothing
 cat >"$T/lib.jq" <<'END'
 def pods: .[] | . as $it | (if .kind == "Deployment" then .spec.template
 	elif .kind == "CronJob" then .spec.jobTemplate.spec.template
@@ -195,7 +195,7 @@ holds "the store is smaller than its volume" '([of("PersistentVolumeClaim") |
 	tonumber | select(. > $size * 0.9)' local jobs plain
 
 # the arrows
-arrows() { # arrows OVERLAY: what may speak to what, a line each
+arrows() { # arrows OVERLAY: who may connect to whom, a line each
 	jq -r 'def who: [(.matchLabels // {} | to_entries[] | .value),
 			(.matchExpressions // [] | .[] | .values[])] |
 			map(ltrimstr("agent-")) | if . == [] then "all" else sort | join(",") end;
@@ -226,7 +226,7 @@ same "and with Temporal" "$(sorted "$common" "$people" "$standin" "$standin" "$e
 same "and in production" "$(sorted "$common" "$engine" 'in ingress-nginx -> gateway http')" \
 	"$(arrows production)"
 
-# the server, for good: there is nobody who would start a pod
+# the server alone: there is no node that would start a pod
 status 0 "the Jobs are applied" kubectl apply --validate=strict -f "$T/jobs.yaml"
 status 0 "and an overlay" kubectl apply --validate=strict -f "$T/local.yaml"
 jq -c "$(cat "$T/lib.jq")"' pods | {apiVersion: "v1", kind: "Pod", metadata: {name: ("a-" +

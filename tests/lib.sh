@@ -8,8 +8,8 @@
 #	status 100 "bad input" agent-submit -f x   passes when it exits 100
 #	done_testing (when no plan was given)
 #
-# What a test needs and nobody can have here is skipped, loudly; scripts/check
-# names it. What is here and does not work fails.
+# A test whose needs cannot be met here is skipped, loudly; scripts/check
+# names it. When something is here and does not work, the test fails.
 #
 #	need TOOL...              of Debian, or all is skipped
 #	obtain SUBJECT COMMAND... or all is skipped, when COMMAND ends with 111; with
@@ -41,7 +41,7 @@ test_count=0 test_failed=0 test_plan='' test_pids=''
 
 finish() {
 	for pid in $test_pids; do
-		# a number that is not a child's any more may be anybody's
+		# the pid of a child that has ended may belong to another process
 		grep -qs "^PPid:.$$\$" "/proc/$pid/status" && kill -KILL "$pid" 2>/dev/null
 	done
 	wait 2>/dev/null
@@ -163,7 +163,7 @@ web_build() { XDG_CACHE_HOME=$test_cache "$TOP/scripts/web-build" "$@"; }
 
 # engine: the store of a test that runs on every engine. With ENGINE=temporal in
 # the environment it is a Temporal server of its own, at $TEMPORAL, else a folder.
-# What only one of them has is asked for with: on lmdb && ... In $SERVER are
+# on lmdb && ... is for things that only one of them has. In $SERVER are
 # options for scripts/temporal-server.
 engine() {
 	AGENT_STORE=$T/store

@@ -97,7 +97,7 @@ folds() {
 
 # sound NAME: no table of the store contradicts another, no journal is broken
 sound() {
-	if on temporal; then # the server's own business, but for the journals
+	if on temporal; then # only the journals: the rest is the server's
 		check "$1: every journal is sound" folds
 		return
 	fi
@@ -105,8 +105,8 @@ sound() {
 	says "$1: and nothing is wrong in it" '"faults":0' "$OUT"
 }
 
-# done_once NAME TASKS: what the ledger must show for so many tasks: all that each
-# has to make, nothing twice
+# done_once NAME TASKS: the ledger must have for TASKS tasks all that each
+# of them makes, and nothing twice
 done_once() {
 	agent-standin --summary "$T/ledger" >"$T/summary"
 	same "$1: every draft and ticket once, none missing" \

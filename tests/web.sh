@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 # shellcheck shell=sh disable=SC2034,SC2154 # what is set is for the tests
-# Sourced after lib.sh and gateway.sh by the tests that look at the web page in a
+# Sourced after lib.sh and gateway.sh by the tests that use the web page in a
 # browser. They are programs in tests/web, which write TAP:
 #
 #	web_play NAME.mjs   runs one, with the page, a gateway, and two tokens

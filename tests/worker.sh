@@ -120,7 +120,7 @@ folds() { # every task can be read
 	done <"$T/folds"
 }
 
-sound() { # the store of the scene, or what a server has of it
+sound() { # the store of the scene, or the tasks on a server, are intact
 	if on lmdb; then
 		status 0 "${1-the store is sound}" agent-store check
 	else

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# The gateway as clients see it that people write: Python's httpx and node's fetch,
+# The gateway with typical clients: Python's httpx and node's fetch,
 # each from a task to its end, streams and long polls included; and its metrics as
 # the official parser reads them. httpx and prometheus-client come from PyPI:
 # GATEWAY_VENV, or a virtual environment in the build folder.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# The images are built once more, with nothing kept of the build before: not a byte
-# differs. Takes minutes, so only with LONG=1.
+# The images are built once more, without the caches of the build before: not a byte
+# differs. This takes minutes, so it runs only with LONG=1.
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 BIN=${BIN:-$ROOT/bin} BUILD=${BUILD:-$ROOT/build}
 XDG_CACHE_HOME=${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 # The images in containers, as a careful cluster starts them: what is in them,
-# what a process in them may do, how they end, and that a task is worked off in
-# them whatever happens to a container. The images are built beforehand by
+# what a process in them may do, how they end, and that a task completes in
+# them in spite of killed containers. The images are built beforehand by
 # scripts/images build; SEED=n repeats a choice of instants.
 # shellcheck disable=SC2034 # some are named by eval
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
@@ -120,7 +120,7 @@ same "it is nobody, and may nothing" \
 same "it is process 1" 1 "$(awk '/^NSpid:/ { print $NF }' "/proc/$pid/status")"
 says "its root is read-only" ' / / ro[, ]| / ro[, ]' "/proc/$pid/mountinfo"
 check "its keys are in no environment" sh -c "! grep -q test-anthropic-key /proc/$pid/environ"
-kill -TERM "$WORKER" # runc hands it on
+kill -TERM "$WORKER" # runc passes it on
 ended "$WORKER"
 same "SIGTERM drains it" 0 "$STATUS"
 says "its last event: given back" '"type":"released".*"drained"' \
@@ -185,7 +185,7 @@ status 0 "a container finds the store sound" container check worker agent-store 
 says "and nothing is wrong in it" '"faults":0' "$OUT"
 
 # ---- nothing but containers ----
-# The stand-in's own network has a loopback and no way out; the others join it, as the
+# The stand-in's own network has only a loopback; the others join it, as the
 # containers of one pod do.
 network none
 rm -rf "$T/store"
@@ -240,7 +240,7 @@ same "and the other one" 2 "$(jq .value "$OUT")"
 check "a worker works them off" container worker worker - --exit-when-idle
 same "the scheduled task is complete" completed "$(state_of "$scheduled")"
 check "the caller asks" inside "8080/v1/tasks/$ID" -H "Authorization: Bearer $token"
-same "his is complete too" completed "$(jq -r .state "$OUT")"
+same "the other one is complete too" completed "$(jq -r .state "$OUT")"
 check "the exporter" inside 9090/scale/default
 same "has nothing to scale" 0 "$(jq .value "$OUT")"
 for name in gateway exporter services; do

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 # The exporter's answers, read as KEDA's metrics-api scaler reads them: with Go's
-# client, its parser and its rules (keda-answer). What KEDA takes for a number must
-# be one, and what is not known must not be taken for one.
+# client, its parser and its rules (keda-answer). What KEDA reads as a number must
+# be one, and an unknown number must not be read as one.
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 BIN=${BIN:-$ROOT/bin} BUILD=${BUILD:-$ROOT/build}
 # shellcheck source=tests/lib.sh

@@ -8,11 +8,11 @@
 #	                                        what was measured; IMAGES=FOLDER
 #	                                        takes the archives that are there
 #
-# What is not as in a cluster: there is no DNS and no kube-proxy, so the pods
-# know the stand-in by hostAliases and KEDA asks the exporter's pod; nobody
-# enforces the network policies; the HPA looks every 5 s and the cooldown is
+# Differences from a cluster: there is no DNS and no kube-proxy, so the pods
+# know the stand-in by hostAliases and KEDA asks the exporter's pod; nothing
+# enforces the network policies; the HPA acts every 5 s and the cooldown is
 # 15 s. The stand-in runs on the host. The volume is a folder of the host, so
-# what is asked about a task is read there by the same programs.
+# the same programs read the tasks there.
 XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}
 export XDG_CACHE_HOME
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
@@ -207,7 +207,7 @@ kill_pod() {
 	same "the container was started again" 1 "$(kubectl -n agents get "$pod" -o jsonpath='{.status.containerStatuses[0].restartCount}')"
 }
 
-handed_over() { # handed_over NAME: what the journal says of a worker told to go
+handed_over() { # handed_over NAME: the journal of a worker that was told to end
 	check "$1: the task was given back" has "$ID" '"type":"released"'
 	same "$1: two workers have held it" 2 "$(workers_of "$ID")"
 	same "$1: no call was in doubt" 0 "$(number "$ID" '"type":"tool.unknown"')"
@@ -243,7 +243,7 @@ drain() {
 	handed_over drain
 }
 
-# Somebody takes the workers away; KEDA brings one back, for a task is under way.
+# The workers are removed by hand; KEDA brings one back, for a task is under way.
 scale_down() {
 	begin down
 	check "the workers are scaled down" kubectl -n agents scale deployment agent-worker --replicas 0
@@ -269,7 +269,7 @@ exporter() {
 	check "it comes back, and the workers go" at_zero
 }
 
-# More than one worker can take: N pods, and everything once.
+# More tasks than one worker can run: N pods, and everything once.
 many() {
 	check "there is no worker at first" at_zero
 	quick

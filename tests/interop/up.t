@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# scripts/up: one command starts everything, the main job goes through, and one
+# scripts/up: one command starts everything, the mail triage completes, and one
 # Ctrl-C ends everything.
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 BIN=${BIN:-$ROOT/bin} BUILD=${BUILD:-$ROOT/build}
