@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
-"""The gateway beside workers that run 64 tasks, hang, or are not there.
+"""The gateway beside workers that run 64 tasks, hang, or are absent.
 
 gateway.py FOLDER: two gateways under the real web server, one whose store has no
 work (the idle system) and one whose store has 64 tasks running. Both are asked in
@@ -88,7 +88,7 @@ class Gateway:
                               check=True, capture_output=True).stdout
 
 
-# what is posted must not be run: it is for later
+# posted tasks must not run: they are for a later time
 BODY = json.dumps({"goal": "Look at the teams.", "not_before": "2040-01-01T00:00:00Z"})
 
 
@@ -102,7 +102,7 @@ def percentile(values, part):
 
 
 def measure(idle, busy, samples):
-    """Asks both in turns and adds what it took to SAMPLES."""
+    """Asks both alternately and adds the times to SAMPLES."""
     for kind, count, request in (
             ("POST", POSTS, lambda g: g.ask("POST", "/v1/tasks", BODY)[0]),
             ("GET", GETS, lambda g: g.ask("GET", "/v1/tasks/" + g.task)[0])):
@@ -112,7 +112,7 @@ def measure(idle, busy, samples):
 
 
 def stop(worker, busy):
-    """Hangs it, but not while it has the store's lock: that is another story."""
+    """Stops it, but not while it has the store's lock, which would stop others."""
     while True:
         os.kill(worker.pid, signal.SIGSTOP)
         with open("/proc/locks", encoding="ascii") as locks:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""What gateway-openapi.t tells schemathesis that a schema cannot say."""
+"""Rules for schemathesis in gateway-openapi.t that a schema cannot express."""
 import schemathesis
 
 
@@ -12,7 +12,7 @@ def filter_body(context, body):
 
 @schemathesis.hook
 def filter_failure(context, failure, case, response):
-    # a server has to take headers that it does not know
+    # a server has to accept unknown headers
     return not any(name.lower() == "x-schemathesis-unknown-property"
                    for name in case.headers or {})
 

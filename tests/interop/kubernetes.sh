@@ -90,7 +90,7 @@ volume() {
 }
 
 # A token, in $TOKEN and in the Secret. Its user is not ana, who has the
-# CronJob's task: the ledger would show her drafts twice.
+# CronJob's task: the ledger would show ana's drafts twice.
 tokens() {
 	AGENT_TOKENS_FILE=$T/tokens agent-token new ben >"$T/token" &&
 		TOKEN=$(jq -r .token "$T/token") &&

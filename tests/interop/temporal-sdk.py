@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""What Temporal's Python SDK makes of tasks: TEMPORAL is the server's address,
+"""Uses tasks with Temporal's Python SDK: TEMPORAL is the server's address,
 ID a task that was submitted. Prints TAP."""
 import asyncio
 import json
@@ -197,7 +197,7 @@ async def main():
     await fails(client)
     await child(client)
     print(f"1..{count}")
-    # the SDK's threads now and then abort an interpreter that ends in order
+    # the SDK's threads sometimes abort an interpreter that ends normally
     sys.stdout.flush()
     os._exit(1 if failed else 0)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""Measures the reads of the gateway beside their floor and their peer.
+"""Measures the gateway's GET routes beside their floor and their peer.
 
 usage: bench.py --folder DIR --floor PROGRAM --python PYTHON [--rounds N]
 
@@ -54,7 +54,7 @@ def free_port():
 
 
 def cpu_seconds(pids):
-    """What they have used, and those of their children that have ended."""
+    """The time that they have used, and their children that have ended."""
     total = 0
     for pid in pids:
         with open(f"/proc/{pid}/stat", encoding="ascii") as file:
@@ -160,7 +160,7 @@ $SERVER["socket"] == "127.0.0.1:{self.ports["fastcgi"]}" {{
             "peer:app")
         await_port(self.ports["cgi"], self.server)
         await_port(self.ports["peer"], self.peer)
-        # those that stay: no CGI process runs yet
+        # the resident processes: no CGI process runs yet
         self.pids = {"peer": [self.peer.pid] + children(self.peer.pid),
                      "server": [self.server.pid] + children(self.server.pid)}
 

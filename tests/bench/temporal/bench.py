@@ -43,7 +43,7 @@ number = itertools.count(1)
 
 
 def cpu_ms(pid):
-    """What a process has used, user and system, in milliseconds."""
+    """The time that a process has used, user and system, in milliseconds."""
     with open(f"/proc/{pid}/stat", encoding="ascii") as file:
         fields = file.read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) * 1000 / TICKS
@@ -69,8 +69,8 @@ class Bench:
         self.spawned = []
 
     async def prepare(self):
-        """Submits a task and works it off: what agent-submit sends to the
-        server, and what the worker sends to the services, is used again."""
+        """Submits a task and runs it: the requests of agent-submit to the
+        server, and of the worker to the services, are used again."""
         address = os.path.join(self.options.folder, "recorder")
         recorder = subprocess.Popen([
             sys.executable, os.path.join(HERE, "record.py"), self.fast,
@@ -96,7 +96,7 @@ class Bench:
         return f"temporal://{self.options.address}/default"
 
     def queue(self, kind):
-        """A new queue: nobody has ever polled it."""
+        """A new queue, which was never polled."""
         return f"{kind.split('-')[0]}{next(number)}"
 
     # Workers

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""Hands requests on to another server and keeps them.
+"""Passes requests on to another server and records them.
 
 usage: record.py URL ADDRESS-FILE REQUESTS
 

@@ -1,5 +1,5 @@
-// keda-answer URL VALUE-LOCATION: what KEDA's metrics-api scaler would make of the
-// answer. The same client, time-out, parsers and rules as in KEDA 2.21
+// keda-answer URL VALUE-LOCATION: how KEDA's metrics-api scaler would read the
+// answer. It has the same client, time-out, parsers and rules as KEDA 2.21
 // (pkg/scalers/metrics_api_scaler.go): one GET, exactly 200, and at the location a
 // JSON number or a string that is a Kubernetes quantity. Prints the number, or
 // ends with 1 and says why there is none.

@@ -302,7 +302,7 @@ test_rate(void **state)
 	assert_int_equal(pass(&limit, "ann", NOW - 3600000, 9, &wait), 1);
 	assert_int_equal(wait, 1000);
 	assert_int_equal(pass(&limit, "ann", NOW - 3599000, 9, &wait), 1);
-	/* many callers, each with his own count */
+	/* many callers, each with a count of their own */
 	for (i = 0; i < 2000; i++) {
 		snprintf(name, sizeof(name), "user %d", i);
 		assert_int_equal(pass(&limit, name, NOW + 100000, 4, &wait), 3);

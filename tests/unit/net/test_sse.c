@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Event streams, cut at every place; and JSON that is to be mended. */
+/* Event streams, cut at every position; and JSON that has to be repaired. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -46,7 +46,7 @@ test_fair_share(void **state)
 	struct id worker = add_worker(s);
 	char names[65];
 
-	/* One user's many do not starve another's few, whoever was first. */
+	/* Many tasks of one user do not starve few of another, in any order. */
 	begin(s);
 	add_many(s, "ann", "default", 5, 1000);
 	commit(s);
@@ -57,7 +57,7 @@ test_fair_share(void **state)
 	add_many(s, "cid", "default", 5, 1);
 	lease_names(s, &worker, NULL, 6, names);
 	assert_string_equal(names, "bcabaa");
-	/* One who was not there for long gets no more than his turn. */
+	/* A user who was away for long gets no more than a fair share. */
 	add_many(s, "dee", "default", 5, 3);
 	lease_names(s, &worker, NULL, 6, names);
 	assert_string_equal(names, "dadada");

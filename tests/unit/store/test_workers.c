@@ -88,7 +88,7 @@ test_orphans(void **state)
 	    1);
 	assert_true(same_id(&rows[0].worker, &worker));
 	assert_int_equal(rows[0].state, TASK_RUNNING);
-	/* Nobody is his own orphan. */
+	/* A worker does not find its own tasks orphaned. */
 	assert_int_equal(store_orphans(s->store, &worker, now, rows, 4,
 			     &s->fail),
 	    0);
