@@ -67,6 +67,7 @@ status 1 "80-web-unit.t fails: npm does" kept 80-web-unit.t
 # the images' builder, as root sees it
 images() { PATH=$T/bin:$PATH "$TOP/scripts/images" build worker; }
 fake "$T/bin/id" 'echo 0'
+fake "$T/bin/mountpoint" 'exit 0'
 fake "$T/bin/mmdebstrap" 'exit 3'
 fake "$T/bin/jq" 'exit 0'
 fake "$T/bin/buildah" 'case $1 in images | inspect) exit ;; esac; echo "no luck today"; exit 3'
