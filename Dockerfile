@@ -8,7 +8,7 @@ ARG DEBIAN=debian:bookworm-20260824-slim
 
 FROM ${DEBIAN} AS tools
 ENV DEBIAN_FRONTEND=noninteractive
-COPY scripts/install-deps /src/scripts/
+COPY scripts/install-deps scripts/progress /src/scripts/
 # upgraded, so that the images have today's fixes; and no installation starts a
 # service
 RUN printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && \
