@@ -116,11 +116,19 @@ unit: $(UNIT) $(BUILD)/unit/store/store_tool $(INTEROP)
 fault: $(FAULT)
 
 # Unit tests and the shell tests, offline, JOBS at a time. LONG=1 takes longer and looks closer;
-# TAP_DIR keeps the output of each test there, for scripts/tap-count. TESTS names some only.
-# Tests that run none of our C gain nothing from the sanitizers.
+# TAP_DIR keeps the output of each test there, for scripts/tap-count. SETS names some only, by
+# what they need; TESTS names single ones. Tests that run none of our C gain nothing from the sanitizers.
 JOBS ?= 2
-NO_C = $(patsubst %,tests/%.t,08-lmdb-only 70-control-plane 80-web-unit 92-local-cluster 93-manifests)
-TESTS ?= $(UNIT) $(filter-out $(if $(SAN),$(NO_C)),$(wildcard tests/*.t))
+SETS ?= unit shell page temporal kubernetes
+NO_C = $(patsubst %,tests/%.t,06-not-here 07-check 08-lmdb-only 70-control-plane 80-web-unit \
+	92-local-cluster 93-manifests)
+SET_unit = $(UNIT)
+SET_page = $(wildcard tests/*-web-*.t)
+SET_temporal = $(if $(HAVE_TEMPORAL),$(wildcard tests/*-temporal*.t))
+SET_kubernetes = tests/70-control-plane.t tests/93-manifests.t
+SET_shell = $(filter-out $(SET_page) $(wildcard tests/*-temporal*.t) $(SET_kubernetes),$(wildcard tests/*.t))
+SET_clients = $(filter-out %/images-twice.t,$(wildcard tests/interop/*.t))
+TESTS ?= $(filter-out $(if $(SAN),$(NO_C)),$(foreach set,$(SETS),$(SET_$(set))))
 check: all unit fault
 	BIN=$(CURDIR)/$(BIN) BUILD=$(CURDIR)/$(BUILD) LONG=$(LONG) prove -j$(JOBS) --timer \
 		--exec '$(if $(TAP_DIR),scripts/tap-keep $(TAP_DIR))' $(TESTS)
