@@ -22,7 +22,7 @@ is_composio(const char *path)
 	return strncmp(path, COMPOSIO_ROOT, strlen(COMPOSIO_ROOT)) == 0;
 }
 
-/* What faults call the request: "messages", a tool, or "". */
+/* The name of the request for faults: "messages", a tool, or "". */
 static const char *
 request_name(const struct request *request)
 {

@@ -105,7 +105,7 @@ engine_wait(struct engine *engine, int64_t milliseconds, struct fail *fail)
 	return engine->operations->wait(engine, milliseconds, fail);
 }
 
-/* From the object of the task. */
+/* Fills the probe from the object of the task. */
 static void
 fill_probe(struct engine_probe *probe, struct span task)
 {

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-/* What some compilers have as macros. */
+/* Some compilers have these as macros. */
 #undef alloca
 #undef sprintf
 #undef vsprintf

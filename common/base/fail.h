@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * fail: what went wrong, in a form that a program can print and a caller can
- * act on.
+ * fail: an error in a form that a program can print and a caller can act on.
  *
  * Every fallible call of the library takes a struct fail as its last argument
  * and returns 0 or -1. On -1 the struct is filled; on 0 it is untouched. The

@@ -126,7 +126,7 @@ json_element(struct span *array, struct span *ret_value)
 {
 	struct span rest = *array, value;
 
-	/* What is left after a call begins with the comma or the end. */
+	/* After a call the rest begins with the comma or the end. */
 	if (take(&rest, '[')) {
 		if (take(&rest, ']'))
 			return false;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * tool_provider: what each provider of tools is to the rest of the program.
- * tools.h knows them all, opens them and finds the one of a pin; whoever
- * calls tools needs only the types from here.
+ * tool_provider: the interface of all providers of tools. tools.h knows them
+ * all, opens them and finds the one of a pin; code that calls tools needs only
+ * the types from here.
  *
  * A provider serves one process and works in its event loop: nothing blocks,
- * and each call ends with one done, which never comes from within the
+ * and each call ends with one done, which is never called from within the
  * function that starts the call.
  */
 #ifndef COMMON_PROVIDER_TOOL_PROVIDER_H
@@ -47,15 +47,15 @@ struct tool_request {
 	void *context;
 };
 
-/* Anything that a provider has under way begins with this. */
+/* Every call of a provider that is under way begins with this. */
 struct tool_call {
-	/* Ends and frees it: done does not come any more, but gone, once
-	 * nothing of it is left; from within, if that is at once. */
+	/* Ends and frees it: done is not called any more, but gone, when
+	 * nothing of it is left; from within this call if that is at once. */
 	void (*cancel)(struct tool_call *call, void (*gone)(void *context),
 	    void *context);
 };
 
-/* STATE is what open made. Where a function returns -1, done never comes. */
+/* STATE is what open made. When a function returns -1, done is not called. */
 struct tool_provider {
 	const char *name; /* as a pin has it */
 
@@ -64,9 +64,9 @@ struct tool_provider {
 
 	void (*close)(void *state);
 
-	/* What preflight.h wants to know about TASK, which is copied as far as
-	 * it is needed. Ends with the facts (the callee frees), or NULL and a
-	 * fail: FAIL_NOT_NOW when they could not be had now. */
+	/* Gathers the facts that preflight.h needs about TASK, which is copied
+	 * as far as needed. Calls DONE with the facts (the callee frees), or
+	 * with NULL and a fail: FAIL_NOT_NOW when they could not be had now. */
 	int (*facts)(void *state, const struct task *task,
 	    void (*done)(void *context, cJSON *facts, const struct fail *fail),
 	    void *context, struct tool_call **ret_call, struct fail *fail);
@@ -75,9 +75,9 @@ struct tool_provider {
 	int (*execute)(void *state, const struct tool_request *request,
 	    struct tool_call **ret_call, struct fail *fail);
 
-	/* Makes the link that lets USER connect TOOLKIT; FROM is what the
-	 * facts say that it is made from. Ends with {"url","expires_at",
-	 * "account"} (the callee frees), or NULL and a fail. */
+	/* Makes the link that lets USER connect TOOLKIT; FROM comes from the
+	 * facts. Calls DONE with {"url","expires_at","account"} (the callee
+	 * frees), or with NULL and a fail. */
 	int (*link)(void *state, const char *user, const char *toolkit,
 	    const char *from,
 	    void (*done)(void *context, cJSON *link, const struct fail *fail),

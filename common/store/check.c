@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What the parts of store_verify share. */
+/* Shared by the parts of store_verify. */
 #include "common/store/check.h"
 
 #include <stdarg.h>

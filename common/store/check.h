@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * check: what the parts of store_verify share. For them only. Those that return
- * int return -1 when the store cannot be read; a fault in it is none of theirs.
+ * check: shared by the parts of store_verify. For them only. Functions that
+ * return int return -1 when the store cannot be read; a fault is not a failure.
  */
 #ifndef COMMON_STORE_CHECK_H
 #define COMMON_STORE_CHECK_H
@@ -25,23 +25,23 @@ struct check {
 	size_t text_count;
 };
 
-/* One more fault: the sentence goes to whoever asked. */
+/* Counts a fault and passes its sentence to the caller of store_verify. */
 void
 check_fault(struct check *check, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* ROW for each row of the table. */
+/* Calls ROW for each row of the table. */
 int
 check_each(struct check *check, enum table table,
     int (
 	*row)(struct check *check, const struct db_row *row, struct fail *fail),
     struct fail *fail);
 
-/* From every row of the indexes back to the task that it must belong to. */
+/* Checks every row of the indexes against the task that it must belong to. */
 int
 check_indexes(struct check *check, struct fail *fail);
 
-/* From a task to its rows in the indexes. */
+/* Checks a task's rows in the indexes. */
 int
 check_indexed(struct check *check, const struct task_row *task,
     struct fail *fail);
@@ -50,7 +50,7 @@ check_indexed(struct check *check, const struct task_row *task,
 void
 check_count(struct check *check, const struct task_row *task);
 
-/* Compares the counters with what was counted, when all tasks are. */
+/* Compares the counters with the counts, after all tasks are counted. */
 int
 check_counters(struct check *check, struct fail *fail);
 

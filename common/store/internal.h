@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * internal: what a store is. For the parts of the store and their tests only.
+ * internal: the struct of a store. For the parts of the store and their tests
+ * only.
  */
 #ifndef COMMON_STORE_INTERNAL_H
 #define COMMON_STORE_INTERNAL_H

@@ -15,7 +15,7 @@ struct temporal_field { /* of a memo or of search attributes */
 	struct span json;
 };
 
-/* What is NULL, empty or 0 is left to the server. */
+/* For members that are NULL, empty or 0 the server chooses. */
 struct temporal_start {
 	const char *id, *type, *queue; /* needed */
 	struct span input;             /* JSON, the first argument */

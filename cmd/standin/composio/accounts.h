@@ -53,7 +53,7 @@ struct account *
 accounts_link(struct accounts *accounts, const char *user, const char *toolkit,
     const char *auth_config);
 
-/* What opening the link does: the account becomes ACTIVE. NULL when there is
+/* Opens the link: its account becomes ACTIVE. NULL when there is
  * no such token. */
 struct account *
 accounts_connect(struct accounts *accounts, const char *token);

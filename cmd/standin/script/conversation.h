@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * conversation: what a Messages request says about the work so far, for the
+ * conversation: the work so far as a Messages request shows it, for the
  * rules of a script.
  *
  * Everything comes from the request and nothing is remembered: the same request

@@ -16,7 +16,7 @@
 
 #include "common/agent/agent.h"
 
-/* What a world answers to one attempt at a turn or a call. */
+/* The simulated answer to one attempt at a turn or a call. */
 struct world_answer {
 	const char *call; /* NULL: the model, TURN */
 	unsigned turn;

@@ -366,8 +366,8 @@ test_plans_are_pure(void **state)
 		}
 }
 
-/* Whatever happened so far: a new worker brings it to its end, or it waits
- * for somebody. */
+/* After every prefix of events a new worker brings the task to its end, or it
+ * waits for a person. */
 static void
 test_every_cut_goes_on(void **state)
 {

@@ -190,7 +190,7 @@ test_file_make_folder(void **state)
 	free(below);
 }
 
-/* What is in the file that TEST_SECRET_FILE names, and what comes of it. */
+/* The contents of the file that TEST_SECRET_FILE names, and the result. */
 static void
 test_file_secret_file(void **state)
 {

@@ -38,7 +38,7 @@ feed(void *context)
 	return NULL;
 }
 
-/* What comes out, in short: "v<text>;" for a value, "!<type>@<line>;" for a
+/* The results in short: "v<text>;" for a value, "!<type>@<line>;" for a
  * fault. */
 static char *
 take(const char *text, size_t length, size_t step)

@@ -660,7 +660,7 @@ test_rotation(void **state)
 	loop_close(loop);
 }
 
-/* What a done does to others is seen to. */
+/* A done may cancel and start other calls. */
 struct chain {
 	struct grpc *grpc;
 	struct grpc_call *victim;

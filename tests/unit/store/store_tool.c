@@ -540,7 +540,7 @@ set_version(const char *folder, int version)
 	return 0;
 }
 
-/* What it appends no program of today can read. */
+/* Appends an event that no program of today can read. */
 static int
 newer(const char *folder)
 {

@@ -322,7 +322,7 @@ test_fence(void **state)
 	commit(s);
 }
 
-/* Nobody has moved them to ready, but their time has come. */
+/* No worker has moved them to ready, but their time has come. */
 static void
 test_overdue(void **state)
 {
@@ -356,7 +356,7 @@ test_overdue(void **state)
 		assert_int_equal(depth.ready, 0);
 		assert_int_equal(depth.oldest_ready, 0);
 	}
-	/* Of more than are looked at, one of the queue may be the next. */
+	/* There are more than it counts: the next may be of this queue. */
 	for (i = 0; i < 1100; i++) {
 		row = add(s, "ben", "many", 5);
 		row.state = TASK_WAITING;

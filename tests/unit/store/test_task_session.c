@@ -99,8 +99,8 @@ test_not_before_survives_a_pause(void **state)
 	free(task);
 }
 
-/* What is read from the store is what was folded as it was written, and a
- * signal that somebody else appended is folded once. */
+/* Reading the store gives the state that was folded while it was written, and
+ * a signal that another program appended is folded once. */
 static void
 test_reread_and_catch_up(void **state)
 {

@@ -176,8 +176,8 @@ test_continued(void **state)
 	buf_release(&all);
 }
 
-/* What came before the carried events has its place behind them, and a gap in
- * them is refused. */
+/* Signals that came before the carried events are folded after them, and a gap
+ * in these is refused. */
 static void
 test_carried(void **state)
 {
