@@ -73,90 +73,6 @@ composio_close(void *state)
 	free(composio);
 }
 
-static void
-cancel(struct tool_call *call, void (*gone)(void *context), void *context)
-{
-	struct composio_call *own = (struct composio_call *)(void *)call;
-
-	own->release(own);
-	gone(context);
-}
-
-void
-composio_call_init(struct composio_call *call, struct composio *composio,
-    void (*release)(struct composio_call *call))
-{
-	call->call.cancel = cancel;
-	call->composio = composio;
-	call->release = release;
-}
-
-static const char *
-request_id(const struct http_answer *answer, const cJSON *error)
-{
-	const char *id = http_header(answer->call, "x-request-id");
-
-	if (id == NULL)
-		id = json_string(error, "request_id");
-	return id != NULL ? id : "";
-}
-
-static void
-add_errors(struct buf *text, const cJSON *errors)
-{
-	const cJSON *one;
-
-	cJSON_ArrayForEach (one, errors)
-		if (cJSON_IsString(one))
-			buf_print(text, "; %.300s", one->valuestring);
-}
-
-void
-composio_error_read(const struct http_answer *answer,
-    struct composio_error *ret)
-{
-	struct composio_error read = { .text = BUF_INIT(16384) };
-	const char *message, *string;
-	const cJSON *error;
-	struct fail fail;
-	cJSON *body;
-
-	body = json_parse(answer->body, answer->body_length,
-	    &json_limits_upstream, &fail);
-	error = cJSON_GetObjectItemCaseSensitive(body, "error");
-	if (!cJSON_IsObject(error))
-		error = body;
-	message = json_string(error, "message");
-	if (message == NULL)
-		message = json_string(body, "error");
-	if (message != NULL) {
-		buf_print(&read.text, "%.2000s", message);
-	} else if (answer->body_length > 0) {
-		http_excerpt(&read.text, answer->body, answer->body_length);
-	}
-	add_errors(&read.text,
-	    cJSON_GetObjectItemCaseSensitive(error, "errors"));
-	string = json_string(error, "suggested_fix");
-	if (string == NULL)
-		string = json_string(error, "suggestedFix");
-	if (string != NULL)
-		buf_print(&read.text, " (%.500s)", string);
-	buf_print(&read.text, "%s[status %d", read.text.length ? " " : "",
-	    answer->status);
-	string = request_id(answer, error);
-	if (*string != '\0')
-		buf_print(&read.text, ", request %.100s", string);
-	buf_add_string(&read.text, "]");
-	string = json_string(error, "slug");
-	snprintf(read.slug, sizeof(read.slug), "%s", string ? string : "");
-	if (!json_integer(error, "code", &read.code)) {
-		string = json_string(error, "code");
-		read.code = string != NULL ? strtol(string, NULL, 10) : 0;
-	}
-	cJSON_Delete(body);
-	*ret = read;
-}
-
 static int64_t
 next_try(const struct execute *execute, const struct http_answer *answer)
 {
@@ -341,7 +257,7 @@ on_answer(void *context, const struct http_answer *answer)
 		.status = answer->status };
 	struct buf text = BUF_INIT(2048);
 
-	result.request_id = request_id(answer, NULL);
+	result.request_id = composio_request_id(answer, NULL);
 	if (answer->outcome != HTTP_ANSWERED) {
 		result.outcome = answer->outcome == HTTP_NOT_SENT
 		    ? TOOL_LATER

@@ -36,6 +36,11 @@ composio_link(void *state, const char *user, const char *toolkit,
     void (*done)(void *context, cJSON *link, const struct fail *fail),
     void *context, struct tool_call **ret_call, struct fail *fail);
 
+/* The service's name for the request, "" when it gave none; borrowed. ERROR is
+ * the error's object in the answer. */
+const char *
+composio_request_id(const struct http_answer *answer, const cJSON *error);
+
 /* An error answer: a sentence in the service's own words, followed by the
  * request id. SLUG and CODE are the service's, "" and 0 when it gave none. */
 struct composio_error {

@@ -4,6 +4,9 @@
  * A GET that failed in a way that may pass is repeated after the delay of
  * backoff.h. If the service wants a longer delay, the query fails instead, since
  * a user may be waiting for the answer.
+ *
+ * The beginning of every kind of call and how an error answer is read are here,
+ * too: executed calls, facts and links all build on this file.
  */
 #include <string.h>
 
@@ -18,6 +21,94 @@
 
 #define TRIES 3
 #define PATIENCE_MS 20000
+
+/* ---- every kind of call ---- */
+
+static void
+cancel(struct tool_call *call, void (*gone)(void *context), void *context)
+{
+	struct composio_call *own = (struct composio_call *)(void *)call;
+
+	own->release(own);
+	gone(context);
+}
+
+void
+composio_call_init(struct composio_call *call, struct composio *composio,
+    void (*release)(struct composio_call *call))
+{
+	call->call.cancel = cancel;
+	call->composio = composio;
+	call->release = release;
+}
+
+const char *
+composio_request_id(const struct http_answer *answer, const cJSON *error)
+{
+	const char *id = http_header(answer->call, "x-request-id");
+
+	if (id == NULL)
+		id = json_string(error, "request_id");
+	return id != NULL ? id : "";
+}
+
+static void
+add_errors(struct buf *text, const cJSON *errors)
+{
+	const cJSON *one;
+
+	cJSON_ArrayForEach (one, errors)
+		if (cJSON_IsString(one))
+			buf_print(text, "; %.300s", one->valuestring);
+}
+
+void
+composio_error_read(const struct http_answer *answer,
+    struct composio_error *ret)
+{
+	struct composio_error read = { .text = BUF_INIT(16384) };
+	const char *message, *string;
+	const cJSON *error;
+	struct fail fail;
+	cJSON *body;
+
+	body = json_parse(answer->body, answer->body_length,
+	    &json_limits_upstream, &fail);
+	error = cJSON_GetObjectItemCaseSensitive(body, "error");
+	if (!cJSON_IsObject(error))
+		error = body;
+	message = json_string(error, "message");
+	if (message == NULL)
+		message = json_string(body, "error");
+	if (message != NULL) {
+		buf_print(&read.text, "%.2000s", message);
+	} else if (answer->body_length > 0) {
+		http_excerpt(&read.text, answer->body, answer->body_length);
+	}
+	add_errors(&read.text,
+	    cJSON_GetObjectItemCaseSensitive(error, "errors"));
+	string = json_string(error, "suggested_fix");
+	if (string == NULL)
+		string = json_string(error, "suggestedFix");
+	if (string != NULL)
+		buf_print(&read.text, " (%.500s)", string);
+	buf_print(&read.text, "%s[status %d", read.text.length ? " " : "",
+	    answer->status);
+	string = composio_request_id(answer, error);
+	if (*string != '\0')
+		buf_print(&read.text, ", request %.100s", string);
+	buf_add_string(&read.text, "]");
+	string = json_string(error, "slug");
+	snprintf(read.slug, sizeof(read.slug), "%s", string ? string : "");
+	if (!json_integer(error, "code", &read.code)) {
+		string = json_string(error, "code");
+		read.code = string != NULL ? strtol(string, NULL, 10) : 0;
+	}
+	cJSON_Delete(body);
+	*ret = read;
+}
+
+/* ---- queries ---- */
 
 struct query {
 	struct composio *composio;
