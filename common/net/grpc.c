@@ -15,6 +15,9 @@
  * works on a connection that is HTTP/2 already. On any other it would be
  * HTTP/1.1, so no call but the hello may open a socket. A call that tries to
  * was not sent: it waits for the next connection.
+ *
+ * Circle: grpc_call.c asks this file for a connection (grpc_pump) when a timer
+ * sends a call back to those that wait; everything else goes the other way.
  */
 #include "common/net/grpc.h"
 
