@@ -124,20 +124,10 @@ out:
 static int
 gather(struct session *session, cJSON **ret_facts, struct fail *fail)
 {
-	static const char nothing[] =
-	    "{\"tools\":[],\"missing_tools\":[],"
-	    "\"toolkits\":{},\"accounts\":[],\"auth_configs\":{}}";
-	const struct task *task = &session->task;
-
-	if (task->toolkits->child == NULL && task->tools->child == NULL) {
-		*ret_facts = json_parse(nothing, strlen(nothing),
-		    &json_limits_task, fail);
-		return *ret_facts != NULL ? 0 : -1;
-	}
 	if (facts_open(&session->cli.config, session->until, &session->facts,
 		fail) < 0)
 		return -1;
-	return facts_get(session->facts, task, ret_facts, fail);
+	return facts_get(session->facts, &session->task, ret_facts, fail);
 }
 
 static int

@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "common/agent/pins.h"
-#include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/json/json.h"
 
@@ -24,13 +23,13 @@
 
 struct chosen_tool {
 	const cJSON *fact;
-	const char *slug, *toolkit;
+	const char *name, *toolkit;
 };
 
 struct check {
 	const struct task *task;
 	const struct config *config;
-	const cJSON *tools, *missing, *toolkits, *accounts, *auth_configs;
+	const cJSON *tools, *missing, *toolkits;
 	struct chosen_tool *chosen;
 	size_t count;
 	struct preflight *out;
@@ -43,18 +42,11 @@ get(const cJSON *object, const char *name)
 	return cJSON_GetObjectItemCaseSensitive(object, name);
 }
 
-static const char *
-toolkit_of(const cJSON *fact)
-{
-	return json_string(get(fact, "toolkit"), "slug");
-}
-
 static int
 bad_facts(struct fail *fail, const char *what)
 {
 	return fail_set(fail, FAIL_NOT_NOW, "upstream",
-	    "unable to check the task: Composio's answer has %s; "
-	    "try again later",
+	    "unable to check the task: the facts have %s; try again later",
 	    what);
 }
 
@@ -74,48 +66,41 @@ add_reason(struct check *check, const char *type, const char *about,
 	return reason;
 }
 
+static bool
+fits_connection(const cJSON *connection)
+{
+	const char *state = json_string(connection, "state");
+
+	return connection == NULL ||
+	    (state != NULL &&
+		json_string(connection,
+		    strcmp(state, "active") == 0 ? "account" : "message"));
+}
+
 static int
 check_shape(const struct check *check)
 {
 	const cJSON *item;
 
-	if (!cJSON_IsArray(check->tools) || !cJSON_IsArray(check->missing) ||
-	    !cJSON_IsObject(check->toolkits) ||
-	    !cJSON_IsArray(check->accounts) ||
-	    !cJSON_IsObject(check->auth_configs))
+	if (!cJSON_IsArray(check->tools) || !cJSON_IsObject(check->missing) ||
+	    !cJSON_IsObject(check->toolkits))
 		return bad_facts(check->fail, "not all of what was asked");
 	cJSON_ArrayForEach (item, check->tools)
-		if (json_string(item, "slug") == NULL ||
-		    toolkit_of(item) == NULL ||
+		if (json_string(item, "provider") == NULL ||
+		    json_string(item, "name") == NULL ||
+		    json_string(item, "toolkit") == NULL ||
 		    json_string(item, "version") == NULL ||
-		    !cJSON_IsObject(get(item, "input_parameters")))
+		    !cJSON_IsObject(get(item, "input_schema")))
 			return bad_facts(check->fail,
-			    "a tool without slug, "
-			    "toolkit, version or parameters");
-	cJSON_ArrayForEach (item, check->accounts)
-		if (json_string(item, "id") == NULL ||
-		    json_string(item, "status") == NULL ||
-		    toolkit_of(item) == NULL)
-			return bad_facts(check->fail,
-			    "a connected account "
-			    "without id, status or toolkit");
+			    "a tool without provider, name, toolkit, version "
+			    "or schema");
 	cJSON_ArrayForEach (item, check->toolkits)
-		if (!cJSON_IsBool(get(item, "found")))
+		if (json_string(item, "provider") == NULL ||
+		    !cJSON_IsBool(get(item, "found")) ||
+		    !fits_connection(get(item, "connection")))
 			return bad_facts(check->fail,
-			    "a toolkit of which "
-			    "nothing is known");
+			    "a toolkit of which nothing is known");
 	return 0;
-}
-
-static bool
-has_tag(const cJSON *fact, const char *tag)
-{
-	const cJSON *item;
-
-	cJSON_ArrayForEach (item, get(fact, "tags"))
-		if (cJSON_IsString(item) && strcmp(item->valuestring, tag) == 0)
-			return true;
-	return false;
 }
 
 static bool
@@ -134,39 +119,38 @@ in_list(const cJSON *list, const char *word)
 static void
 choose(struct check *check, const cJSON *fact)
 {
-	const char *slug = json_string(fact, "slug");
+	const char *name = json_string(fact, "name");
 	size_t i;
 
 	for (i = 0; i < check->count; i++)
-		if (strcmp(check->chosen[i].slug, slug) == 0)
+		if (strcmp(check->chosen[i].name, name) == 0)
 			return;
 	check->chosen = mem_grow(check->chosen, check->count + 1,
 	    sizeof(*check->chosen));
 	check->chosen[check->count++] = (struct chosen_tool){
 		.fact = fact,
-		.slug = slug,
-		.toolkit = toolkit_of(fact),
+		.name = name,
+		.toolkit = json_string(fact, "toolkit"),
 	};
 }
 
 static int
 choose_named(struct check *check, const char *name)
 {
+	const char *advice = json_string(check->missing, name);
 	const cJSON *fact;
 
 	cJSON_ArrayForEach (fact, check->tools)
-		if (strcmp(json_string(fact, "slug"), name) == 0)
+		if (strcmp(json_string(fact, "name"), name) == 0)
 			break;
-	if (fact == NULL && !in_list(check->missing, name))
+	if (fact == NULL && advice == NULL)
 		return bad_facts(check->fail,
 		    "nothing about a tool that the "
 		    "task names");
 	if (fact == NULL)
 		add_reason(check, "unknown_tool", "tool", name,
-		    mem_print("there is no tool %s: tools are renamed at "
-			      "times, look it up at Composio",
-			name));
-	else if (json_true(fact, "is_deprecated"))
+		    mem_print("there is no tool %s: %s", name, advice));
+	else if (json_true(fact, "deprecated"))
 		add_reason(check, "deprecated_tool", "tool", name,
 		    mem_print(
 			"the tool %s is deprecated and may go away "
@@ -184,9 +168,10 @@ choose_matching(struct check *check, const char *glob)
 	bool found = false;
 
 	cJSON_ArrayForEach (fact, check->tools) {
-		if (json_true(fact, "is_deprecated") ||
-		    !config_glob(glob, json_string(fact, "slug")) ||
-		    !in_list(check->task->toolkits, toolkit_of(fact)))
+		if (json_true(fact, "deprecated") ||
+		    !config_glob(glob, json_string(fact, "name")) ||
+		    !in_list(check->task->toolkits,
+			json_string(fact, "toolkit")))
 			continue;
 		choose(check, fact);
 		found = true;
@@ -208,8 +193,9 @@ choose_tools(struct check *check)
 
 	if (check->task->tools->child == NULL) {
 		cJSON_ArrayForEach (item, check->tools)
-			if (!json_true(item, "is_deprecated") &&
-			    in_list(check->task->toolkits, toolkit_of(item)))
+			if (!json_true(item, "deprecated") &&
+			    in_list(check->task->toolkits,
+				json_string(item, "toolkit")))
 				choose(check, item);
 	}
 	cJSON_ArrayForEach (item, check->task->tools) {
@@ -229,163 +215,52 @@ choose_tools(struct check *check)
 	return 0;
 }
 
-/* When the account was connected; one without a time is the oldest. */
-static int64_t
-connected_at(const cJSON *account)
-{
-	const char *text = json_string(account, "created_at");
-	struct fail ignored;
-	int64_t wall;
-
-	if (text == NULL || clock_parse(text, &wall, &ignored) < 0)
-		return 0;
-	return wall;
-}
-
-static bool
-disabled(const cJSON *account)
-{
-	return json_true(account, "is_disabled") ||
-	    json_true(get(account, "auth_config"), "is_disabled");
-}
-
-/* How near an account is to being usable: 2 is usable. */
-static int
-account_rank(const cJSON *account)
-{
-	if (strcmp(json_string(account, "status"), "ACTIVE") != 0)
-		return 0;
-	return disabled(account) ? 1 : 2;
-}
-
-/* The account to use or to report: the best rank, then the one connected last,
- * then the greatest id. */
-static const cJSON *
-best_account(const struct check *check, const char *toolkit)
-{
-	const cJSON *account, *best = NULL;
-	int64_t at, best_at = 0;
-	int rank, best_rank = 0;
-
-	cJSON_ArrayForEach (account, check->accounts) {
-		if (strcmp(toolkit_of(account), toolkit) != 0)
-			continue;
-		rank = account_rank(account);
-		at = connected_at(account);
-		if (best == NULL || rank > best_rank ||
-		    (rank == best_rank &&
-			(at > best_at ||
-			    (at == best_at &&
-				strcmp(json_string(account, "id"),
-				    json_string(best, "id")) > 0)))) {
-			best = account;
-			best_rank = rank;
-			best_at = at;
-		}
-	}
-	return best;
-}
-
-static const char *
-status_meaning(const char *status)
-{
-	static const char *const meanings[][2] = {
-		{ "INITIALIZING", "was begun but never opened" },
-		{ "INITIATED", "was begun but not finished" },
-		{ "EXPIRED", "has expired" },
-		{ "FAILED", "failed when it was made" },
-		{ "INACTIVE", "is switched off" },
-		{ "REVOKED", "was revoked" },
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
-		if (strcmp(meanings[i][0], status) == 0)
-			return meanings[i][1];
-	return "has a status that is not known here";
-}
-
-/* The auth config for a new connection: the failing account's own, else any of
- * the toolkit's, else "". */
-static const char *
-auth_config_for(const struct check *check, const char *toolkit,
-    const cJSON *account)
-{
-	const cJSON *own = get(account, "auth_config"), *first;
-
-	if (json_string(own, "id") != NULL && !json_true(own, "is_disabled"))
-		return json_string(own, "id");
-	first = cJSON_GetArrayItem(get(check->auth_configs, toolkit), 0);
-	return cJSON_IsString(first) ? first->valuestring : "";
-}
-
+/* The one thing that keeps the task from using TOOLKIT. */
 static void
-add_link(struct check *check, const char *toolkit, const cJSON *account)
+tell_connection(struct check *check, const cJSON *toolkit,
+    const cJSON *connection)
 {
 	struct preflight *out = check->out;
+	const char *from = json_string(connection, "link");
 	struct preflight_link *link;
+	const cJSON *member;
+	cJSON *reason;
+	char *type;
 
+	type = mem_print("connection_%s", json_string(connection, "state"));
+	reason = add_reason(check, type, "toolkit", toolkit->string,
+	    mem_string(json_string(connection, "message")));
+	free(type);
+	cJSON_ArrayForEach (member, connection)
+		if (strcmp(member->string, "state") != 0 &&
+		    strcmp(member->string, "message") != 0 &&
+		    strcmp(member->string, "link") != 0)
+			cJSON_AddItemToObject(reason, member->string,
+			    cJSON_Duplicate(member, true));
+	if (from == NULL)
+		return;
 	out->links = mem_grow(out->links, out->link_count + 1,
 	    sizeof(*out->links));
 	link = &out->links[out->link_count++];
-	snprintf(link->toolkit, sizeof(link->toolkit), "%s", toolkit);
-	snprintf(link->auth_config, sizeof(link->auth_config), "%s",
-	    auth_config_for(check, toolkit, account));
+	snprintf(link->provider, sizeof(link->provider), "%s",
+	    json_string(toolkit, "provider"));
+	snprintf(link->toolkit, sizeof(link->toolkit), "%s", toolkit->string);
+	snprintf(link->from, sizeof(link->from), "%s", from);
 	link->reason = (size_t)cJSON_GetArraySize(out->reasons) - 1;
 }
 
-static void
-tell_disabled(struct check *check, const char *toolkit, const cJSON *account)
-{
-	bool own = json_true(account, "is_disabled");
-	cJSON *reason;
-
-	reason = add_reason(check, "connection_disabled", "toolkit", toolkit,
-	    mem_print("%s: the connection %s is active but %s disabled: "
-		      "enable it at Composio%s",
-		toolkit, json_string(account, "id"),
-		own ? "is" : "its auth config is",
-		own ? "" : ", or connect again with another one"));
-	cJSON_AddStringToObject(reason, "account", json_string(account, "id"));
-	if (!own && auth_config_for(check, toolkit, account)[0] != '\0')
-		add_link(check, toolkit, account);
-}
-
-static void
-tell_not_active(struct check *check, const char *toolkit, const cJSON *account)
-{
-	const char *status = json_string(account, "status");
-	const char *why = json_string(account, "status_reason");
-	cJSON *reason;
-
-	reason = add_reason(check, "connection_not_active", "toolkit", toolkit,
-	    mem_print("%s: the connection %s %s (%s%s%s): %s", toolkit,
-		json_string(account, "id"), status_meaning(status), status,
-		why != NULL ? ", " : "", why != NULL ? why : "",
-		strcmp(status, "INACTIVE") == 0
-		    ? "switch it on at Composio, or connect again"
-		    : "connect again"));
-	cJSON_AddStringToObject(reason, "account", json_string(account, "id"));
-	cJSON_AddStringToObject(reason, "status", status);
-	if (why != NULL)
-		cJSON_AddStringToObject(reason, "status_reason", why);
-	add_link(check, toolkit, account);
-}
-
-/* Whether the task's tools of this toolkit need a connection; a toolkit that
+/* Whether the task's tools of this toolkit need its connection; a toolkit that
  * was asked for without any of its tools does. */
 static bool
-needs_account(const struct check *check, const char *toolkit)
+needs_connection(const struct check *check, const char *toolkit)
 {
 	bool any = false;
 	size_t i;
 
-	if (json_true(get(check->toolkits, toolkit), "no_auth"))
-		return false;
 	for (i = 0; i < check->count; i++) {
 		if (strcmp(check->chosen[i].toolkit, toolkit) != 0)
 			continue;
-		if (!json_true(check->chosen[i].fact, "no_auth"))
+		if (json_true(check->chosen[i].fact, "needs_connection"))
 			return true;
 		any = true;
 	}
@@ -393,65 +268,56 @@ needs_account(const struct check *check, const char *toolkit)
 }
 
 static void
-check_toolkit(struct check *check, const char *toolkit)
+check_connection(struct check *check, const cJSON *toolkit)
 {
-	const cJSON *account;
+	const cJSON *connection = get(toolkit, "connection");
 
-	if (!needs_account(check, toolkit))
+	if (connection == NULL || !needs_connection(check, toolkit->string))
 		return;
-	account = best_account(check, toolkit);
-	if (account == NULL) {
-		add_reason(check, "connection_missing", "toolkit", toolkit,
-		    mem_print("%s: the user %s has not connected it", toolkit,
-			check->task->user));
-		add_link(check, toolkit, NULL);
-		return;
-	}
-	switch (account_rank(account)) {
-	case 0:
-		tell_not_active(check, toolkit, account);
-		break;
-	case 1:
-		tell_disabled(check, toolkit, account);
-		break;
-	default:
-		cJSON_AddStringToObject(check->out->accounts, toolkit,
-		    json_string(account, "id"));
-		break;
-	}
+	if (strcmp(json_string(connection, "state"), "active") != 0)
+		tell_connection(check, toolkit, connection);
+	else
+		cJSON_AddStringToObject(check->out->accounts, toolkit->string,
+		    json_string(connection, "account"));
 }
 
 static int
+check_toolkit(struct check *check, const char *name)
+{
+	const cJSON *toolkit = get(check->toolkits, name);
+	const char *advice = json_string(toolkit, "advice");
+
+	if (toolkit == NULL)
+		return bad_facts(check->fail, "nothing about a toolkit");
+	if (json_true(toolkit, "found"))
+		check_connection(check, toolkit);
+	else
+		add_reason(check, "unknown_toolkit", "toolkit", name,
+		    mem_print("there is no toolkit %s%s%s", name,
+			advice != NULL ? ": " : "",
+			advice != NULL ? advice : ""));
+	return 0;
+}
+
+/* Those that the task names, then those of its other tools. */
+static int
 check_toolkits(struct check *check)
 {
-	const cJSON *item, *fact;
 	const char *toolkit;
+	const cJSON *item;
 	size_t i, j;
 
-	cJSON_ArrayForEach (item, check->task->toolkits) {
-		toolkit = item->valuestring;
-		fact = get(check->toolkits, toolkit);
-		if (fact == NULL)
-			return bad_facts(check->fail,
-			    "nothing about a "
-			    "toolkit that the task names");
-		if (json_true(fact, "found"))
-			check_toolkit(check, toolkit);
-		else
-			add_reason(check, "unknown_toolkit", "toolkit", toolkit,
-			    mem_print("there is no toolkit %s: see "
-				      "the list at Composio for its name",
-				toolkit));
-	}
+	cJSON_ArrayForEach (item, check->task->toolkits)
+		if (check_toolkit(check, item->valuestring) < 0)
+			return -1;
 	for (i = 0; i < check->count; i++) {
 		toolkit = check->chosen[i].toolkit;
-		if (in_list(check->task->toolkits, toolkit))
-			continue;
 		for (j = 0; j < i; j++)
 			if (strcmp(check->chosen[j].toolkit, toolkit) == 0)
 				break;
-		if (j == i)
-			check_toolkit(check, toolkit);
+		if (j == i && !in_list(check->task->toolkits, toolkit) &&
+		    check_toolkit(check, toolkit) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -482,20 +348,20 @@ static void
 fill_pin(const struct check *check, const struct chosen_tool *chosen,
     struct pin_tool *pin)
 {
-	const cJSON *fact = chosen->fact;
+	const cJSON *fact = chosen->fact, *hints = get(fact, "hints");
 
 	*pin = (struct pin_tool){
-		.provider = "composio",
-		.slug = chosen->slug,
+		.provider = json_string(fact, "provider"),
+		.slug = chosen->name,
 		.toolkit = chosen->toolkit,
 		.version = json_string(fact, "version"),
 		.description = json_string(fact, "description"),
-		.input_schema = json_text(get(fact, "input_parameters")),
-		.repeatable = !has_tag(fact, "destructiveHint") &&
-		    (has_tag(fact, "readOnlyHint") ||
-			has_tag(fact, "idempotentHint")),
+		.input_schema = json_text(get(fact, "input_schema")),
+		.repeatable = !json_true(hints, "destructive") &&
+		    (json_true(hints, "read_only") ||
+			json_true(hints, "idempotent")),
 	};
-	if (!json_true(fact, "no_auth"))
+	if (json_true(fact, "needs_connection"))
 		pin->account = json_string(check->out->accounts,
 		    chosen->toolkit);
 }
@@ -539,20 +405,15 @@ make_pins(struct check *check)
 	free_pins(pins, check->count);
 }
 
-/* Checks every toolkit for which there is an account. */
-static void
-check_accounts(struct check *check)
+cJSON *
+preflight_no_facts(void)
 {
-	const cJSON *account;
-	const char *toolkit;
+	cJSON *facts = cJSON_CreateObject();
 
-	cJSON_ArrayForEach (account, check->accounts) {
-		toolkit = toolkit_of(account);
-		if (get(check->out->accounts, toolkit) != NULL ||
-		    preflight_reason(check->out, toolkit) != NULL)
-			continue;
-		check_toolkit(check, toolkit);
-	}
+	cJSON_AddArrayToObject(facts, "tools");
+	cJSON_AddObjectToObject(facts, "missing_tools");
+	cJSON_AddObjectToObject(facts, "toolkits");
+	return facts;
 }
 
 static struct check
@@ -569,8 +430,6 @@ begin(const struct task *task, const cJSON *facts, struct preflight *out,
 		.tools = get(facts, "tools"),
 		.missing = get(facts, "missing_tools"),
 		.toolkits = get(facts, "toolkits"),
-		.accounts = get(facts, "accounts"),
-		.auth_configs = get(facts, "auth_configs"),
 		.out = out,
 		.fail = fail,
 	};
@@ -582,14 +441,15 @@ preflight_connections(const struct task *task, const cJSON *facts,
 {
 	struct preflight out;
 	struct check check = begin(task, facts, &out, fail);
+	const cJSON *item;
 
-	if (check_shape(&check) < 0 ||
-	    (task->toolkits->child != NULL && check_toolkits(&check) < 0)) {
+	if (check_shape(&check) < 0 || check_toolkits(&check) < 0) {
 		preflight_release(&out);
 		return -1;
 	}
 	if (task->toolkits->child == NULL)
-		check_accounts(&check);
+		cJSON_ArrayForEach (item, check.toolkits)
+			check_connection(&check, item);
 	*ret = out;
 	return 0;
 }

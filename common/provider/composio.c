@@ -345,10 +345,83 @@ composio_execute(void *state, const struct tool_request *wanted,
 	return 0;
 }
 
+/* ---- facts: gathered, then translated ---- */
+
+struct facts {
+	struct composio_call call;
+	struct composio_call *gathering;
+	char *user;
+	cJSON *facts; /* the caller's */
+	void (*done)(void *context, const struct fail *fail);
+	void *context;
+};
+
+static void
+facts_free(struct composio_call *call)
+{
+	struct facts *facts = (struct facts *)(void *)call;
+
+	if (facts->gathering != NULL)
+		facts->gathering->release(facts->gathering);
+	free(facts->user);
+	free(facts);
+}
+
+static void
+on_gathered(void *context, cJSON *raw, const struct fail *why)
+{
+	struct facts *facts = context;
+	void (*done)(void *, const struct fail *) = facts->done;
+	struct fail fail;
+	int result = -1;
+
+	if (raw == NULL)
+		fail = *why;
+	else
+		result = composio_translate(raw, facts->user, facts->facts,
+		    &fail);
+	cJSON_Delete(raw);
+	facts->gathering = NULL;
+	context = facts->context;
+	facts_free(&facts->call);
+	done(context, result < 0 ? &fail : NULL);
+}
+
+static int
+composio_facts(void *state, const struct task *task, cJSON *known,
+    void (*done)(void *context, const struct fail *fail), void *context,
+    struct tool_call **ret_call, struct fail *fail)
+{
+	struct facts *facts = mem_alloc(sizeof(*facts));
+
+	composio_call_init(&facts->call, state, facts_free);
+	facts->user = mem_string(task->user);
+	facts->facts = known;
+	facts->done = done;
+	facts->context = context;
+	if (composio_gather(state, task, on_gathered, facts, &facts->gathering,
+		fail) < 0) {
+		facts_free(&facts->call);
+		return -1;
+	}
+	*ret_call = &facts->call.call;
+	return 0;
+}
+
+/* A task without tools and toolkits only thinks, and needs no key; one that
+ * asks for no tools asks for connections. */
+static bool
+composio_concerns(const struct task *task)
+{
+	return task->tools == NULL || task->tools->child != NULL ||
+	    task->toolkits->child != NULL;
+}
+
 const struct tool_provider composio_provider = {
-	.name = "composio",
+	.name = COMPOSIO_NAME,
 	.open = composio_open,
 	.close = composio_close,
+	.concerns = composio_concerns,
 	.facts = composio_facts,
 	.execute = composio_execute,
 	.link = composio_link,

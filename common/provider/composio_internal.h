@@ -5,6 +5,8 @@
 
 #include "common/provider/composio.h"
 
+#define COMPOSIO_NAME "composio" /* in pins and facts */
+
 struct composio {
 	struct http *http;
 	char *base; /* up to and with "/api/v3.1/" */
@@ -23,11 +25,43 @@ void
 composio_call_init(struct composio_call *call, struct composio *composio,
     void (*release)(struct composio_call *call));
 
-/* As struct tool_provider says. */
+/* Gathers the service's own objects for the facts:
+ *	{"tools":[<tools>],"missing_tools":["SLUG", ...],
+ *	 "toolkits":{"gmail":{"found":true,"no_auth":false}, ...},
+ *	 "accounts":[<connected accounts of the user>],
+ *	 "auth_configs":{"linear":["ac_1", ...], ...}}
+ * Every page is read. For a task whose tools are NULL only accounts are asked
+ * for: those of its toolkits, or without any, all that the user has. Calls DONE
+ * with the object (the callee frees), or with NULL and a fail. */
 int
-composio_facts(void *state, const struct task *task,
-    void (*done)(void *context, cJSON *facts, const struct fail *fail),
-    void *context, struct tool_call **ret_call, struct fail *fail);
+composio_gather(struct composio *composio, const struct task *task,
+    void (*done)(void *context, cJSON *raw, const struct fail *fail),
+    void *context, struct composio_call **ret_call, struct fail *fail);
+
+/* Adds to FACTS what RAW, which is as above, and whose schemas are moved, says
+ * for USER. FAIL_NOT_NOW, type "upstream", when an object has not what every
+ * one of its kind has. */
+int
+composio_translate(cJSON *raw, const char *user, cJSON *facts,
+    struct fail *fail);
+
+/* The slug of the toolkit that a tool or an account belongs to, or NULL. */
+const char *
+composio_toolkit(const cJSON *object);
+
+enum account_state { /* the later, the nearer to being usable */
+	ACCOUNT_MISSING,
+	ACCOUNT_NOT_ACTIVE,
+	ACCOUNT_DISABLED,
+	ACCOUNT_ACTIVE,
+};
+
+/* The account of TOOLKIT that is to be used or told about: the one nearest to
+ * being usable; of equals the one connected last; of equals the greatest id.
+ * NULL when there is none. */
+const cJSON *
+composio_account(const cJSON *accounts, const char *toolkit,
+    enum account_state *ret_state);
 
 /* FROM is an auth config; when it is "", one is made first. */
 int
@@ -67,5 +101,21 @@ query_start(struct composio *composio, const char *method, const char *path,
 
 void
 query_cancel(struct query *query);
+
+/* A list that is read to its last page. */
+struct pages;
+
+/* PATH, which must live until the end, is the first page's, as above. Calls
+ * PAGE with each answer, or with NULL, and why in FAIL, when there is no such
+ * thing (404); PAGE returns 0, or -1 with a fail to end it. END is called last,
+ * with NULL when all went well. */
+int
+pages_start(struct composio *composio, const char *path,
+    int (*page)(void *context, cJSON *answer, struct fail *fail),
+    void (*end)(void *context, const struct fail *fail), void *context,
+    struct pages **ret_pages, struct fail *fail);
+
+void
+pages_cancel(struct pages *pages); /* NULL is fine */
 
 #endif

@@ -55,9 +55,8 @@ struct effect {
 	struct effects *effects;
 	struct claude_call *claude_call;
 	struct tool_call *tool_call;
-	struct timer now; /* tells a failure, from the loop */
-	struct fail failure;
-	void (*failed)(struct effect *effect, const struct fail *fail);
+	struct timer now;    /* tells the failure, from the loop */
+	struct fail failure; /* of a call that could not be started */
 	int64_t turn, attempt, tries;
 	char *model; /* for the price */
 	char *call, *toolkit;
@@ -308,14 +307,44 @@ tool_done(void *context, const struct tool_result *result)
 
 /* It could not even be started; what time may mend gets its time. */
 static void
-tool_failed(struct effect *effect, const struct fail *fail)
+not_started(void *context)
 {
+	struct effect *effect = context;
+	const struct fail *fail = &effect->failure;
 	struct tool_result result = { .text = fail->message,
 		.request_id = "",
 		.log_id = "",
 		.delay_ms = START_WAIT_MS };
 
 	tool_not_run(effect, fail->type, &result, fail->kind == FAIL_NOT_NOW);
+}
+
+static void
+start_tool(struct effect *effect, const struct effect_request *request)
+{
+	struct agent_call call;
+	struct tool_request wanted = {
+		.call = &call,
+		.limit_ms = effect->effects->config->call_ms,
+		.done = tool_done,
+		.context = effect,
+	};
+
+	effect->call = mem_string(request->action->call);
+	if (!agent_call(request->agent, effect->call, &call)) {
+		fail_set(&effect->failure, FAIL_NEVER, "unknown_tool",
+		    "there is no such tool");
+	} else {
+		effect->toolkit = mem_string(call.toolkit);
+		call.attempt = (unsigned)effect->tries;
+		if (tools_execute(effect->effects->tools, &wanted,
+			&effect->tool_call, &effect->failure) == 0)
+			return;
+	}
+	/* from the loop, because done never comes from within effect_start */
+	effect->now.fire = not_started;
+	effect->now.context = effect;
+	loop_timer(effect->effects->loop, &effect->now, clock_boot());
 }
 
 /* ---- pins ---- */
@@ -402,66 +431,15 @@ out:
 
 /* ---- starting and ending ---- */
 
-static void
-tell_failure(void *context)
-{
-	struct effect *effect = context;
-
-	effect->failed(effect, &effect->failure);
-}
-
-/* Makes the loop report the failure when it runs again: done is never called
- * before effect_start has returned. */
-static int
-fail_later(struct effect *effect, const struct fail *fail,
-    void (*failed)(struct effect *effect, const struct fail *fail))
-{
-	effect->failure = *fail;
-	effect->failed = failed;
-	effect->now.fire = tell_failure;
-	effect->now.context = effect;
-	loop_timer(effect->effects->loop, &effect->now, clock_boot());
-	return 0;
-}
-
-static int
-start_tool(struct effect *effect, const struct effect_request *request)
-{
-	struct agent_call call;
-	struct tool_request wanted = {
-		.call = &call,
-		.limit_ms = effect->effects->config->call_ms,
-		.done = tool_done,
-		.context = effect,
-	};
-	struct fail fail;
-
-	effect->call = mem_string(request->action->call);
-	if (!agent_call(request->agent, effect->call, &call)) {
-		fail_set(&fail, FAIL_NEVER, "unknown_tool",
-		    "there is no such tool");
-		return fail_later(effect, &fail, tool_failed);
-	}
-	effect->toolkit = mem_string(call.toolkit);
-	call.attempt = (unsigned)effect->tries;
-	if (tools_execute(effect->effects->tools, &wanted, &effect->tool_call,
-		&fail) < 0)
-		return fail_later(effect, &fail, tool_failed);
-	return 0;
-}
-
 static int
 start_pin(struct effect *effect, const struct effect_request *request,
     struct fail *fail)
 {
-	struct fail why;
-
 	if (task_read(agent_task(request->agent)->doc, &effect->task, fail) < 0)
 		return -1;
 	effect->has_task = true;
-	if (tools_facts(effect->effects->tools, &effect->task, facts_done,
-		effect, &effect->tool_call, &why) < 0)
-		return fail_later(effect, &why, facts_failed);
+	tools_facts(effect->effects->tools, &effect->task, facts_done, effect,
+	    &effect->tool_call);
 	return 0;
 }
 
@@ -526,7 +504,8 @@ effect_start(struct effects *effects, const struct effect_request *request,
 		result = start_model(effect, request, fail);
 		break;
 	case ACTION_TOOL:
-		result = start_tool(effect, request);
+		start_tool(effect, request);
+		result = 0;
 		break;
 	}
 	if (result < 0) {

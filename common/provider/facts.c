@@ -101,9 +101,8 @@ facts_get(struct facts *facts, const struct task *task, cJSON **ret_facts,
 {
 	struct answer answer = { .done = false };
 
-	if (tools_facts(facts->tools, task, take_answer, &answer, &answer.call,
-		fail) < 0 ||
-	    await_answer(facts, &answer, fail) < 0)
+	tools_facts(facts->tools, task, take_answer, &answer, &answer.call);
+	if (await_answer(facts, &answer, fail) < 0)
 		return -1;
 	*ret_facts = answer.value;
 	return 0;
@@ -121,9 +120,8 @@ facts_links(struct facts *facts, const char *user, struct preflight *preflight)
 	answers = mem_alloc((preflight->link_count + 1) * sizeof(*answers));
 	for (i = 0; i < preflight->link_count; i++) {
 		link = &preflight->links[i];
-		if (tools_link(facts->tools, user, link->toolkit,
-			link->auth_config, take_answer, &answers[i],
-			&answers[i].call, &answers[i].fail) < 0)
+		if (tools_link(facts->tools, link, user, take_answer,
+			&answers[i], &answers[i].call, &answers[i].fail) < 0)
 			answers[i].done = true;
 	}
 	for (i = 0; i < preflight->link_count; i++) {

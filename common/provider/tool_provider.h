@@ -64,12 +64,17 @@ struct tool_provider {
 
 	void (*close)(void *state);
 
-	/* Gathers the facts that preflight.h needs about TASK, which is copied
-	 * as far as needed. Calls DONE with the facts (the callee frees), or
-	 * with NULL and a fail: FAIL_NOT_NOW when they could not be had now. */
-	int (*facts)(void *state, const struct task *task,
-	    void (*done)(void *context, cJSON *facts, const struct fail *fail),
-	    void *context, struct tool_call **ret_call, struct fail *fail);
+	/* Whether the facts about TASK need this provider. One that they do
+	 * not need is not opened for them. */
+	bool (*concerns)(const struct task *task);
+
+	/* Adds what preflight.h needs to know about TASK, which is not used
+	 * after the start, to FACTS, which are the caller's. Calls DONE with
+	 * NULL, or with a fail: FAIL_NOT_NOW when the facts could not be had
+	 * now. */
+	int (*facts)(void *state, const struct task *task, cJSON *facts,
+	    void (*done)(void *context, const struct fail *fail), void *context,
+	    struct tool_call **ret_call, struct fail *fail);
 
 	/* One call, never repeated. */
 	int (*execute)(void *state, const struct tool_request *request,

@@ -6,6 +6,7 @@
 #ifndef COMMON_PROVIDER_TOOLS_H
 #define COMMON_PROVIDER_TOOLS_H
 
+#include "common/agent/preflight.h"
 #include "common/provider/tool_provider.h"
 
 struct tools; /* the providers of one process */
@@ -17,11 +18,13 @@ tools_new(struct http *http, const struct config *config);
 void
 tools_free(struct tools *tools); /* NULL is fine */
 
-/* The facts about TASK, as struct tool_provider says. */
-int
+/* The facts about TASK, which must live until done: each provider that it
+ * concerns is asked, one after the other. Ends with the facts (the callee
+ * frees), or with NULL and the fail of the first that has one. */
+void
 tools_facts(struct tools *tools, const struct task *task,
     void (*done)(void *context, cJSON *facts, const struct fail *fail),
-    void *context, struct tool_call **ret_call, struct fail *fail);
+    void *context, struct tool_call **ret_call);
 
 /* One call, through the provider of its pin. FAIL_NOT_NOW, type
  * "unknown_provider", when this program has none of that name. */
@@ -29,10 +32,10 @@ int
 tools_execute(struct tools *tools, const struct tool_request *request,
     struct tool_call **ret_call, struct fail *fail);
 
-/* A link, as struct tool_provider says. */
+/* LINK, for USER, as struct tool_provider says. */
 int
-tools_link(struct tools *tools, const char *user, const char *toolkit,
-    const char *from,
+tools_link(struct tools *tools, const struct preflight_link *link,
+    const char *user,
     void (*done)(void *context, cJSON *link, const struct fail *fail),
     void *context, struct tool_call **ret_call, struct fail *fail);
 

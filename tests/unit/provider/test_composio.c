@@ -10,7 +10,7 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/json/json.h"
-#include "common/provider/composio.h"
+#include "common/provider/composio_internal.h"
 #include "common/provider/tools.h"
 #include "tests/unit/net/server.h"
 
@@ -370,7 +370,7 @@ static void
 facts_get(const char *members, struct answer *answer)
 {
 	char *text = mem_print("{\"user\":\"u 1\",\"goal\":\"g\",%s}", members);
-	struct tool_call *call;
+	struct composio_call *call;
 	struct config config;
 	struct task task;
 	struct fail fail;
@@ -380,8 +380,8 @@ facts_get(const char *members, struct answer *answer)
 	if (task_check(json_parse(text, strlen(text), &json_limits_task, &fail),
 		&config, &task, &fail) < 0)
 		fail_msg("%s", fail.message);
-	assert_int_equal(composio_provider.facts(composio, &task, on_json,
-			     answer, &call, &fail),
+	assert_int_equal(composio_gather(composio, &task, on_json, answer,
+			     &call, &fail),
 	    0);
 	task_release(&task);
 	run(&answer->calls);
@@ -606,6 +606,12 @@ never_called(void *context, cJSON *json, const struct fail *fail)
 }
 
 static void
+no_facts(void *context, const struct fail *fail)
+{
+	never_called(context, NULL, fail);
+}
+
+static void
 on_gone(void *context)
 {
 	++*(int *)context;
@@ -617,7 +623,7 @@ test_cancel(void **state)
 	static const struct rule table[] = { { FIRST, "503 No", "", 0 } };
 	struct tool_call *call, *link;
 	cJSON *toolkits = cJSON_Parse("[\"a\"]");
-	cJSON *tools = cJSON_CreateArray();
+	cJSON *tools = cJSON_CreateArray(), *facts = preflight_no_facts();
 	struct task task = { .user = "u",
 		.toolkits = toolkits,
 		.tools = tools };
@@ -627,8 +633,8 @@ test_cancel(void **state)
 	(void)state;
 	RULES(table);
 	begin(serve_rules);
-	assert_int_equal(composio_provider.facts(composio, &task, never_called,
-			     NULL, &call, &fail),
+	assert_int_equal(composio_provider.facts(composio, &task, facts,
+			     no_facts, NULL, &call, &fail),
 	    0);
 	assert_int_equal(composio_provider.link(composio, "u", "a", "",
 			     never_called, NULL, &link, &fail),
@@ -645,6 +651,7 @@ test_cancel(void **state)
 	end();
 	cJSON_Delete(toolkits);
 	cJSON_Delete(tools);
+	cJSON_Delete(facts);
 }
 
 static void

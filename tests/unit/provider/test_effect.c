@@ -483,12 +483,12 @@ test_unknown_provider(void **state)
 	expect(&outcome, EVENT_TOOL_FAILED,
 	    "\"call\":\"c1\",\"attempt\":1,"
 	    "\"error\":{\"type\":\"unknown_provider\",\"message\":"
-	    "\"the tool T comes from the provider \\\"loom\\\", which");
+	    "\"this program has no provider of tools \\\"loom\\\"");
 	contains(&outcome, "\"delay_ms\":60000", true);
 	free(outcome.members);
 	perform(ACTION_TOOL, &outcome);
 	expect(&outcome, EVENT_TOOL_FAILED, "\"call\":\"c1\",\"attempt\":2");
-	contains(&outcome, "\"content\":\"Not run: the tool T", true);
+	contains(&outcome, "\"content\":\"Not run: this program", true);
 	free(outcome.members);
 	end();
 }
