@@ -404,7 +404,7 @@ static const struct {
 	    EVENT_FAILED,
 	    "\"error\":{\"type\":\"refused\",\"message\":", "GMAIL_X" },
 	{ { { "/tools?", "401 No", "{\"error\":{\"message\":\"who\"}}" } },
-	    EVENT_WAITING, "\"reason\":\"preflight: Composio does not take ",
+	    EVENT_WAITING, "\"reason\":\"preflight: Composio refuses ",
 	    "\"until\":\"20" },
 	{ { { "/tools?", "200 OK", "{\"items\":[{}]}" },
 	      { "/connected_accounts?", "200 OK", ACCOUNT("ACTIVE") },
