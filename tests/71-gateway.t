@@ -6,6 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/gateway.sh
 . "$TOP/tests/gateway.sh"
+need jq
 
 # shellcheck disable=SC2119 # the options of the server may be left out
 engine
@@ -143,6 +144,16 @@ for query in queue= queue=A queue queue=a%00b 'queue=a&queue=b' x=1; do
 done
 
 # ---- methods, types, routes ----
+# What openapi.json says of methods is what each route does.
+jq -r '.paths | to_entries[] | [.key, ([.value | keys[] | ascii_upcase
+	| if . == "GET" then "GET, HEAD" else . end] | join(", "))] | @tsv' "$T/openapi" >"$T/routes"
+check "every route is tried" test "$(wc -l <"$T/routes")" -ge 11
+while IFS="$(printf '\t')" read -r path allow; do
+	path=$(echo "$path" | sed "s/{id}/$id/")
+	call 405 "$path takes $allow" DELETE "$path"
+	same "and says so" "$allow" "$(header Allow)"
+	[ "$allow" != POST ] || call 405 "it is not read" GET "$path"
+done <"$T/routes"
 for route in 'DELETE /v1/tasks' 'PUT /v1/queue' 'POST /healthz' 'GET /v1/preflight' \
 	"GET /v1/tasks/$id/signals" "DELETE /v1/tasks/$id" "POST /v1/tasks/$id/events"; do
 	call 405 "$route" "${route%% *}" "${route#* }" -d '{}'

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/api/cgi.h"
+#include "common/api/read_route.h"
 #include "common/base/clock.h"
 #include "common/base/digest.h"
 #include "common/base/id.h"
@@ -25,129 +25,6 @@
 #define STREAM_BYTES (256u << 10) /* of a stream before it is sent, about */
 #define ALIVE_MS 5000             /* between empty comments in a stream */
 #define SOON_MS 250
-#define PREFIX "/v1/tasks"
-
-enum route { ROUTE_LIST, ROUTE_TASK, ROUTE_EVENTS, ROUTE_RESULT, ROUTE_NONE };
-
-enum { WAIT, AFTER, LIMIT, STATE, QUEUE, BEFORE, PARAMETERS };
-
-struct read_request_private {
-	enum route route;
-	struct cgi_answer answer;
-	char request_id[65];
-	char *id;            /* of the task */
-	char *if_none_match; /* or NULL */
-	char *values[PARAMETERS];
-	int64_t after, limit, wait;
-	bool stream;
-	bool begun;       /* the headers of a stream were sent */
-	int64_t deadline; /* of the wait, or of the next empty comment; 0:
-	                       * not set yet */
-};
-
-/* ---- the request ---- */
-
-static enum route
-find_route(const char *path, char **ret_id)
-{
-	static const struct {
-		const char *rest;
-		enum route route;
-	} below[] = { { "", ROUTE_TASK }, { "/events", ROUTE_EVENTS },
-		{ "/result", ROUTE_RESULT } };
-	size_t length, i;
-
-	if (strncmp(path, PREFIX, strlen(PREFIX)) != 0)
-		return ROUTE_NONE;
-	path += strlen(PREFIX);
-	if (!*path)
-		return ROUTE_LIST;
-	if (*path++ != '/')
-		return ROUTE_NONE;
-	length = strcspn(path, "/");
-	for (i = 0; length && i < sizeof(below) / sizeof(*below); i++)
-		if (strcmp(path + length, below[i].rest) == 0) {
-			*ret_id = mem_copy(path, length);
-			return below[i].route;
-		}
-	return ROUTE_NONE;
-}
-
-static int
-check_method(struct read_request_private *own, const char *method,
-    struct fail *fail)
-{
-	own->answer.head = method && strcmp(method, "HEAD") == 0;
-	if (own->answer.head || (method && strcmp(method, "GET") == 0))
-		return 0;
-	own->answer.allow = own->route == ROUTE_LIST ? "GET, HEAD, POST"
-						     : "GET, HEAD";
-	return fail_set(fail, FAIL_NEVER, "method_not_allowed",
-	    "this route takes %s only", own->answer.allow);
-}
-
-/* Puts the values of QUERY into own->values. */
-static int
-read_query(struct read_request_private *own, const char *query,
-    struct fail *fail)
-{
-	static const char *const list[] = { "state", "queue", "limit", "before",
-		NULL },
-				 *const task[] = { "wait", NULL },
-				 *const events[] = { "after", "limit", "wait",
-					 NULL },
-				 *const none[] = { NULL };
-	static const char *const *const known[] = { [ROUTE_LIST] = list,
-		[ROUTE_TASK] = task,
-		[ROUTE_EVENTS] = events,
-		[ROUTE_RESULT] = none };
-	static const int places[][PARAMETERS] = {
-		[ROUTE_LIST] = { STATE, QUEUE, LIMIT, BEFORE },
-		[ROUTE_TASK] = { WAIT },
-		[ROUTE_EVENTS] = { AFTER, LIMIT, WAIT },
-	};
-	char *values[PARAMETERS];
-
-	if (cgi_query(query, known[own->route], values, fail) < 0)
-		return -1;
-	for (size_t i = 0; known[own->route][i]; i++)
-		own->values[places[own->route][i]] = values[i];
-	return 0;
-}
-
-static int
-check_parameters(struct read_request_private *own, char *const *env,
-    struct fail *fail)
-{
-	const char *last = cgi_variable(env, "HTTP_LAST_EVENT_ID");
-	const char *queue;
-
-	own->limit = own->route == ROUTE_LIST ? 50 : 1000;
-	if (read_query(own, cgi_variable(env, "QUERY_STRING"), fail) < 0 ||
-	    cgi_number("limit", own->values[LIMIT], 1, 1000, &own->limit,
-		fail) < 0 ||
-	    cgi_number("wait", own->values[WAIT], 0, 20, &own->wait, fail) <
-		0 ||
-	    cgi_number("after", own->values[AFTER], 0, 1LL << 53, &own->after,
-		fail) < 0 ||
-	    (own->route == ROUTE_EVENTS && last && *last &&
-		cgi_number("Last-Event-ID", last, 0, 1LL << 53, &own->after,
-		    fail) < 0))
-		return -1;
-	queue = own->values[QUEUE];
-	if (queue &&
-	    (!*queue || strlen(queue) > TASK_QUEUE_MAX ||
-		strspn(queue, "abcdefghijklmnopqrstuvwxyz0123456789._-") !=
-		    strlen(queue)))
-		return fail_set(fail, FAIL_NEVER, "bad_request",
-		    "queue must be the name of a queue");
-	own->stream = own->route == ROUTE_EVENTS &&
-	    cgi_accepts(cgi_variable(env, "HTTP_ACCEPT"), "text/event-stream");
-	if (own->route != ROUTE_EVENTS)
-		own->if_none_match = mem_string(
-		    cgi_variable(env, "HTTP_IF_NONE_MATCH"));
-	return 0;
-}
 
 static void
 name_request(struct read_request_private *own, char *const *env)
@@ -583,18 +460,18 @@ read_request_new(struct read_api *api, char *const *env)
 	own->answer = (struct cgi_answer){ .status = 200,
 		.type = "application/json" };
 	name_request(own, env);
-	own->route = find_route(path, &own->id);
+	route_find(own, path);
 	free(path);
 	request->probe.id = own->id;
 	if (own->route == ROUTE_NONE) {
 		fail_set(&fail, FAIL_NO, "not_found", "there is no such route");
 		refuse(request, &fail);
-	} else if (check_method(own, cgi_variable(env, "REQUEST_METHOD"),
+	} else if (route_check_method(own, cgi_variable(env, "REQUEST_METHOD"),
 		       &fail) < 0 ||
 	    open_callers(api, &fail) < 0 ||
 	    callers_identify(api->callers, env, request->user,
 		&own->answer.retry_after, &fail) < 0 ||
-	    check_parameters(own, env, &fail) < 0) {
+	    route_parameters(own, env, &fail) < 0) {
 		refuse(request, &fail);
 	} else {
 		probe_and_answer(api, request);
