@@ -82,10 +82,6 @@ int
 db_delete(struct db *db, unsigned table, const void *key, size_t key_length,
     struct fail *fail);
 
-/* Rows of the table. */
-int
-db_count(struct db *db, unsigned table, int64_t *ret_count, struct fail *fail);
-
 struct db_row {
 	struct span key, value;
 };

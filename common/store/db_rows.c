@@ -84,18 +84,6 @@ db_delete(struct db *db, unsigned table, const void *key, size_t key_length,
 }
 
 int
-db_count(struct db *db, unsigned table, int64_t *ret_count, struct fail *fail)
-{
-	MDB_stat stat;
-	int error = mdb_stat(db->txn, db->tables[table], &stat);
-
-	if (error)
-		return db_fail(db, error, "read", fail);
-	*ret_count = (int64_t)stat.ms_entries;
-	return 0;
-}
-
-int
 db_cursor_open(struct db *db, unsigned table, struct db_cursor **ret_cursor,
     struct fail *fail)
 {
