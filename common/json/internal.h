@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * json_internal: the check of a text before cJSON sees it. Only for json.c.
+ * json_internal: the scanner, as the other files of this folder need it.
  */
 #ifndef COMMON_JSON_INTERNAL_H
 #define COMMON_JSON_INTERNAL_H
 
 #include "common/json/json.h"
 
-/* Checks what json_parse promises about the encoding, the spelling of strings
- * and numbers, white space, depth and the number of members, without
- * recursion. It does not check the grammar of arrays and objects. */
-int
-json_scan(const char *text, size_t length, const struct json_limits *limits,
-    struct fail *fail);
+/* The end of the JSON value that begins at AT, or NULL when none does. */
+const char *
+json_value_end(const char *at, const char *end);
 
-/* Fills FAIL with where OFFSET is and the reason. Returns -1. */
-int
-json_refuse(const char *text, size_t offset, const char *reason,
-    struct fail *fail);
+/* How many bytes from AT on are ASCII that stands for itself in a string of
+ * JSON: no control character, no quote and no backslash. */
+size_t
+json_plain(const char *at, size_t length);
+
+/* Copies RAW, the inside of a string of judged text, to OUT, which has room for
+ * as many bytes or is RAW itself, and resolves the escapes. Returns the length
+ * of what is in OUT. */
+size_t
+json_unescape(struct span raw, char *out);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "common/base/hex.h"
 #include "common/base/utf8.h"
+#include "common/json/internal.h"
 
 /* The code of an escape "\uXXXX" at TEXT, or -1 when there is none. */
 static int
@@ -45,7 +46,7 @@ repair_json(char *text, size_t length)
 {
 	size_t at = 0, size;
 
-	while (at < length) {
+	while ((at += json_plain(text + at, length - at)) < length) {
 		if (text[at] == '\\') {
 			at += repair_escape(text + at, length - at);
 			continue;

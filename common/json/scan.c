@@ -1,39 +1,41 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * cJSON is lenient: it accepts any control character as white space and in
- * strings, reads 01 and 1. as numbers, ends a string at \u0000 and nests until
- * its own limit. So a text is first scanned as tokens, with a counter for each
- * open array or object. cJSON checks whether the order of the tokens is valid.
+ * How it works: one walk over the text. It keeps the names of the objects that
+ * are open, to find a name that is there twice, and the places of the members
+ * of the outermost object. Recursion is as deep as the limits allow.
  */
-#include "common/json/internal.h"
-
+#include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/hex.h"
 #include "common/base/mem.h"
 #include "common/base/utf8.h"
+#include "common/json/internal.h"
 
-#define USUAL_DEPTH 256 /* of limits that need no memory */
+#define FEW 32        /* names that need neither memory nor sorting */
+#define NUMBER_MAX 63 /* characters; cJSON reads no more */
 
-struct scan {
-	const char *text;
-	size_t length, at;
-	const char *reason; /* why not, when a function returned false */
+/* Decoded. A name without escapes is a piece of the text, others are copies. */
+struct names {
+	struct span *at;
+	size_t count, room;
+	struct span few[FEW];
 };
 
-int
-json_refuse(const char *text, size_t offset, const char *reason,
-    struct fail *fail)
-{
-	size_t line = 1, i;
+struct scan {
+	struct span text;
+	const char *at, *end;
+	const struct json_limits *limits;
+	size_t depth;
+	struct names *names;      /* NULL: only the grammar counts */
+	struct json_object *root; /* the outermost object's, or NULL */
+	const char *reason;       /* why not, when a function returned false */
+	struct span twice;        /* the name, when that is why */
+};
 
-	for (i = 0; i < offset; i++)
-		if (text[i] == '\n')
-			line++;
-	return fail_set(fail, FAIL_NEVER, "invalid_json",
-	    "invalid JSON at byte %zu (line %zu): %s", offset, line, reason);
-}
+static const struct json_limits limits_of_cuts = { SIZE_MAX, 1000, SIZE_MAX };
 
 static bool
 refuse(struct scan *scan, const char *reason)
@@ -41,6 +43,23 @@ refuse(struct scan *scan, const char *reason)
 	scan->reason = reason;
 	return false;
 }
+
+static bool
+next_is(const struct scan *scan, char c)
+{
+	return scan->at < scan->end && *scan->at == c;
+}
+
+static void
+skip_space(struct scan *scan)
+{
+	while (scan->at < scan->end &&
+	    (*scan->at == ' ' || *scan->at == '\n' || *scan->at == '\r' ||
+		*scan->at == '\t'))
+		scan->at++;
+}
+
+/* ---- strings ---- */
 
 /* Reads the four digits behind \u and moves behind them. */
 static bool
@@ -50,9 +69,7 @@ scan_hex(struct scan *scan, unsigned *ret_unit)
 	int digit;
 
 	for (i = 0; i < 4; i++) {
-		digit = scan->at < scan->length
-		    ? hex_number(scan->text + scan->at, 1)
-		    : -1;
+		digit = scan->at < scan->end ? hex_number(scan->at, 1) : -1;
 		if (digit < 0)
 			return refuse(scan, "\\u needs four hex digits");
 		unit = unit << 4 | (unsigned)digit;
@@ -66,9 +83,9 @@ scan_hex(struct scan *scan, unsigned *ret_unit)
 static bool
 scan_escape(struct scan *scan)
 {
+	const char *start = scan->at;
+	char c = start + 1 < scan->end ? start[1] : 0;
 	unsigned unit = 0, second = 0;
-	size_t start = scan->at;
-	char c = start + 1 < scan->length ? scan->text[start + 1] : 0;
 
 	if (c != 'u') {
 		if (c == 0 || !strchr("\"\\/bfnrt", c))
@@ -85,8 +102,8 @@ scan_escape(struct scan *scan)
 	}
 	if (unit < 0xd800 || unit > 0xdfff)
 		return true;
-	if (unit < 0xdc00 && scan->length - scan->at >= 6 &&
-	    scan->text[scan->at] == '\\' && scan->text[scan->at + 1] == 'u') {
+	if (unit < 0xdc00 && scan->end - scan->at >= 6 && scan->at[0] == '\\' &&
+	    scan->at[1] == 'u') {
 		scan->at += 2;
 		if (!scan_hex(scan, &second))
 			return false;
@@ -97,15 +114,20 @@ scan_escape(struct scan *scan)
 	return refuse(scan, "half of a surrogate pair in a string");
 }
 
-/* Begins behind the opening quote. */
+/* Begins at the opening quote. */
 static bool
 scan_string(struct scan *scan)
 {
 	unsigned char c;
 	size_t step;
 
-	while (scan->at < scan->length) {
-		c = (unsigned char)scan->text[scan->at];
+	scan->at++;
+	for (;;) {
+		scan->at += json_plain(scan->at,
+		    (size_t)(scan->end - scan->at));
+		if (scan->at == scan->end)
+			return refuse(scan, "a string does not end");
+		c = (unsigned char)*scan->at;
 		if (c == '"') {
 			scan->at++;
 			return true;
@@ -113,165 +135,419 @@ scan_string(struct scan *scan)
 		if (c == '\\') {
 			if (!scan_escape(scan))
 				return false;
-		} else if (c < 0x20)
+			continue;
+		}
+		if (c < 0x20)
 			return refuse(scan,
 			    c == 0
 				? "a NUL byte in a string"
 				: "a control character in a string: escape it");
-		else if (c < 0x80)
-			scan->at++;
-		else {
-			step = utf8_step(scan->text + scan->at,
-			    scan->length - scan->at);
-			if (step == 0)
-				return refuse(scan, "not UTF-8");
-			scan->at += step;
-		}
+		step = utf8_step(scan->at, (size_t)(scan->end - scan->at));
+		if (step == 0)
+			return refuse(scan, "not UTF-8");
+		scan->at += step;
 	}
-	return refuse(scan, "a string does not end");
 }
 
-static size_t
-scan_digits(struct scan *scan)
-{
-	size_t start = scan->at;
-
-	while (scan->at < scan->length && scan->text[scan->at] >= '0' &&
-	    scan->text[scan->at] <= '9')
-		scan->at++;
-	return scan->at - start;
-}
+/* ---- numbers and words ---- */
 
 static bool
-scan_is(const struct scan *scan, const char *set)
+scan_digits(struct scan *scan)
 {
-	return scan->at < scan->length && scan->text[scan->at] != '\0' &&
-	    strchr(set, scan->text[scan->at]);
+	const char *start = scan->at;
+
+	while (scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9')
+		scan->at++;
+	return scan->at > start;
+}
+
+/* Whether the number, which has an exponent, is one that a double holds. */
+static bool
+is_finite(const char *start, const char *end)
+{
+	char text[NUMBER_MAX + 1] = "";
+
+	memcpy(text, start, (size_t)(end - start));
+	return isfinite(strtod(text, NULL));
 }
 
 static bool
 scan_number(struct scan *scan)
 {
 	static const char reason[] = "a number that JSON does not know";
-	size_t start = scan->at;
+	const char *start = scan->at;
+	bool exponent = false;
 
-	if (scan_is(scan, "-"))
+	if (next_is(scan, '-'))
 		scan->at++;
-	if (scan_is(scan, "0"))
+	if (next_is(scan, '0'))
 		scan->at++;
-	else if (scan_digits(scan) == 0)
+	else if (!scan_digits(scan))
 		return refuse(scan, reason);
-	if (scan_is(scan, ".")) {
+	if (next_is(scan, '.')) {
 		scan->at++;
-		if (scan_digits(scan) == 0)
+		if (!scan_digits(scan))
 			return refuse(scan, reason);
 	}
-	if (scan_is(scan, "eE")) {
+	if (next_is(scan, 'e') || next_is(scan, 'E')) {
+		exponent = true;
 		scan->at++;
-		if (scan_is(scan, "+-"))
+		if (next_is(scan, '+') || next_is(scan, '-'))
 			scan->at++;
-		if (scan_digits(scan) == 0)
+		if (!scan_digits(scan))
 			return refuse(scan, reason);
 	}
-	if (scan_is(scan, "0123456789.eE+-"))
+	if (scan->at < scan->end && *scan->at != '\0' &&
+	    strchr("0123456789.eE+-", *scan->at))
 		return refuse(scan, reason);
-	/* cJSON reads no more than that. */
-	if (scan->at - start > 63) {
+	if (scan->at - start > NUMBER_MAX) {
 		scan->at = start;
 		return refuse(scan, "a number of more than 63 characters");
 	}
+	if (scan->names && exponent && !is_finite(start, scan->at)) {
+		scan->at = start;
+		return refuse(scan, "a number is too large to be represented");
+	}
 	return true;
 }
 
-/* A token that is not a bracket, comma, colon or white space. */
 static bool
-scan_token(struct scan *scan)
+begins_with(const struct scan *scan, const char *word, size_t length)
+{
+	return (size_t)(scan->end - scan->at) >= length &&
+	    memcmp(scan->at, word, length) == 0;
+}
+
+static bool
+scan_word(struct scan *scan)
 {
 	static const char *const words[] = { "true", "false", "null" };
-	size_t i, size;
+	size_t i, length;
 
-	if (scan_is(scan, "\"")) {
-		scan->at++;
-		return scan_string(scan);
-	}
-	if (scan_is(scan, "-0123456789"))
-		return scan_number(scan);
-	for (i = 0; i < sizeof words / sizeof words[0]; i++) {
-		size = strlen(words[i]);
-		if (scan->length - scan->at >= size &&
-		    memcmp(scan->text + scan->at, words[i], size) == 0) {
-			scan->at += size;
+	for (i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		length = strlen(words[i]);
+		if (begins_with(scan, words[i], length)) {
+			scan->at += length;
 			return true;
 		}
 	}
-	if (scan->length - scan->at >= 3 &&
-	    memcmp(scan->text + scan->at, "\xef\xbb\xbf", 3) == 0)
-		return refuse(scan, "a byte order mark");
-	if (scan->text[scan->at] == '\0')
-		return refuse(scan, "a NUL byte");
-	return refuse(scan, "no value begins like this");
+	return refuse(scan,
+	    begins_with(scan, "\xef\xbb\xbf", 3) ? "a byte order mark"
+		: *scan->at == '\0'              ? "a NUL byte"
+						 : "no value begins like this");
 }
 
-static bool
-scan_all(struct scan *scan, const struct json_limits *limits, size_t *commas)
-{
-	size_t depth = 0;
+/* ---- arrays and objects ---- */
 
-	while (scan->at < scan->length) {
-		switch (scan->text[scan->at]) {
-		case '[':
-		case '{':
-			if (depth == limits->depth)
-				return refuse(scan, "nested too deep");
-			commas[depth++] = 0;
-			scan->at++;
-			break;
-		case ']':
-		case '}':
-			if (depth == 0)
-				return refuse(scan, "a bracket too many");
-			depth--;
-			scan->at++;
-			break;
-		case ',':
-			if (depth == 0)
-				return refuse(scan, "a comma too many");
-			if (++commas[depth - 1] >= limits->members)
-				return refuse(scan,
-				    "an array or object of too "
-				    "many members");
-			scan->at++;
-			break;
-		case ':':
-		case ' ':
-		case '\t':
-		case '\n':
-		case '\r':
-			scan->at++;
-			break;
-		default:
-			if (!scan_token(scan))
-				return false;
-		}
-	}
-	if (depth > 0)
-		return refuse(scan, "an array or object does not end");
+static bool
+scan_value(struct scan *scan);
+
+/* What comes next is not what has to: says why. */
+static bool
+unexpected(struct scan *scan, const char *reason)
+{
+	const char *start = scan->at;
+	bool outside = scan->depth == 0;
+
+	if (start == scan->end)
+		return refuse(scan,
+		    outside ? "there is no value"
+			    : "an array or object does not end");
+	if (outside && (*start == ']' || *start == '}'))
+		return refuse(scan, "a bracket too many");
+	if (outside && *start == ',')
+		return refuse(scan, "a comma too many");
+	if (!memchr("{}[],:\"-0123456789", *start, 17) && !scan_word(scan))
+		return false;
+	scan->at = start;
+	return refuse(scan, reason);
+}
+
+static const char misplaced[] = "something else is expected here";
+
+/* Moves over a comma, the one behind member COUNT. */
+static bool
+scan_comma(struct scan *scan, size_t count)
+{
+	if (!next_is(scan, ','))
+		return unexpected(scan, misplaced);
+	if (count >= scan->limits->members)
+		return refuse(scan, "an array or object of too many members");
+	scan->at++;
 	return true;
 }
 
-int
-json_scan(const char *text, size_t length, const struct json_limits *limits,
-    struct fail *fail)
+/* Moves behind the bracket that opens. */
+static bool
+scan_open(struct scan *scan)
 {
-	struct scan scan = { .text = text, .length = length };
-	size_t usual[USUAL_DEPTH], *commas = usual;
-	int result = 0;
+	if (scan->depth == scan->limits->depth)
+		return refuse(scan, "nested too deep");
+	scan->depth++;
+	scan->at++;
+	skip_space(scan);
+	return true;
+}
 
-	if (limits->depth > USUAL_DEPTH)
-		commas = mem_grow(NULL, limits->depth, sizeof *commas);
-	if (!scan_all(&scan, limits, commas))
-		result = json_refuse(text, scan.at, scan.reason, fail);
-	if (commas != usual)
-		free(commas);
-	return result;
+static bool
+scan_array(struct scan *scan)
+{
+	size_t count = 0;
+
+	if (!scan_open(scan))
+		return false;
+	while (!next_is(scan, ']')) {
+		if (count > 0 && !scan_comma(scan, count))
+			return false;
+		if (!scan_value(scan))
+			return false;
+		count++;
+		skip_space(scan);
+	}
+	scan->at++;
+	scan->depth--;
+	return true;
+}
+
+static void
+add_name(struct names *names, struct span raw)
+{
+	struct span *grown;
+	char *decoded;
+
+	if (memchr(raw.at, '\\', raw.length)) {
+		decoded = mem_alloc(raw.length);
+		raw.length = json_unescape(raw, decoded);
+		raw.at = decoded;
+	}
+	if (names->count == names->room) {
+		names->room *= 2;
+		grown = mem_grow(names->at == names->few ? NULL : names->at,
+		    names->room, sizeof(*names->at));
+		if (names->at == names->few)
+			memcpy(grown, names->few, sizeof(names->few));
+		names->at = grown;
+	}
+	names->at[names->count++] = raw;
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	const struct span *one = a, *other = b;
+
+	if (one->length != other->length)
+		return one->length < other->length ? -1 : 1;
+	return memcmp(one->at, other->at, one->length);
+}
+
+/* For a few names a comparison of each with each is faster than sorting. */
+static const struct span *
+find_twice(struct span *names, size_t count)
+{
+	size_t i, j;
+
+	if (count > FEW)
+		qsort(names, count, sizeof(*names), compare_names);
+	for (i = 1; i < count; i++)
+		for (j = count > FEW ? i - 1 : 0; j < i; j++)
+			if (names[i].length == names[j].length &&
+			    compare_names(&names[i], &names[j]) == 0)
+				return &names[i];
+	return NULL;
+}
+
+/* Drops all but COUNT names. */
+static void
+drop_names(struct scan *scan, size_t count)
+{
+	uintptr_t text = (uintptr_t)scan->text.at, name;
+
+	while (scan->names->count > count) {
+		name = (uintptr_t)scan->names->at[--scan->names->count].at;
+		if (name - text > scan->text.length)
+			free((void *)name);
+	}
+}
+
+static bool
+check_names(struct scan *scan, size_t first)
+{
+	struct names *names = scan->names;
+	const struct span *twice = find_twice(names->at + first,
+	    names->count - first);
+
+	if (twice) {
+		scan->twice = *twice;
+		return refuse(scan, "a member is there twice");
+	}
+	drop_names(scan, first);
+	return true;
+}
+
+static void
+add_member(struct scan *scan, struct span name, const char *value)
+{
+	struct json_object *root = scan->root;
+
+	if (root->count < JSON_INDEXED) {
+		root->at[root->count].name = name;
+		root->at[root->count].value = (struct span){ value,
+			(size_t)(scan->at - value) };
+		root->count++;
+	} else if (!root->rest.at) {
+		root->rest.at = name.at - 1;
+		root->rest.length = (size_t)(scan->end - root->rest.at);
+	}
+}
+
+static bool
+scan_member(struct scan *scan)
+{
+	const char *start = scan->at, *value;
+	struct span name;
+
+	if (!next_is(scan, '"'))
+		return unexpected(scan, misplaced);
+	if (!scan_string(scan))
+		return false;
+	name = (struct span){ start + 1, (size_t)(scan->at - start) - 2 };
+	if (scan->names)
+		add_name(scan->names, name);
+	skip_space(scan);
+	if (!next_is(scan, ':'))
+		return unexpected(scan, misplaced);
+	scan->at++;
+	skip_space(scan);
+	value = scan->at;
+	if (!scan_value(scan))
+		return false;
+	if (scan->root && scan->depth == 1)
+		add_member(scan, name, value);
+	return true;
+}
+
+static bool
+scan_object(struct scan *scan)
+{
+	size_t count = 0, first = scan->names ? scan->names->count : 0;
+
+	if (!scan_open(scan))
+		return false;
+	while (!next_is(scan, '}')) {
+		if (count > 0) {
+			if (!scan_comma(scan, count))
+				return false;
+			skip_space(scan);
+		}
+		if (!scan_member(scan))
+			return false;
+		count++;
+		skip_space(scan);
+	}
+	scan->at++;
+	scan->depth--;
+	return !scan->names || check_names(scan, first);
+}
+
+static bool
+scan_value(struct scan *scan)
+{
+	skip_space(scan);
+	if (scan->at == scan->end)
+		return unexpected(scan, misplaced);
+	switch (*scan->at) {
+	case '{':
+		return scan_object(scan);
+	case '[':
+		return scan_array(scan);
+	case '"':
+		return scan_string(scan);
+	case ']':
+	case '}':
+	case ',':
+	case ':':
+		return unexpected(scan, misplaced);
+	default:
+		if (*scan->at == '-' || (*scan->at >= '0' && *scan->at <= '9'))
+			return scan_number(scan);
+		return scan_word(scan);
+	}
+}
+
+/* ---- whole texts and pieces ---- */
+
+const char *
+json_value_end(const char *at, const char *end)
+{
+	struct scan scan = { .at = at, .end = end, .limits = &limits_of_cuts };
+
+	return scan_value(&scan) ? scan.at : NULL;
+}
+
+bool
+json_object(struct span text, struct json_object *ret_object)
+{
+	struct scan scan = { .at = text.at,
+		.end = text.at + text.length,
+		.limits = &limits_of_cuts,
+		.root = ret_object };
+
+	ret_object->count = 0;
+	ret_object->rest = (struct span){ NULL, 0 };
+	skip_space(&scan);
+	return next_is(&scan, '{') && scan_object(&scan);
+}
+
+static int
+fail_here(const struct scan *scan, struct fail *fail)
+{
+	const char *text = scan->text.at;
+	size_t line = 1;
+
+	if (scan->twice.at)
+		return fail_set(fail, FAIL_NEVER, "invalid_json",
+		    "invalid JSON: the member \"%.*s\" is there twice in one "
+		    "object: remove one",
+		    (int)(scan->twice.length < 200 ? scan->twice.length : 200),
+		    scan->twice.at);
+	for (; text < scan->at; text++)
+		line += *text == '\n';
+	return fail_set(fail, FAIL_NEVER, "invalid_json",
+	    "invalid JSON at byte %zu (line %zu): %s",
+	    (size_t)(scan->at - scan->text.at), line, scan->reason);
+}
+
+int
+json_check(struct span text, const struct json_limits *limits,
+    struct json_object *ret_object, struct fail *fail)
+{
+	struct names names = { .room = FEW };
+	struct scan scan = { .text = text,
+		.at = text.at,
+		.end = text.at + text.length,
+		.limits = limits,
+		.names = &names,
+		.root = ret_object };
+	bool good;
+
+	if (text.length > limits->bytes)
+		return fail_set(fail, FAIL_NEVER, "invalid_json",
+		    "invalid JSON: %zu bytes, and at most %zu are read here",
+		    text.length, limits->bytes);
+	names.at = names.few;
+	if (ret_object)
+		*ret_object = (struct json_object){ .count = 0 };
+	good = scan_value(&scan);
+	if (good) {
+		skip_space(&scan);
+		if (scan.at < scan.end)
+			good = unexpected(&scan, "something follows the value");
+	}
+	if (!good)
+		(void)fail_here(&scan, fail);
+	drop_names(&scan, 0);
+	if (names.at != names.few)
+		free(names.at);
+	return good ? 0 : -1;
 }

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Raw text is cut where cJSON says that a value ends: each value is parsed
- * and thrown away, so a walk costs time in proportion to the text and what
- * it returns is valid JSON.
+ * Raw text is cut where the scanner says that a value ends, so a walk costs
+ * time in proportion to the text and what it returns is valid JSON.
  */
+#include "common/json/span.h"
+
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/json/json.h"
+#include "common/base/mem.h"
+#include "common/json/internal.h"
+
+#define PLAIN_DIGITS 15 /* characters of a number that every double holds */
+#define NUMBER_MAX 63
 
 static struct span
 advance(struct span text, size_t size)
@@ -37,30 +43,45 @@ take(struct span *text, char c)
 	return true;
 }
 
-/* Cuts the value that comes next off TEXT. The tree goes to RET_VALUE when it
- * is not NULL. */
+/* Cuts the value that comes next off TEXT. */
 static bool
-take_value(struct span *text, struct span *ret_raw, cJSON **ret_value)
+take_value(struct span *text, struct span *ret_raw)
 {
 	struct span rest = skip_space(*text);
-	const char *end = NULL;
-	cJSON *value;
-	size_t size;
+	const char *end = json_value_end(rest.at, rest.at + rest.length);
 
-	/* cJSON would skip a byte order mark and any control character. */
-	if (rest.length == 0 || *rest.at == '\0' ||
-	    !strchr("{[\"-0123456789tfn", *rest.at))
+	if (!end)
 		return false;
-	value = cJSON_ParseWithLengthOpts(rest.at, rest.length, &end, 0);
-	if (!value)
+	*ret_raw = (struct span){ rest.at, (size_t)(end - rest.at) };
+	*text = advance(rest, ret_raw->length);
+	return true;
+}
+
+/* Whether the inside of a string, RAW, is NAME when it is decoded. */
+static bool
+is_name(struct span raw, const char *name, size_t length)
+{
+	bool same = false;
+	char *decoded;
+
+	if (raw.length == length && memcmp(raw.at, name, length) == 0)
+		return !memchr(name, '\\', length);
+	if (raw.length > length && memchr(raw.at, '\\', raw.length)) {
+		decoded = mem_alloc(raw.length);
+		same = json_unescape(raw, decoded) == length &&
+		    memcmp(decoded, name, length) == 0;
+		free(decoded);
+	}
+	return same;
+}
+
+/* The string VALUE without its quotes; false when it is none. */
+static bool
+inside(struct span value, struct span *ret_raw)
+{
+	if (value.length < 2 || *value.at != '"')
 		return false;
-	if (ret_value)
-		*ret_value = value;
-	else
-		cJSON_Delete(value);
-	size = (size_t)(end - rest.at);
-	*ret_raw = (struct span){ rest.at, size };
-	*text = advance(rest, size);
+	*ret_raw = (struct span){ value.at + 1, value.length - 2 };
 	return true;
 }
 
@@ -69,33 +90,26 @@ static bool
 take_name(struct span *text, const char *name, bool *ret_same)
 {
 	struct span raw;
-	cJSON *key = NULL;
-	bool string;
 
-	if (!take_value(text, &raw, &key))
+	if (!take_value(text, &raw) || !inside(raw, &raw))
 		return false;
-	string = cJSON_IsString(key);
-	if (string)
-		*ret_same = strcmp(key->valuestring, name) == 0;
-	cJSON_Delete(key);
-	return string && take(text, ':');
+	*ret_same = is_name(raw, name, strlen(name));
+	return take(text, ':');
 }
 
 enum found { FOUND, MISSING, NOT_AN_OBJECT };
 
-/* RET_END is the closing brace when the member is MISSING. */
+/* TEXT begins at a member. RET_END is the closing brace when the one of that
+ * name is MISSING. */
 static enum found
-find_member(struct span text, const char *name, struct span *ret_value,
-    const char **ret_end, bool *ret_empty)
+find_among(struct span text, const char *name, struct span *ret_value,
+    const char **ret_end)
 {
 	bool same = false;
 
-	if (!take(&text, '{'))
-		return NOT_AN_OBJECT;
-	*ret_empty = take(&text, '}');
-	while (!*ret_empty) {
+	for (;;) {
 		if (!take_name(&text, name, &same) ||
-		    !take_value(&text, ret_value, NULL))
+		    !take_value(&text, ret_value))
 			return NOT_AN_OBJECT;
 		if (same)
 			return FOUND;
@@ -104,6 +118,19 @@ find_member(struct span text, const char *name, struct span *ret_value,
 		if (!take(&text, ','))
 			return NOT_AN_OBJECT;
 	}
+	*ret_end = text.at - 1;
+	return MISSING;
+}
+
+static enum found
+find_member(struct span text, const char *name, struct span *ret_value,
+    const char **ret_end, bool *ret_empty)
+{
+	if (!take(&text, '{'))
+		return NOT_AN_OBJECT;
+	*ret_empty = take(&text, '}');
+	if (!*ret_empty)
+		return find_among(text, name, ret_value, ret_end);
 	*ret_end = text.at - 1;
 	return MISSING;
 }
@@ -121,6 +148,72 @@ json_member(struct span text, const char *name, struct span *ret_value)
 	return true;
 }
 
+struct span
+json_get(const struct json_object *object, const char *name)
+{
+	size_t length = strlen(name), i;
+	struct span value = { NULL, 0 };
+	const char *end;
+
+	for (i = 0; i < object->count; i++)
+		if (is_name(object->at[i].name, name, length))
+			return object->at[i].value;
+	if (object->rest.length > 0 &&
+	    find_among(object->rest, name, &value, &end) == FOUND)
+		return value;
+	return (struct span){ NULL, 0 };
+}
+
+bool
+json_is(struct span value, const char *string)
+{
+	struct span raw;
+
+	return inside(value, &raw) && is_name(raw, string, strlen(string));
+}
+
+char *
+json_decode(struct span value)
+{
+	struct span raw;
+	char *decoded;
+
+	if (!inside(value, &raw))
+		return NULL;
+	decoded = mem_copy(raw.at, raw.length);
+	if (memchr(raw.at, '\\', raw.length))
+		decoded[json_unescape(raw, decoded)] = '\0';
+	return decoded;
+}
+
+bool
+json_whole(struct span value, int64_t *ret_number)
+{
+	bool negative = value.length > 0 && *value.at == '-';
+	char text[NUMBER_MAX + 1] = "";
+	int64_t number = 0;
+	double read;
+	size_t i;
+
+	for (i = negative; i < value.length && i < PLAIN_DIGITS; i++) {
+		if (value.at[i] < '0' || value.at[i] > '9')
+			break;
+		number = number * 10 + (value.at[i] - '0');
+	}
+	if (i == value.length && i > negative) {
+		*ret_number = negative ? -number : number;
+		return true;
+	}
+	if (i == negative || value.length > NUMBER_MAX)
+		return false;
+	memcpy(text, value.at, value.length);
+	read = strtod(text, NULL);
+	if (!(fabs(read) <= JSON_WHOLE_MAX) || read != (double)(int64_t)read)
+		return false;
+	*ret_number = (int64_t)read;
+	return true;
+}
+
 bool
 json_element(struct span *array, struct span *ret_value)
 {
@@ -132,7 +225,7 @@ json_element(struct span *array, struct span *ret_value)
 			return false;
 	} else if (!take(&rest, ','))
 		return false;
-	if (!take_value(&rest, &value, NULL))
+	if (!take_value(&rest, &value))
 		return false;
 	*ret_value = value;
 	*array = rest;
