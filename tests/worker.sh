@@ -18,7 +18,7 @@ NOTES=$DATA/standin/notes.yaml
 scenes=0 STANDIN=
 if on temporal; then
 	# Priorities are kept by default from 1.31 on, before with this setting.
-	SERVER="--set matching.useNewMatcher=true $(seq -f '--namespace scene%g' 80 | paste -sd ' ')"
+	SERVER="--set matching.useNewMatcher=true $(seq -f '--namespace scene%g' 80 | paste -sd ' ') ${SERVER-}"
 	engine
 fi
 

@@ -33,7 +33,8 @@ struct activity_task {
 	bool cuttable; /* it may be cut off */
 	bool noted;
 	bool unwanted; /* its result is not needed any more */
-	struct temporal_answer page, beat, answer;
+	struct history_reader reader;
+	struct temporal_answer beat, answer;
 	struct timer timer; /* the next heartbeat, or try to answer */
 	unsigned tries;
 	enum event_type type; /* the result */
@@ -70,7 +71,7 @@ activity_task_free(struct activity_task *activity)
 		    run_id(activity), activity->task->activity_id);
 	loop_cancel(worker->loop, &activity->timer);
 	effect_cancel(activity->effect);
-	temporal_answer_release(&activity->page);
+	history_reader_release(&activity->reader);
 	temporal_answer_release(&activity->beat);
 	temporal_answer_release(&activity->answer);
 	temporal_history_free(activity->history);
@@ -130,8 +131,8 @@ send_result(void *context)
 	struct fail fail;
 
 	api__respond_activity_task_completed_request__init(&request);
-	request.namespace_ = temporal_text(temporal_namespace(temporal));
-	request.identity = temporal_text(temporal_identity(temporal));
+	request.namespace_ = temporal_namespace(temporal);
+	request.identity = temporal_identity(temporal);
 	request.task_token = activity->task->task_token;
 	request.resource_id = temporal_text(workflow_id(activity));
 	request.result = temporal_json(&room,
@@ -166,8 +167,8 @@ send_failure(void *context)
 	    API__FAILURE__FAILURE_INFO_APPLICATION_FAILURE_INFO;
 	failure.application_failure_info = &info;
 	api__respond_activity_task_failed_request__init(&request);
-	request.namespace_ = temporal_text(temporal_namespace(temporal));
-	request.identity = temporal_text(temporal_identity(temporal));
+	request.namespace_ = temporal_namespace(temporal);
+	request.identity = temporal_identity(temporal);
 	request.task_token = activity->task->task_token;
 	request.resource_id = temporal_text(workflow_id(activity));
 	request.failure = &failure;
@@ -395,8 +396,8 @@ send_cancelled(struct activity_task *activity)
 	activity->effect = NULL;
 	loop_cancel(activity->worker->loop, &activity->timer);
 	api__respond_activity_task_canceled_request__init(&request);
-	request.namespace_ = temporal_text(temporal_namespace(temporal));
-	request.identity = temporal_text(temporal_identity(temporal));
+	request.namespace_ = temporal_namespace(temporal);
+	request.identity = temporal_identity(temporal);
 	request.task_token = activity->task->task_token;
 	request.resource_id = temporal_text(workflow_id(activity));
 	activity->tries = ANSWER_TRIES;
@@ -447,8 +448,8 @@ send_beat(void *context)
 	if (activity->beat.call != NULL)
 		return;
 	api__record_activity_task_heartbeat_request__init(&request);
-	request.namespace_ = temporal_text(temporal_namespace(temporal));
-	request.identity = temporal_text(temporal_identity(temporal));
+	request.namespace_ = temporal_namespace(temporal);
+	request.identity = temporal_identity(temporal);
 	request.task_token = activity->task->task_token;
 	request.resource_id = temporal_text(workflow_id(activity));
 	if (activity->text.length > 0) {
@@ -503,12 +504,19 @@ start_effect(struct activity_task *activity, const struct agent *agent)
 	loop_timer(worker->loop, &activity->timer, clock_boot() + BEAT_MS);
 }
 
-/* The history has been read: it must have the activity. */
+/* The history has been read, unless WHY says why not: it must have the
+ * activity. */
 static void
-history_read(struct activity_task *activity)
+history_came(void *context, const struct fail *why)
 {
+	struct activity_task *activity = context;
 	struct temporal_history *history = activity->history;
 
+	if (why != NULL) {
+		put_not_done(activity, why->message);
+		begin_answer(activity, send_result);
+		return;
+	}
 	activity->history = NULL;
 	if (!temporal_history_activity(history, activity->task->activity_id)) {
 		temporal_history_free(history);
@@ -519,56 +527,6 @@ history_read(struct activity_task *activity)
 	}
 	history_cache_put(activity->worker, run_id(activity), history);
 	start_effect(activity, temporal_history_agent(history));
-}
-
-static void
-read_page(struct activity_task *activity, const ProtobufCBinaryData *token);
-
-static void
-page_came(void *context, struct temporal_answer *answer)
-{
-	struct activity_task *activity = context;
-	Api__GetWorkflowExecutionHistoryResponse *page;
-	struct fail fail;
-	size_t i;
-
-	if (answer->status != GRPC_OK) {
-		put_not_done(activity, answer->fail.message);
-		begin_answer(activity, send_result);
-		return;
-	}
-	page = (Api__GetWorkflowExecutionHistoryResponse *)answer->message;
-	answer->message = NULL;
-	for (i = 0; page->history != NULL && i < page->history->n_events; i++)
-		if (temporal_history_take(activity->history,
-			page->history->events[i], &fail) < 0)
-			break;
-	if (page->history != NULL && i < page->history->n_events) {
-		put_not_done(activity, fail.message);
-		begin_answer(activity, send_result);
-	} else if (page->next_page_token.len > 0) {
-		read_page(activity, &page->next_page_token);
-	} else {
-		history_read(activity);
-	}
-	api__get_workflow_execution_history_response__free_unpacked(page, NULL);
-}
-
-static void
-read_page(struct activity_task *activity, const ProtobufCBinaryData *token)
-{
-	struct temporal_page page = { .id = workflow_id(activity),
-		.run = run_id(activity),
-		.token = token };
-	struct fail fail;
-
-	activity->page.then = page_came;
-	activity->page.context = activity;
-	if (temporal_history(activity->worker->temporal, &page, &activity->page,
-		&fail) < 0) {
-		put_not_done(activity, fail.message);
-		begin_answer(activity, send_result);
-	}
 }
 
 /* The action, from the activity's type and input. */
@@ -632,5 +590,13 @@ activity_task_begin(struct worker_temporal *worker,
 		return;
 	}
 	activity->history = temporal_history_new(NULL, NULL);
-	read_page(activity, NULL);
+	activity->reader = (struct history_reader){
+		.temporal = worker->temporal,
+		.id = workflow_id(activity),
+		.run = run_id(activity),
+		.history = activity->history,
+		.done = history_came,
+		.context = activity
+	};
+	history_reader_read(&activity->reader, NULL);
 }

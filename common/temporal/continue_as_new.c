@@ -35,7 +35,7 @@ struct carry {
 	struct temporal_history *history;
 	struct buf journal; /* a line each; the first of them */
 	struct commands *commands;
-	struct temporal_answer page;
+	struct history_reader reader;
 	struct timer done;
 	bool failed;
 	struct fail why;
@@ -69,7 +69,7 @@ carry_end(struct carry *carry)
 	if (carry == NULL)
 		return;
 	loop_cancel(carry->worker->loop, &carry->done);
-	temporal_answer_release(&carry->page);
+	history_reader_release(&carry->reader);
 	temporal_history_free(carry->history);
 	buf_release(&carry->journal);
 	free(carry->workflow);
@@ -162,14 +162,20 @@ add_markers(struct carry *carry)
 	}
 }
 
-/* The run was read to its end: it must be the one that our run continues. */
+/* The run was read to its end, unless WHY says why not: it must be the one that
+ * our run continues. */
 static void
-read_to_end(struct carry *carry)
+run_came(void *context, const struct fail *why)
 {
+	struct carry *carry = context;
 	struct temporal_facts facts = temporal_history_facts(carry->history);
 	struct agent_summary summary;
 	struct fail fail;
 
+	if (why != NULL) {
+		fail_reading(carry, why);
+		return;
+	}
 	agent_summary(temporal_history_agent(carry->history), &summary);
 	if (facts.next_run == NULL || strcmp(facts.next_run, carry->own) != 0) {
 		fail_set(&fail, FAIL_NEVER, "invalid_journal",
@@ -184,51 +190,6 @@ read_to_end(struct carry *carry)
 	end_reading(carry);
 }
 
-static void
-read_page(struct carry *carry, const ProtobufCBinaryData *token);
-
-static void
-page_came(void *context, struct temporal_answer *answer)
-{
-	struct carry *carry = context;
-	Api__GetWorkflowExecutionHistoryResponse *page;
-	struct fail fail;
-	size_t i;
-
-	if (answer->status != GRPC_OK) {
-		fail_reading(carry, &answer->fail);
-		return;
-	}
-	page = (Api__GetWorkflowExecutionHistoryResponse *)answer->message;
-	answer->message = NULL;
-	for (i = 0; page->history != NULL && i < page->history->n_events; i++)
-		if (temporal_history_take(carry->history,
-			page->history->events[i], &fail) < 0)
-			break;
-	if (page->history != NULL && i < page->history->n_events)
-		fail_reading(carry, &fail);
-	else if (page->next_page_token.len > 0)
-		read_page(carry, &page->next_page_token);
-	else
-		read_to_end(carry);
-	api__get_workflow_execution_history_response__free_unpacked(page, NULL);
-}
-
-static void
-read_page(struct carry *carry, const ProtobufCBinaryData *token)
-{
-	struct temporal_page page = { .id = carry->workflow,
-		.run = carry->run,
-		.token = token };
-	struct fail fail;
-
-	carry->page.then = page_came;
-	carry->page.context = carry;
-	if (temporal_history(carry->worker->temporal, &page, &carry->page,
-		&fail) < 0)
-		fail_reading(carry, &fail);
-}
-
 struct carry *
 carry_begin(struct worker_temporal *worker, const char *workflow,
     const char *run, const struct temporal_history *history,
@@ -237,7 +198,9 @@ carry_begin(struct worker_temporal *worker, const char *workflow,
 {
 	struct temporal_facts facts = temporal_history_facts(history);
 	struct carry *carry = mem_alloc(sizeof(*carry));
-	cJSON *runs = cJSON_Parse(facts.runs);
+	struct fail fail;
+	cJSON *runs = json_parse(facts.runs, strlen(facts.runs),
+	    &json_limits_upstream, &fail);
 	const cJSON *last = cJSON_GetArrayItem(runs,
 	    cJSON_GetArraySize(runs) - 1);
 
@@ -252,7 +215,13 @@ carry_begin(struct worker_temporal *worker, const char *workflow,
 	carry->done = (struct timer){ .fire = on_done, .context = carry };
 	carry->journal = BUF_INIT((size_t)EVENT_MAX + REQUEST_SIZE + 2);
 	carry->history = temporal_history_new(take_journal_event, carry);
+	carry->reader = (struct history_reader){ .temporal = worker->temporal,
+		.id = carry->workflow,
+		.run = carry->run,
+		.history = carry->history,
+		.done = run_came,
+		.context = carry };
 	cJSON_Delete(runs);
-	read_page(carry, NULL);
+	history_reader_read(&carry->reader, NULL);
 	return carry;
 }

@@ -15,7 +15,7 @@
 #include "common/base/loop.h"
 #include "common/provider/effect.h"
 #include "common/temporal/client.h"
-#include "common/temporal/history.h"
+#include "common/temporal/history_reader.h"
 #include "common/temporal/worker.h"
 
 struct liveness;

@@ -31,7 +31,8 @@ struct workflow_task {
 	struct temporal_history *history; /* not in the cache while it is
 	                                   * being read */
 	bool anew;                        /* it is folded from its start */
-	struct temporal_answer page, answer;
+	struct history_reader reader;
+	struct temporal_answer answer;
 	Api__HistoryEvent **back; /* read backwards, newest first */
 	size_t back_count;
 	struct carry *carry; /* reads the run before */
@@ -78,7 +79,7 @@ workflow_task_end(struct workflow_task *workflow)
 	carry_end(workflow->carry);
 	permit_free(workflow->permit);
 	commands_release(&workflow->carried);
-	temporal_answer_release(&workflow->page);
+	history_reader_release(&workflow->reader);
 	temporal_answer_release(&workflow->answer);
 	temporal_history_free(workflow->history);
 	api__poll_workflow_task_queue_response__free_unpacked(workflow->task,
@@ -123,6 +124,18 @@ ended(void *context, struct temporal_answer *answer)
 
 /* ---- failures ---- */
 
+/* The history cannot be read now: the task comes again after its time limit. */
+static void
+let_be(struct workflow_task *workflow, const struct fail *why)
+{
+	struct worker_temporal *worker = workflow->worker;
+
+	log_line("warning", "history", "task", workflow_id(workflow), "reason",
+	    why->message, NULL);
+	workflow_task_end(workflow);
+	worker_poll_more(worker);
+}
+
 static void
 refuse(struct workflow_task *workflow, const struct fail *why)
 {
@@ -141,9 +154,8 @@ refuse(struct workflow_task *workflow, const struct fail *why)
 	failure.message = temporal_text(why->message);
 	failure.source = temporal_text("agent-utils");
 	api__respond_workflow_task_failed_request__init(&request);
-	request.namespace_ = temporal_text(
-	    temporal_namespace(worker->temporal));
-	request.identity = temporal_text(temporal_identity(worker->temporal));
+	request.namespace_ = temporal_namespace(worker->temporal);
+	request.identity = temporal_identity(worker->temporal);
 	request.task_token = workflow->task->task_token;
 	request.cause = TEMPORAL_ENUM(WORKFLOW_TASK_FAILED_CAUSE,
 	    NON_DETERMINISTIC_ERROR);
@@ -169,8 +181,7 @@ send_query_answer(struct workflow_task *workflow)
 	struct fail fail;
 
 	api__respond_query_task_completed_request__init(&request);
-	request.namespace_ = temporal_text(
-	    temporal_namespace(worker->temporal));
+	request.namespace_ = temporal_namespace(worker->temporal);
 	request.task_token = workflow->task->task_token;
 	request.completed_type = json != NULL
 	    ? TEMPORAL_ENUM(QUERY_RESULT_TYPE, ANSWERED)
@@ -484,9 +495,8 @@ respond(struct workflow_task *workflow, const struct commands *commands,
 	struct fail fail;
 
 	api__respond_workflow_task_completed_request__init(&request);
-	request.namespace_ = temporal_text(
-	    temporal_namespace(worker->temporal));
-	request.identity = temporal_text(temporal_identity(worker->temporal));
+	request.namespace_ = temporal_namespace(worker->temporal);
+	request.identity = temporal_identity(worker->temporal);
 	request.task_token = workflow->task->task_token;
 	request.resource_id = temporal_text(workflow_id(workflow));
 	request.n_commands = commands->count;
@@ -544,10 +554,7 @@ carry_came(void *context, const struct fail *fail)
 	} else if (strcmp(fail->type, "not_found") == 0) {
 		end_forgotten(workflow);
 	} else if (fail->kind == FAIL_NOT_NOW) {
-		log_line("warning", "history", "task", workflow_id(workflow),
-		    "reason", fail->message, NULL);
-		workflow_task_end(workflow);
-		worker_poll_more(worker);
+		let_be(workflow, fail);
 	} else {
 		refuse(workflow, fail);
 	}
@@ -613,34 +620,7 @@ complete(struct workflow_task *workflow)
 /* ---- reading the history ---- */
 
 static void
-take_events(struct workflow_task *workflow, const Api__History *history,
-    const ProtobufCBinaryData *token);
-
-static void
-page_failed(struct workflow_task *workflow,
-    const struct temporal_answer *answer)
-{
-	log_line("warning", "history", "task", workflow_id(workflow), "reason",
-	    answer->fail.message, NULL);
-	workflow_task_end(workflow);
-	worker_poll_more(workflow->worker);
-}
-
-static void
-page_came(void *context, struct temporal_answer *answer)
-{
-	struct workflow_task *workflow = context;
-	Api__GetWorkflowExecutionHistoryResponse *page;
-
-	if (answer->status != GRPC_OK) {
-		page_failed(workflow, answer);
-		return;
-	}
-	page = (Api__GetWorkflowExecutionHistoryResponse *)answer->message;
-	answer->message = NULL;
-	take_events(workflow, page->history, &page->next_page_token);
-	api__get_workflow_execution_history_response__free_unpacked(page, NULL);
-}
+read_forwards(struct workflow_task *workflow);
 
 static void
 start_anew(struct workflow_task *workflow)
@@ -649,18 +629,73 @@ start_anew(struct workflow_task *workflow)
 	temporal_history_free(workflow->history);
 	workflow->history = temporal_history_new(NULL, NULL);
 	workflow->anew = true;
-	take_events(workflow, workflow->task->history,
+	read_forwards(workflow);
+}
+
+static void
+history_came(void *context, const struct fail *why)
+{
+	struct workflow_task *workflow = context;
+
+	if (why == NULL)
+		complete(workflow);
+	else if (!workflow->reader.refused)
+		let_be(workflow, why);
+	else if (!workflow->anew)
+		start_anew(workflow);
+	else
+		refuse(workflow, why);
+}
+
+/* From its start, of which the first page is in the task. */
+static void
+read_forwards(struct workflow_task *workflow)
+{
+	workflow->reader = (struct history_reader){
+		.temporal = workflow->worker->temporal,
+		.id = workflow_id(workflow),
+		.run = run_id(workflow),
+		.history = workflow->history,
+		.done = history_came,
+		.context = workflow
+	};
+	history_reader_take(&workflow->reader, workflow->task->history,
 	    &workflow->task->next_page_token);
+}
+
+/* Keeps what is new, until an event is known. */
+static int
+take_back(void *context, Api__History *page, struct fail *fail)
+{
+	struct workflow_task *workflow = context;
+	int64_t last = temporal_history_facts(workflow->history).last;
+	size_t i;
+
+	(void)fail;
+	workflow->back = mem_grow(workflow->back,
+	    workflow->back_count + page->n_events + 1, sizeof(*workflow->back));
+	for (i = 0; i < page->n_events; i++) {
+		if (page->events[i]->event_id <= last)
+			return 1;
+		workflow->back[workflow->back_count++] = page->events[i];
+		page->events[i] = NULL;
+	}
+	return 0;
 }
 
 /* All new events were read backwards: takes them in order, if they begin with this
  * workflow task. */
 static void
-take_back(struct workflow_task *workflow)
+back_came(void *context, const struct fail *why)
 {
+	struct workflow_task *workflow = context;
 	struct fail fail;
 	size_t i;
 
+	if (why != NULL) {
+		let_be(workflow, why);
+		return;
+	}
 	if (workflow->back_count == 0 ||
 	    workflow->back[0]->event_id != workflow->task->started_event_id) {
 		start_anew(workflow);
@@ -676,57 +711,19 @@ take_back(struct workflow_task *workflow)
 }
 
 static void
-read_back(struct workflow_task *workflow, const ProtobufCBinaryData *token);
-
-static void
-back_came(void *context, struct temporal_answer *answer)
+read_backwards(struct workflow_task *workflow)
 {
-	struct workflow_task *workflow = context;
-	int64_t last = temporal_history_facts(workflow->history).last;
-	Api__GetWorkflowExecutionHistoryReverseResponse *page;
-	Api__HistoryEvent **event;
-	size_t i = 0, count;
-
-	if (answer->status != GRPC_OK) {
-		page_failed(workflow, answer);
-		return;
-	}
-	page = (Api__GetWorkflowExecutionHistoryReverseResponse *)
-		   answer->message;
-	answer->message = NULL;
-	count = page->history != NULL ? page->history->n_events : 0;
-	workflow->back = mem_grow(workflow->back,
-	    workflow->back_count + count + 1, sizeof(*workflow->back));
-	for (; i < count; i++) {
-		event = &page->history->events[i];
-		if ((*event)->event_id <= last)
-			break;
-		workflow->back[workflow->back_count++] = *event;
-		*event = NULL;
-	}
-	if (i == count && page->next_page_token.len > 0)
-		read_back(workflow, &page->next_page_token);
-	else
-		take_back(workflow);
-	api__get_workflow_execution_history_reverse_response__free_unpacked(
-	    page, NULL);
-}
-
-static void
-read_back(struct workflow_task *workflow, const ProtobufCBinaryData *token)
-{
-	struct temporal_page page = { .id = workflow_id(workflow),
+	workflow->reader = (struct history_reader){
+		.temporal = workflow->worker->temporal,
+		.id = workflow_id(workflow),
 		.run = run_id(workflow),
-		.token = token,
+		.page = take_back,
+		.done = back_came,
+		.context = workflow,
 		.size = BACK_SIZE,
-		.reverse = true };
-	struct fail fail;
-
-	workflow->page.then = back_came;
-	workflow->page.context = workflow;
-	if (temporal_history(workflow->worker->temporal, &page, &workflow->page,
-		&fail) < 0)
-		workflow_task_end(workflow);
+		.reverse = true
+	};
+	history_reader_read(&workflow->reader, NULL);
 }
 
 /* Whether the cached history reaches beyond the events that came with the task,
@@ -741,37 +738,6 @@ is_known(const struct workflow_task *workflow)
 	    history != NULL && history->n_events > 0 &&
 	    history->events[history->n_events - 1]->event_id <=
 	    temporal_history_facts(workflow->history).last;
-}
-
-static void
-take_events(struct workflow_task *workflow, const Api__History *history,
-    const ProtobufCBinaryData *token)
-{
-	struct temporal_page page = { .id = workflow_id(workflow),
-		.run = run_id(workflow),
-		.token = token };
-	struct fail fail;
-	size_t i;
-
-	for (i = 0; history != NULL && i < history->n_events; i++) {
-		if (temporal_history_take(workflow->history, history->events[i],
-			&fail) == 0)
-			continue;
-		if (!workflow->anew)
-			start_anew(workflow);
-		else
-			refuse(workflow, &fail);
-		return;
-	}
-	if (token->len == 0) {
-		complete(workflow);
-		return;
-	}
-	workflow->page.then = page_came;
-	workflow->page.context = workflow;
-	if (temporal_history(workflow->worker->temporal, &page, &workflow->page,
-		&fail) < 0)
-		workflow_task_end(workflow);
 }
 
 void
@@ -791,8 +757,7 @@ workflow_task_begin(struct worker_temporal *worker,
 	workflow->history = cached != NULL ? cached
 					   : temporal_history_new(NULL, NULL);
 	if (is_known(workflow))
-		read_back(workflow, NULL);
+		read_backwards(workflow);
 	else
-		take_events(workflow, response->history,
-		    &response->next_page_token);
+		read_forwards(workflow);
 }
