@@ -4,13 +4,7 @@
  */
 #include "common/agent/engine.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-#include "common/base/digest.h"
-#include "common/json/json.h"
-
-#define OBJECT_MAX ((size_t)EVENT_MAX + (16u << 20))
 
 void
 engine_close(struct engine *engine)
@@ -105,55 +99,11 @@ engine_wait(struct engine *engine, int64_t milliseconds, struct fail *fail)
 	return engine->operations->wait(engine, milliseconds, fail);
 }
 
-/* Fills the probe from the object of the task. */
-static void
-fill_probe(struct engine_probe *probe, struct span task)
-{
-	char digest[DIGEST_TEXT];
-	const char *user, *state;
-	struct span span;
-	cJSON *value;
-
-	digest_hex(task.at, task.length, digest);
-	digest[16] = '\0';
-	probe->version = strtoull(digest, NULL, 16);
-	value = cJSON_CreateObject();
-	if (json_member(task, "user", &span))
-		cJSON_AddItemToObject(value, "user",
-		    cJSON_ParseWithLength(span.at, span.length));
-	if (json_member(task, "state", &span))
-		cJSON_AddItemToObject(value, "state",
-		    cJSON_ParseWithLength(span.at, span.length));
-	user = json_string(value, "user");
-	state = json_string(value, "state");
-	probe->found = user && strlen(user) < sizeof(probe->user) && state &&
-	    task_state_parse(state, &probe->state);
-	if (probe->found)
-		memcpy(probe->user, user, strlen(user) + 1);
-	cJSON_Delete(value);
-}
-
 int
 engine_probe(struct engine *engine, struct engine_probe *probes, size_t count,
     struct fail *fail)
 {
-	struct buf task = BUF_INIT(OBJECT_MAX);
-	int result = 0;
-
-	if (engine->operations->probe)
-		return engine->operations->probe(engine, probes, count, fail);
-	for (size_t i = 0; result == 0 && i < count; i++) {
-		buf_reset(&task);
-		probes[i].found = false;
-		if (engine_get(engine, probes[i].id, &task, fail) == 0)
-			fill_probe(&probes[i],
-			    (struct span){ task.data, task.length });
-		else if (strcmp(fail->type, "no_task") != 0 &&
-		    strcmp(fail->type, "invalid_id") != 0)
-			result = -1;
-	}
-	buf_release(&task);
-	return result;
+	return engine->operations->probe(engine, probes, count, fail);
 }
 
 int

@@ -165,7 +165,6 @@ struct engine_operations {
 	    struct fail *fail);
 	int (*wait)(struct engine *engine, int64_t milliseconds,
 	    struct fail *fail);
-	/* NULL: one get after the other */
 	int (*probe)(struct engine *engine, struct engine_probe *probes,
 	    size_t count, struct fail *fail);
 	/* NULL: there is none */

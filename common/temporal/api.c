@@ -10,6 +10,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/mem.h"
 
@@ -270,13 +271,13 @@ temporal_close(struct temporal *temporal)
 	free(temporal);
 }
 
-const char *
+char *
 temporal_namespace(const struct temporal *temporal)
 {
 	return temporal->namespace;
 }
 
-const char *
+char *
 temporal_identity(const struct temporal *temporal)
 {
 	return temporal->identity;
@@ -461,6 +462,18 @@ temporal_wait(struct temporal *temporal, struct temporal_answer *answer,
 		return 0;
 	*fail = answer->fail;
 	return -1;
+}
+
+int
+temporal_pause(struct temporal *temporal, int64_t milliseconds,
+    struct fail *fail)
+{
+	int64_t until = clock_boot() + milliseconds;
+
+	while (clock_boot() < until)
+		if (loop_turn(temporal->loop, until, fail) < 0)
+			return -1;
+	return 0;
 }
 
 void

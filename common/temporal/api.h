@@ -66,10 +66,11 @@ void
 temporal_close(struct temporal *temporal); /* after all answers were released;
                                             * NULL is fine */
 
-const char *
+/* Borrowed; not const, because protobuf-c's messages want it so. */
+char *
 temporal_namespace(const struct temporal *temporal);
 
-const char *
+char *
 temporal_identity(const struct temporal *temporal);
 
 struct loop *
@@ -144,6 +145,11 @@ temporal_send(struct temporal *temporal, enum temporal_method method,
  * from then. */
 int
 temporal_wait(struct temporal *temporal, struct temporal_answer *answer,
+    struct fail *fail);
+
+/* Waits for MILLISECONDS, in which the loop turns. */
+int
+temporal_pause(struct temporal *temporal, int64_t milliseconds,
     struct fail *fail);
 
 /* Frees its contents, and cancels the call if it is under way. The struct can

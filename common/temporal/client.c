@@ -17,18 +17,6 @@
 
 #define FAIRNESS_MAX 64 /* bytes that the server takes */
 
-static char *
-space(struct temporal *temporal)
-{
-	return temporal_text(temporal_namespace(temporal));
-}
-
-static char *
-identity(struct temporal *temporal)
-{
-	return temporal_text(temporal_identity(temporal));
-}
-
 static int
 check_size(struct span json, const char *what, struct fail *fail)
 {
@@ -195,8 +183,8 @@ temporal_start(struct temporal *temporal, const struct temporal_start *start,
 	parts_fill(&parts, start);
 	id_format(&id, request_id);
 	api__start_workflow_execution_request__init(&request);
-	request.namespace_ = space(temporal);
-	request.identity = identity(temporal);
+	request.namespace_ = temporal_namespace(temporal);
+	request.identity = temporal_identity(temporal);
 	request.workflow_id = temporal_text(start->id);
 	request.workflow_type = &parts.type;
 	request.task_queue = &parts.queue;
@@ -245,7 +233,7 @@ temporal_describe(struct temporal *temporal, const char *id, const char *run,
 	Api__DescribeWorkflowExecutionRequest request;
 
 	api__describe_workflow_execution_request__init(&request);
-	request.namespace_ = space(temporal);
+	request.namespace_ = temporal_namespace(temporal);
 	request.execution = &both;
 	return temporal_send(temporal, TEMPORAL_DESCRIBE, &request.base, answer,
 	    fail);
@@ -262,7 +250,7 @@ temporal_history(struct temporal *temporal, const struct temporal_page *page,
 	if (page->reverse) {
 		api__get_workflow_execution_history_reverse_request__init(
 		    &reverse);
-		reverse.namespace_ = space(temporal);
+		reverse.namespace_ = temporal_namespace(temporal);
 		reverse.execution = &both;
 		reverse.maximum_page_size = page->size;
 		if (page->token != NULL)
@@ -271,7 +259,7 @@ temporal_history(struct temporal *temporal, const struct temporal_page *page,
 		    &reverse.base, answer, fail);
 	}
 	api__get_workflow_execution_history_request__init(&request);
-	request.namespace_ = space(temporal);
+	request.namespace_ = temporal_namespace(temporal);
 	request.execution = &both;
 	request.maximum_page_size = page->size;
 	request.wait_new_event = page->wait;
@@ -301,8 +289,8 @@ temporal_signal(struct temporal *temporal, const char *id, const char *run,
 		return -1;
 	id_format(&fresh, request_id);
 	api__signal_workflow_execution_request__init(&request);
-	request.namespace_ = space(temporal);
-	request.identity = identity(temporal);
+	request.namespace_ = temporal_namespace(temporal);
+	request.identity = temporal_identity(temporal);
 	request.workflow_execution = &both;
 	request.signal_name = temporal_text(name);
 	request.request_id = request_id;
@@ -322,8 +310,8 @@ temporal_cancel(struct temporal *temporal, const char *id, const char *run,
 
 	id_format(&fresh, request_id);
 	api__request_cancel_workflow_execution_request__init(&request);
-	request.namespace_ = space(temporal);
-	request.identity = identity(temporal);
+	request.namespace_ = temporal_namespace(temporal);
+	request.identity = temporal_identity(temporal);
 	request.workflow_execution = &both;
 	request.request_id = request_id;
 	request.reason = temporal_text(reason);
@@ -339,8 +327,8 @@ temporal_terminate(struct temporal *temporal, const char *id, const char *run,
 	Api__TerminateWorkflowExecutionRequest request;
 
 	api__terminate_workflow_execution_request__init(&request);
-	request.namespace_ = space(temporal);
-	request.identity = identity(temporal);
+	request.namespace_ = temporal_namespace(temporal);
+	request.identity = temporal_identity(temporal);
 	request.workflow_execution = &both;
 	request.reason = temporal_text(reason);
 	return temporal_send(temporal, TEMPORAL_TERMINATE, &request.base,
@@ -363,7 +351,7 @@ temporal_query(struct temporal *temporal, const char *id, const char *run,
 	query.query_type = temporal_text(type);
 	query.query_args = json.length > 0 ? temporal_json(&room, json) : NULL;
 	api__query_workflow_request__init(&request);
-	request.namespace_ = space(temporal);
+	request.namespace_ = temporal_namespace(temporal);
 	request.execution = &both;
 	request.query = &query;
 	return temporal_send(temporal, TEMPORAL_QUERY, &request.base, answer,
@@ -380,7 +368,7 @@ temporal_list(struct temporal *temporal, const char *query, int32_t size,
 	Api__ListWorkflowExecutionsRequest request;
 
 	api__list_workflow_executions_request__init(&request);
-	request.namespace_ = space(temporal);
+	request.namespace_ = temporal_namespace(temporal);
 	request.page_size = size;
 	request.query = temporal_text(query);
 	if (token != NULL)
@@ -396,7 +384,7 @@ temporal_count(struct temporal *temporal, const char *query,
 	Api__CountWorkflowExecutionsRequest request;
 
 	api__count_workflow_executions_request__init(&request);
-	request.namespace_ = space(temporal);
+	request.namespace_ = temporal_namespace(temporal);
 	request.query = temporal_text(query);
 	return temporal_send(temporal, TEMPORAL_COUNT, &request.base, answer,
 	    fail);
@@ -466,8 +454,8 @@ temporal_schedule_create(struct temporal *temporal,
 	whole.policies = &policies;
 	whole.state = &state;
 	api__create_schedule_request__init(&request);
-	request.namespace_ = space(temporal);
-	request.identity = identity(temporal);
+	request.namespace_ = temporal_namespace(temporal);
+	request.identity = temporal_identity(temporal);
 	request.schedule_id = temporal_text(schedule->id);
 	request.schedule = &whole;
 	request.memo = &parts.memo;
@@ -485,7 +473,7 @@ temporal_schedule_describe(struct temporal *temporal, const char *id,
 	Api__DescribeScheduleRequest request;
 
 	api__describe_schedule_request__init(&request);
-	request.namespace_ = space(temporal);
+	request.namespace_ = temporal_namespace(temporal);
 	request.schedule_id = temporal_text(id);
 	return temporal_send(temporal, TEMPORAL_SCHEDULE_DESCRIBE,
 	    &request.base, answer, fail);
@@ -515,8 +503,8 @@ temporal_schedule_patch(struct temporal *temporal, const char *id,
 	else
 		patch.trigger_immediately = &trigger;
 	api__patch_schedule_request__init(&request);
-	request.namespace_ = space(temporal);
-	request.identity = identity(temporal);
+	request.namespace_ = temporal_namespace(temporal);
+	request.identity = temporal_identity(temporal);
 	request.schedule_id = temporal_text(id);
 	request.patch = &patch;
 	request.request_id = request_id;
@@ -531,8 +519,8 @@ temporal_schedule_delete(struct temporal *temporal, const char *id,
 	Api__DeleteScheduleRequest request;
 
 	api__delete_schedule_request__init(&request);
-	request.namespace_ = space(temporal);
-	request.identity = identity(temporal);
+	request.namespace_ = temporal_namespace(temporal);
+	request.identity = temporal_identity(temporal);
 	request.schedule_id = temporal_text(id);
 	return temporal_send(temporal, TEMPORAL_SCHEDULE_DELETE, &request.base,
 	    answer, fail);
@@ -546,7 +534,7 @@ temporal_schedule_list(struct temporal *temporal, int32_t size,
 	Api__ListSchedulesRequest request;
 
 	api__list_schedules_request__init(&request);
-	request.namespace_ = space(temporal);
+	request.namespace_ = temporal_namespace(temporal);
 	request.maximum_page_size = size;
 	if (token != NULL)
 		request.next_page_token = *token;
@@ -567,7 +555,7 @@ temporal_queue(struct temporal *temporal, const char *queue, bool activities,
 	task_queue.name = temporal_text(queue);
 	task_queue.kind = TEMPORAL_ENUM(TASK_QUEUE_KIND, NORMAL);
 	api__describe_task_queue_request__init(&request);
-	request.namespace_ = space(temporal);
+	request.namespace_ = temporal_namespace(temporal);
 	request.task_queue = &task_queue;
 	request.task_queue_type = activities
 	    ? TEMPORAL_ENUM(TASK_QUEUE_TYPE, ACTIVITY)
@@ -595,7 +583,7 @@ temporal_describe_namespace(struct temporal *temporal,
 	Api__DescribeNamespaceRequest request;
 
 	api__describe_namespace_request__init(&request);
-	request.namespace_ = space(temporal);
+	request.namespace_ = temporal_namespace(temporal);
 	return temporal_send(temporal, TEMPORAL_NAMESPACE, &request.base,
 	    answer, fail);
 }
@@ -623,8 +611,8 @@ temporal_shutdown_worker(struct temporal *temporal, const char *queue,
 	Api__ShutdownWorkerRequest request;
 
 	api__shutdown_worker_request__init(&request);
-	request.namespace_ = space(temporal);
-	request.identity = identity(temporal);
+	request.namespace_ = temporal_namespace(temporal);
+	request.identity = temporal_identity(temporal);
 	request.sticky_task_queue = temporal_text(sticky_queue);
 	request.worker_instance_key = temporal_text(instance);
 	request.task_queue = temporal_text(queue);

@@ -17,6 +17,7 @@
 #include "common/base/id.h"
 #include "common/base/mem.h"
 #include "common/temporal/engine_internal.h"
+#include "common/temporal/task_reader.h"
 
 #define OBJECT_MAX ((size_t)EVENT_MAX + (16u << 20))
 #define QUERY_MAX (64u << 10)
@@ -324,17 +325,14 @@ tell_all(struct listing *listing, int (*task)(void *context, struct span text),
 	for (i = 0;
 	     i < listing->count && result == 0 && told < listing->filter->limit;
 	     i++) {
-		for (;
-		     result == 0 && sent < listing->count && sent < i + WINDOW;
-		     sent++) {
-			readers[sent % WINDOW] = task_reader_new(listing->own,
+		for (; sent < listing->count && sent < i + WINDOW; sent++) {
+			readers[sent % WINDOW] = task_reader_new(
+			    listing->own->temporal,
 			    listing->candidates[sent].id);
-			result = task_reader_begin(readers[sent % WINDOW],
-			    fail);
+			task_reader_begin(readers[sent % WINDOW]);
 		}
-		if (result == 0)
-			result = tell_one(listing, readers[i % WINDOW], &told,
-			    task, context, fail);
+		result = tell_one(listing, readers[i % WINDOW], &told, task,
+		    context, fail);
 		task_reader_free(readers[i % WINDOW]);
 		readers[i % WINDOW] = NULL;
 	}

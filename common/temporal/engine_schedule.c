@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
-#include "common/temporal/engine_internal.h"
+#include "common/temporal/start_request.h"
 
 #define OBJECT_MAX (1u << 20)
 #define PAGE 100

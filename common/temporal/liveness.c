@@ -131,8 +131,7 @@ reported(void *context, struct temporal_answer *answer)
 static void
 report_lost(struct liveness *liveness, char *line)
 {
-	static char words[] = "the worker ended while it was under way",
-		    type[] = TEMPORAL_WORKER_LOST, source[] = "agent-utils";
+	static const char words[] = "the worker ended while it was under way";
 	struct temporal *temporal = liveness->worker->temporal;
 	Api__RespondActivityTaskFailedByIdRequest request;
 	struct report *report;
@@ -140,27 +139,25 @@ report_lost(struct liveness *liveness, char *line)
 	Api__Failure failure;
 	struct fail fail;
 	char *run = strchr(line, '\t'), *activity;
-	char *space = mem_string(temporal_namespace(temporal));
-	char *identity = mem_string(temporal_identity(temporal));
 
 	activity = run != NULL ? strchr(run + 1, '\t') : NULL;
 	if (activity == NULL)
-		goto out;
+		return;
 	*run++ = *activity++ = '\0';
 	log_line("warning", "activity.lost", "task", line, "activity", activity,
 	    "reason", words, NULL);
 	api__application_failure_info__init(&info);
-	info.type = type;
+	info.type = temporal_text(TEMPORAL_WORKER_LOST);
 	info.non_retryable = true;
 	api__failure__init(&failure);
-	failure.message = words;
-	failure.source = source;
+	failure.message = temporal_text(words);
+	failure.source = temporal_text("agent-utils");
 	failure.failure_info_case =
 	    API__FAILURE__FAILURE_INFO_APPLICATION_FAILURE_INFO;
 	failure.application_failure_info = &info;
 	api__respond_activity_task_failed_by_id_request__init(&request);
-	request.namespace_ = space;
-	request.identity = identity;
+	request.namespace_ = temporal_namespace(temporal);
+	request.identity = temporal_identity(temporal);
 	request.workflow_id = line;
 	request.run_id = run;
 	request.activity_id = activity;
@@ -174,9 +171,6 @@ report_lost(struct liveness *liveness, char *line)
 	if (temporal_send(temporal, TEMPORAL_ACTIVITY_FAILED_BY_ID,
 		&request.base, &report->answer, &fail) < 0)
 		reported(report, &report->answer);
-out:
-	free(space);
-	free(identity);
 }
 
 /* Whether a line of "ended" for the one at LINE follows. */

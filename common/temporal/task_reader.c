@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * How it works: the pages of a history go through temporal_history, whose
- * journal events are used as they come: a row needs some of them, and a follower
- * all.
+ * journal events are used as they come: a row needs some of them.
  *
  * A history may end with a workflow task that was scheduled or started; when it
  * is not answered, other events can replace it later. So these are held back
@@ -16,15 +15,12 @@
  * decision that must follow. The decision depends only on the fold, so it is
  * made here, for this answer only.
  */
+#include "common/temporal/task_reader.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/clock.h"
 #include "common/base/mem.h"
-#include "common/temporal/engine_internal.h"
-
-#define OBJECT_MAX ((size_t)EVENT_MAX + (16u << 20))
-#define PENDING_MAX ((size_t)EVENT_MAX * 4)
 
 static void
 set(char **string, const char *text, size_t length)
@@ -56,27 +52,8 @@ take_journal_event(void *context, const struct event *event)
 		set(&reader->worker, worker, strlen(worker));
 	if (event_is_end(event->type, NULL))
 		set(&reader->last, event->text.at, event->text.length);
-	if (!reader->following || event->seq <= reader->seen)
-		return;
-	if (reader->event == NULL) {
-		buf_add(&reader->pending, event->text.at, event->text.length);
-		buf_add(&reader->pending, "", 1);
-	} else if (reader->stopped == 0) {
-		reader->stopped = reader->event(reader->context, event->text);
-	}
-	reader->seen = event->seq;
-}
-
-struct task_reader *
-task_reader_new(struct engine_temporal *own, const char *id)
-{
-	struct task_reader *reader = mem_alloc(sizeof(*reader));
-
-	reader->own = own;
-	reader->id = mem_string(id);
-	reader->history = temporal_history_new(take_journal_event, reader);
-	reader->pending = BUF_INIT(PENDING_MAX);
-	return reader;
+	if (reader->event != NULL)
+		reader->event(reader->context, event);
 }
 
 static void
@@ -94,18 +71,16 @@ task_reader_free(struct task_reader *reader)
 {
 	if (reader == NULL)
 		return;
-	temporal_answer_release(&reader->answer);
+	history_reader_release(&reader->pages);
 	temporal_history_free(reader->history);
 	drop_held(reader);
 	free(reader->held);
-	free(reader->token.data);
 	free(reader->id);
 	free(reader->run);
 	free(reader->runs);
 	free(reader->task);
 	free(reader->last);
 	free(reader->worker);
-	buf_release(&reader->pending);
 	free(reader);
 }
 
@@ -152,9 +127,9 @@ take_held(struct task_reader *reader, int64_t before, struct fail *fail)
 }
 
 static int
-take_page(struct task_reader *reader, Api__History *page, struct fail *fail)
+take_events(struct task_reader *reader, Api__History *page, struct fail *fail)
 {
-	size_t i, end = page != NULL ? page->n_events : 0, count = end;
+	size_t i, end = page->n_events, count = end;
 
 	while (end > 0 && may_be_replaced(page->events[end - 1]))
 		end--;
@@ -173,33 +148,24 @@ take_page(struct task_reader *reader, Api__History *page, struct fail *fail)
 	return 0;
 }
 
-static void
-keep_token(struct task_reader *reader, const ProtobufCBinaryData *token)
-{
-	free(reader->token.data);
-	reader->token.data = (uint8_t *)mem_copy(token->data, token->len);
-	reader->token.len = token->len;
-}
-
-static int
-send_page(struct task_reader *reader, bool wait, struct fail *fail)
-{
-	struct temporal_page page = { .id = reader->id,
-		.run = reader->run,
-		.wait = wait,
-		.token = reader->token.len > 0 ? &reader->token : NULL };
-
-	return temporal_history(reader->own->temporal, &page, &reader->answer,
-	    fail);
-}
-
 /* Begins to read another run. */
 static void
 turn_to(struct task_reader *reader, const char *run)
 {
 	set(&reader->run, run, strlen(run));
+	reader->pages.run = reader->run;
 	drop_held(reader);
-	reader->token.len = 0;
+}
+
+/* RUNS may be NULL; the caller frees. */
+static cJSON *
+parse_runs(const char *runs)
+{
+	struct fail fail;
+
+	return runs == NULL
+	    ? NULL
+	    : json_parse(runs, strlen(runs), &json_limits_upstream, &fail);
 }
 
 /* Chooses the oldest run that was not tried yet; when the server has none of them
@@ -207,7 +173,7 @@ turn_to(struct task_reader *reader, const char *run)
 static bool
 turn_to_oldest(struct task_reader *reader)
 {
-	cJSON *runs = reader->runs != NULL ? cJSON_Parse(reader->runs) : NULL;
+	cJSON *runs = parse_runs(reader->runs);
 	const cJSON *run = cJSON_GetArrayItem(runs, reader->next_run++);
 	bool result = true;
 
@@ -227,7 +193,7 @@ turn_to_oldest(struct task_reader *reader)
 static int
 count_runs(const char *runs)
 {
-	cJSON *list = runs != NULL ? cJSON_Parse(runs) : NULL;
+	cJSON *list = parse_runs(runs);
 	int count = cJSON_GetArraySize(list);
 
 	cJSON_Delete(list);
@@ -242,7 +208,7 @@ is_ahead(struct task_reader *reader, const Api__History *page)
 	struct temporal_facts facts = temporal_history_facts(reader->history);
 	struct span continued, runs;
 
-	if ((reader->run != NULL && *reader->run != '\0') || page == NULL ||
+	if ((reader->run != NULL && *reader->run != '\0') ||
 	    page->n_events == 0 ||
 	    !temporal_history_continued(page->events[0], &continued) ||
 	    !json_member(continued, "runs", &runs))
@@ -253,61 +219,102 @@ is_ahead(struct task_reader *reader, const Api__History *page)
 			      : !reader->alone;
 }
 
-/* Takes the events of the answer. The token and the run then say what to read
- * next, now or later. */
 static int
-take_answer(struct task_reader *reader, bool *ret_more, struct fail *fail)
+take_page(void *context, Api__History *page, struct fail *fail)
 {
-	Api__GetWorkflowExecutionHistoryResponse *response;
-	const char *next;
-	int result = 0;
+	struct task_reader *reader = context;
 
-	if (temporal_wait(reader->own->temporal, &reader->answer, fail) < 0) {
-		temporal_answer_release(&reader->answer);
-		if (strcmp(fail->type, "not_found") != 0)
-			return -1;
-		*ret_more = turn_to_oldest(reader);
-		return *ret_more ? 0
-				 : fail_set(fail, FAIL_NO, "no_task",
-				       "there is no task %s", reader->id);
-	}
-	response = (Api__GetWorkflowExecutionHistoryResponse *)(void *)
-		       reader->answer.message;
-	if (is_ahead(reader, response->history)) {
-		*ret_more = turn_to_oldest(reader);
-	} else {
-		result = take_page(reader, response->history, fail);
-		keep_token(reader, &response->next_page_token);
-		next = temporal_history_facts(reader->history).next_run;
-		*ret_more = reader->token.len > 0 || next != NULL;
-		if (reader->token.len == 0 && next != NULL) {
-			turn_to(reader, next);
-			temporal_history_next(reader->history);
-		}
-	}
-	temporal_answer_release(&reader->answer);
-	return result;
+	reader->ahead = is_ahead(reader, page);
+	return reader->ahead ? 1 : take_events(reader, page, fail);
 }
 
-int
-task_reader_begin(struct task_reader *reader, struct fail *fail)
+static void
+stop(struct task_reader *reader, const struct fail *why)
 {
-	return send_page(reader, false, fail);
+	reader->ended = reader->failed = true;
+	reader->why = *why;
+}
+
+/* A run was read, or is gone, or others have to be read before it. */
+static void
+run_came(void *context, const struct fail *why)
+{
+	struct task_reader *reader = context;
+	const char *next = temporal_history_facts(reader->history).next_run;
+	struct fail fail;
+
+	if (why != NULL &&
+	    (reader->pages.refused || strcmp(why->type, "not_found") != 0)) {
+		stop(reader, why);
+		return;
+	}
+	if (why == NULL && !reader->ahead) {
+		if (next == NULL) {
+			reader->ended = true;
+			return;
+		}
+		turn_to(reader, next);
+		temporal_history_next(reader->history);
+	} else if (!turn_to_oldest(reader)) {
+		fail_set(&fail, FAIL_NO, "no_task", "there is no task %s",
+		    reader->id);
+		stop(reader, &fail);
+		return;
+	}
+	task_reader_begin(reader);
+}
+
+struct task_reader *
+task_reader_new(struct temporal *temporal, const char *id)
+{
+	struct task_reader *reader = mem_alloc(sizeof(*reader));
+
+	reader->id = mem_string(id);
+	reader->history = temporal_history_new(take_journal_event, reader);
+	reader->pages = (struct history_reader){ .temporal = temporal,
+		.id = reader->id,
+		.page = take_page,
+		.done = run_came,
+		.context = reader };
+	return reader;
+}
+
+void
+task_reader_begin(struct task_reader *reader)
+{
+	reader->ended = reader->ahead = false;
+	history_reader_read(&reader->pages, NULL);
 }
 
 int
 task_reader_finish(struct task_reader *reader, struct fail *fail)
 {
-	bool more;
+	struct loop *loop = temporal_loop(reader->pages.temporal);
 
-	for (;;) {
-		if (take_answer(reader, &more, fail) < 0)
+	while (!reader->ended)
+		if (loop_turn(loop, -1, fail) < 0)
 			return -1;
-		if (!more)
-			return 0;
-		if (send_page(reader, false, fail) < 0)
-			return -1;
-	}
+	if (reader->failed)
+		*fail = reader->why;
+	return reader->failed ? -1 : 0;
+}
+
+/* What is there of the run comes once more, and is passed over. */
+void
+task_reader_follow(struct task_reader *reader)
+{
+	drop_held(reader);
+	reader->pages.wait = true;
+	task_reader_begin(reader);
+}
+
+int
+task_reader_read(struct task_reader *reader, struct fail *fail)
+{
+	task_reader_begin(reader);
+	return task_reader_finish(reader, fail) < 0
+	    ? -1
+	    : task_reader_settle(reader, fail);
 }
 
 int
@@ -363,169 +370,4 @@ task_reader_members(const struct task_reader *reader, struct buf *buf)
 	}
 	member_string(buf, "id", reader->id);
 	member_string(buf, "state", task_state_name(TASK_QUEUED));
-}
-
-/* ---- one task ---- */
-
-/* The text so far of a turn under way is in the heartbeats. */
-static int
-add_progress(struct task_reader *reader, struct buf *members, struct fail *fail)
-{
-	Api__DescribeWorkflowExecutionResponse *description;
-	struct span details, text;
-	size_t i;
-	int result = -1;
-
-	if (temporal_describe(reader->own->temporal, reader->id, NULL,
-		&reader->answer, fail) < 0 ||
-	    temporal_wait(reader->own->temporal, &reader->answer, fail) < 0)
-		goto out;
-	description = (Api__DescribeWorkflowExecutionResponse *)(void *)
-			  reader->answer.message;
-	for (i = 0; i < description->n_pending_activities; i++)
-		if (temporal_value(
-			description->pending_activities[i]->heartbeat_details,
-			0, &details) &&
-		    json_member(details, "text", &text)) {
-			member_raw(members, "progress", text.at, text.length);
-			break;
-		}
-	result = 0;
-out:
-	temporal_answer_release(&reader->answer);
-	return result;
-}
-
-static void
-add_ends(struct task_reader *reader, struct buf *members,
-    const struct task_row *row)
-{
-	row_ends(members, row,
-	    (struct span){ reader->task,
-		reader->task ? strlen(reader->task) : 0 },
-	    (struct span){ reader->last,
-		reader->last ? strlen(reader->last) : 0 });
-}
-
-int
-engine_temporal_get(struct engine *engine, const char *id, struct buf *buf,
-    struct fail *fail)
-{
-	struct buf members = BUF_INIT(OBJECT_MAX);
-	struct temporal_facts facts;
-	struct task_reader *reader = NULL;
-	struct task_row row;
-	int result = -1;
-
-	if (engine_temporal_check_id(id, fail) < 0)
-		return -1;
-	reader = task_reader_new(engine_temporal_own(engine), id);
-	if (task_reader_begin(reader, fail) < 0 ||
-	    task_reader_finish(reader, fail) < 0 ||
-	    task_reader_settle(reader, fail) < 0)
-		goto out;
-	task_reader_members(reader, &members);
-	facts = temporal_history_facts(reader->history);
-	if (task_reader_row(reader, &row))
-		add_ends(reader, &members, &row);
-	else if (facts.unread != NULL)
-		member_raw(&members, "task", facts.unread,
-		    strlen(facts.unread));
-	if (task_reader_row(reader, &row) && row.state == TASK_RUNNING &&
-	    add_progress(reader, &members, fail) < 0)
-		goto out;
-	buf_add_string(buf, "{");
-	buf_add(buf, members.data, members.length);
-	buf_add_string(buf, "}");
-	result = 0;
-out:
-	task_reader_free(reader);
-	buf_release(&members);
-	return result;
-}
-
-/* ---- its events ---- */
-
-static int
-give_kept(struct task_reader *reader,
-    int (*event)(void *context, struct span text), void *context)
-{
-	size_t at, length;
-	int result = 0;
-
-	for (at = 0; at < reader->pending.length && result == 0;
-	     at += length + 1) {
-		length = strlen(reader->pending.data + at);
-		result = event(context,
-		    (struct span){ reader->pending.data + at, length });
-	}
-	buf_reset(&reader->pending);
-	return result;
-}
-
-int
-engine_temporal_events(struct engine *engine, const char *id, uint64_t after,
-    int (*event)(void *context, struct span text), void *context,
-    struct fail *fail)
-{
-	struct engine_temporal *own = engine_temporal_own(engine);
-	struct task_reader *reader = own->followed;
-	int result = -1;
-
-	if (engine_temporal_check_id(id, fail) < 0)
-		return -1;
-	if (reader != NULL && reader->waiting && strcmp(reader->id, id) == 0)
-		return give_kept(reader, event, context);
-	task_reader_free(reader);
-	own->followed = reader = task_reader_new(own, id);
-	reader->following = true;
-	reader->seen = after;
-	reader->event = event;
-	reader->context = context;
-	if (task_reader_begin(reader, fail) == 0 &&
-	    task_reader_finish(reader, fail) == 0)
-		result = reader->stopped;
-	reader->event = NULL;
-	return result;
-}
-
-int
-task_reader_wait(struct task_reader *reader, int64_t until, struct fail *fail)
-{
-	struct loop *loop = temporal_loop(reader->own->temporal);
-	size_t before = reader->pending.length;
-	bool more;
-
-	if (!reader->waiting) {
-		/* events that were read before come again, and are skipped */
-		drop_held(reader);
-		reader->waiting = true;
-		if (send_page(reader, true, fail) < 0)
-			return -1;
-	}
-	while (!reader->ended && reader->pending.length == before) {
-		while (!reader->answer.done && clock_boot() < until)
-			if (loop_turn(loop, until, fail) < 0)
-				return -1;
-		if (!reader->answer.done)
-			return 0;
-		if (take_answer(reader, &more, fail) < 0)
-			return -1;
-		reader->ended = !more;
-		if (more && send_page(reader, true, fail) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-int
-engine_temporal_wait(struct engine *engine, int64_t milliseconds,
-    struct fail *fail)
-{
-	struct engine_temporal *own = engine_temporal_own(engine);
-
-	if (own->followed == NULL || own->followed->ended)
-		return engine_temporal_pause(own, milliseconds, fail);
-	return task_reader_wait(own->followed, clock_boot() + milliseconds,
-	    fail);
 }

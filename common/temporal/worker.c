@@ -215,17 +215,16 @@ send_poll(struct poll *poll, struct fail *fail)
 	poll->answer.context = poll;
 	if (poll->group->activity) {
 		api__poll_activity_task_queue_request__init(&activity);
-		activity.namespace_ = temporal_text(
-		    temporal_namespace(temporal));
-		activity.identity = temporal_text(temporal_identity(temporal));
+		activity.namespace_ = temporal_namespace(temporal);
+		activity.identity = temporal_identity(temporal);
 		activity.task_queue = &queue;
 		activity.worker_instance_key = poll->worker->name;
 		return temporal_send(temporal, TEMPORAL_POLL_ACTIVITY,
 		    &activity.base, &poll->answer, fail);
 	}
 	api__poll_workflow_task_queue_request__init(&workflow);
-	workflow.namespace_ = temporal_text(temporal_namespace(temporal));
-	workflow.identity = temporal_text(temporal_identity(temporal));
+	workflow.namespace_ = temporal_namespace(temporal);
+	workflow.identity = temporal_identity(temporal);
 	workflow.task_queue = &queue;
 	workflow.worker_instance_key = poll->worker->name;
 	return temporal_send(temporal, TEMPORAL_POLL_WORKFLOW, &workflow.base,
@@ -516,8 +515,7 @@ add_attributes(struct worker_temporal *worker, struct fail *fail)
 	entry.value = TEMPORAL_ENUM(INDEXED_VALUE_TYPE, KEYWORD);
 	list = &entry;
 	api__add_search_attributes_request__init(&request);
-	request.namespace_ = temporal_text(
-	    temporal_namespace(worker->temporal));
+	request.namespace_ = temporal_namespace(worker->temporal);
 	request.n_search_attributes = 1;
 	request.search_attributes = &list;
 	worker->attributes_answer.then = attributes_came;

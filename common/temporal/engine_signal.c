@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * How it works: a signal becomes an event of the history at once. Before it is
+ * sent, the fold decides whether it fits the task's state; the worker decides
+ * that again.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/temporal/engine_internal.h"
+#include "common/temporal/task_reader.h"
+
+static int
+send_signal(struct engine_temporal *own, const char *id, const char *signal,
+    struct span members, struct fail *fail)
+{
+	struct temporal_answer answer = { .done = false };
+	struct buf text = BUF_INIT(EVENT_MAX);
+	int result;
+
+	buf_add(&text, "{", 1);
+	buf_add(&text, members.at, members.length);
+	buf_add(&text, "}", 1);
+	result = temporal_signal(own->temporal, id, NULL, signal,
+	    (struct span){ text.data, text.length }, &answer, fail);
+	if (result == 0)
+		result = temporal_wait(own->temporal, &answer, fail);
+	if (result < 0 && strcmp(fail->type, "not_found") == 0)
+		fail_set(fail, FAIL_NO, "task_ended", "the task has ended");
+	temporal_answer_release(&answer);
+	buf_release(&text);
+	return result;
+}
+
+/* Without a worker a cancel would have no effect. When the signal is in the
+ * history, a worker that comes now decides the same, so this program can end
+ * the workflow itself. */
+static int
+end_cancelled(struct engine_temporal *own, const char *id, struct fail *fail)
+{
+	struct temporal_answer answer = { .done = false };
+	struct task_reader *reader = task_reader_new(own->temporal, id);
+	struct task_row row;
+	char *queue = NULL;
+	bool polled = true;
+	int result = -1;
+
+	if (task_reader_read(reader, fail) < 0)
+		goto out;
+	result = 0;
+	if (!task_reader_row(reader, &row) || row.state != TASK_CANCELLED ||
+	    temporal_history_facts(reader->history).closed)
+		goto out;
+	queue = mem_print(TEMPORAL_QUEUE_PREFIX "%s", row.queue);
+	result = engine_temporal_polled(own, queue, &polled, fail);
+	if (result < 0 || polled)
+		goto out;
+	result = temporal_terminate(own->temporal, id, NULL, "asked for",
+	    &answer, fail);
+	if (result == 0)
+		result = temporal_wait(own->temporal, &answer, fail);
+	if (result < 0 && strcmp(fail->type, "not_found") == 0)
+		result = 0;
+out:
+	temporal_answer_release(&answer);
+	task_reader_free(reader);
+	free(queue);
+	return result;
+}
+
+int
+engine_temporal_signal(struct engine *engine, const char *id,
+    const char *signal, struct span members, struct fail *fail)
+{
+	struct engine_temporal *own = engine_temporal_own(engine);
+	struct task_reader *reader = NULL;
+	const struct agent *agent;
+	char *call = row_call(members);
+	int result = -1;
+
+	if (engine_temporal_check_id(id, fail) < 0)
+		goto out;
+	reader = task_reader_new(own->temporal, id);
+	if (task_reader_read(reader, fail) < 0)
+		goto out;
+	agent = temporal_history_agent(reader->history);
+	if ((agent_task(agent) != NULL || strcmp(signal, "cancel") != 0) &&
+	    agent_accepts(agent, signal, call, fail) < 0)
+		goto out;
+	result = send_signal(own, id, signal, members, fail);
+	if (result == 0 && strcmp(signal, "cancel") == 0)
+		result = end_cancelled(own, id, fail);
+out:
+	task_reader_free(reader);
+	free(call);
+	return result;
+}
