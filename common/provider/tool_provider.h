@@ -47,7 +47,8 @@ struct tool_request {
 	void *context;
 };
 
-/* Every call of a provider that is under way begins with this. */
+/* Every call of a provider that is under way begins with this. The provider
+ * frees it when it calls done. */
 struct tool_call {
 	/* Ends and frees it: done is not called any more, but gone, when
 	 * nothing of it is left; from within this call if that is at once. */
@@ -59,6 +60,7 @@ struct tool_call {
 struct tool_provider {
 	const char *name; /* as a pin has it */
 
+	/* The event loop is http_loop(HTTP). The state is never NULL. */
 	int (*open)(struct http *http, const struct config *config,
 	    void **ret_state, struct fail *fail);
 
@@ -81,7 +83,7 @@ struct tool_provider {
 	    struct tool_call **ret_call, struct fail *fail);
 
 	/* Makes the link that lets USER connect TOOLKIT; FROM comes from the
-	 * facts. Calls DONE with {"url","expires_at","account"} (the callee
+	 * facts, and without a "link" in them this may be NULL. Calls DONE with {"url","expires_at","account"} (the callee
 	 * frees), or with NULL and a fail. */
 	int (*link)(void *state, const char *user, const char *toolkit,
 	    const char *from,
