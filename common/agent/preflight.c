@@ -392,6 +392,8 @@ make_pins(struct check *check)
 	pins = mem_alloc((check->count + 1) * sizeof(*pins));
 	for (i = 0; i < check->count; i++) {
 		fill_pin(check, &check->chosen[i], &pins[i]);
+		cJSON_AddItemToArray(out->tools,
+		    cJSON_CreateString(pins[i].slug));
 		if (pins_check_tool(&pins[i], &fail) < 0) {
 			add_reason(check, "tool_refused", "tool", pins[i].slug,
 			    mem_string(fail.message));
@@ -424,6 +426,7 @@ begin(const struct task *task, const cJSON *facts, struct preflight *out,
 		.pins = BUF_INIT(PINS_MAX),
 		.reasons = cJSON_CreateArray(),
 		.accounts = cJSON_CreateObject(),
+		.tools = cJSON_CreateArray(),
 	};
 	return (struct check){
 		.task = task,
@@ -497,25 +500,11 @@ void
 preflight_summary(const struct preflight *preflight, struct buf *buf)
 {
 	char *accounts = json_text(preflight->accounts);
-	char *whole = mem_print("{%s}", preflight->pins.data);
-	const char *before = "", *slug;
-	const cJSON *tool;
-	struct fail fail;
-	cJSON *pinned;
+	char *tools = json_text(preflight->tools);
 
-	pinned = json_parse(whole, strlen(whole), &json_limits_upstream, &fail);
-	buf_print(buf, "{\"ok\":true,\"accounts\":%s,\"tools\":[", accounts);
-	cJSON_ArrayForEach (tool, get(pinned, "tools")) {
-		slug = json_string(tool, "slug");
-		if (slug == NULL)
-			continue;
-		buf_add_string(buf, before);
-		json_quote(buf, slug, strlen(slug));
-		before = ",";
-	}
-	buf_add_string(buf, "]}");
-	cJSON_Delete(pinned);
-	free(whole);
+	buf_print(buf, "{\"ok\":true,\"accounts\":%s,\"tools\":%s}", accounts,
+	    tools);
+	free(tools);
 	free(accounts);
 }
 
@@ -524,6 +513,7 @@ preflight_release(struct preflight *preflight)
 {
 	cJSON_Delete(preflight->reasons);
 	cJSON_Delete(preflight->accounts);
+	cJSON_Delete(preflight->tools);
 	free(preflight->links);
 	buf_release(&preflight->pins);
 	*preflight = (struct preflight){ .reasons = NULL };

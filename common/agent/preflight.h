@@ -47,6 +47,7 @@ struct preflight {
 	size_t link_count;
 	struct buf pins; /* members of "pinned" when it passed */
 	cJSON *accounts; /* {"gmail":"ca_1"}: chosen, when it passed */
+	cJSON *tools;    /* ["NAME",...]: likewise */
 };
 
 /* Facts to add to; the caller frees. */
