@@ -85,13 +85,16 @@ static int
 apply_submitted(struct agent *agent, const struct event *event,
     struct fail *fail)
 {
-	const cJSON *doc;
 	struct fail why;
+	cJSON *doc;
+	int result;
 
-	doc = cJSON_GetObjectItemCaseSensitive(event->data, "task");
 	if (agent->submitted)
 		return agent_misplaced(event, "the task is submitted", fail);
-	if (task_read(doc, &agent->task, &why) < 0)
+	doc = json_tree(json_get(&event->members, "task"));
+	result = task_read(doc, &agent->task, &why);
+	cJSON_Delete(doc);
+	if (result < 0)
 		return agent_misplaced(event, why.message, fail);
 	agent->submitted = true;
 	agent->state = TASK_QUEUED;
@@ -119,17 +122,20 @@ read_pin(const cJSON *item, struct pin *pin)
 static int
 apply_pinned(struct agent *agent, const struct event *event, struct fail *fail)
 {
+	struct span request = json_get(&event->members, "request");
 	const cJSON *tools, *item;
-	struct span request;
 	struct fail why;
+	cJSON *pins;
+	int result = -1;
 
 	if (agent->step != STEP_PIN)
 		return agent_misplaced(event, "the task is pinned", fail);
-	if (pins_check(event->data, &why) < 0)
-		return agent_misplaced(event, why.message, fail);
-	if (!json_member(event->text, "request", &request))
-		return agent_misplaced(event, "no request", fail);
-	tools = cJSON_GetObjectItemCaseSensitive(event->data, "tools");
+	pins = json_tree(event->text);
+	if (pins_check(pins, &why) < 0) {
+		agent_misplaced(event, why.message, fail);
+		goto out;
+	}
+	tools = cJSON_GetObjectItemCaseSensitive(pins, "tools");
 	agent->pins = mem_alloc(
 	    ((size_t)cJSON_GetArraySize(tools) + 1) * sizeof(*agent->pins));
 	cJSON_ArrayForEach (item, tools)
@@ -137,7 +143,10 @@ apply_pinned(struct agent *agent, const struct event *event, struct fail *fail)
 	agent->request = mem_copy(request.at, request.length);
 	agent->request_length = request.length;
 	agent->step = STEP_MODEL;
-	return 0;
+	result = 0;
+out:
+	cJSON_Delete(pins);
+	return result;
 }
 
 /* The worker died: the calls and the turn that it had under way are lost. */
@@ -180,12 +189,9 @@ static int
 apply_user_message(struct agent *agent, const struct event *event,
     struct fail *fail)
 {
-	struct span content;
-
-	if (agent->step != STEP_SAY ||
-	    !json_member(event->text, "content", &content))
+	if (agent->step != STEP_SAY)
 		return agent_misplaced(event, "nothing is to be said", fail);
-	agent_add_message(agent, "user", content);
+	agent_add_message(agent, "user", json_get(&event->members, "content"));
 	agent->step = STEP_MODEL;
 	return 0;
 }
@@ -218,25 +224,27 @@ resume(struct agent *agent)
 static int
 apply_signal(struct agent *agent, const struct event *event, struct fail *fail)
 {
-	const char *signal = json_string(event->data, "signal");
+	struct span signal = json_get(&event->members, "signal");
+	bool approve = json_is(signal, "approve");
 	struct call *call;
+	char *id;
 
-	if (strcmp(signal, "cancel") == 0) {
+	if (json_is(signal, "cancel")) {
 		agent->cancel_asked = true;
-	} else if (strcmp(signal, "pause") == 0) {
+	} else if (json_is(signal, "pause")) {
 		agent->paused = true;
-	} else if (strcmp(signal, "resume") == 0) {
+	} else if (json_is(signal, "resume")) {
 		resume(agent);
-	} else if (strcmp(signal, "approve") == 0 ||
-	    strcmp(signal, "deny") == 0) {
-		call = agent_asked_call(agent,
-		    json_string(event->data, "call"));
+	} else if (approve || json_is(signal, "deny")) {
+		id = json_decode(json_get(&event->members, "call"));
+		call = agent_asked_call(agent, id);
+		free(id);
 		if (!call)
 			return agent_misplaced(event,
 			    "no such call is asked "
 			    "about",
 			    fail);
-		call->status = *signal == 'a' ? CALL_PENDING : CALL_DENIED;
+		call->status = approve ? CALL_PENDING : CALL_DENIED;
 		leave_wait(agent);
 	} else {
 		return agent_misplaced(event, "an unknown signal", fail);
@@ -247,17 +255,22 @@ apply_signal(struct agent *agent, const struct event *event, struct fail *fail)
 static int
 apply_waiting(struct agent *agent, const struct event *event, struct fail *fail)
 {
-	const char *until = json_string(event->data, "until");
 	struct fail why;
 	int64_t due = 0;
+	char *until;
+	int result = 0;
 
 	if (agent_under_way(agent))
 		return agent_misplaced(event, "something is under way", fail);
+	until = json_decode(json_get(&event->members, "until"));
 	if (until && clock_parse(until, &due, &why) < 0)
-		return agent_misplaced(event, why.message, fail);
+		result = agent_misplaced(event, why.message, fail);
+	free(until);
+	if (result < 0)
+		return -1;
 	agent->state = TASK_WAITING;
 	agent->due = due;
-	agent_set_string(&agent->reason, json_string(event->data, "reason"));
+	agent_set_decoded(&agent->reason, json_get(&event->members, "reason"));
 	return 0;
 }
 
@@ -274,7 +287,7 @@ apply_end(struct agent *agent, const struct event *event, struct fail *fail)
 	(void)event_is_end(event->type, &agent->state);
 	agent->due = 0;
 	agent->model_running = false;
-	agent_set_string(&agent->reason, event_reason(event->data));
+	agent_set_decoded(&agent->reason, event_reason(&event->members));
 	return 0;
 }
 

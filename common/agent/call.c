@@ -59,16 +59,23 @@ agent_lose_calls(struct agent *agent)
 static struct call *
 event_call(struct agent *agent, const struct event *event)
 {
+	struct call *call;
+	char *id;
+
 	if (agent->step != STEP_TOOLS)
 		return NULL;
-	return agent_find_call(agent, json_string(event->data, "call"));
+	id = json_decode(json_get(&event->members, "call"));
+	call = agent_find_call(agent, id);
+	free(id);
+	return call;
 }
 
 /* Whether the event is about the attempt that is the call's last one. */
 static bool
 same_attempt(const struct call *call, const struct event *event)
 {
-	return agent_integer(event->data, "attempt") == (int64_t)call->attempt;
+	return agent_integer(&event->members, "attempt") ==
+	    (int64_t)call->attempt;
 }
 
 int
@@ -80,7 +87,8 @@ agent_tool_started(struct agent *agent, const struct event *event,
 	if (!call || call->status != CALL_PENDING ||
 	    agent->state != TASK_RUNNING || agent_call_refused(agent, call))
 		return agent_misplaced(event, "no such call is due", fail);
-	if (agent_integer(event->data, "attempt") != (int64_t)call->attempt + 1)
+	if (agent_integer(&event->members, "attempt") !=
+	    (int64_t)call->attempt + 1)
 		return agent_misplaced(event, "it is another attempt", fail);
 	call->status = CALL_RUNNING;
 	call->attempt++;
@@ -120,16 +128,12 @@ static int
 finish_call(struct agent *agent, struct call *call, const struct event *event,
     struct fail *fail)
 {
-	const cJSON *data;
-	const char *type, *id;
-	struct span block;
+	struct span block = json_get(&event->members, "block");
+	struct json_object members;
 
-	data = cJSON_GetObjectItemCaseSensitive(event->data, "block");
-	type = json_string(data, "type");
-	id = json_string(data, "tool_use_id");
-	if (!type || strcmp(type, "tool_result") != 0 || !id ||
-	    strcmp(id, call->id) != 0 ||
-	    !json_member(event->text, "block", &block))
+	if (!json_object(block, &members) ||
+	    !json_is(json_get(&members, "type"), "tool_result") ||
+	    !json_is(json_get(&members, "tool_use_id"), call->id))
 		return agent_misplaced(event,
 		    "its block is not the result "
 		    "of this call",
@@ -156,9 +160,9 @@ agent_tool_finished(struct agent *agent, const struct event *event,
 static void
 keep_error(struct call *call, const struct event *event)
 {
-	const char *message = event_reason(event->data);
-
-	agent_set_string(&call->error, message ? message : "");
+	agent_set_decoded(&call->error, event_reason(&event->members));
+	if (!call->error)
+		agent_set_string(&call->error, "");
 }
 
 int
@@ -166,19 +170,19 @@ agent_tool_failed(struct agent *agent, const struct event *event,
     struct fail *fail)
 {
 	struct call *call = event_call(agent, event);
-	const char *connection = json_string(event->data, "connection");
+	struct span connection = json_get(&event->members, "connection");
 	int64_t at = agent_retry_at(event);
 
 	if (!call || call->status != CALL_RUNNING || !same_attempt(call, event))
 		return agent_misplaced(event, "no such call is under way",
 		    fail);
-	if (at < 0 && !connection)
+	if (at < 0 && !connection.length)
 		return finish_call(agent, call, event, fail);
 	keep_error(call, event);
-	agent_set_string(&call->connection, connection);
+	agent_set_decoded(&call->connection, connection);
 	call->status = CALL_PENDING;
 	call->not_before = at >= 0 ? at : event->at + CONNECTION_RETRY_MS;
-	if (!connection)
+	if (!connection.length)
 		call->failed++;
 	return 0;
 }

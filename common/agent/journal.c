@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * How it works: one table says which members each type must have. An event is
- * parsed once, strictly; members that must stay byte-exact are cut from its
- * text later with json_member.
+ * checked once, strictly, and its members are read in place.
  */
 #include "common/agent/journal.h"
 
@@ -121,39 +120,39 @@ version_of(enum event_type type)
 }
 
 static bool
-is_kind(const cJSON *data, const struct member *member)
+is_kind(const struct json_object *members, const struct member *member)
 {
-	const cJSON *value;
+	struct span value = json_get(members, member->name);
 	int64_t number;
 
-	value = cJSON_GetObjectItemCaseSensitive(data, member->name);
-	if (!value)
+	if (value.length == 0)
 		return member->optional;
 	switch (member->kind) {
 	case STRING:
-		return cJSON_IsString(value);
+		return *value.at == '"';
 	case INTEGER:
-		return json_integer(data, member->name, &number);
+		return json_whole(value, &number);
 	case BOOLEAN:
-		return cJSON_IsBool(value);
+		return *value.at == 't' || *value.at == 'f';
 	case ARRAY:
-		return cJSON_IsArray(value);
+		return *value.at == '[';
 	case OBJECT:
-		return cJSON_IsObject(value);
+		return *value.at == '{';
 	}
 	return false;
 }
 
 static int
-check_members(const cJSON *data, enum event_type type, int64_t version,
-    struct fail *fail)
+check_members(const struct event *event, int64_t version, struct fail *fail)
 {
+	enum event_type type = event->type;
 	const struct member *member;
 	size_t i;
 
 	for (i = 0; i < MEMBERS_MAX && types[type].members[i].name; i++) {
 		member = &types[type].members[i];
-		if (version >= member->since && !is_kind(data, member))
+		if (version >= member->since &&
+		    !is_kind(&event->members, member))
 			return fail_set(fail, FAIL_NEVER, "invalid_event",
 			    "event %s: member \"%s\" is missing or of the "
 			    "wrong type",
@@ -163,15 +162,14 @@ check_members(const cJSON *data, enum event_type type, int64_t version,
 }
 
 static int
-read_header(struct event *event, int64_t *ret_version, struct fail *fail)
+read_header(struct event *event, const char *name, const char *at,
+    int64_t *ret_version, struct fail *fail)
 {
-	const char *name, *at;
 	int64_t version, seq;
 	struct fail why;
 	size_t i;
 
-	name = json_string(event->data, "type");
-	if (!json_integer(event->data, "v", &version) || !name)
+	if (!json_whole(json_get(&event->members, "v"), &version) || !name)
 		return fail_set(fail, FAIL_NEVER, "invalid_event",
 		    "event: member \"v\" or \"type\" is missing");
 	for (i = 0; i < EVENT_TYPES; i++)
@@ -191,8 +189,8 @@ read_header(struct event *event, int64_t *ret_version, struct fail *fail)
 		    name);
 	event->type = (enum event_type)i;
 	*ret_version = version;
-	at = json_string(event->data, "at");
-	if (!json_integer(event->data, "seq", &seq) || seq < 1 || !at)
+	if (!json_whole(json_get(&event->members, "seq"), &seq) || seq < 1 ||
+	    !at)
 		return fail_set(fail, FAIL_NEVER, "invalid_event",
 		    "event %s: member \"seq\" or \"at\" is missing", name);
 	event->seq = (uint64_t)seq;
@@ -207,27 +205,24 @@ int
 event_parse(struct span text, struct event *ret_event, struct fail *fail)
 {
 	struct event event = { .text = text };
+	char *name, *at;
 	int64_t version = 0;
 	struct fail why;
+	int result;
 
-	if (!(event.data = json_parse(text.at, text.length, &limits, &why)))
-		return fail_set(fail, why.kind,
-		    why.kind == FAIL_NEVER ? "invalid_event" : why.type,
-		    "event: %s", why.message);
-	if (read_header(&event, &version, fail) < 0 ||
-	    check_members(event.data, event.type, version, fail) < 0) {
-		cJSON_Delete(event.data);
-		return -1;
-	}
-	*ret_event = event;
-	return 0;
-}
-
-void
-event_release(struct event *event)
-{
-	cJSON_Delete(event->data);
-	event->data = NULL;
+	if (json_check(text, &limits, &event.members, &why) < 0)
+		return fail_set(fail, FAIL_NEVER, "invalid_event", "event: %s",
+		    why.message);
+	name = json_decode(json_get(&event.members, "type"));
+	at = json_decode(json_get(&event.members, "at"));
+	result = read_header(&event, name, at, &version, fail);
+	if (result == 0)
+		result = check_members(&event, version, fail);
+	if (result == 0)
+		*ret_event = event;
+	free(name);
+	free(at);
+	return result;
 }
 
 void
@@ -299,13 +294,16 @@ member_error(struct buf *buf, const char *type, const char *message,
 	buf_add(buf, "}", 1);
 }
 
-const char *
-event_reason(const cJSON *data)
+struct span
+event_reason(const struct json_object *members)
 {
-	const cJSON *error = cJSON_GetObjectItemCaseSensitive(data, "error");
+	struct span error = json_get(members, "error");
+	struct json_object object;
 
-	return error ? json_string(error, "message")
-		     : json_string(data, "reason");
+	if (error.length == 0)
+		return json_get(members, "reason");
+	(void)json_object(error, &object);
+	return json_get(&object, "message");
 }
 
 bool

@@ -18,7 +18,6 @@
 #ifndef COMMON_AGENT_JOURNAL_H
 #define COMMON_AGENT_JOURNAL_H
 
-#include <cjson/cJSON.h>
 #include <stdint.h>
 
 #include "common/agent/task.h"
@@ -59,7 +58,7 @@ struct event {
 	int64_t at;   /* wall milliseconds */
 	enum event_type type;
 	struct span text; /* the whole object, borrowed from the caller */
-	cJSON *data;      /* the same, parsed */
+	struct json_object members; /* of it */
 };
 
 const char *
@@ -74,9 +73,6 @@ event_is_end(enum event_type type, enum task_state *ret_state);
  * checked: FAIL_NEVER, type "invalid_event" or "unknown_event". */
 int
 event_parse(struct span text, struct event *ret_event, struct fail *fail);
-
-void
-event_release(struct event *event);
 
 /* Writes an event: the header, then MEMBERS, which is a list of further
  * members as raw JSON without braces (`"turn":1,"attempt":2`) or "". */
@@ -100,9 +96,9 @@ void
 member_error(struct buf *buf, const char *type, const char *message,
     const char *more);
 
-/* The message of an event's error, or else its reason, or NULL. */
-const char *
-event_reason(const cJSON *data);
+/* The message of an event's error, or else its reason: raw JSON. */
+struct span
+event_reason(const struct json_object *members);
 
 /* Reads an event's number and type, and the state in which it ends the task (or
  * -1), without parsing all of its text. False when it has no number and

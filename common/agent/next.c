@@ -155,14 +155,16 @@ shown(const char *text)
 static char *
 model_reason(const struct agent *agent)
 {
-	cJSON *error = agent->error ? cJSON_Parse(agent->error) : NULL;
-	const char *message = json_string(error, "message");
-	char *reason;
+	struct span error = { agent->error,
+		agent->error ? strlen(agent->error) : 0 };
+	struct span value = { NULL, 0 };
+	char *message, *reason;
 
-	if (!message)
-		message = "";
-	reason = mem_print("model: %.*s", shown(message), message);
-	cJSON_Delete(error);
+	(void)json_member(error, "message", &value);
+	message = json_decode(value);
+	reason = mem_print("model: %.*s", message ? shown(message) : 0,
+	    message ? message : "");
+	free(message);
 	return reason;
 }
 
@@ -395,8 +397,8 @@ static void
 plan_blocked(const struct agent *agent, struct plan *plan)
 {
 	const struct call *call = NULL;
-	cJSON *input = NULL;
-	const char *reason;
+	struct span value = { NULL, 0 };
+	char *reason;
 	size_t i;
 
 	for (i = 0; i < agent->call_count; i++) {
@@ -405,12 +407,14 @@ plan_blocked(const struct agent *agent, struct plan *plan)
 			break;
 	}
 	if (call)
-		input = cJSON_ParseWithLength(call->input, call->input_length);
-	reason = json_string(input, "reason");
+		(void)json_member((struct span){ call->input,
+				      call->input_length },
+		    "reason", &value);
+	reason = json_decode(value);
 	record(plan, EVENT_BLOCKED);
 	member_string(&plan->record_members, "reason",
 	    reason && *reason ? reason : "the model gave no reason");
-	cJSON_Delete(input);
+	free(reason);
 }
 
 static void

@@ -28,9 +28,9 @@ agent_model_started(struct agent *agent, const struct event *event,
 	if (agent->state != TASK_RUNNING || agent->step != STEP_MODEL ||
 	    agent->model_running)
 		return agent_misplaced(event, "no model turn is due", fail);
-	if (agent_integer(event->data, "turn") != agent->turns + 1)
+	if (agent_integer(&event->members, "turn") != agent->turns + 1)
 		return agent_misplaced(event, "it is another turn's", fail);
-	if (agent_integer(event->data, "attempt") !=
+	if (agent_integer(&event->members, "attempt") !=
 	    (int64_t)agent->model_attempt + 1)
 		return agent_misplaced(event, "it is another attempt", fail);
 	agent->model_running = true;
@@ -39,9 +39,9 @@ agent_model_started(struct agent *agent, const struct event *event,
 }
 
 static void
-add_count(int64_t *total, const cJSON *data, const char *name)
+add_count(int64_t *total, const struct json_object *object, const char *name)
 {
-	int64_t count = agent_integer(data, name);
+	int64_t count = agent_integer(object, name);
 
 	if (count > 0)
 		*total = count > TOTAL_MAX - *total ? TOTAL_MAX
@@ -51,15 +51,15 @@ add_count(int64_t *total, const cJSON *data, const char *name)
 static void
 count_usage(struct agent *agent, const struct event *event)
 {
-	const cJSON *usage;
+	struct json_object usage;
 
-	usage = cJSON_GetObjectItemCaseSensitive(event->data, "usage");
-	add_count(&agent->tokens.input, usage, "input");
-	add_count(&agent->tokens.output, usage, "output");
-	add_count(&agent->tokens.cache_read, usage, "cache_read");
-	add_count(&agent->tokens.cache_write, usage, "cache_write_5m");
-	add_count(&agent->tokens.cache_write, usage, "cache_write_1h");
-	add_count(&agent->nano_usd, event->data, "nano_usd");
+	(void)json_object(json_get(&event->members, "usage"), &usage);
+	add_count(&agent->tokens.input, &usage, "input");
+	add_count(&agent->tokens.output, &usage, "output");
+	add_count(&agent->tokens.cache_read, &usage, "cache_read");
+	add_count(&agent->tokens.cache_write, &usage, "cache_write_5m");
+	add_count(&agent->tokens.cache_write, &usage, "cache_write_1h");
+	add_count(&agent->nano_usd, &event->members, "nano_usd");
 }
 
 /* ---- the reply's blocks ---- */
@@ -75,34 +75,27 @@ find_pin(const struct agent *agent, const char *name)
 	return NULL;
 }
 
-static int
-add_call(struct agent *agent, struct span block, const cJSON *item,
-    const struct event *event, struct fail *fail)
+static void
+add_call(struct agent *agent, const struct json_object *block, char *id,
+    char *name)
 {
-	const char *id = json_string(item, "id");
-	const char *name = json_string(item, "name");
-	struct span input = { "{}", 2 };
+	struct span input = json_get(block, "input");
 	size_t count = agent->call_count;
 	struct call *call;
 
-	if (!id || !name)
-		return agent_misplaced(event,
-		    "a tool_use has no id or no "
-		    "name",
-		    fail);
 	if ((count & (count - 1)) == 0)
 		agent->calls = mem_grow(agent->calls, count ? count * 2 : 1,
 		    sizeof(*agent->calls));
 	call = &agent->calls[agent->call_count++];
 	memset(call, 0, sizeof(*call));
-	(void)json_member(block, "input", &input);
-	call->id = mem_string(id);
-	call->name = mem_string(name);
+	if (!input.length)
+		input = (struct span){ "{}", 2 };
+	call->id = id;
+	call->name = name;
 	call->pin = find_pin(agent, name);
 	call->input = mem_copy(input.at, input.length);
 	call->input_length = input.length;
-	call->input_valid = input.length && input.at[0] == '{';
-	return 0;
+	call->input_valid = input.at[0] == '{';
 }
 
 static int
@@ -139,39 +132,57 @@ struct reply {
 };
 
 static int
+read_block(struct agent *agent, struct span block, const struct event *event,
+    struct buf *text, struct reply *reply, struct fail *fail)
+{
+	struct json_object members;
+	char *string, *name;
+	struct span type;
+
+	(void)json_object(block, &members);
+	type = json_get(&members, "type");
+	if (!type.length || *type.at != '"')
+		return agent_misplaced(event, "a block has no type", fail);
+	if (json_is(type, "text")) {
+		string = json_decode(json_get(&members, "text"));
+		if (!string || !*string) {
+			free(string);
+			return 0;
+		}
+		buf_add_string(text, string);
+		free(string);
+		reply->has_text = true;
+	} else if (json_is(type, "tool_use")) {
+		string = json_decode(json_get(&members, "id"));
+		name = json_decode(json_get(&members, "name"));
+		if (!string || !name) {
+			free(string);
+			free(name);
+			return agent_misplaced(event,
+			    "a tool_use has no id or no name", fail);
+		}
+		add_call(agent, &members, string, name);
+	}
+	reply->filled = true;
+	reply->ends_in_thinking = json_is(type, "thinking") ||
+	    json_is(type, "redacted_thinking");
+	return 0;
+}
+
+static int
 read_content(struct agent *agent, const struct event *event,
     struct span content, struct reply *reply, struct fail *fail)
 {
-	const cJSON *item, *items;
 	struct buf text = BUF_INIT(TEXT_MAX);
 	struct span block;
-	const char *type, *string;
 	int result = -1;
 
 	if (agent->text_goes_on)
 		buf_add_string(&text, agent->text);
 	reply->text_before = text.length;
-	items = cJSON_GetObjectItemCaseSensitive(event->data, "content");
-	cJSON_ArrayForEach (item, items) {
-		type = json_string(item, "type");
-		if (!type || !json_element(&content, &block)) {
-			agent_misplaced(event, "a block has no type", fail);
+	while (json_element(&content, &block))
+		if (read_block(agent, block, event, &text, reply, fail) < 0)
 			goto out;
-		}
-		if (strcmp(type, "text") == 0) {
-			string = json_string(item, "text");
-			if (!string || !*string)
-				continue;
-			buf_add_string(&text, string);
-			reply->has_text = true;
-		} else if (strcmp(type, "tool_use") == 0 &&
-		    add_call(agent, block, item, event, fail) < 0) {
-			goto out;
-		}
-		reply->filled = true;
-		reply->ends_in_thinking = strcmp(type, "thinking") == 0 ||
-		    strcmp(type, "redacted_thinking") == 0;
-	}
 	if (!ids_differ(agent)) {
 		agent_misplaced(event, "two tool_use have one id", fail);
 		goto out;
@@ -189,15 +200,20 @@ out:
 static void
 fail_refused(struct agent *agent, const struct event *event)
 {
-	const cJSON *details = cJSON_GetObjectItemCaseSensitive(event->data,
-	    "stop_details");
-	const char *category = json_string(details, "category");
-	const char *why = json_string(details, "explanation");
-	char *message = mem_print("the model refused to answer%s%s%s%s",
+	struct span details = json_get(&event->members, "stop_details");
+	struct json_object members;
+	char *category, *why, *message;
+
+	(void)json_object(details, &members);
+	category = json_decode(json_get(&members, "category"));
+	why = json_decode(json_get(&members, "explanation"));
+	message = mem_print("the model refused to answer%s%s%s%s",
 	    category ? ", category " : "", category ? category : "",
 	    why ? ": " : "", why ? why : "");
 
 	agent_fail_step(agent, "refusal", message);
+	free(category);
+	free(why);
 	free(message);
 }
 
@@ -287,25 +303,23 @@ int
 agent_model_replied(struct agent *agent, const struct event *event,
     struct fail *fail)
 {
-	struct reply reply = {
-		.stop = json_string(event->data, "stop_reason"),
-	};
-	struct span content;
+	struct span content = json_get(&event->members, "content");
+	struct reply reply = { .stop = NULL };
 
 	if (!agent->model_running)
 		return agent_misplaced(event, "no model turn is under way",
 		    fail);
-	if (agent_integer(event->data, "turn") != agent->turns + 1)
+	if (agent_integer(&event->members, "turn") != agent->turns + 1)
 		return agent_misplaced(event, "it is another turn's", fail);
-	if (!json_member(event->text, "content", &content))
-		return agent_misplaced(event, "no content", fail);
 	agent->model_running = false;
 	agent->model_attempt = agent->model_failed = agent->model_lost = 0;
 	agent->model_not_before = 0;
 	agent->turns++;
 	count_usage(agent, event);
 	agent_set_string(&agent->error, NULL);
-	agent_set_string(&agent->stop_reason, reply.stop);
+	agent_set_decoded(&agent->stop_reason,
+	    json_get(&event->members, "stop_reason"));
+	reply.stop = agent->stop_reason;
 	agent->skip_calls = false;
 	if (read_content(agent, event, content, &reply, fail) < 0)
 		return -1;
@@ -328,22 +342,19 @@ int
 agent_model_failed(struct agent *agent, const struct event *event,
     struct fail *fail)
 {
-	struct span error;
-
 	if (!agent->model_running)
 		return agent_misplaced(event, "no model turn is under way",
 		    fail);
-	if (agent_integer(event->data, "turn") != agent->turns + 1)
+	if (agent_integer(&event->members, "turn") != agent->turns + 1)
 		return agent_misplaced(event, "it is another turn's", fail);
-	if (agent_integer(event->data, "attempt") !=
+	if (agent_integer(&event->members, "attempt") !=
 	    (int64_t)agent->model_attempt)
 		return agent_misplaced(event, "it is another attempt", fail);
 	agent->model_running = false;
 	agent->model_lost = 0;
 	agent->model_failed++;
 	count_usage(agent, event);
-	if (json_member(event->text, "error", &error))
-		agent_set_raw(&agent->error, error);
+	agent_set_raw(&agent->error, json_get(&event->members, "error"));
 	agent->model_not_before = agent_retry_at(event);
 	if (agent->model_not_before < 0)
 		agent->step = STEP_FAIL;

@@ -110,6 +110,13 @@ agent_set_string(char **string, const char *value)
 }
 
 void
+agent_set_decoded(char **string, struct span value)
+{
+	free(*string);
+	*string = json_decode(value);
+}
+
+void
 agent_set_raw(char **string, struct span value)
 {
 	free(*string);
@@ -117,11 +124,11 @@ agent_set_raw(char **string, struct span value)
 }
 
 int64_t
-agent_integer(const cJSON *data, const char *name)
+agent_integer(const struct json_object *object, const char *name)
 {
 	int64_t number = 0;
 
-	(void)json_integer(data, name, &number);
+	(void)json_whole(json_get(object, name), &number);
 	return number;
 }
 
@@ -130,7 +137,7 @@ agent_retry_at(const struct event *event)
 {
 	int64_t delay;
 
-	if (!json_integer(event->data, "delay_ms", &delay))
+	if (!json_whole(json_get(&event->members, "delay_ms"), &delay))
 		return -1;
 	return event->at +
 	    (delay < 0                  ? 0

@@ -134,12 +134,16 @@ agent_misplaced(const struct event *event, const char *why, struct fail *fail);
 void
 agent_set_string(char **string, const char *value);
 
+/* VALUE is raw JSON; of a value that is no string comes NULL. */
+void
+agent_set_decoded(char **string, struct span value);
+
 void
 agent_set_raw(char **string, struct span value);
 
 /* The member NAME, 0 when there is none. */
 int64_t
-agent_integer(const cJSON *data, const char *name);
+agent_integer(const struct json_object *object, const char *name);
 
 /* When the next try is due; -1 for no further try. */
 int64_t

@@ -147,15 +147,15 @@ char *
 row_call(struct span members)
 {
 	struct buf object = BUF_INIT(EVENT_MAX);
-	char *call = NULL;
-	cJSON *parsed;
+	struct span value = { NULL, 0 };
+	char *call;
 
 	buf_add_string(&object, "{");
 	buf_add(&object, members.at, members.length);
 	buf_add_string(&object, "}");
-	parsed = cJSON_ParseWithLength(object.data, object.length);
-	call = mem_string(json_string(parsed, "call"));
-	cJSON_Delete(parsed);
+	(void)json_member((struct span){ object.data, object.length }, "call",
+	    &value);
+	call = json_decode(value);
 	buf_release(&object);
 	return call;
 }

@@ -35,6 +35,13 @@ json_parse(const char *text, size_t length, const struct json_limits *limits,
 	return value;
 }
 
+cJSON *
+json_tree(struct span value)
+{
+	return value.length ? cJSON_ParseWithLength(value.at, value.length)
+			    : NULL;
+}
+
 const char *
 json_string(const cJSON *object, const char *name)
 {

@@ -40,6 +40,11 @@ cJSON *
 json_parse(const char *text, size_t length, const struct json_limits *limits,
     struct fail *fail);
 
+/* The tree of VALUE, raw JSON of judged text; NULL when its length is 0. The
+ * caller frees with cJSON_Delete. */
+cJSON *
+json_tree(struct span value);
+
 /* The string member NAME, or NULL when it is missing or not a string. */
 const char *
 json_string(const cJSON *object, const char *name);

@@ -54,7 +54,6 @@ audit_journal(const struct task_row *row, const struct span *texts,
 		if (result < 0)
 			break;
 		result = agent_apply(agent, &event, fail);
-		event_release(&event);
 		if (result < 0)
 			break;
 	}

@@ -17,14 +17,11 @@ fold_event(void *context, uint64_t seq, struct span text, struct fail *fail)
 {
 	struct folding *folding = context;
 	struct event event;
-	int result;
 
 	(void)seq;
 	if (event_parse(text, &event, fail) < 0)
 		return -1;
-	result = agent_apply(folding->agent, &event, fail);
-	event_release(&event);
-	return result;
+	return agent_apply(folding->agent, &event, fail);
 }
 
 static int
@@ -82,7 +79,7 @@ session_record(struct task_session *session, struct store *store, int64_t now,
     enum event_type type, const char *members, size_t length, struct fail *fail)
 {
 	struct buf text = BUF_INIT(EVENT_MAX);
-	struct event event = { .data = NULL };
+	struct event event;
 	int result = -1;
 
 	event_write(&text, session->row.seq + 1, now, type, members, length);
@@ -103,7 +100,6 @@ session_record(struct task_session *session, struct store *store, int64_t now,
 		session->recorded(session->context, &event);
 	result = 0;
 out:
-	event_release(&event);
 	buf_release(&text);
 	return result;
 }

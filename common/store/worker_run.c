@@ -24,14 +24,20 @@ static void
 log_event(void *context, const struct event *event)
 {
 	const struct run *run = context;
-	const cJSON *data = event->data;
+	static const char *const names[] = { "call", "tool", "stop_reason",
+		"request_id" };
+	char *values[4], *reason = json_decode(event_reason(&event->members));
+	size_t i;
 
+	for (i = 0; i < 4; i++)
+		values[i] = json_decode(json_get(&event->members, names[i]));
 	log_line("info", event_type_name(event->type), "task", run->id,
-	    "worker", run->worker->name, "call", json_string(data, "call"),
-	    "tool", json_string(data, "tool"), "stop_reason",
-	    json_string(data, "stop_reason"), "request_id",
-	    json_string(data, "request_id"), "reason", event_reason(data),
-	    NULL);
+	    "worker", run->worker->name, names[0], values[0], names[1],
+	    values[1], names[2], values[2], names[3], values[3], "reason",
+	    reason, NULL);
+	for (i = 0; i < 4; i++)
+		free(values[i]);
+	free(reason);
 }
 
 static void

@@ -385,14 +385,13 @@ add_failure(struct commands *commands, const char *type, struct span event,
 static char *
 error_type(struct span event)
 {
-	cJSON *data = cJSON_ParseWithLength(event.at, event.length);
-	const char *type = json_string(cJSON_GetObjectItemCaseSensitive(data,
-					   "error"),
-	    "type");
-	char *result = mem_string(type != NULL ? type : "failed");
+	struct span value = { NULL, 0 };
+	char *type = NULL;
 
-	cJSON_Delete(data);
-	return result;
+	if (json_member(event, "error", &value) &&
+	    json_member(value, "type", &value))
+		type = json_decode(value);
+	return type != NULL ? type : mem_string("failed");
 }
 
 Api__EventType

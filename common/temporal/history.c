@@ -87,7 +87,7 @@ history_fold(struct temporal_history *history, int64_t at, enum event_type type,
 {
 	struct agent_summary now = history_summary(history);
 	struct buf text = BUF_INIT(TEXT_MAX);
-	struct event event = { .data = NULL };
+	struct event event;
 	int result = -1;
 
 	if (history->passing || task_state_final(now.state) ||
@@ -104,7 +104,6 @@ history_fold(struct temporal_history *history, int64_t at, enum event_type type,
 		result = 0;
 	if (result == 0 && history->event != NULL)
 		history->event(history->context, &event);
-	event_release(&event);
 	buf_release(&text);
 	return result;
 }

@@ -192,7 +192,6 @@ carry_event(struct temporal_history *history, struct span text,
 	    history->event != NULL)
 		history->event(history->context, &event);
 	history->carried = event.seq;
-	event_release(&event);
 	return result;
 }
 

@@ -34,9 +34,10 @@ submit(struct temporal_history *history, int64_t at, struct span members,
 static bool
 is_checked(struct span task)
 {
-	cJSON *doc = cJSON_ParseWithLength(task.at, task.length);
 	struct task read;
 	struct fail why;
+	cJSON *doc = json_parse(task.at, task.length, &json_limits_upstream,
+	    &why);
 	bool result = doc != NULL && task_read(doc, &read, &why) == 0;
 
 	if (result)

@@ -34,7 +34,7 @@ take_journal_event(void *context, const struct event *event)
 {
 	struct task_reader *reader = context;
 	struct span task;
-	const char *worker;
+	char *worker;
 
 	reader->updated_at = event->at > reader->updated_at
 	    ? event->at
@@ -42,14 +42,13 @@ take_journal_event(void *context, const struct event *event)
 	reader->last_type = event->type;
 	if (event->type == EVENT_SUBMITTED) {
 		reader->created_at = event->at;
-		if (json_member(event->text, "task", &task))
-			set(&reader->task, task.at, task.length);
-	}
-	worker = event->type == EVENT_STARTED
-	    ? json_string(event->data, "worker")
-	    : NULL;
-	if (worker != NULL)
+		task = json_get(&event->members, "task");
+		set(&reader->task, task.at, task.length);
+	} else if (event->type == EVENT_STARTED) {
+		worker = json_decode(json_get(&event->members, "worker"));
 		set(&reader->worker, worker, strlen(worker));
+		free(worker);
+	}
 	if (event_is_end(event->type, NULL))
 		set(&reader->last, event->text.at, event->text.length);
 	if (reader->event != NULL)

@@ -210,12 +210,17 @@ static void
 log_record(const struct workflow_task *workflow, enum event_type type,
     struct span event)
 {
-	cJSON *data = cJSON_ParseWithLength(event.at, event.length);
+	struct json_object members;
+	char *call, *reason;
 
+	(void)json_object(event, &members);
+	call = json_decode(json_get(&members, "call"));
+	reason = json_decode(event_reason(&members));
 	log_line("info", event_type_name(type), "task", workflow_id(workflow),
-	    "worker", workflow->worker->name, "call", json_string(data, "call"),
-	    "reason", event_reason(data), NULL);
-	cJSON_Delete(data);
+	    "worker", workflow->worker->name, "call", call, "reason", reason,
+	    NULL);
+	free(call);
+	free(reason);
 }
 
 /* Adds one decision to the commands and folds it. */
@@ -225,9 +230,8 @@ decide(struct workflow_task *workflow, struct commands *commands,
 {
 	struct buf event = BUF_INIT((size_t)EVENT_MAX + 100);
 	struct span span;
-	cJSON *data;
-	const char *message;
-	char *fitted = NULL;
+	struct json_object object;
+	char *fitted = NULL, *message;
 	Api__EventType kind = TEMPORAL_EVENT(MARKER_RECORDED);
 	int result;
 
@@ -244,13 +248,13 @@ decide(struct workflow_task *workflow, struct commands *commands,
 	if (!event_is_end(type, NULL)) {
 		commands_marker(commands, span);
 	} else {
-		data = cJSON_ParseWithLength(span.at, span.length);
-		message = event_reason(data);
+		(void)json_object(span, &object);
+		message = json_decode(event_reason(&object));
 		if (type == EVENT_BLOCKED && workflow->worker->attributes)
 			commands_show(commands, true, "blocked");
 		kind = commands_end(commands, type, span,
 		    message != NULL ? message : event_type_name(type));
-		cJSON_Delete(data);
+		free(message);
 	}
 	result = temporal_history_ahead(workflow->history, kind, NULL, type,
 	    members, fail);

@@ -68,12 +68,13 @@ policy_of(const struct driver *driver, const char *tool)
 static void
 check_start(struct driver *driver, const struct event *event)
 {
-	const char *id = json_string(event->data, "call");
+	char *id = json_decode(json_get(&event->members, "call"));
 	struct driver_call *tracking = tracked(driver, id);
 	struct agent_call call;
 
 	if (!agent_call(driver->agent, id, &call)) {
 		driver->fault = "a call was started that is not there";
+		free(id);
 		return;
 	}
 	if (!tracking) {
@@ -83,6 +84,7 @@ check_start(struct driver *driver, const struct event *event)
 		*tracking = (struct driver_call){ .id = mem_string(id) };
 		tracking->policy = mem_string(policy_of(driver, call.name));
 	}
+	free(id);
 	if (tracking->maybe && !call.repeatable)
 		driver->fault = "a call that may have taken effect was "
 				"repeated";
@@ -93,11 +95,12 @@ check_start(struct driver *driver, const struct event *event)
 static void
 check_event(struct driver *driver, const struct event *event)
 {
-	struct driver_call *call = tracked(driver,
-	    json_string(event->data, "call"));
-	const char *signal = json_string(event->data, "signal");
+	char *id = json_decode(json_get(&event->members, "call"));
+	struct driver_call *call = tracked(driver, id);
+	bool approved = json_is(json_get(&event->members, "signal"), "approve");
 	size_t i;
 
+	free(id);
 	if (event->type == EVENT_TOOL_STARTED)
 		check_start(driver, event);
 	if (call &&
@@ -106,9 +109,7 @@ check_event(struct driver *driver, const struct event *event)
 		(event->type == EVENT_TOOL_UNKNOWN &&
 		    strcmp(call->policy, "retry") == 0)))
 		call->maybe = false;
-	for (i = 0;
-	     signal && strcmp(signal, "approve") == 0 && i < driver->call_count;
-	     i++)
+	for (i = 0; approved && i < driver->call_count; i++)
 		if (!call || call == &driver->calls[i])
 			driver->calls[i].maybe = false;
 }
@@ -150,10 +151,7 @@ driver_apply(struct driver *driver, const char *line, size_t length)
 	result = agent_apply(driver->agent, &event, &driver->fail);
 	driver->now = event.at;
 	if (result == 0 && event.type == EVENT_PINNED)
-		driver->pins = cJSON_Duplicate(cJSON_GetObjectItem(event.data,
-						   "tools"),
-		    1);
-	event_release(&event);
+		driver->pins = json_tree(json_get(&event.members, "tools"));
 	if (result < 0) {
 		free(copy);
 		return -1;

@@ -189,7 +189,6 @@ write_event(struct buf *text, const struct driver *driver, const char *line)
 	    summary.paused ? " paused" : "",
 	    summary.cancel_asked ? " cancel-asked" : "",
 	    summary.reason ? ", " : "", summary.reason ? summary.reason : "");
-	event_release(&event);
 	write_plan(text, driver->agent, now, "\t", &wake);
 	if (summary.state == TASK_WAITING && summary.due) {
 		buf_print(text, "\tdue in %lld ms\n",

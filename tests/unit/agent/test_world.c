@@ -306,7 +306,6 @@ decide_all(struct driver *driver, size_t count)
 		assert_int_equal(agent_apply(driver->agent, &event,
 				     &driver->fail),
 		    0);
-		event_release(&event);
 		plan_release(&plan);
 	}
 	buf_release(&text);

@@ -64,7 +64,6 @@ record(enum event_type type, const char *members)
 		&fail) < 0 ||
 	    agent_apply(agent, &event, &fail) < 0)
 		fail_msg("%s", fail.message);
-	event_release(&event);
 	buf_release(&text);
 }
 
