@@ -30,7 +30,7 @@ repair_escape(char *text, size_t length)
 	int code = escape_code(text, length), low;
 
 	if (code < 0)
-		return length < 2 ? length : 2;
+		return length > 1 && text[1] == '\\' ? 2 : 1;
 	if (code >= 0xd800 && code < 0xdc00) {
 		low = escape_code(text + 6, length - 6);
 		if (low >= 0xdc00 && low < 0xe000)

@@ -76,6 +76,25 @@ end_line(struct sse *sse,
 	return go_on;
 }
 
+/* A byte order mark, which may come in pieces, is not of the line. */
+static void
+add_to_line(struct sse *sse, const char *bytes, size_t length)
+{
+	size_t first = 0;
+
+	if (!sse->begun) {
+		first = 3 - sse->line.length;
+		if (first > length)
+			first = length;
+		buf_add(&sse->line, bytes, first);
+		sse->begun = sse->line.length == 3;
+		if (sse->begun &&
+		    memcmp(sse->line.data, "\xef\xbb\xbf", 3) == 0)
+			buf_reset(&sse->line);
+	}
+	buf_add(&sse->line, bytes + first, length - first);
+}
+
 bool
 sse_feed(struct sse *sse, const char *bytes, size_t length,
     bool (*event)(void *context, const char *name, const char *data,
@@ -91,12 +110,7 @@ sse_feed(struct sse *sse, const char *bytes, size_t length,
 		for (stop = bytes; stop < end; stop++)
 			if (*stop == '\n' || *stop == '\r')
 				break;
-		buf_add(&sse->line, bytes, (size_t)(stop - bytes));
-		if (!sse->begun && sse->line.length >= 3) {
-			sse->begun = true;
-			if (memcmp(sse->line.data, "\xef\xbb\xbf", 3) == 0)
-				buf_consume(&sse->line, 3);
-		}
+		add_to_line(sse, bytes, (size_t)(stop - bytes));
 		if (stop == end)
 			return !sse->line.overflow;
 		sse->begun = true;
