@@ -7,7 +7,8 @@ PREFIX ?= /usr/local
 CC ?= cc
 VERSION = 0.1.0
 TEMPORAL ?= yes
-KIND = $(if $(SAN),-san)$(addprefix -,$(filter clang%,$(notdir $(CC))))$(if $(filter no,$(TEMPORAL)),-lmdb)
+FUZZER = $(filter fuzzer,$(SAN))
+KIND = $(if $(SAN),-$(SAN:1=san))$(addprefix -,$(filter clang%,$(notdir $(CC))))$(if $(filter no,$(TEMPORAL)),-lmdb)
 BUILD = build$(KIND)
 BIN = bin$(KIND)
 V ?=
@@ -23,7 +24,7 @@ HARDEN = $(eval HARDEN := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fPIC \
 	$(foreach flag,-fstack-clash-protection -fcf-protection,$(call takes,$(flag))) \
 	$(or $(call takes,$(ZERO)),$(call takes,$(ZERO) \
 		-enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang)))$(HARDEN)
-SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+SANITIZE = -fsanitize=address,undefined $(if $(FUZZER),-fsanitize=fuzzer-no-link) -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 CFLAGS ?= -O2 -g
 GEN = $(BUILD)/gen
 CPPFLAGS += -I. -isystem $(GEN) -D_GNU_SOURCE -DAGENT_VERSION='"$(VERSION)"' -include common/base/banned.h
@@ -40,7 +41,8 @@ COMMON = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(if $(HAVE_TEMPORAL),,common/
 STANDIN = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cmd/standin/*.c cmd/standin/*/*.c))
 PROGRAMS = $(patsubst cmd/%.c,$(BIN)/%,$(wildcard cmd/*.c))
 SCRIPTS = $(patsubst cmd/%.sh,$(BIN)/%,$(wildcard cmd/*.sh))
-UNIT = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(filter-out $(if $(HAVE_TEMPORAL),,tests/unit/temporal/%),$(wildcard tests/unit/*/test_*.c)))
+FUZZ = $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/unit/fuzz/%,$(filter-out $(if $(HAVE_TEMPORAL),,%_history.c),$(wildcard tests/fuzz/fuzz_*.c)))
+UNIT = $(FUZZ) $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(filter-out $(if $(HAVE_TEMPORAL),,tests/unit/temporal/%),$(wildcard tests/unit/*/test_*.c)))
 INTEROP = $(if $(HAVE_TEMPORAL),$(patsubst tests/interop/%.c,$(BUILD)/interop/%,$(wildcard tests/interop/*.c)))
 FAULT = $(patsubst tests/fault/%.c,$(BUILD)/fault/%.so,$(wildcard tests/fault/*.c))
 # Engines that are loaded when their name is used, each with its own copy of common/.
@@ -53,7 +55,7 @@ all: $(PROGRAMS) $(SCRIPTS) $(OBJECTS)
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "cc $<")
-	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(if $(findstring cmd/standin/,$<),$(STANDIN_CFLAGS)) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(if $(findstring cmd/standin/,$<)$(findstring fuzz_script,$<),$(STANDIN_CFLAGS)) -MMD -MP -c -o $@ $<
 
 $(GEN)/temporal.pb-c.c $(GEN)/temporal.pb-c.h &: common/temporal/temporal.proto
 	@mkdir -p $(GEN)
@@ -64,6 +66,7 @@ $(GEN)/%.o: $(GEN)/%.c Makefile
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -w -c -o $@ $<
 
 $(filter $(BUILD)/common/temporal/%,$(COMMON)) $(BUILD)/tests/unit/temporal/test_history.o \
+	$(BUILD)/tests/fuzz/fuzz_history.o \
 	$(patsubst $(BUILD)/interop/%,$(BUILD)/tests/interop/%.o,$(INTEROP)): | $(GEN)/temporal.pb-c.h
 
 $(BUILD)/libcommon.a: $(COMMON) $(if $(HAVE_TEMPORAL),$(GEN)/temporal.pb-c.o)
@@ -92,6 +95,16 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libcommon.a
 $(BUILD)/unit/agent/test_agent $(BUILD)/unit/agent/test_journal $(BUILD)/unit/agent/test_world: \
 	$(BUILD)/tests/unit/agent/agent_driver.o
 $(BUILD)/unit/agent/test_journal: $(BUILD)/tests/fuzz/fuzz_journal.o
+
+# An entry of a parser and its seeds; SAN=fuzzer links libFuzzer in place of the replay.
+$(BUILD)/unit/fuzz/%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/fuzz.o \
+		$(if $(FUZZER),,$(BUILD)/tests/fuzz/replay.o) $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) \
+		$(BUILD)/libcommon.a $(if $(findstring script,$@),$(STANDIN_LIBS)) $(LIBS)
+
+$(BUILD)/unit/fuzz/journal: $(BUILD)/tests/unit/agent/agent_driver.o
+$(BUILD)/unit/fuzz/script: $(STANDIN)
 
 $(BUILD)/interop/%: $(BUILD)/tests/interop/%.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
@@ -140,6 +153,11 @@ syntax: $(GEN)/temporal.pb-c.h
 	$(Q)printf '%s\n' $(SOURCES) | xargs -n 20 -P $(JOBS) $(CC) $(CPPFLAGS) $(STANDIN_CFLAGS) $(ALL_CFLAGS) \
 		-fsyntax-only -idirafter /usr/include/$(shell gcc -print-multiarch)
 
+# The parsers under libFuzzer, FUZZ_SECONDS each; NAMES are some of them.
+fuzz-programs: $(FUZZ)
+fuzz:
+	FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600) scripts/fuzz $(NAMES)
+
 # The web page, into cmd/web/out.
 web:
 	scripts/web-build
@@ -183,5 +201,5 @@ clean:
 	rm -rf build build-* bin bin-* cmd/web/out
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)
-.PHONY: all unit fault check syntax interop-k8s check-temporal lint bench bench-programs web install clean
+.PHONY: all unit fault check syntax fuzz fuzz-programs interop-k8s check-temporal lint bench bench-programs web install clean
 .SECONDARY:

@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Any bytes as a journal: what is refused is refused with a reason, what is
- * taken can be planned, looked at and gone on with. tests/data/journals is
- * the corpus; tests/unit/test_journal replays it, with changes, under any
- * compiler.
+ * taken can be planned, looked at and gone on with. tests/unit/agent/
+ * test_journal makes changes of its own, which know what an event is.
  */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "tests/fuzz/fuzz.h"
 #include "tests/unit/agent/agent_driver.h"
-
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
 insist(bool holds, const struct driver *driver, const char *what)
