@@ -28,8 +28,9 @@ fake "$T/bin/make" 'echo "make $*" >>"$calls"' 'folder=' \
 	'{ echo ok 1; echo ok 2; echo 1..2; } >"$folder/a.tap"; echo 0 >"$folder/a.code"' \
 	'case $* in *" SETS=kubernetes "*) echo "1..0 # SKIP Kubernetes: none" >"$folder/b.tap"' \
 	'echo 0 >"$folder/b.code" ;; esac'
+fake "$T/bin/aarch64-linux-gnu-gcc"
 all_well() {
-	for name in install-deps web-build temporal-server kubernetes images; do
+	for name in install-deps fuzz web-build temporal-server kubernetes images; do
 		scripts $name 0
 	done
 }
