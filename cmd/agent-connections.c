@@ -94,8 +94,7 @@ static void
 add_copy(cJSON *target, const char *name, const cJSON *source,
     const char *source_name)
 {
-	const cJSON *value = cJSON_GetObjectItemCaseSensitive(source,
-	    source_name);
+	const cJSON *value = json_item(source, source_name);
 
 	if (value != NULL)
 		cJSON_AddItemToObject(target, name,
@@ -160,8 +159,7 @@ tell(const struct question *question, const struct preflight *preflight)
 	}
 	if (question->cli.human) {
 		cJSON_ArrayForEach (item, list) {
-			const char *url = json_string(
-			    cJSON_GetObjectItemCaseSensitive(item, "link"),
+			const char *url = json_string(json_item(item, "link"),
 			    "url");
 
 			buf_print(&out, "%s %s%s%s\n",

@@ -70,7 +70,7 @@ struct session {
 static int
 set_user(const char *user, cJSON *value, struct fail *fail)
 {
-	const cJSON *said = cJSON_GetObjectItemCaseSensitive(value, "user");
+	const cJSON *said = json_item(value, "user");
 
 	if (!cJSON_IsObject(value)) /* task_check reports it */
 		return 0;
@@ -78,7 +78,7 @@ set_user(const char *user, cJSON *value, struct fail *fail)
 	    (!cJSON_IsString(said) || strcmp(said->valuestring, user) != 0))
 		return fail_set(fail, FAIL_NEVER, "invalid_task",
 		    "user must be \"%.128s\" or left out", user);
-	if (cJSON_GetObjectItemCaseSensitive(value, "preflight") != NULL)
+	if (json_item(value, "preflight") != NULL)
 		return fail_set(fail, FAIL_NEVER, "invalid_task",
 		    "preflight "
 		    "must be left out: the task is checked here");
@@ -142,9 +142,7 @@ refuse(struct session *session, struct preflight *preflight)
 	if (!session->no_link && preflight->link_count > 0)
 		facts_links(session->facts, session->task.user, preflight);
 	cJSON_ArrayForEach (reason, preflight->reasons) {
-		url = json_string(cJSON_GetObjectItemCaseSensitive(reason,
-				      "link"),
-		    "url");
+		url = json_string(json_item(reason, "link"), "url");
 		fprintf(stderr, "%s: %s%s%s\n", program,
 		    json_string(reason, "message"), url != NULL ? ": " : "",
 		    url != NULL ? url : "");

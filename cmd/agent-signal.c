@@ -92,11 +92,11 @@ read_signal(struct wish *wish, struct fail *fail)
 	    &json_limits_task, fail);
 	if (!value)
 		goto out;
-	call_value = cJSON_GetObjectItemCaseSensitive(value, "call");
-	message_value = cJSON_GetObjectItemCaseSensitive(value, "message");
+	call_value = json_item(value, "call");
+	message_value = json_item(value, "message");
 	if (shape_object(value, "", known, fail) < 0 ||
-	    shape_choice(cJSON_GetObjectItemCaseSensitive(value, "signal"),
-		"signal", of_tasks, &which, fail) < 0 ||
+	    shape_choice(json_item(value, "signal"), "signal", of_tasks, &which,
+		fail) < 0 ||
 	    (call_value &&
 		shape_string(call_value, "call", 1, CALL_MAX, NULL, NULL, &call,
 		    fail) < 0) ||

@@ -96,8 +96,7 @@ add(struct submit *submit, cJSON *value, struct span text)
 {
 	struct item *item = &submit->items[submit->count++];
 
-	if (json_string(cJSON_GetObjectItemCaseSensitive(value, "error"),
-		"type")) {
+	if (json_string(json_item(value, "error"), "type")) {
 		item->passed_on = value;
 		return;
 	}
@@ -118,9 +117,8 @@ add(struct submit *submit, cJSON *value, struct span text)
 		return;
 	item->failed = task_input_pins(text, submit->request, &item->pins,
 			   &item->fail) < 0 ||
-	    pins_check(cJSON_GetObjectItemCaseSensitive(item->task.preflight,
-			   "pins"),
-		&item->fail) < 0;
+	    pins_check(json_item(item->task.preflight, "pins"), &item->fail) <
+		0;
 }
 
 /* Whether the user may have one more task beside the COUNT of this batch. */

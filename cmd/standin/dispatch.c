@@ -115,7 +115,7 @@ put_claude_fault(const struct fault *fault, struct request *request,
 		return;
 	body = json_parse(reply->body.data, reply->body.length,
 	    &json_limits_task, &fail);
-	error = cJSON_GetObjectItemCaseSensitive(body, "error");
+	error = json_item(body, "error");
 	if (fault->type != NULL)
 		cJSON_ReplaceItemInObjectCaseSensitive(error, "type",
 		    cJSON_CreateString(fault->type));

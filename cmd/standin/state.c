@@ -58,10 +58,8 @@ standin_restore(struct standin *standin, const char *path, struct fail *fail)
 		    "%s is not a state file of this version", path);
 		goto out;
 	}
-	gmail_restore(standin->gmail,
-	    cJSON_GetObjectItemCaseSensitive(state, "drafts"));
-	linear_restore(standin->linear,
-	    cJSON_GetObjectItemCaseSensitive(state, "issues"));
+	gmail_restore(standin->gmail, json_item(state, "drafts"));
+	linear_restore(standin->linear, json_item(state, "issues"));
 	result = 0;
 out:
 	cJSON_Delete(state);

@@ -135,7 +135,7 @@ apply_pinned(struct agent *agent, const struct event *event, struct fail *fail)
 		agent_misplaced(event, why.message, fail);
 		goto out;
 	}
-	tools = cJSON_GetObjectItemCaseSensitive(pins, "tools");
+	tools = json_item(pins, "tools");
 	agent->pins = mem_alloc(
 	    ((size_t)cJSON_GetArraySize(tools) + 1) * sizeof(*agent->pins));
 	cJSON_ArrayForEach (item, tools)

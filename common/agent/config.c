@@ -108,12 +108,6 @@ static const struct {
 };
 #define BUILT_IN_PRICES (sizeof(built_in_prices) / sizeof(built_in_prices[0]))
 
-static const cJSON *
-get(const cJSON *object, const char *name)
-{
-	return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 static bool
 no_controls(const char *text)
 {
@@ -191,7 +185,7 @@ set_text(const cJSON *file, const char *name, size_t most,
     bool (*fine)(const char *text), const char *must, char **ret_text,
     struct fail *fail)
 {
-	const cJSON *value = get(file, name);
+	const cJSON *value = json_item(file, name);
 	const char *text;
 
 	if (value == NULL)
@@ -220,7 +214,7 @@ set_texts(const cJSON *file, struct config *config, struct fail *fail)
 	    set_text(file, "system", 100000, NULL, "a text", &config->system,
 		fail) < 0)
 		return -1;
-	value = get(file, "effort");
+	value = json_item(file, "effort");
 	if (value != NULL) {
 		if (shape_choice(value, "effort", efforts, &index, fail) < 0)
 			return -1;
@@ -243,12 +237,12 @@ set_urls(const cJSON *file, struct config *config, struct fail *fail)
 	size_t i;
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		section = get(file, rows[i].name);
+		section = json_item(file, rows[i].name);
 		if (section == NULL)
 			continue;
 		if (shape_object(section, rows[i].name, url_members, fail) < 0)
 			return -1;
-		value = get(section, "url");
+		value = json_item(section, "url");
 		if (value != NULL &&
 		    set_url(value, rows[i].path, rows[i].url, fail) < 0)
 			return -1;
@@ -295,8 +289,9 @@ set_numbers(const cJSON *file, struct config *config, struct fail *fail)
 
 	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
 		rule = &rules[i];
-		value = get(rule->section != NULL ? get(file, rule->section)
-						  : file,
+		value = json_item(rule->section != NULL
+			? json_item(file, rule->section)
+			: file,
 		    rule->name);
 		if (value == NULL)
 			continue;
@@ -331,7 +326,7 @@ check_sections(const cJSON *file, struct fail *fail)
 	size_t i;
 
 	for (i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
-		section = get(file, sections[i].name);
+		section = json_item(file, sections[i].name);
 		if (section != NULL &&
 		    shape_object(section, sections[i].name, sections[i].known,
 			fail) < 0)
@@ -363,7 +358,7 @@ set_price(const cJSON *value, struct price *price, struct fail *fail)
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		snprintf(path, sizeof(path), "prices.%.130s.%s", price->model,
 		    rows[i].name);
-		member = get(value, rows[i].name);
+		member = json_item(value, rows[i].name);
 		if (member == NULL && i >= 2)
 			continue;
 		if (shape_decimal(member, path, 0, PRICE_MAX, PRICE_SCALE,
@@ -381,7 +376,7 @@ set_price(const cJSON *value, struct price *price, struct fail *fail)
 static int
 set_prices(const cJSON *file, struct config *config, struct fail *fail)
 {
-	const cJSON *prices = get(file, "prices"), *entry;
+	const cJSON *prices = json_item(file, "prices"), *entry;
 	struct price *price;
 	size_t count = 0, i;
 
@@ -428,7 +423,7 @@ set_tool(const cJSON *entry, struct tool_rule *rule, struct fail *fail)
 	snprintf(path, sizeof(path), "tools.%s", entry->string);
 	if (shape_object(entry, path, rule_members, fail) < 0)
 		return -1;
-	value = get(entry, "on_unknown");
+	value = json_item(entry, "on_unknown");
 	if (value != NULL) {
 		snprintf(path, sizeof(path), "tools.%s.on_unknown",
 		    entry->string);
@@ -437,7 +432,7 @@ set_tool(const cJSON *entry, struct tool_rule *rule, struct fail *fail)
 		rule->has_on_unknown = true;
 		rule->on_unknown = (enum on_unknown)index;
 	}
-	value = get(entry, "repeatable");
+	value = json_item(entry, "repeatable");
 	if (value != NULL) {
 		snprintf(path, sizeof(path), "tools.%s.repeatable",
 		    entry->string);
@@ -451,7 +446,7 @@ set_tool(const cJSON *entry, struct tool_rule *rule, struct fail *fail)
 static int
 set_tools(const cJSON *file, struct config *config, struct fail *fail)
 {
-	const cJSON *tools = get(file, "tools"), *entry;
+	const cJSON *tools = json_item(file, "tools"), *entry;
 	size_t count;
 
 	if (tools == NULL)

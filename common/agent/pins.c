@@ -348,11 +348,11 @@ pins_check(const cJSON *pins, struct fail *fail)
 	const cJSON *request, *tools, *item;
 	size_t i;
 
-	request = cJSON_GetObjectItemCaseSensitive(pins, "request");
-	tools = cJSON_GetObjectItemCaseSensitive(pins, "tools");
+	request = json_item(pins, "request");
+	tools = json_item(pins, "tools");
 	/* The messages are put behind the request's last member. */
 	if (!cJSON_IsObject(request) || !request->child ||
-	    cJSON_GetObjectItemCaseSensitive(request, "messages"))
+	    json_item(request, "messages"))
 		return fail_set(fail, FAIL_NEVER, "invalid_pins",
 		    "the pins have no request, or one with messages already");
 	if (!cJSON_IsArray(tools))
@@ -364,7 +364,7 @@ pins_check(const cJSON *pins, struct fail *fail)
 				return fail_set(fail, FAIL_NEVER,
 				    "invalid_pins", "a pinned tool has no %s",
 				    strings[i]);
-		if (cJSON_GetObjectItemCaseSensitive(item, "provider") &&
+		if (json_item(item, "provider") &&
 		    !json_string(item, "provider"))
 			return fail_set(fail, FAIL_NEVER, "invalid_pins",
 			    "the provider of the pinned tool %s is not a "

@@ -36,12 +36,6 @@ struct check {
 	struct fail *fail;
 };
 
-static const cJSON *
-get(const cJSON *object, const char *name)
-{
-	return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 static int
 bad_facts(struct fail *fail, const char *what)
 {
@@ -90,14 +84,14 @@ check_shape(const struct check *check)
 		    json_string(item, "name") == NULL ||
 		    json_string(item, "toolkit") == NULL ||
 		    json_string(item, "version") == NULL ||
-		    !cJSON_IsObject(get(item, "input_schema")))
+		    !cJSON_IsObject(json_item(item, "input_schema")))
 			return bad_facts(check->fail,
 			    "a tool without provider, name, toolkit, version "
 			    "or schema");
 	cJSON_ArrayForEach (item, check->toolkits)
 		if (json_string(item, "provider") == NULL ||
-		    !cJSON_IsBool(get(item, "found")) ||
-		    !fits_connection(get(item, "connection")))
+		    !cJSON_IsBool(json_item(item, "found")) ||
+		    !fits_connection(json_item(item, "connection")))
 			return bad_facts(check->fail,
 			    "a toolkit of which nothing is known");
 	return 0;
@@ -270,7 +264,7 @@ needs_connection(const struct check *check, const char *toolkit)
 static void
 check_connection(struct check *check, const cJSON *toolkit)
 {
-	const cJSON *connection = get(toolkit, "connection");
+	const cJSON *connection = json_item(toolkit, "connection");
 
 	if (connection == NULL || !needs_connection(check, toolkit->string))
 		return;
@@ -284,7 +278,7 @@ check_connection(struct check *check, const cJSON *toolkit)
 static int
 check_toolkit(struct check *check, const char *name)
 {
-	const cJSON *toolkit = get(check->toolkits, name);
+	const cJSON *toolkit = json_item(check->toolkits, name);
 	const char *advice = json_string(toolkit, "advice");
 
 	if (toolkit == NULL)
@@ -348,7 +342,7 @@ static void
 fill_pin(const struct check *check, const struct chosen_tool *chosen,
     struct pin_tool *pin)
 {
-	const cJSON *fact = chosen->fact, *hints = get(fact, "hints");
+	const cJSON *fact = chosen->fact, *hints = json_item(fact, "hints");
 
 	*pin = (struct pin_tool){
 		.provider = json_string(fact, "provider"),
@@ -356,7 +350,7 @@ fill_pin(const struct check *check, const struct chosen_tool *chosen,
 		.toolkit = chosen->toolkit,
 		.version = json_string(fact, "version"),
 		.description = json_string(fact, "description"),
-		.input_schema = json_text(get(fact, "input_schema")),
+		.input_schema = json_text(json_item(fact, "input_schema")),
 		.repeatable = !json_true(hints, "destructive") &&
 		    (json_true(hints, "read_only") ||
 			json_true(hints, "idempotent")),
@@ -430,9 +424,9 @@ begin(const struct task *task, const cJSON *facts, struct preflight *out,
 	};
 	return (struct check){
 		.task = task,
-		.tools = get(facts, "tools"),
-		.missing = get(facts, "missing_tools"),
-		.toolkits = get(facts, "toolkits"),
+		.tools = json_item(facts, "tools"),
+		.missing = json_item(facts, "missing_tools"),
+		.toolkits = json_item(facts, "toolkits"),
 		.out = out,
 		.fail = fail,
 	};

@@ -217,7 +217,7 @@ take_text(const struct check *check, const struct text_rule *rule,
 	const cJSON *value;
 	const char *text = otherwise;
 
-	value = cJSON_GetObjectItemCaseSensitive(check->in, rule->name);
+	value = json_item(check->in, rule->name);
 	if (value == NULL && text == NULL && required)
 		return shape_refuse(check->fail, NULL, rule->name, "%s",
 		    rule->must);
@@ -239,7 +239,7 @@ take_effort(const struct check *check)
 	const char *effort = NULL;
 	size_t index;
 
-	value = cJSON_GetObjectItemCaseSensitive(check->in, "effort");
+	value = json_item(check->in, "effort");
 	if (value != NULL) {
 		if (shape_choice(value, "effort", efforts, &index,
 			check->fail) < 0)
@@ -262,7 +262,7 @@ take_integer(const struct check *check, const char *name, int64_t least,
 	const cJSON *value;
 	int64_t number = otherwise;
 
-	value = cJSON_GetObjectItemCaseSensitive(check->in, name);
+	value = json_item(check->in, name);
 	if ((value != NULL || check->config == NULL) &&
 	    shape_integer(value, name, least, most, &number, check->fail) < 0)
 		return -1;
@@ -280,7 +280,7 @@ take_time(const struct check *check, const char *name, int64_t *ret_time)
 	char canonical[CLOCK_TEXT];
 	int64_t wall;
 
-	value = cJSON_GetObjectItemCaseSensitive(check->in, name);
+	value = json_item(check->in, name);
 	if (value == NULL)
 		return 0;
 	if (!cJSON_IsString(value))
@@ -321,7 +321,7 @@ take_list(const struct check *check, const struct list_rule *rule,
 	cJSON *list;
 	size_t i = 0;
 
-	value = cJSON_GetObjectItemCaseSensitive(check->in, rule->name);
+	value = json_item(check->in, rule->name);
 	list = cJSON_AddArrayToObject(check->task->doc, rule->name);
 	*ret_list = list;
 	if (value == NULL)
@@ -355,27 +355,27 @@ take_budget(const struct check *check)
 	const cJSON *budget, *value;
 	cJSON *out;
 
-	budget = cJSON_GetObjectItemCaseSensitive(check->in, "budget");
+	budget = json_item(check->in, "budget");
 	if (budget != NULL &&
 	    shape_object(budget, "budget", budget_members, check->fail) < 0)
 		return -1;
 	task->budget_turns = TASK_TURNS_DEFAULT;
-	value = cJSON_GetObjectItemCaseSensitive(budget, "turns");
+	value = json_item(budget, "turns");
 	if (value != NULL &&
 	    shape_integer(value, "budget.turns", 1, TASK_TURNS_MAX,
 		&task->budget_turns, check->fail) < 0)
 		return -1;
-	value = cJSON_GetObjectItemCaseSensitive(budget, "tokens");
+	value = json_item(budget, "tokens");
 	if (value != NULL &&
 	    shape_integer(value, "budget.tokens", 1, TASK_TOKENS_MAX,
 		&task->budget_tokens, check->fail) < 0)
 		return -1;
-	value = cJSON_GetObjectItemCaseSensitive(budget, "usd");
+	value = json_item(budget, "usd");
 	if (value != NULL &&
 	    shape_decimal(value, "budget.usd", 1.0 / MONEY_SCALE, TASK_USD_MAX,
 		MONEY_SCALE, &task->budget_nano_usd, check->fail) < 0)
 		return -1;
-	value = cJSON_GetObjectItemCaseSensitive(budget, "seconds");
+	value = json_item(budget, "seconds");
 	if (value != NULL &&
 	    shape_integer(value, "budget.seconds", 1, TASK_SECONDS_MAX,
 		&task->budget_seconds, check->fail) < 0)
@@ -403,7 +403,7 @@ take_labels(const struct check *check)
 	char path[SHAPE_PATH];
 	cJSON *out;
 
-	labels = cJSON_GetObjectItemCaseSensitive(check->in, "labels");
+	labels = json_item(check->in, "labels");
 	if (labels == NULL)
 		return 0;
 	if (shape_object(labels, "labels", NULL, check->fail) < 0)
@@ -442,16 +442,15 @@ take_preflight(const struct check *check)
 {
 	const cJSON *value, *pins;
 
-	value = cJSON_GetObjectItemCaseSensitive(check->in, "preflight");
+	value = json_item(check->in, "preflight");
 	if (value == NULL)
 		return 0;
 	if (shape_object(value, "preflight", NULL, check->fail) < 0)
 		return -1;
-	pins = cJSON_GetObjectItemCaseSensitive(value, "pins");
+	pins = json_item(value, "pins");
 	if (!cJSON_IsObject(pins) ||
-	    !cJSON_IsObject(
-		cJSON_GetObjectItemCaseSensitive(pins, "request")) ||
-	    !cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(pins, "tools")))
+	    !cJSON_IsObject(json_item(pins, "request")) ||
+	    !cJSON_IsArray(json_item(pins, "tools")))
 		return shape_refuse(check->fail, value, "preflight",
 		    "what agent-preflight added, unchanged");
 	check->task->preflight = cJSON_Duplicate(value, true);

@@ -343,7 +343,7 @@ cli_passed_on(const struct cli *cli, const cJSON *value)
 	char *text;
 	int64_t status;
 
-	error = cJSON_GetObjectItemCaseSensitive(value, "error");
+	error = json_item(value, "error");
 	if (!cJSON_IsObject(error) || json_string(error, "type") == NULL)
 		return 0;
 	if (!json_integer(error, "exit", &status) ||

@@ -93,8 +93,7 @@ print_queues(struct buf *out, struct engine *engine, const cJSON *all,
 	int done = -1;
 
 	family(out, "agent_tasks", "gauge", "Tasks that have not ended.");
-	cJSON_ArrayForEach (queue,
-	    cJSON_GetObjectItemCaseSensitive(all, "queues")) {
+	cJSON_ArrayForEach (queue, json_item(all, "queues")) {
 		cJSON *numbers = NULL;
 		int printed = -1;
 
@@ -192,7 +191,7 @@ metrics_write(struct buf *out, struct engine *engine, const struct buf *text,
 		if (sample_by(out, "agent_tasks_kept", "outcome", ended[i], all,
 			ended[i], fail) < 0)
 			goto out;
-	waits = cJSON_GetObjectItemCaseSensitive(all, "waits");
+	waits = json_item(all, "waits");
 	if (waits)
 		family(out, "agent_tasks_waiting", "gauge",
 		    "Tasks that wait, "
@@ -201,7 +200,7 @@ metrics_write(struct buf *out, struct engine *engine, const struct buf *text,
 		if (sample_by(out, "agent_tasks_waiting", "for", item->string,
 			waits, item->string, fail) < 0)
 			goto out;
-	sums = cJSON_GetObjectItemCaseSensitive(all, "sums");
+	sums = json_item(all, "sums");
 	if (sums && print_sums(out, sums, fail) < 0)
 		goto out;
 	buf_add_string(out, "# EOF\n");

@@ -265,7 +265,7 @@ parse(struct span text,
 	if (!value)
 		return INTAKE_FAULT;
 	if (text.length > json_limits_task.bytes &&
-	    !cJSON_GetObjectItemCaseSensitive(value, "preflight")) {
+	    !json_item(value, "preflight")) {
 		cJSON_Delete(value);
 		fail_set(fail, FAIL_NEVER, "too_large",
 		    "the task is longer than %zu bytes: give a shorter one",

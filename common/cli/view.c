@@ -58,7 +58,7 @@ number(const cJSON *object, const char *name)
 static double
 dollars(const cJSON *task)
 {
-	const cJSON *usd = cJSON_GetObjectItemCaseSensitive(task, "cost_usd");
+	const cJSON *usd = json_item(task, "cost_usd");
 
 	return cJSON_IsNumber(usd) ? usd->valuedouble : 0;
 }
@@ -169,8 +169,7 @@ add_members(struct buf *buf, const cJSON *event)
 	const cJSON *error;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		const cJSON *member = cJSON_GetObjectItemCaseSensitive(event,
-		    names[i]);
+		const cJSON *member = json_item(event, names[i]);
 
 		if (cJSON_IsString(member) && *member->valuestring) {
 			buf_print(buf, "  %s=", names[i]);
@@ -183,7 +182,7 @@ add_members(struct buf *buf, const cJSON *event)
 			buf_print(buf, "  %s", names[i]);
 		}
 	}
-	error = cJSON_GetObjectItemCaseSensitive(event, "error");
+	error = json_item(event, "error");
 	if (cJSON_IsObject(error) && json_string(error, "message")) {
 		buf_add_string(buf, "  error=");
 		add_text(buf, json_string(error, "message"), LINE_MAX_BYTES,

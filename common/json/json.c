@@ -42,17 +42,22 @@ json_tree(struct span value)
 			    : NULL;
 }
 
+cJSON *
+json_item(const cJSON *object, const char *name)
+{
+	return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
 const char *
 json_string(const cJSON *object, const char *name)
 {
-	return cJSON_GetStringValue(
-	    cJSON_GetObjectItemCaseSensitive(object, name));
+	return cJSON_GetStringValue(json_item(object, name));
 }
 
 bool
 json_integer(const cJSON *object, const char *name, int64_t *ret_number)
 {
-	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+	const cJSON *item = json_item(object, name);
 
 	if (!cJSON_IsNumber(item) ||
 	    !(fabs(item->valuedouble) <= JSON_WHOLE_MAX) ||
@@ -65,7 +70,7 @@ json_integer(const cJSON *object, const char *name, int64_t *ret_number)
 bool
 json_true(const cJSON *object, const char *name)
 {
-	return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(object, name));
+	return cJSON_IsTrue(json_item(object, name));
 }
 
 /* The shortest text that reads back as the same number. */

@@ -45,6 +45,10 @@ json_parse(const char *text, size_t length, const struct json_limits *limits,
 cJSON *
 json_tree(struct span value);
 
+/* The member NAME, or NULL when OBJECT is NULL, no object, or has none. */
+cJSON *
+json_item(const cJSON *object, const char *name);
+
 /* The string member NAME, or NULL when it is missing or not a string. */
 const char *
 json_string(const cJSON *object, const char *name);

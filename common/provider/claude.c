@@ -166,8 +166,8 @@ refused(struct claude_call *call, const struct http_answer *answer,
 
 	body = json_parse(answer->body, answer->body_length,
 	    &json_limits_upstream, &fail);
-	error = cJSON_GetObjectItemCaseSensitive(body, "error");
-	details = cJSON_GetObjectItemCaseSensitive(error, "details");
+	error = json_item(body, "error");
+	details = json_item(error, "details");
 	value = json_string(error, "type");
 	reply->error_type = value != NULL ? value : "http_error";
 	reply->error_message = json_string(error, "message");

@@ -155,7 +155,7 @@ take_usage_of(struct claude_stream *stream, const cJSON *usage)
 	take_number(usage, "cache_read_input_tokens",
 	    &stream->usage.cache_read);
 	take_number(usage, "cache_creation_input_tokens", &stream->cache_write);
-	writes = cJSON_GetObjectItemCaseSensitive(usage, "cache_creation");
+	writes = json_item(usage, "cache_creation");
 	take_number(writes, "ephemeral_5m_input_tokens",
 	    &stream->usage.cache_write_5m);
 	take_number(writes, "ephemeral_1h_input_tokens",
@@ -184,7 +184,7 @@ take_usage(struct claude_stream *stream, const cJSON *usage)
 	struct claude_usage sum = { 0 };
 	const cJSON *rounds, *one;
 
-	rounds = cJSON_GetObjectItemCaseSensitive(usage, "iterations");
+	rounds = json_item(usage, "iterations");
 	if (!cJSON_IsArray(rounds) || rounds->child == NULL) {
 		take_usage_of(stream, usage);
 		settle_writes(stream);
@@ -222,13 +222,13 @@ message_start(struct claude_stream *stream, const cJSON *event)
 {
 	const cJSON *message;
 
-	message = cJSON_GetObjectItemCaseSensitive(event, "message");
+	message = json_item(event, "message");
 	if (stream->started || !cJSON_IsObject(message))
 		return nonsense(stream, "a message_start out of place");
 	stream->started = true;
 	replace_string(&stream->message_id, json_string(message, "id"));
 	replace_string(&stream->model, json_string(message, "model"));
-	take_usage(stream, cJSON_GetObjectItemCaseSensitive(message, "usage"));
+	take_usage(stream, json_item(message, "usage"));
 	return true;
 }
 
@@ -242,7 +242,7 @@ block_start(struct claude_stream *stream, const cJSON *event, struct span text)
 	int64_t index;
 	size_t part;
 
-	start = cJSON_GetObjectItemCaseSensitive(event, "content_block");
+	start = json_item(event, "content_block");
 	if (!stream->started || !json_integer(event, "index", &index) ||
 	    index != (int64_t)stream->block_count || index >= BLOCKS_MAX ||
 	    json_string(start, "type") == NULL ||
@@ -289,7 +289,7 @@ block_delta(struct claude_stream *stream, const cJSON *event, struct span text,
 
 	if (block == NULL)
 		return false;
-	data = cJSON_GetObjectItemCaseSensitive(event, "delta");
+	data = json_item(event, "delta");
 	type = json_string(data, "type");
 	for (part = 0; part < PARTS; part++)
 		if (type != NULL && strcmp(type, deltas[part].type) == 0)
@@ -407,8 +407,7 @@ block_valid(struct block *block)
 	    (strcmp(type, "tool_use") != 0 ||
 		(json_string(json, "id") != NULL &&
 		    json_string(json, "name") != NULL &&
-		    cJSON_IsObject(
-			cJSON_GetObjectItemCaseSensitive(json, "input"))));
+		    cJSON_IsObject(json_item(json, "input"))));
 	cJSON_Delete(json);
 	return valid;
 }
@@ -455,7 +454,7 @@ message_delta(struct claude_stream *stream, const cJSON *event,
 	struct span delta, details;
 	const cJSON *data;
 
-	data = cJSON_GetObjectItemCaseSensitive(event, "delta");
+	data = json_item(event, "delta");
 	replace_string(&stream->stop_reason, json_string(data, "stop_reason"));
 	if (json_member(text, "delta", &delta) &&
 	    json_member(delta, "stop_details", &details) &&
@@ -463,7 +462,7 @@ message_delta(struct claude_stream *stream, const cJSON *event,
 		free(stream->stop_details);
 		stream->stop_details = mem_copy(details.at, details.length);
 	}
-	take_usage(stream, cJSON_GetObjectItemCaseSensitive(event, "usage"));
+	take_usage(stream, json_item(event, "usage"));
 	return true;
 }
 
@@ -473,8 +472,8 @@ error_event(struct claude_stream *stream, const cJSON *event)
 	const cJSON *error, *details;
 	const char *type, *message;
 
-	error = cJSON_GetObjectItemCaseSensitive(event, "error");
-	details = cJSON_GetObjectItemCaseSensitive(error, "details");
+	error = json_item(event, "error");
+	details = json_item(error, "details");
 	type = json_string(error, "type");
 	message = json_string(error, "message");
 	replace_string(&stream->error_code, json_string(details, "error_code"));

@@ -181,8 +181,8 @@ add_reasons(struct buf *text, const cJSON *body, struct span data)
 	const char *message;
 	char *raw;
 
-	error = cJSON_GetObjectItemCaseSensitive(body, "error");
-	inner = cJSON_GetObjectItemCaseSensitive(body, "data");
+	error = json_item(body, "error");
+	inner = json_item(body, "data");
 	if (cJSON_IsString(error) && *error->valuestring != '\0') {
 		buf_print(text, ": %.4000s", error->valuestring);
 	} else if (cJSON_IsObject(error) && error->child != NULL) {
@@ -220,7 +220,7 @@ answered(struct execute *execute, const struct http_answer *answer,
 	repair_json(repaired, answer->body_length);
 	whole = (struct span){ repaired, answer->body_length };
 	body = json_parse(whole.at, whole.length, &json_limits_upstream, &fail);
-	successful = cJSON_GetObjectItemCaseSensitive(body, "successful");
+	successful = json_item(body, "successful");
 	log_id = json_string(body, "log_id");
 	if (log_id != NULL)
 		result->log_id = log_id;

@@ -17,16 +17,10 @@ struct translation {
 	cJSON *raw, *facts;
 };
 
-static const cJSON *
-get(const cJSON *object, const char *name)
-{
-	return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 const char *
 composio_toolkit(const cJSON *object)
 {
-	return json_string(get(object, "toolkit"), "slug");
+	return json_string(json_item(object, "toolkit"), "slug");
 }
 
 static int
@@ -43,23 +37,23 @@ check_shape(const cJSON *raw, struct fail *fail)
 {
 	const cJSON *item;
 
-	cJSON_ArrayForEach (item, get(raw, "tools"))
+	cJSON_ArrayForEach (item, json_item(raw, "tools"))
 		if (json_string(item, "slug") == NULL ||
 		    composio_toolkit(item) == NULL ||
 		    json_string(item, "version") == NULL ||
-		    !cJSON_IsObject(get(item, "input_parameters")))
+		    !cJSON_IsObject(json_item(item, "input_parameters")))
 			return bad_answer(fail,
 			    "a tool without slug, toolkit, version or "
 			    "parameters");
-	cJSON_ArrayForEach (item, get(raw, "accounts"))
+	cJSON_ArrayForEach (item, json_item(raw, "accounts"))
 		if (json_string(item, "id") == NULL ||
 		    json_string(item, "status") == NULL ||
 		    composio_toolkit(item) == NULL)
 			return bad_answer(fail,
 			    "a connected account without id, status or "
 			    "toolkit");
-	cJSON_ArrayForEach (item, get(raw, "toolkits"))
-		if (!cJSON_IsBool(get(item, "found")))
+	cJSON_ArrayForEach (item, json_item(raw, "toolkits"))
+		if (!cJSON_IsBool(json_item(item, "found")))
 			return bad_answer(fail,
 			    "a toolkit of which nothing is known");
 	return 0;
@@ -72,7 +66,7 @@ has_tag(const cJSON *tool, const char *tag)
 {
 	const cJSON *item;
 
-	cJSON_ArrayForEach (item, get(tool, "tags"))
+	cJSON_ArrayForEach (item, json_item(tool, "tags"))
 		if (cJSON_IsString(item) && strcmp(item->valuestring, tag) == 0)
 			return true;
 	return false;
@@ -133,7 +127,7 @@ state_of(const cJSON *account)
 	if (status == NULL || strcmp(status, "ACTIVE") != 0)
 		return ACCOUNT_NOT_ACTIVE;
 	return json_true(account, "is_disabled") ||
-		json_true(get(account, "auth_config"), "is_disabled")
+		json_true(json_item(account, "auth_config"), "is_disabled")
 	    ? ACCOUNT_DISABLED
 	    : ACCOUNT_ACTIVE;
 }
@@ -193,13 +187,12 @@ static const char *
 auth_config_for(const struct translation *translation, const char *toolkit,
     const cJSON *account)
 {
-	const cJSON *own = get(account, "auth_config"), *first;
+	const cJSON *own = json_item(account, "auth_config"), *first;
 
 	if (json_string(own, "id") != NULL && !json_true(own, "is_disabled"))
 		return json_string(own, "id");
-	first = cJSON_GetArrayItem(get(get(translation->raw, "auth_configs"),
-				       toolkit),
-	    0);
+	first = cJSON_GetArrayItem(
+	    json_item(json_item(translation->raw, "auth_configs"), toolkit), 0);
 	return cJSON_IsString(first) ? first->valuestring : "";
 }
 
@@ -255,8 +248,8 @@ add_connection(const struct translation *translation, cJSON *toolkit)
 	enum account_state state;
 	const cJSON *account;
 
-	account = composio_account(get(translation->raw, "accounts"), slug,
-	    &state);
+	account = composio_account(json_item(translation->raw, "accounts"),
+	    slug, &state);
 	cJSON_AddStringToObject(connection, "state", states[state]);
 	if (account != NULL)
 		cJSON_AddStringToObject(connection, "account",
@@ -287,12 +280,11 @@ static void
 add_toolkit(const struct translation *translation, const char *slug,
     const cJSON *fact)
 {
-	cJSON *toolkits = cJSON_GetObjectItemCaseSensitive(translation->facts,
-	    "toolkits");
+	cJSON *toolkits = json_item(translation->facts, "toolkits");
 	cJSON *toolkit;
 	bool found = fact == NULL || json_true(fact, "found");
 
-	if (get(toolkits, slug) != NULL)
+	if (json_item(toolkits, slug) != NULL)
 		return;
 	toolkit = cJSON_AddObjectToObject(toolkits, slug);
 	cJSON_AddStringToObject(toolkit, "provider", COMPOSIO_NAME);
@@ -309,22 +301,21 @@ composio_translate(cJSON *raw, const char *user, cJSON *facts,
     struct fail *fail)
 {
 	struct translation translation = { user, raw, facts };
-	cJSON *tools = cJSON_GetObjectItemCaseSensitive(facts, "tools");
-	cJSON *missing = cJSON_GetObjectItemCaseSensitive(facts,
-	    "missing_tools");
+	cJSON *tools = json_item(facts, "tools");
+	cJSON *missing = json_item(facts, "missing_tools");
 	cJSON *item;
 
 	if (check_shape(raw, fail) < 0)
 		return -1;
-	cJSON_ArrayForEach (item, get(raw, "toolkits"))
+	cJSON_ArrayForEach (item, json_item(raw, "toolkits"))
 		add_toolkit(&translation, item->string, item);
-	cJSON_ArrayForEach (item, get(raw, "tools"))
+	cJSON_ArrayForEach (item, json_item(raw, "tools"))
 		add_toolkit(&translation, composio_toolkit(item), NULL);
-	cJSON_ArrayForEach (item, get(raw, "accounts"))
+	cJSON_ArrayForEach (item, json_item(raw, "accounts"))
 		add_toolkit(&translation, composio_toolkit(item), NULL);
-	cJSON_ArrayForEach (item, get(raw, "tools"))
+	cJSON_ArrayForEach (item, json_item(raw, "tools"))
 		add_tool(tools, item);
-	cJSON_ArrayForEach (item, get(raw, "missing_tools"))
+	cJSON_ArrayForEach (item, json_item(raw, "missing_tools"))
 		cJSON_AddStringToObject(missing, item->valuestring,
 		    "tools are renamed at times, look it up at Composio");
 	return 0;

@@ -120,8 +120,7 @@ static void
 take_auth_configs(struct gather *gather, const char *toolkit,
     const cJSON *items)
 {
-	cJSON *ids = cJSON_GetObjectItemCaseSensitive(gather->auth_configs,
-	    toolkit);
+	cJSON *ids = json_item(gather->auth_configs, toolkit);
 	const char *id, *status;
 	const cJSON *item;
 	int managed;
@@ -150,8 +149,7 @@ take_toolkit(struct gather *gather, const char *toolkit, bool found,
 	cJSON *fact;
 	bool no_auth = false;
 
-	cJSON_ArrayForEach (detail,
-	    cJSON_GetObjectItemCaseSensitive(answer, "auth_config_details")) {
+	cJSON_ArrayForEach (detail, json_item(answer, "auth_config_details")) {
 		mode = json_string(detail, "mode");
 		if (mode != NULL && strcmp(mode, "NO_AUTH") == 0)
 			no_auth = true;
@@ -201,7 +199,7 @@ take_page(void *context, cJSON *answer, struct fail *fail)
 	}
 	if (answer == NULL)
 		return list->subject == ACCOUNTS ? -1 : 0;
-	items = cJSON_GetObjectItemCaseSensitive(answer, "items");
+	items = json_item(answer, "items");
 	if (!cJSON_IsArray(items))
 		return fail_set(fail, FAIL_NOT_NOW, "upstream",
 		    "Composio: the answer to %s has no items", list->path);

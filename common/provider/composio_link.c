@@ -99,9 +99,7 @@ on_auth_config(void *context, cJSON *answer, int status, const struct fail *why)
 		link_end(link, NULL, why);
 		return;
 	}
-	id = json_string(cJSON_GetObjectItemCaseSensitive(answer,
-			     "auth_config"),
-	    "id");
+	id = json_string(json_item(answer, "auth_config"), "id");
 	if (id == NULL)
 		fail_set(&fail, FAIL_NOT_NOW, "upstream",
 		    "Composio made no auth config for %s", link->toolkit);

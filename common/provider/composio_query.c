@@ -74,7 +74,7 @@ composio_error_read(const struct http_answer *answer,
 
 	body = json_parse(answer->body, answer->body_length,
 	    &json_limits_upstream, &fail);
-	error = cJSON_GetObjectItemCaseSensitive(body, "error");
+	error = json_item(body, "error");
 	if (!cJSON_IsObject(error))
 		error = body;
 	message = json_string(error, "message");
@@ -85,8 +85,7 @@ composio_error_read(const struct http_answer *answer,
 	} else if (answer->body_length > 0) {
 		http_excerpt(&read.text, answer->body, answer->body_length);
 	}
-	add_errors(&read.text,
-	    cJSON_GetObjectItemCaseSensitive(error, "errors"));
+	add_errors(&read.text, json_item(error, "errors"));
 	string = json_string(error, "suggested_fix");
 	if (string == NULL)
 		string = json_string(error, "suggestedFix");

@@ -264,7 +264,7 @@ int
 history_signal(struct temporal_history *history, int64_t at, const char *name,
     cJSON *input, struct fail *fail)
 {
-	const cJSON *call = cJSON_GetObjectItemCaseSensitive(input, "call");
+	const cJSON *call = json_item(input, "call");
 	struct buf members = BUF_INIT(TEXT_MAX);
 	struct fail why;
 

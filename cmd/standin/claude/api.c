@@ -30,12 +30,6 @@ static const char *const beta_names[] = { "advanced-tool-use-2025-11-20",
 	"task-budgets-2026-03-13", "thinking-binding-controls-2026-08-01",
 	"token-counting-2024-11-01", "token-efficient-tools-2025-02-19", NULL };
 
-static const cJSON *
-member(const cJSON *object, const char *name)
-{
-	return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 static void
 put_json(struct reply *reply, cJSON *json)
 {
@@ -132,7 +126,7 @@ put_headers(struct request *request, struct reply *reply)
 static bool
 known_key(const struct standin *standin, const char *key)
 {
-	const cJSON *keys = member(member(standin->script, "keys"),
+	const cJSON *keys = json_item(json_item(standin->script, "keys"),
 			"anthropic"),
 		    *entry;
 
@@ -195,7 +189,7 @@ check_beta(const struct standin *standin, struct request *request,
     struct claude_rules *rules, struct claude_error *error)
 {
 	const char *beta = request_header(request, "anthropic-beta");
-	const cJSON *extra = member(standin->script, "beta"), *entry;
+	const cJSON *extra = json_item(standin->script, "beta"), *entry;
 	char name[80];
 	size_t size, i;
 	bool known;
@@ -225,7 +219,7 @@ check_beta(const struct standin *standin, struct request *request,
 static bool
 thinks(const cJSON *request, const struct claude_model *model)
 {
-	const char *type = json_string(member(request, "thinking"), "type");
+	const char *type = json_string(json_item(request, "thinking"), "type");
 
 	if (type == NULL)
 		return model->thinks;
@@ -236,7 +230,7 @@ static cJSON *
 thinking_block(const cJSON *request, const struct claude_model *model,
     const struct prefix *prefix, const char *text)
 {
-	const char *display = json_string(member(request, "thinking"),
+	const char *display = json_string(json_item(request, "thinking"),
 	    "display");
 	cJSON *block = cJSON_CreateObject();
 	char *signature;
@@ -269,7 +263,7 @@ finish_content(const cJSON *request, const struct claude_model *model,
 		else if (strcmp(type, "server_tool_use") == 0)
 			served = true;
 		else if (strcmp(type, "tool_use") == 0 &&
-		    member(block, "id") == NULL) {
+		    json_item(block, "id") == NULL) {
 			prefix_call_id(prefix, index++, id);
 			cJSON_AddStringToObject(block, "id", id);
 			/* The API's order of members. */
@@ -313,7 +307,7 @@ content_tokens(const cJSON *content, int64_t *ret_thinking)
 			text = json_string(block, "thinking");
 		if (text != NULL) {
 			size = prefix_tokens((int64_t)strlen(text));
-			if (member(block, "thinking") != NULL)
+			if (json_item(block, "thinking") != NULL)
 				*ret_thinking += size;
 		} else {
 			json = json_text(block);

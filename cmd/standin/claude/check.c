@@ -17,12 +17,6 @@
 #define MARKERS_MOST 4
 #define SCHEMA_DEPTH 40
 
-static const cJSON *
-member(const cJSON *object, const char *name)
-{
-	return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 int
 claude_refuse(struct claude_error *error, const char *format, ...)
 {
@@ -71,7 +65,7 @@ check_names(const cJSON *request, const struct claude_rules *rules,
 			    "are not supported on this API version",
 			    entry->string);
 	}
-	if (member(request, "thread") != NULL) {
+	if (json_item(request, "thread") != NULL) {
 		claude_refuse(error,
 		    "thread: message threads are not "
 		    "supported for this request; send the full history");
@@ -85,7 +79,7 @@ static int
 check_limits(const cJSON *request, const struct claude_rules *rules,
     const struct claude_model *model, struct claude_error *error)
 {
-	const cJSON *value = member(request, "max_tokens");
+	const cJSON *value = json_item(request, "max_tokens");
 	int64_t most;
 
 	if (rules->counting)
@@ -107,7 +101,7 @@ check_limits(const cJSON *request, const struct claude_rules *rules,
 		    "max_tokens: %lld > %lld, which is "
 		    "the maximum allowed number of output tokens for %s",
 		    (long long)most, (long long)model->output, model->id);
-	value = member(request, "stream");
+	value = json_item(request, "stream");
 	if (value != NULL && !cJSON_IsBool(value))
 		return claude_refuse(error,
 		    "stream: Input should be a valid boolean");
@@ -122,7 +116,7 @@ check_thinking(const cJSON *request, const struct claude_model *model,
 		"disabled", "enabled", NULL };
 	static const char *const displays[] = { "omitted", "summarized",
 		"updates", NULL };
-	const cJSON *thinking = member(request, "thinking");
+	const cJSON *thinking = json_item(request, "thinking");
 	const char *type, *display;
 	int64_t budget, most;
 
@@ -146,12 +140,13 @@ check_thinking(const cJSON *request, const struct claude_model *model,
 			  "\"output_config.effort\" to control thinking behavior."
 			: "");
 	display = json_string(thinking, "display");
-	if (member(thinking, "display") != NULL && !one_of(display, displays))
+	if (json_item(thinking, "display") != NULL &&
+	    !one_of(display, displays))
 		return claude_refuse(error,
 		    "thinking.display: Input should "
 		    "be 'summarized' or 'omitted'");
 	if (strcmp(type, "enabled") != 0)
-		return member(thinking, "budget_tokens") == NULL
+		return json_item(thinking, "budget_tokens") == NULL
 		    ? 0
 		    : claude_refuse(error,
 			  "thinking.%s.budget_tokens: Extra "
@@ -179,7 +174,7 @@ check_output(const cJSON *request, const struct claude_model *model,
 		"xhigh", NULL };
 	static const char *const known[] = { "effort", "format", "task_budget",
 		NULL };
-	const cJSON *output = member(request, "output_config"), *entry;
+	const cJSON *output = json_item(request, "output_config"), *entry;
 	const char *thinking;
 
 	if (output == NULL)
@@ -193,7 +188,7 @@ check_output(const cJSON *request, const struct claude_model *model,
 			    "output_config.%s: Extra "
 			    "inputs are not permitted",
 			    entry->string);
-	entry = member(output, "effort");
+	entry = json_item(output, "effort");
 	if (entry == NULL)
 		return 0;
 	if (!one_of(json_string(output, "effort"), levels))
@@ -203,7 +198,7 @@ check_output(const cJSON *request, const struct claude_model *model,
 	if (!model->effort)
 		return claude_refuse(error,
 		    "This model does not support the effort parameter.");
-	thinking = json_string(member(request, "thinking"), "type");
+	thinking = json_string(json_item(request, "thinking"), "type");
 	if (thinking != NULL && model->binds &&
 	    (strcmp(thinking, "disabled") == 0 ||
 		strcmp(thinking, "between_tools") == 0) &&
@@ -227,7 +222,7 @@ check_schema_keys(const cJSON *schema, size_t tool, int depth,
 		    "tools.%zu.custom.input_schema: "
 		    "the schema is nested too deeply",
 		    tool);
-	properties = cJSON_IsObject(schema) ? member(schema, "properties")
+	properties = cJSON_IsObject(schema) ? json_item(schema, "properties")
 					    : NULL;
 	if (cJSON_IsObject(properties)) {
 		cJSON_ArrayForEach (child, properties) {
@@ -253,7 +248,7 @@ check_tool(const cJSON *tool, size_t index, const cJSON *names,
     struct claude_error *error)
 {
 	const char *name = json_string(tool, "name"), *type;
-	const cJSON *schema = member(tool, "input_schema");
+	const cJSON *schema = json_item(tool, "input_schema");
 	size_t length;
 
 	type = json_string(tool, "type");
@@ -271,7 +266,7 @@ check_tool(const cJSON *tool, size_t index, const cJSON *names,
 		    "tools.%zu.custom.name: String "
 		    "should match pattern '^[a-zA-Z0-9_-]{1,128}$'",
 		    index);
-	if (member(names, name) != NULL)
+	if (json_item(names, name) != NULL)
 		return claude_refuse(error,
 		    "tools: Tool names must be unique.");
 	if (type != NULL && strcmp(type, "custom") != 0)
@@ -288,7 +283,7 @@ check_tool(const cJSON *tool, size_t index, const cJSON *names,
 		    "type: Input should be 'object'",
 		    index);
 	if (json_true(tool, "strict") &&
-	    !cJSON_IsFalse(member(schema, "additionalProperties")))
+	    !cJSON_IsFalse(json_item(schema, "additionalProperties")))
 		return claude_refuse(error,
 		    "tools.%zu.custom: For 'object' "
 		    "type, 'additionalProperties' must be explicitly set to "
@@ -300,7 +295,7 @@ check_tool(const cJSON *tool, size_t index, const cJSON *names,
 static int
 check_tools(const cJSON *request, struct claude_error *error)
 {
-	const cJSON *tools = member(request, "tools"), *tool;
+	const cJSON *tools = json_item(request, "tools"), *tool;
 	cJSON *names;
 	char where[40];
 	size_t index = 0;
@@ -332,7 +327,7 @@ check_tool_choice(const cJSON *request, const struct claude_model *model,
 {
 	static const char *const types[] = { "any", "auto", "none", "tool",
 		NULL };
-	const cJSON *choice = member(request, "tool_choice"), *tool;
+	const cJSON *choice = json_item(request, "tool_choice"), *tool;
 	const char *type, *name;
 
 	if (choice == NULL)
@@ -342,7 +337,7 @@ check_tool_choice(const cJSON *request, const struct claude_model *model,
 		return claude_refuse(error,
 		    "tool_choice.type: Input should "
 		    "be 'auto', 'any', 'tool' or 'none'");
-	if (cJSON_GetArraySize(member(request, "tools")) == 0)
+	if (cJSON_GetArraySize(json_item(request, "tools")) == 0)
 		return claude_refuse(error,
 		    "tool_choice: tool_choice may only "
 		    "be specified while providing tools");
@@ -356,7 +351,7 @@ check_tool_choice(const cJSON *request, const struct claude_model *model,
 	name = json_string(choice, "name");
 	if (strcmp(type, "tool") != 0)
 		return 0;
-	cJSON_ArrayForEach (tool, member(request, "tools"))
+	cJSON_ArrayForEach (tool, json_item(request, "tools"))
 		if (name != NULL && json_string(tool, "name") != NULL &&
 		    strcmp(name, json_string(tool, "name")) == 0)
 			return 0;
@@ -370,7 +365,7 @@ int
 claude_check_marker(const cJSON *object, const char *where,
     struct claude_error *error)
 {
-	const cJSON *marker = member(object, "cache_control");
+	const cJSON *marker = json_item(object, "cache_control");
 	const char *type, *ttl, *text;
 
 	if (marker == NULL || cJSON_IsNull(marker))
@@ -382,7 +377,7 @@ claude_check_marker(const cJSON *object, const char *where,
 		    "should be 'ephemeral'",
 		    where);
 	ttl = json_string(marker, "ttl");
-	if (member(marker, "ttl") != NULL &&
+	if (json_item(marker, "ttl") != NULL &&
 	    (ttl == NULL || (strcmp(ttl, "5m") != 0 && strcmp(ttl, "1h") != 0)))
 		return claude_refuse(error,
 		    "%s.cache_control.ttl: Input "
@@ -406,7 +401,7 @@ claude_check_marker(const cJSON *object, const char *where,
 static int
 check_system(const cJSON *request, struct claude_error *error)
 {
-	const cJSON *system = member(request, "system"), *block;
+	const cJSON *system = json_item(request, "system"), *block;
 	const char *type, *text;
 	char where[40];
 	size_t index = 0;
@@ -450,7 +445,8 @@ count_markers(const cJSON *value, int depth, struct markers *markers)
 
 	if (depth > 4)
 		return;
-	marker = cJSON_IsObject(value) ? member(value, "cache_control") : NULL;
+	marker = cJSON_IsObject(value) ? json_item(value, "cache_control")
+				       : NULL;
 	if (cJSON_IsObject(marker)) {
 		ttl = json_string(marker, "ttl");
 		markers->count++;
@@ -474,10 +470,10 @@ check_markers(const cJSON *request, struct claude_error *error)
 
 	if (claude_check_marker(request, "request", error) < 0)
 		return -1;
-	count_markers(member(request, "tools"), 0, &markers);
-	count_markers(member(request, "system"), 0, &markers);
-	count_markers(member(request, "messages"), 0, &markers);
-	if (cJSON_IsObject(member(request, "cache_control")))
+	count_markers(json_item(request, "tools"), 0, &markers);
+	count_markers(json_item(request, "system"), 0, &markers);
+	count_markers(json_item(request, "messages"), 0, &markers);
+	if (cJSON_IsObject(json_item(request, "cache_control")))
 		markers.count++;
 	if (markers.count > MARKERS_MOST)
 		return claude_refuse(error,
@@ -504,7 +500,7 @@ claude_check_request(const cJSON *request, const struct claude_rules *rules,
 	name = json_string(request, "model");
 	if (name == NULL)
 		return claude_refuse(error,
-		    member(request, "model") == NULL
+		    json_item(request, "model") == NULL
 			? "model: Field required"
 			: "model: Input should be a valid string");
 	model = claude_model(name);

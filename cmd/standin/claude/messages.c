@@ -26,12 +26,6 @@ struct pass {
 	size_t message, block;
 };
 
-static const cJSON *
-member(const cJSON *object, const char *name)
-{
-	return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 /* The calls without an answer, in the API's words. */
 static int
 refuse_missing(struct pass *pass)
@@ -74,12 +68,12 @@ check_tool_use(const cJSON *block, struct pass *pass)
 		    "tool_use.id: String should match pattern "
 		    "'^[a-zA-Z0-9_-]+$'",
 		    pass->message, pass->block);
-	if (!cJSON_IsObject(member(block, "input")))
+	if (!cJSON_IsObject(json_item(block, "input")))
 		return claude_refuse(pass->error,
 		    "messages.%zu.content.%zu."
 		    "tool_use.input: %s",
 		    pass->message, pass->block,
-		    member(block, "input") == NULL
+		    json_item(block, "input") == NULL
 			? "Field required"
 			: "Input should be a valid dictionary");
 	if (!pass->has_tools)
@@ -100,7 +94,7 @@ static int
 check_tool_result(const cJSON *block, struct pass *pass)
 {
 	const char *id = json_string(block, "tool_use_id");
-	const cJSON *content = member(block, "content");
+	const cJSON *content = json_item(block, "content");
 	gpointer answered;
 
 	if (id == NULL)
@@ -115,8 +109,8 @@ check_tool_result(const cJSON *block, struct pass *pass)
 		    "tool_result.content: Input should be a valid string or "
 		    "list",
 		    pass->message, pass->block);
-	if (member(block, "is_error") != NULL &&
-	    !cJSON_IsBool(member(block, "is_error")))
+	if (json_item(block, "is_error") != NULL &&
+	    !cJSON_IsBool(json_item(block, "is_error")))
 		return claude_refuse(pass->error,
 		    "messages.%zu.content.%zu."
 		    "tool_result.is_error: Input should be a valid boolean",
@@ -149,7 +143,7 @@ static int
 check_text(const cJSON *block, bool user, struct pass *pass)
 {
 	const char *text = json_string(block, "text");
-	const cJSON *citations = member(block, "citations");
+	const cJSON *citations = json_item(block, "citations");
 
 	if (text == NULL)
 		return claude_refuse(pass->error,
@@ -299,7 +293,7 @@ static int
 check_message(const cJSON *message, bool last, struct pass *pass)
 {
 	const char *role = json_string(message, "role");
-	const cJSON *content = member(message, "content"), *entry;
+	const cJSON *content = json_item(message, "content"), *entry;
 	bool user;
 
 	cJSON_ArrayForEach (entry, message)
@@ -346,7 +340,7 @@ int
 claude_check_messages(const cJSON *request, const struct claude_rules *rules,
     const struct claude_model *model, struct claude_error *error)
 {
-	const cJSON *messages = member(request, "messages"), *message;
+	const cJSON *messages = json_item(request, "messages"), *message;
 	struct pass pass = { .rules = rules,
 		.model = model,
 		.error = error,
@@ -361,7 +355,7 @@ claude_check_messages(const cJSON *request, const struct claude_rules *rules,
 	if (messages->child == NULL)
 		return claude_refuse(error,
 		    "messages: at least one message is required");
-	pass.has_tools = cJSON_GetArraySize(member(request, "tools")) > 0;
+	pass.has_tools = cJSON_GetArraySize(json_item(request, "tools")) > 0;
 	pass.ids = g_hash_table_new(g_str_hash, g_str_equal);
 	pass.waiting = g_hash_table_new(g_str_hash, g_str_equal);
 	cJSON_ArrayForEach (message, messages) {
@@ -441,8 +435,8 @@ claude_check_thinking(const cJSON *request, const struct claude_rules *rules,
 	const cJSON *message, *content, *block;
 	size_t i = 0, j;
 
-	cJSON_ArrayForEach (message, member(request, "messages")) {
-		content = member(message, "content");
+	cJSON_ArrayForEach (message, json_item(request, "messages")) {
+		content = json_item(message, "content");
 		j = 0;
 		if (cJSON_IsArray(content))
 			cJSON_ArrayForEach (block, content)

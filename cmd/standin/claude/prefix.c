@@ -138,15 +138,14 @@ prefix_read(const cJSON *request, struct prefix *ret_prefix)
 	struct prefix prefix = { .count = 0 };
 	const char *role, *before = "";
 
-	messages = cJSON_GetObjectItemCaseSensitive(request, "messages");
+	messages = json_item(request, "messages");
 	prefix.entries = mem_alloc(((size_t)cJSON_GetArraySize(messages) + 1) *
 	    sizeof(*prefix.entries));
-	content = cJSON_GetObjectItemCaseSensitive(request, "tools");
+	content = json_item(request, "tools");
 	if (content != NULL)
 		feed_value(&walk, content);
 	feed(&walk, "S", "", 0);
-	feed_content(&walk,
-	    cJSON_GetObjectItemCaseSensitive(request, "system"));
+	feed_content(&walk, json_item(request, "system"));
 	close_entry(&walk, &prefix.entries[prefix.count++]);
 	prefix.marked_start = walk.marked;
 	walk.marked = false;
@@ -155,11 +154,10 @@ prefix_read(const cJSON *request, struct prefix *ret_prefix)
 		if (strcmp(role, before) != 0)
 			feed(&walk, "R", role, strlen(role));
 		before = role;
-		feed_content(&walk,
-		    cJSON_GetObjectItemCaseSensitive(message, "content"));
+		feed_content(&walk, json_item(message, "content"));
 		close_entry(&walk, &prefix.entries[prefix.count++]);
 	}
-	message = cJSON_GetObjectItemCaseSensitive(request, "cache_control");
+	message = json_item(request, "cache_control");
 	if (cJSON_IsObject(message))
 		note_marker(&walk, message);
 	prefix.marked_end = walk.marked;

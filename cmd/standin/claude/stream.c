@@ -13,12 +13,6 @@
 #define INPUT_PIECE 48
 #define PIECES_MOST 64
 
-static const cJSON *
-member(const cJSON *object, const char *name)
-{
-	return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 static void
 start_event(struct reply *reply, const char *name)
 {
@@ -104,12 +98,12 @@ block_start(const cJSON *block, int index)
 	start = cJSON_Duplicate(block, true);
 	cJSON_AddItemToObject(data, "content_block", start);
 	if (strcmp(type, "text") == 0) {
-		part = cJSON_GetObjectItemCaseSensitive(start, "text");
+		part = json_item(start, "text");
 		cJSON_SetValuestring(part, "");
 	} else if (strcmp(type, "thinking") == 0) {
-		part = cJSON_GetObjectItemCaseSensitive(start, "thinking");
+		part = json_item(start, "thinking");
 		cJSON_SetValuestring(part, "");
-		part = cJSON_GetObjectItemCaseSensitive(start, "signature");
+		part = json_item(start, "signature");
 		cJSON_SetValuestring(part, "");
 	} else if (strcmp(type, "tool_use") == 0 ||
 	    strcmp(type, "server_tool_use") == 0) {
@@ -137,7 +131,7 @@ stream_block(struct reply *reply, const cJSON *block, int index)
 		    strlen(json_string(block, "signature")));
 	} else if (strcmp(type, "tool_use") == 0 ||
 	    strcmp(type, "server_tool_use") == 0) {
-		stream_input(reply, index, member(block, "input"));
+		stream_input(reply, index, json_item(block, "input"));
 	}
 	data = cJSON_CreateObject();
 	cJSON_AddStringToObject(data, "type", "content_block_stop");
@@ -159,7 +153,7 @@ message_start(const cJSON *message)
 	    cJSON_CreateNull());
 	cJSON_ReplaceItemInObjectCaseSensitive(start, "stop_details",
 	    cJSON_CreateNull());
-	start = cJSON_GetObjectItemCaseSensitive(start, "usage");
+	start = json_item(start, "usage");
 	cJSON_ReplaceItemInObjectCaseSensitive(start, "output_tokens",
 	    cJSON_CreateNumber(1));
 	return data;
@@ -174,19 +168,20 @@ message_delta(const cJSON *message)
 		"cache_creation_input_tokens", "cache_read_input_tokens",
 		"output_tokens", "output_tokens_details" };
 	cJSON *data = cJSON_CreateObject(), *part;
-	const cJSON *usage = member(message, "usage");
+	const cJSON *usage = json_item(message, "usage");
 	size_t i;
 
 	cJSON_AddStringToObject(data, "type", "message_delta");
 	part = cJSON_AddObjectToObject(data, "delta");
 	for (i = 0; i < sizeof(moved) / sizeof(moved[0]); i++)
 		cJSON_AddItemToObject(part, moved[i],
-		    cJSON_Duplicate(member(message, moved[i]), true));
+		    cJSON_Duplicate(json_item(message, moved[i]), true));
 	part = cJSON_AddObjectToObject(data, "usage");
 	for (i = 0; i < sizeof(counted) / sizeof(counted[0]); i++)
-		if (member(usage, counted[i]) != NULL)
+		if (json_item(usage, counted[i]) != NULL)
 			cJSON_AddItemToObject(part, counted[i],
-			    cJSON_Duplicate(member(usage, counted[i]), true));
+			    cJSON_Duplicate(json_item(usage, counted[i]),
+				true));
 	return data;
 }
 
@@ -198,7 +193,7 @@ claude_stream(struct reply *reply, const cJSON *message)
 
 	reply->type = "text/event-stream; charset=utf-8";
 	json_event(reply, "message_start", message_start(message));
-	cJSON_ArrayForEach (block, member(message, "content")) {
+	cJSON_ArrayForEach (block, json_item(message, "content")) {
 		stream_block(reply, block, index);
 		if (index++ == 0) {
 			start_event(reply, "ping");

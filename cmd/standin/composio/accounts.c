@@ -101,8 +101,7 @@ read_one(const cJSON *entry, struct account *account, struct fail *fail)
 	    script_string(entry, "alias", NULL, &alias, "an account", fail) <
 		0 ||
 	    check_status(status, fail) < 0 ||
-	    read_after(cJSON_GetObjectItemCaseSensitive(entry, "after"),
-		account, fail) < 0)
+	    read_after(json_item(entry, "after"), account, fail) < 0)
 		return -1;
 	if (user == NULL || toolkit == NULL)
 		return fail_set(fail, FAIL_NEVER, "invalid_script",
@@ -128,8 +127,7 @@ accounts_new(const cJSON *script, struct accounts **ret_accounts,
 	const cJSON *entry;
 	struct account *account;
 
-	cJSON_ArrayForEach (entry,
-	    cJSON_GetObjectItemCaseSensitive(script, "accounts")) {
+	cJSON_ArrayForEach (entry, json_item(script, "accounts")) {
 		account = add(accounts);
 		account->made = FIRST_MADE + (int64_t)accounts->count * MINUTE;
 		if (read_one(entry, account, fail) < 0) {

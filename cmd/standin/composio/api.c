@@ -16,12 +16,6 @@
 #define PAGE_USUAL 20
 #define LINK_LIFE 600000
 
-static const cJSON *
-member(const cJSON *object, const char *name)
-{
-	return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 static void
 put_json(struct reply *reply, cJSON *json)
 {
@@ -61,7 +55,8 @@ composio_fault(struct request *request, struct reply *reply, int status,
 static bool
 known_key(const struct standin *standin, const char *key)
 {
-	const cJSON *keys = member(member(standin->script, "keys"), "composio"),
+	const cJSON *keys = json_item(json_item(standin->script, "keys"),
+			"composio"),
 		    *entry;
 
 	if (keys == NULL)
@@ -505,7 +500,7 @@ static void
 make_config(struct standin *standin, struct request *request, const cJSON *body,
     struct reply *reply)
 {
-	const char *slug = json_string(member(body, "toolkit"), "slug");
+	const char *slug = json_string(json_item(body, "toolkit"), "slug");
 	cJSON *json, *part;
 
 	if (slug == NULL ||

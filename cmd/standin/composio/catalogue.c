@@ -16,12 +16,6 @@ struct catalogue {
 	size_t count;
 };
 
-static const cJSON *
-member(const cJSON *object, const char *name)
-{
-	return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 static int
 compare(const void *a, const void *b)
 {
@@ -91,7 +85,7 @@ add_scripted(struct catalogue *catalogue, const cJSON *entry, struct fail *fail)
 		"name", "no_auth", "read_only", "result", "slug", "toolkit",
 		"version", NULL };
 	struct tool tool = { .slug = NULL }, *old;
-	const cJSON *schema = member(entry, "input_parameters");
+	const cJSON *schema = json_item(entry, "input_parameters");
 
 	if (script_known(entry, names, "a tool", fail) < 0 ||
 	    script_string(entry, "slug", NULL, &tool.slug, "a tool", fail) < 0)
@@ -107,8 +101,8 @@ add_scripted(struct catalogue *catalogue, const cJSON *entry, struct fail *fail)
 		tool.slug, fail) < 0 ||
 	    script_string(entry, "version", "20261101_00", &tool.version,
 		tool.slug, fail) < 0 ||
-	    template_check(member(entry, "result"), fail) < 0 ||
-	    template_check(member(entry, "error"), fail) < 0)
+	    template_check(json_item(entry, "result"), fail) < 0 ||
+	    template_check(json_item(entry, "error"), fail) < 0)
 		return -1;
 	if (tool.toolkit == NULL)
 		return fail_set(fail, FAIL_NEVER, "invalid_script",
@@ -121,8 +115,8 @@ add_scripted(struct catalogue *catalogue, const cJSON *entry, struct fail *fail)
 	tool.destructive = json_true(entry, "destructive");
 	tool.deprecated = json_true(entry, "deprecated");
 	tool.no_auth = json_true(entry, "no_auth");
-	tool.result = member(entry, "result");
-	tool.error = member(entry, "error");
+	tool.result = json_item(entry, "result");
+	tool.error = json_item(entry, "error");
 	tool.input = schema != NULL
 	    ? cJSON_Duplicate(schema, true)
 	    : cJSON_Parse("{\"type\":\"object\",\"properties\":{}}");
@@ -141,7 +135,7 @@ catalogue_new(const cJSON *script, struct catalogue **ret_catalogue,
     struct fail *fail)
 {
 	struct catalogue *catalogue = mem_alloc(sizeof(*catalogue));
-	const cJSON *list = member(script, "tools"), *entry;
+	const cJSON *list = json_item(script, "tools"), *entry;
 	size_t i = 0;
 
 	while (catalogue_builtins[i].slug != NULL)
@@ -233,7 +227,7 @@ static bool
 check_argument(const cJSON *value, const cJSON *schema, char error[300])
 {
 	const char *type = json_string(schema, "type");
-	const cJSON *list = member(schema, "enum"), *entry, *bound;
+	const cJSON *list = json_item(schema, "enum"), *entry, *bound;
 
 	if (type != NULL && !has_type(value, type)) {
 		snprintf(error, 300,
@@ -242,7 +236,7 @@ check_argument(const cJSON *value, const cJSON *schema, char error[300])
 		    value->string, type);
 		return false;
 	}
-	bound = member(schema, "maximum");
+	bound = json_item(schema, "maximum");
 	if (cJSON_IsNumber(value) && cJSON_IsNumber(bound) &&
 	    value->valuedouble > bound->valuedouble) {
 		snprintf(error, 300,
@@ -251,7 +245,7 @@ check_argument(const cJSON *value, const cJSON *schema, char error[300])
 		    value->string, bound->valuedouble);
 		return false;
 	}
-	bound = member(schema, "minimum");
+	bound = json_item(schema, "minimum");
 	if (cJSON_IsNumber(value) && cJSON_IsNumber(bound) &&
 	    value->valuedouble < bound->valuedouble) {
 		snprintf(error, 300,
@@ -276,11 +270,11 @@ bool
 catalogue_check(const struct tool *tool, const cJSON *arguments,
     char error[300])
 {
-	const cJSON *properties = member(tool->input, "properties");
+	const cJSON *properties = json_item(tool->input, "properties");
 	const cJSON *entry, *schema;
 
-	cJSON_ArrayForEach (entry, member(tool->input, "required")) {
-		schema = member(arguments, entry->valuestring);
+	cJSON_ArrayForEach (entry, json_item(tool->input, "required")) {
+		schema = json_item(arguments, entry->valuestring);
 		if (schema == NULL || cJSON_IsNull(schema)) {
 			snprintf(error, 300,
 			    "Invalid request data provided\n"
@@ -290,10 +284,10 @@ catalogue_check(const struct tool *tool, const cJSON *arguments,
 		}
 	}
 	cJSON_ArrayForEach (entry, arguments) {
-		schema = member(properties, entry->string);
+		schema = json_item(properties, entry->string);
 		if (schema == NULL &&
 		    cJSON_IsFalse(
-			member(tool->input, "additionalProperties"))) {
+			json_item(tool->input, "additionalProperties"))) {
 			snprintf(error, 300,
 			    "Invalid request data provided: "
 			    "'%.100s' is not a parameter",

@@ -11,12 +11,6 @@
 #include "common/json/json.h"
 #include "common/json/log.h"
 
-static const cJSON *
-member(const cJSON *object, const char *name)
-{
-	return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 const char *
 composio_tool(const char *path)
 {
@@ -171,7 +165,7 @@ execute(struct standin *standin, struct request *request,
     const struct tool *tool, const cJSON *body, struct reply *reply)
 {
 	const char *user = json_string(body, "user_id");
-	const cJSON *arguments = member(body, "arguments");
+	const cJSON *arguments = json_item(body, "arguments");
 	cJSON *none = cJSON_CreateObject(), *data;
 	struct account *account;
 	struct fail fail;
@@ -214,7 +208,7 @@ composio_execute(struct standin *standin, struct request *request,
 {
 	const struct tool *tool = catalogue_find(standin->catalogue, slug);
 	const char *version = json_string(body, "version");
-	const cJSON *arguments = member(body, "arguments");
+	const cJSON *arguments = json_item(body, "arguments");
 	char text[200];
 	int64_t before;
 

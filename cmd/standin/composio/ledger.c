@@ -85,8 +85,7 @@ each_line(const char *path, const struct buf *text,
 		line = (struct line){
 			.tool = json_string(json, "tool"),
 			.user = json_string(json, "user"),
-			.arguments = cJSON_GetObjectItemCaseSensitive(json,
-			    "arguments"),
+			.arguments = json_item(json, "arguments"),
 			.read_only = json_true(json, "read_only"),
 		};
 		if (line.tool == NULL || line.user == NULL ||

@@ -14,12 +14,6 @@
 
 #define TEXT_BYTES ((size_t)32 << 20)
 
-static const cJSON *
-member(const cJSON *object, const char *name)
-{
-	return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 /* The text of a content: a string, or the text blocks of an array. */
 static char *
 content_text(const cJSON *content)
@@ -58,7 +52,7 @@ add_call(struct conversation *conversation, GHashTable *ids, const cJSON *block)
 	*call = (struct conversation_call){
 		.id = json_string(block, "id"),
 		.tool = json_string(block, "name"),
-		.input = member(block, "input"),
+		.input = json_item(block, "input"),
 		.turn = conversation->turn,
 	};
 	g_hash_table_insert(ids, (char *)(uintptr_t)call->id,
@@ -79,7 +73,7 @@ add_result(struct conversation *conversation, GHashTable *ids,
 		return;
 	call = &conversation->calls[at - 1];
 	free(call->text);
-	call->text = content_text(member(block, "content"));
+	call->text = content_text(json_item(block, "content"));
 	if (call->parsed == NULL)
 		call->parsed = json_parse(call->text, strlen(call->text),
 		    &json_limits_upstream, &fail);
@@ -105,10 +99,10 @@ read_messages(struct conversation *conversation, const cJSON *messages)
 		before = role;
 		if (conversation->goal == NULL && strcmp(role, "user") == 0)
 			conversation->goal = content_text(
-			    member(message, "content"));
-		if (!cJSON_IsArray(member(message, "content")))
+			    json_item(message, "content"));
+		if (!cJSON_IsArray(json_item(message, "content")))
 			continue;
-		cJSON_ArrayForEach (block, member(message, "content")) {
+		cJSON_ArrayForEach (block, json_item(message, "content")) {
 			type = json_string(block, "type");
 			if (type == NULL)
 				continue;
@@ -125,7 +119,7 @@ read_messages(struct conversation *conversation, const cJSON *messages)
 static cJSON *
 child_object(cJSON *object, const char *name)
 {
-	cJSON *child = cJSON_GetObjectItemCaseSensitive(object, name);
+	cJSON *child = json_item(object, name);
 
 	return child != NULL ? child : cJSON_AddObjectToObject(object, name);
 }
@@ -133,7 +127,7 @@ child_object(cJSON *object, const char *name)
 static void
 add_one(cJSON *object, const char *name)
 {
-	cJSON *number = cJSON_GetObjectItemCaseSensitive(object, name);
+	cJSON *number = json_item(object, name);
 
 	if (number == NULL)
 		cJSON_AddNumberToObject(object, name, 1);
@@ -159,7 +153,7 @@ join(cJSON *joined, cJSON *result)
 			replace(joined, part->string, part);
 			continue;
 		}
-		array = cJSON_GetObjectItemCaseSensitive(joined, part->string);
+		array = json_item(joined, part->string);
 		if (!cJSON_IsArray(array)) {
 			cJSON_DeleteItemFromObjectCaseSensitive(joined,
 			    part->string);
@@ -178,7 +172,7 @@ add_to_tree(cJSON *root, struct conversation_call *call)
 	add_one(child_object(root, "count"), call->tool);
 	if (call->ok)
 		add_one(child_object(root, "ok"), call->tool);
-	list = cJSON_GetObjectItemCaseSensitive(calls, call->tool);
+	list = json_item(calls, call->tool);
 	if (list == NULL)
 		list = cJSON_AddArrayToObject(calls, call->tool);
 	entry = cJSON_CreateObject();
@@ -205,10 +199,10 @@ conversation_read(const cJSON *request)
 	const char *user;
 	size_t i;
 
-	read_messages(conversation, member(request, "messages"));
+	read_messages(conversation, json_item(request, "messages"));
 	if (conversation->goal == NULL)
 		conversation->goal = mem_string("");
-	user = json_string(member(request, "metadata"), "user_id");
+	user = json_string(json_item(request, "metadata"), "user_id");
 	conversation->root = cJSON_CreateObject();
 	cJSON_AddItemToObject(conversation->root, "goal",
 	    cJSON_CreateStringReference(conversation->goal));

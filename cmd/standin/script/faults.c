@@ -58,7 +58,7 @@ read_when(const cJSON *entry, struct fault *fault, struct fail *fail)
 	const cJSON *value, *number;
 	struct script_range range;
 
-	fault->at = cJSON_GetObjectItemCaseSensitive(entry, "at");
+	fault->at = json_item(entry, "at");
 	if (cJSON_IsArray(fault->at)) {
 		cJSON_ArrayForEach (number, fault->at)
 			if (!cJSON_IsNumber(number))
@@ -71,7 +71,7 @@ read_when(const cJSON *entry, struct fault *fault, struct fail *fail)
 		return -1;
 	}
 	fault->chance = 1;
-	value = cJSON_GetObjectItemCaseSensitive(entry, "chance");
+	value = json_item(entry, "chance");
 	if (value == NULL)
 		return 0;
 	if (!cJSON_IsNumber(value) || value->valuedouble < 0 ||
@@ -120,7 +120,7 @@ read_one(const cJSON *entry, struct fault *fault, struct fail *fail)
 		return fail_set(fail, FAIL_NEVER, "invalid_script",
 		    "a fault has an \"on\": messages, a pattern of tools or a "
 		    "path");
-	fault->headers = cJSON_GetObjectItemCaseSensitive(entry, "headers");
+	fault->headers = json_item(entry, "headers");
 	cJSON_ArrayForEach (header, fault->headers)
 		if (header->string == NULL ||
 		    !(cJSON_IsString(header) || cJSON_IsNumber(header) ||
@@ -138,7 +138,7 @@ faults_new(const cJSON *script, struct faults **ret_faults, struct fail *fail)
 	int64_t seed;
 
 	pthread_mutex_init(&faults->lock, NULL);
-	list = cJSON_GetObjectItemCaseSensitive(script, "faults");
+	list = json_item(script, "faults");
 	faults->list = mem_alloc(
 	    ((size_t)cJSON_GetArraySize(list) + 1) * sizeof(*faults->list));
 	if (script_number(script, "seed", 0, (int64_t)1 << 32, 1, &seed, "seed",

@@ -73,12 +73,6 @@ struct thought { /* one request's evaluation */
 	const char *line;
 };
 
-static const cJSON *
-member(const cJSON *object, const char *name)
-{
-	return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 static int
 parse_regex(const cJSON *when, const char *name, const char *where,
     regex_t *regex, bool *ret_has, struct fail *fail)
@@ -100,22 +94,22 @@ parse_when(const cJSON *when, struct rule *rule, struct fail *fail)
 {
 	static const char *const names[] = { "calls", "goal", "if", "results",
 		"tools", "turn", NULL };
-	const cJSON *counts = member(when, "calls"), *entry;
+	const cJSON *counts = json_item(when, "calls"), *entry;
 
 	rule->turn = (struct script_range){ 0, INT64_MAX };
 	if (when == NULL)
 		return 0;
 	if (script_known(when, names, rule->name, fail) < 0 ||
-	    script_range(member(when, "turn"), &rule->turn, rule->name, fail) <
-		0 ||
+	    script_range(json_item(when, "turn"), &rule->turn, rule->name,
+		fail) < 0 ||
 	    parse_regex(when, "goal", rule->name, &rule->goal, &rule->has_goal,
 		fail) < 0 ||
 	    parse_regex(when, "results", rule->name, &rule->results,
 		&rule->has_results, fail) < 0 ||
-	    conditions_parse(member(when, "if"), rule->name, &rule->conditions,
-		fail) < 0)
+	    conditions_parse(json_item(when, "if"), rule->name,
+		&rule->conditions, fail) < 0)
 		return -1;
-	rule->tools = member(when, "tools");
+	rule->tools = json_item(when, "tools");
 	cJSON_ArrayForEach (entry, rule->tools)
 		if (!cJSON_IsString(entry))
 			return fail_set(fail, FAIL_NEVER, "invalid_script",
@@ -162,7 +156,7 @@ parse_calls(const cJSON *calls, struct rule *rule, struct fail *fail)
 		if (script_string(entry, "tool", NULL, &call->tool, rule->name,
 			fail) < 0)
 			return -1;
-		call->input = member(entry, "input");
+		call->input = json_item(entry, "input");
 		if (call->tool == NULL ||
 		    (call->input != NULL && !cJSON_IsObject(call->input)))
 			return fail_set(fail, FAIL_NEVER, "invalid_script",
@@ -190,7 +184,7 @@ parse_text(struct rule *rule, struct fail *fail)
 			    loop_over_parse(entry, rule->name,
 				&rule->lines[rule->line_count], fail) < 0)
 				return -1;
-			if (!cJSON_IsString(member(entry, "text")))
+			if (!cJSON_IsString(json_item(entry, "text")))
 				return fail_set(fail, FAIL_NEVER,
 				    "invalid_script",
 				    "%s: a loop in \"text\" "
@@ -220,12 +214,12 @@ parse_reply(const cJSON *reply, struct rule *rule, struct fail *fail)
 		rule->name, fail) < 0 ||
 	    script_number(reply, "drip", 0, 86400000, -1, &rule->drip_ms,
 		rule->name, fail) < 0 ||
-	    parse_calls(member(reply, "calls"), rule, fail) < 0)
+	    parse_calls(json_item(reply, "calls"), rule, fail) < 0)
 		return -1;
-	rule->text = member(reply, "text");
-	rule->blocks = member(reply, "blocks");
-	rule->usage = member(reply, "usage");
-	rule->details = member(reply, "stop_details");
+	rule->text = json_item(reply, "text");
+	rule->blocks = json_item(reply, "blocks");
+	rule->usage = json_item(reply, "usage");
+	rule->details = json_item(reply, "stop_details");
 	if (rule->stop == NULL)
 		rule->stop = rule->call_count > 0 ? "tool_use" : "end_turn";
 	return parse_text(rule, fail);
@@ -253,8 +247,8 @@ parse_rules(const cJSON *list, struct model *model, struct fail *fail)
 		rule->name = name != NULL
 		    ? mem_string(name)
 		    : mem_print("rule %zu", model->rule_count);
-		if (parse_when(member(entry, "when"), rule, fail) < 0 ||
-		    parse_reply(member(entry, "reply"), rule, fail) < 0)
+		if (parse_when(json_item(entry, "when"), rule, fail) < 0 ||
+		    parse_reply(json_item(entry, "reply"), rule, fail) < 0)
 			return -1;
 	}
 	return 0;
@@ -281,7 +275,7 @@ parse_selections(const cJSON *object, struct model *model, struct fail *fail)
 			return fail_prefix(fail, "select");
 		model->selection_count++;
 		selection->name = entry->string;
-		selection->let = member(entry, "let");
+		selection->let = json_item(entry, "let");
 	}
 	return 0;
 }
@@ -291,8 +285,8 @@ model_new(const cJSON *script, struct model **ret_model, struct fail *fail)
 {
 	struct model *model = mem_alloc(sizeof(*model));
 
-	if (parse_selections(member(script, "select"), model, fail) < 0 ||
-	    parse_rules(member(script, "model"), model, fail) < 0) {
+	if (parse_selections(json_item(script, "select"), model, fail) < 0 ||
+	    parse_rules(json_item(script, "model"), model, fail) < 0) {
 		model_free(model);
 		return -1;
 	}
@@ -373,7 +367,7 @@ run_selection(void *context, const char *name)
 {
 	struct thought *thought = context;
 	const struct model *model = thought->model;
-	const cJSON *known = member(thought->selected, name);
+	const cJSON *known = json_item(thought->selected, name);
 	struct selecting selecting;
 	size_t i;
 
@@ -416,7 +410,7 @@ static bool
 rule_matches(const struct rule *rule, const struct conversation *conversation,
     struct evaluation *evaluation)
 {
-	const cJSON *counts = member(conversation->root, "count"), *count;
+	const cJSON *counts = json_item(conversation->root, "count"), *count;
 	size_t i;
 
 	if (!script_in_range(&rule->turn, conversation->turn))
@@ -427,7 +421,7 @@ rule_matches(const struct rule *rule, const struct conversation *conversation,
 	if (!newest_results_match(rule, conversation))
 		return false;
 	for (i = 0; i < rule->count_count; i++) {
-		count = member(counts, rule->counts[i].tool);
+		count = json_item(counts, rule->counts[i].tool);
 		if (!script_in_range(&rule->counts[i].range,
 			count == NULL ? 0 : (int64_t)count->valuedouble))
 			return false;

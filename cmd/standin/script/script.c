@@ -73,7 +73,7 @@ script_number(const cJSON *object, const char *name, int64_t least,
 {
 	int64_t number;
 
-	if (cJSON_GetObjectItemCaseSensitive(object, name) == NULL) {
+	if (json_item(object, name) == NULL) {
 		*ret_number = fallback;
 		return 0;
 	}
@@ -90,7 +90,7 @@ int
 script_string(const cJSON *object, const char *name, const char *fallback,
     const char **ret_string, const char *where, struct fail *fail)
 {
-	const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, name);
+	const cJSON *value = json_item(object, name);
 
 	if (value == NULL) {
 		*ret_string = fallback;
@@ -163,15 +163,15 @@ script_check_latency(const cJSON *script, struct fail *fail)
 	static const char *const names[] = { "messages", "tools", NULL };
 	const cJSON *latency, *tools, *entry;
 
-	latency = cJSON_GetObjectItemCaseSensitive(script, "latency");
+	latency = json_item(script, "latency");
 	if (latency == NULL)
 		return 0;
 	if (script_known(latency, names, "latency", fail) < 0)
 		return -1;
-	entry = cJSON_GetObjectItemCaseSensitive(latency, "messages");
+	entry = json_item(latency, "messages");
 	if (entry != NULL && check_delay(entry, "latency.messages", fail) < 0)
 		return -1;
-	tools = cJSON_GetObjectItemCaseSensitive(latency, "tools");
+	tools = json_item(latency, "tools");
 	if (cJSON_IsObject(tools)) {
 		cJSON_ArrayForEach (entry, tools)
 			if (check_delay(entry, "latency.tools", fail) < 0)
@@ -188,9 +188,8 @@ script_latency(const cJSON *script, const char *tool, int64_t *ret_before,
 	const cJSON *latency, *value, *entry;
 
 	*ret_before = *ret_after = 0;
-	latency = cJSON_GetObjectItemCaseSensitive(script, "latency");
-	value = cJSON_GetObjectItemCaseSensitive(latency,
-	    tool == NULL ? "messages" : "tools");
+	latency = json_item(script, "latency");
+	value = json_item(latency, tool == NULL ? "messages" : "tools");
 	if (tool != NULL && cJSON_IsObject(value)) {
 		cJSON_ArrayForEach (entry, value)
 			if (script_glob(entry->string, tool))

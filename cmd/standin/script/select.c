@@ -8,6 +8,7 @@
 
 #include "cmd/standin/script/script.h"
 #include "common/base/mem.h"
+#include "common/json/json.h"
 
 #define KEY_BYTES ((size_t)4 << 20)
 #define WITH_MOST 8
@@ -116,8 +117,7 @@ parse_counted(const cJSON *object, const char *where,
 		return fail_set(fail, FAIL_NEVER, "invalid_script",
 		    "%s: \"%s\" is not the same list for every item", where,
 		    condition->path);
-	return parse_with(cJSON_GetObjectItemCaseSensitive(object, "with"),
-	    where, condition, fail);
+	return parse_with(json_item(object, "with"), where, condition, fail);
 }
 
 static int
@@ -159,13 +159,13 @@ parse_one(const cJSON *object, const char *where, struct condition *condition,
 {
 	const cJSON *children;
 
-	if (cJSON_GetObjectItemCaseSensitive(object, "value") != NULL)
+	if (json_item(object, "value") != NULL)
 		return parse_value(object, where, condition, fail);
 	condition->kind = ANY;
-	children = cJSON_GetObjectItemCaseSensitive(object, "any");
+	children = json_item(object, "any");
 	if (children == NULL) {
 		condition->kind = ALL;
-		children = cJSON_GetObjectItemCaseSensitive(object, "all");
+		children = json_item(object, "all");
 	}
 	if (children == NULL)
 		return parse_counted(object, where, condition, fail);
@@ -347,8 +347,8 @@ loop_over_parse(const cJSON *object, const char *where,
 	    script_number(object, "limit", 1, LIMIT_MOST, LIMIT_MOST,
 		&loop.limit, where, fail) < 0)
 		return -1;
-	if (conditions_parse(cJSON_GetObjectItemCaseSensitive(object, "where"),
-		where, &loop.where, fail) < 0)
+	if (conditions_parse(json_item(object, "where"), where, &loop.where,
+		fail) < 0)
 		return -1;
 	*ret_loop = loop;
 	return 0;

@@ -51,7 +51,7 @@ step(struct scope *scope, const cJSON *value, const char *name)
 	long index;
 
 	if (cJSON_IsObject(value)) {
-		member = cJSON_GetObjectItemCaseSensitive(value, name);
+		member = json_item(value, name);
 		if (member != NULL)
 			return member;
 	}
@@ -90,8 +90,7 @@ scope_find(struct scope *scope, const char *path)
 		else if (strcmp(name, "arguments") == 0)
 			value = scope->arguments;
 		else if (strcmp(name, "select") != 0)
-			value = cJSON_GetObjectItemCaseSensitive(scope->root,
-			    name);
+			value = json_item(scope->root, name);
 		selects = first && strcmp(name, "select") == 0;
 		first = false;
 		if (path[size] == '\0' || (value == NULL && !selects))

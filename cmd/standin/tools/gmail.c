@@ -27,12 +27,6 @@ struct gmail {
 	GHashTable *users; /* user -> GPtrArray of drafts, not owned */
 };
 
-static const cJSON *
-member(const cJSON *object, const char *name)
-{
-	return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 static void
 draft_free(gpointer pointer)
 {
@@ -160,7 +154,7 @@ wanted(const struct gmail *gmail, const struct mail *mail,
 	if (!json_true(arguments, "include_spam_trash") &&
 	    (mail_has_label(mail, "SPAM") || mail_has_label(mail, "TRASH")))
 		return false;
-	cJSON_ArrayForEach (label, member(arguments, "label_ids"))
+	cJSON_ArrayForEach (label, json_item(arguments, "label_ids"))
 		if (!cJSON_IsString(label) ||
 		    !mail_has_label(mail, label->valuestring))
 			return false;
@@ -205,7 +199,7 @@ static cJSON *
 fetch(struct gmail *gmail, const cJSON *arguments, char error[300])
 {
 	cJSON *data, *list, *one;
-	const cJSON *verbose = member(arguments, "verbose");
+	const cJSON *verbose = json_item(arguments, "verbose");
 	struct mail *mail;
 	size_t i, start, found = 0;
 	int64_t most = 1;
@@ -228,7 +222,8 @@ fetch(struct gmail *gmail, const cJSON *arguments, char error[300])
 			cJSON_AddStringToObject(one, "threadId", mail->thread);
 		} else {
 			one = mail_json(mail, !cJSON_IsFalse(verbose),
-			    cJSON_IsTrue(member(arguments, "include_payload")));
+			    cJSON_IsTrue(
+				json_item(arguments, "include_payload")));
 		}
 		cJSON_AddItemToArray(list, one);
 	}
@@ -268,10 +263,10 @@ change_labels(struct gmail *gmail, const cJSON *arguments, char error[300])
 
 	if (mail == NULL)
 		return NULL;
-	cJSON_ArrayForEach (label, member(arguments, "remove_label_ids"))
+	cJSON_ArrayForEach (label, json_item(arguments, "remove_label_ids"))
 		if (cJSON_IsString(label))
 			mail_remove_label(mail, label->valuestring);
-	cJSON_ArrayForEach (label, member(arguments, "add_label_ids"))
+	cJSON_ArrayForEach (label, json_item(arguments, "add_label_ids"))
 		if (cJSON_IsString(label))
 			mail_add_label(mail, label->valuestring);
 	data = cJSON_CreateObject();
@@ -396,7 +391,7 @@ list_drafts(struct gmail *gmail, const char *user, const cJSON *arguments,
 		cJSON_AddStringToObject(one, "id", draft->id);
 		cJSON_AddItemToObject(one, "message",
 		    draft_message(draft,
-			!cJSON_IsFalse(member(arguments, "verbose"))));
+			!cJSON_IsFalse(json_item(arguments, "verbose"))));
 		cJSON_AddItemToArray(list, one);
 	}
 	add_page(data, start + (size_t)most, total);
@@ -469,7 +464,8 @@ gmail_restore(struct gmail *gmail, const cJSON *saved)
 	cJSON_ArrayForEach (one, saved) {
 		user = json_string(one, "user");
 		if (user != NULL && json_integer(one, "date", &date) &&
-		    cJSON_IsObject(member(one, "arguments")))
-			add_draft(gmail, user, date, member(one, "arguments"));
+		    cJSON_IsObject(json_item(one, "arguments")))
+			add_draft(gmail, user, date,
+			    json_item(one, "arguments"));
 	}
 }

@@ -29,12 +29,6 @@ struct linear {
 	GHashTable *users; /* user -> GPtrArray of issues, not owned */
 };
 
-static const cJSON *
-member(const cJSON *object, const char *name)
-{
-	return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 static void
 issue_free(gpointer pointer)
 {
@@ -73,7 +67,7 @@ int
 linear_new(const cJSON *script, struct linear **ret_linear, struct fail *fail)
 {
 	struct linear *linear = mem_alloc(sizeof(*linear));
-	const cJSON *list = member(script, "teams"), *entry;
+	const cJSON *list = json_item(script, "teams"), *entry;
 
 	linear->issues = g_ptr_array_new_with_free_func(issue_free);
 	linear->users = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
@@ -209,7 +203,7 @@ issue_json(const struct issue *issue)
 	cJSON_AddStringToObject(json, "id", issue->id);
 	cJSON_AddStringToObject(json, "identifier", issue->identifier);
 	for (i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
-		value = member(issue->arguments, kept[i]);
+		value = json_item(issue->arguments, kept[i]);
 		if (value != NULL)
 			cJSON_AddItemToObject(json, kept[i],
 			    cJSON_Duplicate(value, true));
@@ -324,7 +318,8 @@ linear_restore(struct linear *linear, const cJSON *saved)
 	cJSON_ArrayForEach (one, saved) {
 		user = json_string(one, "user");
 		if (user != NULL && json_integer(one, "date", &date) &&
-		    cJSON_IsObject(member(one, "arguments")))
-			add_issue(linear, user, date, member(one, "arguments"));
+		    cJSON_IsObject(json_item(one, "arguments")))
+			add_issue(linear, user, date,
+			    json_item(one, "arguments"));
 	}
 }
