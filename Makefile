@@ -134,7 +134,7 @@ fault: $(FAULT)
 # what they need; TESTS names single ones. Tests that run none of our C gain nothing from the sanitizers.
 JOBS ?= 2
 SETS ?= unit shell page temporal kubernetes
-NO_C = $(patsubst %,tests/%.t,06-not-here 07-check 08-lmdb-only 70-control-plane 80-web-unit \
+NO_C = $(patsubst %,tests/%.t,06-not-here 07-check 08-lmdb-only 09-lint 70-control-plane 80-web-unit \
 	92-local-cluster 93-manifests)
 SET_unit = $(UNIT)
 SET_page = $(wildcard tests/*-web-*.t)
