@@ -16,7 +16,6 @@ check_event(void *context, const struct event *event)
 	assert(event->seq == ++*seq);
 	assert(event_parse(event->text, &again, &fail) == 0);
 	assert(again.type == event->type && again.at == event->at);
-	event_release(&again);
 }
 
 static size_t
