@@ -299,30 +299,3 @@ claude_cancel(struct claude_call *call)
 	claude_stream_free(call->stream);
 	free(call);
 }
-
-/* SUM plus the price of COUNT tokens, at most the largest number. */
-static int64_t
-add_cost(int64_t sum, int64_t count, int64_t price)
-{
-	int64_t cost;
-
-	if (__builtin_mul_overflow(count, price, &cost) ||
-	    __builtin_add_overflow(sum, cost, &cost))
-		return INT64_MAX;
-	return cost;
-}
-
-int64_t
-claude_cost(const struct claude_usage *usage, const struct price *price)
-{
-	int64_t sum = 0;
-
-	if (price == NULL)
-		return 0;
-	sum = add_cost(sum, usage->input, price->input);
-	sum = add_cost(sum, usage->output, price->output);
-	sum = add_cost(sum, usage->cache_read, price->cache_read);
-	sum = add_cost(sum, usage->cache_write_5m, price->cache_write_5m);
-	sum = add_cost(sum, usage->cache_write_1h, price->cache_write_1h);
-	return sum;
-}

@@ -58,8 +58,4 @@ claude_start(struct claude *claude, char *body, size_t length, unsigned attempt,
 void
 claude_cancel(struct claude_call *call);
 
-/* What the usage costs, in nano-dollars. Pure. */
-int64_t
-claude_cost(const struct claude_usage *usage, const struct price *price);
-
 #endif

@@ -7,9 +7,9 @@
  * spliced into these bytes at the end: pieces of a string are joined in their
  * escaped form, as they came. Nothing is printed again.
  *
- * Text that json_parse would refuse is repaired (repair.h), but the pieces of a
+ * Text that json_check would refuse is repaired (repair.h), but the pieces of a
  * string are joined as they came, because two of them may each have half of a
- * surrogate pair. Only a block that is still invalid when it is complete is
+ * surrogate pair. Only a string that is still invalid when it is complete is
  * repaired.
  */
 #include "common/provider/claude_stream.h"
@@ -53,6 +53,12 @@ struct block {
 	bool open;
 };
 
+/* An event as it was repaired (often the same as RAW), and RAW as it came. */
+struct received {
+	const char *text, *raw;
+	struct json_object members; /* of the text */
+};
+
 struct claude_stream {
 	struct sse sse;
 	void (*text)(void *context, const char *bytes, size_t length);
@@ -64,12 +70,9 @@ struct claude_stream {
 	char *message_id, *model, *stop_reason, *stop_details;
 	char *error_type, *error_message, *error_code;
 	struct claude_usage usage;
-	int64_t cache_write; /* the sum of the two, or -1 */
+	int64_t cache_write; /* see claude_usage_take */
 	bool started, stopped, error_sent, broken_input;
 };
-
-static bool
-on_event(void *context, const char *name, const char *data, size_t length);
 
 struct claude_stream *
 claude_stream_new(void (*text)(void *context, const char *bytes, size_t length),
@@ -127,82 +130,22 @@ nonsense(struct claude_stream *stream, const char *message)
 	return broken(stream, "invalid_stream", message);
 }
 
+/* Keeps what is there when VALUE is no string. */
 static void
-replace_string(char **place, const char *string)
+replace_string(char **place, struct span value)
 {
+	char *string = json_decode(value);
+
 	if (string == NULL)
 		return;
 	free(*place);
-	*place = mem_string(string);
+	*place = string;
 }
 
-static void
-take_number(const cJSON *object, const char *name, int64_t *number)
+static bool
+is_string(struct span value)
 {
-	int64_t value;
-
-	if (json_integer(object, name, &value) && value >= 0)
-		*number = value;
-}
-
-static void
-take_usage_of(struct claude_stream *stream, const cJSON *usage)
-{
-	const cJSON *writes;
-
-	take_number(usage, "input_tokens", &stream->usage.input);
-	take_number(usage, "output_tokens", &stream->usage.output);
-	take_number(usage, "cache_read_input_tokens",
-	    &stream->usage.cache_read);
-	take_number(usage, "cache_creation_input_tokens", &stream->cache_write);
-	writes = json_item(usage, "cache_creation");
-	take_number(writes, "ephemeral_5m_input_tokens",
-	    &stream->usage.cache_write_5m);
-	take_number(writes, "ephemeral_1h_input_tokens",
-	    &stream->usage.cache_write_1h);
-}
-
-/* The sum of the two kinds of cache writes is always sent, the number of each
- * kind is not: the rest is of the usual, cheap kind. */
-static void
-settle_writes(struct claude_stream *stream)
-{
-	struct claude_usage *usage = &stream->usage;
-
-	if (stream->cache_write < 0)
-		return;
-	if (usage->cache_write_1h > stream->cache_write)
-		usage->cache_write_1h = stream->cache_write;
-	usage->cache_write_5m = stream->cache_write - usage->cache_write_1h;
-}
-
-/* A missing member keeps its earlier value. When the service worked in several
- * iterations, only their sum is what is billed. */
-static void
-take_usage(struct claude_stream *stream, const cJSON *usage)
-{
-	struct claude_usage sum = { 0 };
-	const cJSON *rounds, *one;
-
-	rounds = json_item(usage, "iterations");
-	if (!cJSON_IsArray(rounds) || rounds->child == NULL) {
-		take_usage_of(stream, usage);
-		settle_writes(stream);
-		return;
-	}
-	cJSON_ArrayForEach (one, rounds) {
-		stream->usage = (struct claude_usage){ 0 };
-		stream->cache_write = -1;
-		take_usage_of(stream, one);
-		settle_writes(stream);
-		sum.input += stream->usage.input;
-		sum.output += stream->usage.output;
-		sum.cache_read += stream->usage.cache_read;
-		sum.cache_write_5m += stream->usage.cache_write_5m;
-		sum.cache_write_1h += stream->usage.cache_write_1h;
-	}
-	stream->usage = sum;
-	stream->cache_write = sum.cache_write_5m + sum.cache_write_1h;
+	return value.length > 0 && *value.at == '"';
 }
 
 static bool
@@ -217,36 +160,45 @@ hold(struct claude_stream *stream, struct buf *buf, const char *bytes,
 	return true;
 }
 
-static bool
-message_start(struct claude_stream *stream, const cJSON *event)
+static void
+show_text(struct claude_stream *stream, struct span value)
 {
-	const cJSON *message;
+	char *text = stream->text != NULL ? json_decode(value) : NULL;
 
-	message = json_item(event, "message");
-	if (stream->started || !cJSON_IsObject(message))
+	if (text != NULL && *text != '\0')
+		stream->text(stream->context, text, strlen(text));
+	free(text);
+}
+
+static bool
+message_start(struct claude_stream *stream, const struct received *event)
+{
+	struct json_object message;
+
+	if (!json_object(json_get(&event->members, "message"), &message) ||
+	    stream->started)
 		return nonsense(stream, "a message_start out of place");
 	stream->started = true;
-	replace_string(&stream->message_id, json_string(message, "id"));
-	replace_string(&stream->model, json_string(message, "model"));
-	take_usage(stream, json_item(message, "usage"));
+	replace_string(&stream->message_id, json_get(&message, "id"));
+	replace_string(&stream->model, json_get(&message, "model"));
+	claude_usage_take(json_get(&message, "usage"), &stream->usage,
+	    &stream->cache_write);
 	return true;
 }
 
 static bool
-block_start(struct claude_stream *stream, const cJSON *event, struct span text)
+block_start(struct claude_stream *stream, const struct received *event)
 {
-	const char *written;
+	struct span value = json_get(&event->members, "content_block");
+	struct json_object start;
 	struct block *block;
-	struct span value;
-	const cJSON *start;
 	int64_t index;
 	size_t part;
 
-	start = json_item(event, "content_block");
-	if (!stream->started || !json_integer(event, "index", &index) ||
+	if (!stream->started ||
+	    !json_whole(json_get(&event->members, "index"), &index) ||
 	    index != (int64_t)stream->block_count || index >= BLOCKS_MAX ||
-	    json_string(start, "type") == NULL ||
-	    !json_member(text, "content_block", &value))
+	    !json_object(value, &start) || !is_string(json_get(&start, "type")))
 		return nonsense(stream, "a content_block_start out of place");
 	stream->blocks = mem_grow(stream->blocks, stream->block_count + 1,
 	    sizeof(*block));
@@ -255,20 +207,18 @@ block_start(struct claude_stream *stream, const cJSON *event, struct span text)
 	for (part = 0; part < PARTS; part++)
 		block->parts[part] = BUF_INIT(CLAUDE_REPLY_MAX);
 	block->open = true;
-	written = json_string(start, "text");
-	if (stream->text != NULL && written != NULL && *written != '\0' &&
-	    strcmp(json_string(start, "type"), "text") == 0)
-		stream->text(stream->context, written, strlen(written));
+	if (json_is(json_get(&start, "type"), "text"))
+		show_text(stream, json_get(&start, "text"));
 	return hold(stream, &block->json, value.at, value.length);
 }
 
 static struct block *
-open_block(struct claude_stream *stream, const cJSON *event)
+open_block(struct claude_stream *stream, const struct received *event)
 {
 	int64_t index;
 
-	if (!json_integer(event, "index", &index) || index < 0 ||
-	    index >= (int64_t)stream->block_count ||
+	if (!json_whole(json_get(&event->members, "index"), &index) ||
+	    index < 0 || index >= (int64_t)stream->block_count ||
 	    !stream->blocks[index].open) {
 		nonsense(stream, "an event for a block that is not open");
 		return NULL;
@@ -276,46 +226,47 @@ open_block(struct claude_stream *stream, const cJSON *event)
 	return &stream->blocks[index];
 }
 
-/* TEXT is the event as it was repaired, RAW the same as it came. */
 static bool
-block_delta(struct claude_stream *stream, const cJSON *event, struct span text,
-    const char *raw)
+block_delta(struct claude_stream *stream, const struct received *event)
 {
 	struct block *block = open_block(stream, event);
-	const char *type, *decoded;
-	struct span delta, value;
-	const cJSON *data;
+	struct json_object delta;
+	struct span type, value;
+	char *decoded;
 	size_t part;
+	bool fits;
 
 	if (block == NULL)
 		return false;
-	data = json_item(event, "delta");
-	type = json_string(data, "type");
+	(void)json_object(json_get(&event->members, "delta"), &delta);
+	type = json_get(&delta, "type");
 	for (part = 0; part < PARTS; part++)
-		if (type != NULL && strcmp(type, deltas[part].type) == 0)
+		if (json_is(type, deltas[part].type))
 			break;
 	if (part == PARTS)
 		return true; /* a newer kind: nothing to add */
-	decoded = json_string(data, deltas[part].member);
-	if (!json_member(text, "delta", &delta) ||
-	    !json_member(delta, deltas[part].member, &value) ||
-	    (decoded == NULL && part != PART_CITATIONS))
+	value = json_get(&delta, deltas[part].member);
+	if (value.length == 0 || (part != PART_CITATIONS && !is_string(value)))
 		return nonsense(stream, "a delta without its value");
 	block->seen[part] = true;
-	if (part == PART_TEXT && stream->text != NULL && *decoded != '\0')
-		stream->text(stream->context, decoded, strlen(decoded));
+	if (part == PART_TEXT)
+		show_text(stream, value);
 	switch ((enum part)part) {
 	case PART_TEXT:
 	case PART_THINKING:
 		return hold(stream, &block->parts[part],
-		    raw + (value.at - text.at) + 1, value.length - 2);
+		    event->raw + (value.at - event->text) + 1,
+		    value.length - 2);
 	case PART_SIGNATURE:
 		buf_reset(&block->parts[part]);
 		return hold(stream, &block->parts[part], value.at,
 		    value.length);
 	case PART_INPUT:
-		return hold(stream, &block->parts[part], decoded,
+		decoded = json_decode(value);
+		fits = hold(stream, &block->parts[part], decoded,
 		    strlen(decoded));
+		free(decoded);
+		return fits;
 	case PART_CITATIONS:
 		if (block->parts[part].length > 0)
 			buf_add(&block->parts[part], ",", 1);
@@ -345,9 +296,9 @@ part_value(struct claude_stream *stream, struct block *block, enum part part,
     struct buf *value)
 {
 	struct buf *grown = &block->parts[part];
+	struct json_object input;
+	struct span text;
 	struct fail fail;
-	cJSON *input;
-	bool object;
 
 	switch (part) {
 	case PART_TEXT:
@@ -356,6 +307,7 @@ part_value(struct claude_stream *stream, struct block *block, enum part part,
 		add_inner(value, block, part, '"');
 		buf_add(value, grown->data, grown->length);
 		buf_add(value, "\"", 1);
+		repair_json(value->data, value->length);
 		break;
 	case PART_SIGNATURE:
 		buf_add(value, grown->data, grown->length);
@@ -372,11 +324,9 @@ part_value(struct claude_stream *stream, struct block *block, enum part part,
 		if (grown->length == 0)
 			buf_add_string(grown, "{}");
 		repair_json(grown->data, grown->length);
-		input = json_parse(grown->data, grown->length,
-		    &json_limits_upstream, &fail);
-		object = cJSON_IsObject(input);
-		cJSON_Delete(input);
-		if (object) {
+		text = (struct span){ grown->data, grown->length };
+		if (json_check(text, &json_limits_upstream, NULL, &fail) == 0 &&
+		    json_object(text, &input)) {
 			buf_add(value, grown->data, grown->length);
 		} else {
 			stream->broken_input = true;
@@ -388,36 +338,30 @@ part_value(struct claude_stream *stream, struct block *block, enum part part,
 
 /* Whether the block has what the agent relies on. */
 static bool
-block_valid(struct block *block)
+block_valid(const struct block *block)
 {
+	struct json_object members;
+	struct span type, input;
 	struct fail fail;
-	const char *type;
-	cJSON *json;
-	bool valid;
 
-	json = json_parse(block->json.data, block->json.length,
-	    &json_limits_upstream, &fail);
-	if (json == NULL) {
-		repair_json(block->json.data, block->json.length);
-		json = json_parse(block->json.data, block->json.length,
-		    &json_limits_upstream, &fail);
-	}
-	type = json_string(json, "type");
-	valid = type != NULL &&
-	    (strcmp(type, "tool_use") != 0 ||
-		(json_string(json, "id") != NULL &&
-		    json_string(json, "name") != NULL &&
-		    cJSON_IsObject(json_item(json, "input"))));
-	cJSON_Delete(json);
-	return valid;
+	if (json_check((struct span){ block->json.data, block->json.length },
+		&json_limits_upstream, &members, &fail) < 0)
+		return false;
+	type = json_get(&members, "type");
+	input = json_get(&members, "input");
+	return is_string(type) &&
+	    (!json_is(type, "tool_use") ||
+		(is_string(json_get(&members, "id")) &&
+		    is_string(json_get(&members, "name")) && input.length > 0 &&
+		    *input.at == '{'));
 }
 
 static bool
-block_stop(struct claude_stream *stream, const cJSON *event)
+block_stop(struct claude_stream *stream, const struct received *event)
 {
 	struct block *block = open_block(stream, event);
 	struct buf value = BUF_INIT(2 * CLAUDE_REPLY_MAX);
-	struct buf whole = BUF_INIT(3 * CLAUDE_REPLY_MAX);
+	struct buf whole = BUF_INIT(3 * CLAUDE_REPLY_MAX), before;
 	bool fine = true;
 	size_t part;
 
@@ -434,8 +378,9 @@ block_stop(struct claude_stream *stream, const cJSON *event)
 		    (struct span){ block->json.data, block->json.length },
 		    deltas[part].target,
 		    (struct span){ value.data, value.length });
-		buf_reset(&block->json);
-		buf_add(&block->json, whole.data, whole.length);
+		before = block->json;
+		block->json = whole;
+		whole = before;
 		buf_release(&block->parts[part]);
 	}
 	if (!block_valid(block))
@@ -448,99 +393,116 @@ block_stop(struct claude_stream *stream, const cJSON *event)
 }
 
 static bool
-message_delta(struct claude_stream *stream, const cJSON *event,
-    struct span text)
+message_delta(struct claude_stream *stream, const struct received *event)
 {
-	struct span delta, details;
-	const cJSON *data;
+	struct json_object delta;
+	struct span details;
 
-	data = json_item(event, "delta");
-	replace_string(&stream->stop_reason, json_string(data, "stop_reason"));
-	if (json_member(text, "delta", &delta) &&
-	    json_member(delta, "stop_details", &details) &&
-	    details.at[0] == '{') {
+	(void)json_object(json_get(&event->members, "delta"), &delta);
+	replace_string(&stream->stop_reason, json_get(&delta, "stop_reason"));
+	details = json_get(&delta, "stop_details");
+	if (details.length > 0 && *details.at == '{') {
 		free(stream->stop_details);
 		stream->stop_details = mem_copy(details.at, details.length);
 	}
-	take_usage(stream, json_item(event, "usage"));
+	claude_usage_take(json_get(&event->members, "usage"), &stream->usage,
+	    &stream->cache_write);
 	return true;
 }
 
 static bool
-error_event(struct claude_stream *stream, const cJSON *event)
+message_stop(struct claude_stream *stream, const struct received *event)
 {
-	const cJSON *error, *details;
-	const char *type, *message;
-
-	error = json_item(event, "error");
-	details = json_item(error, "details");
-	type = json_string(error, "type");
-	message = json_string(error, "message");
-	replace_string(&stream->error_code, json_string(details, "error_code"));
-	stream->error_sent = true;
-	return broken(stream, type != NULL ? type : "api_error",
-	    message != NULL ? message : "an error without a message");
-}
-
-static bool
-take_event(struct claude_stream *stream, const cJSON *event, struct span text,
-    const char *raw)
-{
-	const char *type = json_string(event, "type");
 	size_t i;
 
-	if (type == NULL)
-		return nonsense(stream, "an event without a type");
-	if (strcmp(type, "error") == 0)
-		return error_event(stream, event);
-	if (strcmp(type, "message_start") == 0)
-		return message_start(stream, event);
-	if (strcmp(type, "content_block_start") == 0)
-		return block_start(stream, event, text);
-	if (strcmp(type, "content_block_delta") == 0)
-		return block_delta(stream, event, text, raw);
-	if (strcmp(type, "content_block_stop") == 0)
-		return block_stop(stream, event);
-	if (strcmp(type, "message_delta") == 0)
-		return message_delta(stream, event, text);
-	if (strcmp(type, "message_stop") == 0) {
-		for (i = 0; i < stream->block_count; i++)
-			if (stream->blocks[i].open)
-				return nonsense(stream,
-				    "the reply ended in the middle of a block");
-		stream->stopped = stream->started;
-	}
+	(void)event;
+	for (i = 0; i < stream->block_count; i++)
+		if (stream->blocks[i].open)
+			return nonsense(stream,
+			    "the reply ended in the middle of a block");
+	stream->stopped = stream->started;
 	return true;
 }
 
+static bool
+error_event(struct claude_stream *stream, const struct received *event)
+{
+	struct json_object error, details;
+	char *type, *message;
+
+	(void)json_object(json_get(&event->members, "error"), &error);
+	(void)json_object(json_get(&error, "details"), &details);
+	type = json_decode(json_get(&error, "type"));
+	message = json_decode(json_get(&error, "message"));
+	replace_string(&stream->error_code, json_get(&details, "error_code"));
+	stream->error_sent = true;
+	broken(stream, type != NULL ? type : "api_error",
+	    message != NULL ? message : "an error without a message");
+	free(type);
+	free(message);
+	return false;
+}
+
+static const struct {
+	const char *type;
+	bool (
+	    *take)(struct claude_stream *stream, const struct received *event);
+} kinds[] = {
+	{ "content_block_delta", block_delta },
+	{ "content_block_start", block_start },
+	{ "content_block_stop", block_stop },
+	{ "message_start", message_start },
+	{ "message_delta", message_delta },
+	{ "message_stop", message_stop },
+	{ "error", error_event },
+};
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+static bool
+take_event(struct claude_stream *stream, const struct received *event)
+{
+	struct span type = json_get(&event->members, "type");
+	size_t i;
+
+	if (!is_string(type))
+		return nonsense(stream, "an event without a type");
+	for (i = 0; i < KINDS; i++)
+		if (json_is(type, kinds[i].type))
+			return kinds[i].take(stream, event);
+	return true;
+}
+
+/* Line breaks are repaired too: the pieces become a line of the journal. */
 static bool
 on_event(void *context, const char *name, const char *data, size_t length)
 {
-	static const char *const known[] = { "", "error", "message_start",
-		"content_block_start", "content_block_delta",
-		"content_block_stop", "message_delta", "message_stop" };
 	struct claude_stream *stream = context;
-	char *text;
+	struct span text = { data, length };
+	struct received event;
+	char *repaired = NULL;
 	struct fail fail;
-	cJSON *event;
-	bool go_on;
+	bool valid, go_on;
 	size_t i;
 
-	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (strcmp(name, known[i]) == 0)
+	for (i = 0; *name != '\0' && i < KINDS; i++)
+		if (strcmp(name, kinds[i].type) == 0)
 			break;
-	if (stream->stopped || i == sizeof(known) / sizeof(known[0]))
+	if (stream->stopped || i == KINDS)
 		return true;
-	text = mem_copy(data, length);
-	repair_json(text, length);
-	event = json_parse(text, length, &json_limits_upstream, &fail);
-	if (event == NULL)
-		go_on = nonsense(stream, fail.message);
-	else
-		go_on = take_event(stream, event, (struct span){ text, length },
-		    data);
-	free(text);
-	cJSON_Delete(event);
+	valid = memchr(data, '\n', length) == NULL &&
+	    json_check(text, &json_limits_upstream, &event.members, &fail) == 0;
+	if (!valid) {
+		repaired = mem_copy(data, length);
+		repair_json(repaired, length);
+		text.at = repaired;
+		valid = json_check(text, &json_limits_upstream, &event.members,
+			    &fail) == 0;
+	}
+	event.text = text.at;
+	event.raw = data;
+	go_on = valid ? take_event(stream, &event)
+		      : nonsense(stream, fail.message);
+	free(repaired);
 	return go_on;
 }
 

@@ -12,11 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CLAUDE_REPLY_MAX (32u << 20) /* bytes of all blocks of one reply */
+#include "common/provider/claude_usage.h"
 
-struct claude_usage {
-	int64_t input, output, cache_read, cache_write_5m, cache_write_1h;
-};
+#define CLAUDE_REPLY_MAX (32u << 20) /* bytes of all blocks of one reply */
 
 struct claude_turn { /* borrowed from the stream */
 	bool complete;
