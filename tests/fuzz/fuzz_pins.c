@@ -21,6 +21,7 @@ pin(const char *schema)
 	struct task task;
 	struct event event;
 	struct fail fail;
+	cJSON *pins;
 
 	if (pins_check_tool(&tool, &fail) < 0) {
 		assert(fail.kind == FAIL_NO);
@@ -34,8 +35,9 @@ pin(const char *schema)
 	    members.length);
 	assert(event_parse((struct span){ line.data, line.length }, &event,
 		   &fail) == 0);
-	assert(pins_check(event.data, &fail) == 0);
-	event_release(&event);
+	pins = json_tree(event.text);
+	assert(pins_check(pins, &fail) == 0);
+	cJSON_Delete(pins);
 	task_release(&task);
 	config_release(&config);
 	buf_release(&members);
