@@ -83,6 +83,18 @@ scripts install-deps 111
 status 1 "no packages" check_it
 same "the last line is the count" "0 passed, 1 failed, 0 skipped" "$(last 1)"
 
+# told to end, as Ctrl-C does it, it ends what is made beside it
+all_well
+fake "$tree/scripts/temporal-server" 'echo $$ >"$calls.pid"' 'exec sleep 300'
+: >"$calls"
+start env --default-signal=INT PATH="$T/bin:$PATH" setsid "$tree/scripts/check" >"$T/out" 2>&1
+await 20 test -s "$calls.pid"
+check "it waits" await 20 grep -q 'waiting for: Temporal' "$T/out"
+kill -INT "-$STARTED"
+wait "$STARTED"
+same "it ends" 111 $?
+check "and so does what was made" await 10 sh -c '! kill -0 "$(cat "$calls.pid")"'
+
 # scripts/progress
 progress() { "$TOP/scripts/progress" "$@"; }
 status 3 "its status is the command's" progress it sh -c 'echo some; echo words >&2; exit 3'
