@@ -69,7 +69,7 @@ static const char *const price_members[] = {
 	NULL,
 };
 static const char *const rule_members[] = { "on_unknown", "repeatable", NULL };
-static const char *const efforts[] = {
+const char *const config_efforts[] = {
 	"low",
 	"medium",
 	"high",
@@ -77,7 +77,12 @@ static const char *const efforts[] = {
 	"max",
 	NULL,
 };
-static const char *const policies[] = { "tell", "retry", "ask", NULL };
+const char *const config_on_unknown[] = {
+	[ON_UNKNOWN_TELL] = "tell",
+	[ON_UNKNOWN_RETRY] = "retry",
+	[ON_UNKNOWN_ASK] = "ask",
+	NULL,
+};
 
 /* In thousandths of a dollar a million tokens: input, output, and what a read
  * from the cache costs. Writing to the cache costs 1.25 times the input (for
@@ -216,9 +221,10 @@ set_texts(const cJSON *file, struct config *config, struct fail *fail)
 		return -1;
 	value = json_item(file, "effort");
 	if (value != NULL) {
-		if (shape_choice(value, "effort", efforts, &index, fail) < 0)
+		if (shape_choice(value, "effort", config_efforts, &index,
+			fail) < 0)
 			return -1;
-		config->effort = mem_string(efforts[index]);
+		config->effort = mem_string(config_efforts[index]);
 	}
 	return 0;
 }
@@ -427,7 +433,8 @@ set_tool(const cJSON *entry, struct tool_rule *rule, struct fail *fail)
 	if (value != NULL) {
 		snprintf(path, sizeof(path), "tools.%s.on_unknown",
 		    entry->string);
-		if (shape_choice(value, path, policies, &index, fail) < 0)
+		if (shape_choice(value, path, config_on_unknown, &index, fail) <
+		    0)
 			return -1;
 		rule->has_on_unknown = true;
 		rule->on_unknown = (enum on_unknown)index;

@@ -25,6 +25,9 @@ enum on_unknown {
 	ON_UNKNOWN_ASK,   /* wait for a person: agent-signal approve or deny */
 };
 
+/* The names of enum on_unknown, and those of efforts; end with NULL. */
+extern const char *const config_on_unknown[], *const config_efforts[];
+
 struct tool_rule { /* the first rule whose glob matches the tool counts */
 	char *glob;
 	bool has_on_unknown, has_repeatable;

@@ -251,11 +251,6 @@ static void
 add_tool(const struct config *config, const struct pin_tool *tool,
     struct buf *buf)
 {
-	static const char *const policies[] = {
-		[ON_UNKNOWN_TELL] = "tell",
-		[ON_UNKNOWN_RETRY] = "retry",
-		[ON_UNKNOWN_ASK] = "ask",
-	};
 	const struct tool_rule *rule = config_tool(config, tool->slug);
 	enum on_unknown policy = ON_UNKNOWN_TELL;
 	bool repeatable = tool->repeatable;
@@ -279,7 +274,7 @@ add_tool(const struct config *config, const struct pin_tool *tool,
 		add_quoted(buf, tool->account);
 	}
 	buf_print(buf, ",\"repeatable\":%s,\"on_unknown\":\"%s\"}",
-	    repeatable ? "true" : "false", policies[policy]);
+	    repeatable ? "true" : "false", config_on_unknown[policy]);
 }
 
 static int
@@ -327,16 +322,11 @@ pins_make(const struct task *task, const struct config *config,
 int
 pins_policy(const char *name)
 {
-	static const char *const names[] = {
-		[ON_UNKNOWN_TELL] = "tell",
-		[ON_UNKNOWN_RETRY] = "retry",
-		[ON_UNKNOWN_ASK] = "ask",
-	};
-	size_t i;
+	int i;
 
-	for (i = 0; name && i < sizeof(names) / sizeof(*names); i++)
-		if (strcmp(names[i], name) == 0)
-			return (int)i;
+	for (i = 0; name && config_on_unknown[i]; i++)
+		if (strcmp(config_on_unknown[i], name) == 0)
+			return i;
 	return -1;
 }
 

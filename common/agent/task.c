@@ -61,15 +61,6 @@ static const char *const budget_members[] = {
 	NULL,
 };
 
-static const char *const efforts[] = {
-	"low",
-	"medium",
-	"high",
-	"xhigh",
-	"max",
-	NULL,
-};
-
 #define SMALL "abcdefghijklmnopqrstuvwxyz"
 #define LARGE "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
@@ -241,10 +232,10 @@ take_effort(const struct check *check)
 
 	value = json_item(check->in, "effort");
 	if (value != NULL) {
-		if (shape_choice(value, "effort", efforts, &index,
+		if (shape_choice(value, "effort", config_efforts, &index,
 			check->fail) < 0)
 			return -1;
-		effort = efforts[index];
+		effort = config_efforts[index];
 	} else if (check->config != NULL) {
 		effort = check->config->effort;
 	}

@@ -41,17 +41,14 @@ claude_open(struct http *http, const char *url, const char *key,
     const struct config *config, struct claude **ret_claude, struct fail *fail)
 {
 	struct claude *claude;
-	size_t length = strlen(url);
 
 	if (key == NULL || *key == '\0')
 		return fail_set(fail, FAIL_NEVER, "missing_key",
 		    "no key for Claude: set ANTHROPIC_API_KEY, or "
 		    "ANTHROPIC_API_KEY_FILE to the file that holds it");
-	while (length > 0 && url[length - 1] == '/')
-		length--;
 	claude = mem_alloc(sizeof(*claude));
 	claude->http = http;
-	claude->url = mem_print("%.*s/v1/messages", (int)length, url);
+	claude->url = mem_print("%s/v1/messages", url);
 	claude->authorization = mem_print("authorization: Bearer %s", key);
 	claude->idle_ms = config->idle_ms;
 	claude->turn_ms = config->turn_ms;

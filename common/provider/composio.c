@@ -36,8 +36,6 @@ static int
 composio_open(struct http *http, const struct config *config, void **ret_state,
     struct fail *fail)
 {
-	const char *url = config->composio_url;
-	size_t length = strlen(url);
 	struct composio *composio;
 	char *key = NULL;
 
@@ -49,11 +47,9 @@ composio_open(struct http *http, const struct config *config, void **ret_state,
 		    "no key for Composio: set COMPOSIO_API_KEY, or "
 		    "COMPOSIO_API_KEY_FILE to the file that holds it");
 	}
-	while (length > 0 && url[length - 1] == '/')
-		length--;
 	composio = mem_alloc(sizeof(*composio));
 	composio->http = http;
-	composio->base = mem_print("%.*s/api/v3.1/", (int)length, url);
+	composio->base = mem_print("%s/api/v3.1/", config->composio_url);
 	composio->key = mem_print("x-api-key: %s", key);
 	composio->call_ms = config->call_ms;
 	explicit_bzero(key, strlen(key));

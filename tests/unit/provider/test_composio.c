@@ -26,7 +26,7 @@ begin(void (*serve)(struct server *, int, int))
 	struct fail fail;
 
 	server = server_open(serve);
-	config.composio_url = mem_print("%s//", server->url);
+	config.composio_url = mem_string(server->url);
 	assert_int_equal(loop_open(&loop, &fail), 0);
 	assert_int_equal(http_open(loop, &http, &fail), 0);
 	unsetenv("COMPOSIO_API_KEY");
