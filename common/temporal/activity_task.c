@@ -7,9 +7,8 @@
  * server repeats one only when its worker is lost: retries are counted once, by
  * the fold.
  */
-#include "common/temporal/worker_internal.h"
+#include "common/temporal/activity_task.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +16,12 @@
 #include "common/base/mem.h"
 #include "common/base/utf8.h"
 #include "common/json/log.h"
+#include "common/provider/effect.h"
+#include "common/temporal/activity_result.h"
+#include "common/temporal/history_cache.h"
+#include "common/temporal/history_reader.h"
+#include "common/temporal/liveness.h"
+#include "common/temporal/poller.h"
 
 #define BEAT_MS 1000
 #define AGAIN_MS 1000
@@ -26,8 +31,7 @@
 struct activity_task {
 	struct worker_temporal *worker;
 	Api__PollActivityTaskQueueResponse *task;
-	struct action action;
-	int64_t turn;
+	struct activity_result result;
 	struct temporal_history *history; /* being read */
 	struct effect *effect;
 	bool cuttable; /* it may be cut off */
@@ -37,8 +41,6 @@ struct activity_task {
 	struct temporal_answer beat, answer;
 	struct timer timer; /* the next heartbeat, or try to answer */
 	unsigned tries;
-	enum event_type type; /* the result */
-	struct buf result;
 	struct buf text;    /* the end of the reply so far */
 	size_t text_before; /* bytes before it */
 	struct activity_task *next;
@@ -75,9 +77,7 @@ activity_task_free(struct activity_task *activity)
 	temporal_answer_release(&activity->beat);
 	temporal_answer_release(&activity->answer);
 	temporal_history_free(activity->history);
-	buf_release(&activity->action.members);
-	free(activity->action.call);
-	buf_release(&activity->result);
+	activity_result_release(&activity->result);
 	buf_release(&activity->text);
 	api__poll_activity_task_queue_response__free_unpacked(activity->task,
 	    NULL);
@@ -90,7 +90,7 @@ activity_task_end(struct activity_task *activity)
 	struct worker_temporal *worker = activity->worker;
 
 	activity_task_free(activity);
-	worker_poll_more(worker);
+	poller_more(worker);
 }
 
 void
@@ -136,7 +136,8 @@ send_result(void *context)
 	request.task_token = activity->task->task_token;
 	request.resource_id = temporal_text(workflow_id(activity));
 	request.result = temporal_json(&room,
-	    (struct span){ activity->result.data, activity->result.length });
+	    (struct span){ activity->result.text.data,
+		activity->result.text.length });
 	activity->answer.then = answered;
 	activity->answer.context = activity;
 	if (temporal_send(temporal, TEMPORAL_ACTIVITY_COMPLETED, &request.base,
@@ -161,7 +162,7 @@ send_failure(void *context)
 	api__application_failure_info__init(&info);
 	info.type = temporal_text("handed_back");
 	api__failure__init(&failure);
-	failure.message = activity->result.data;
+	failure.message = activity->result.text.data;
 	failure.source = temporal_text("agent-utils");
 	failure.failure_info_case =
 	    API__FAILURE__FAILURE_INFO_APPLICATION_FAILURE_INFO;
@@ -197,8 +198,8 @@ release(struct activity_task *activity, const char *why)
 	    "activity", activity->task->activity_id, "reason", why, NULL);
 	effect_cancel(activity->effect);
 	activity->effect = NULL;
-	buf_reset(&activity->result);
-	buf_add_string(&activity->result, why);
+	buf_reset(&activity->result.text);
+	buf_add_string(&activity->result.text, why);
 	begin_answer(activity, send_failure);
 }
 
@@ -234,125 +235,13 @@ activity_task_cut_run(struct worker_temporal *worker, const char *run)
 /* ---- results ---- */
 
 static void
-put_result(struct activity_task *activity, enum event_type type,
-    const char *members, size_t length)
-{
-	buf_reset(&activity->result);
-	buf_print(&activity->result, "{\"type\":\"%s\"%s",
-	    event_type_name(type), length > 0 ? "," : "");
-	buf_add(&activity->result, members, length);
-	buf_add(&activity->result, "}", 1);
-	activity->type = type;
-}
-
-/* The members that name the turn or call, and an error. */
-static void
-add_error(struct activity_task *activity, struct buf *members, const char *type,
-    const char *message)
-{
-	if (activity->action.type == ACTION_MODEL)
-		member_integer(members, "turn", activity->turn);
-	else if (activity->action.type == ACTION_TOOL)
-		member_string(members, "call", activity->action.call);
-	if (activity->action.type != ACTION_PIN)
-		member_integer(members, "attempt", activity->action.attempt);
-	member_error(members, type, message, NULL);
-}
-
-/* The action certainly did not happen and may be retried. */
-static void
-put_not_done(struct activity_task *activity, const char *message)
-{
-	struct buf members = BUF_INIT(1u << 20);
-	char until[CLOCK_TEXT];
-
-	if (activity->action.type == ACTION_PIN) {
-		clock_format(clock_wall() + AGAIN_MS, until);
-		member_string(&members, "reason", message);
-		member_string(&members, "until", until);
-	} else {
-		add_error(activity, &members, "not_run", message);
-		member_integer(&members, "delay_ms", AGAIN_MS);
-	}
-	put_result(activity,
-	    activity->action.type == ACTION_PIN         ? EVENT_WAITING
-		: activity->action.type == ACTION_MODEL ? EVENT_MODEL_FAILED
-							: EVENT_TOOL_FAILED,
-	    members.data, members.length);
-	buf_release(&members);
-}
-
-/* Without the member "whole", or with a result that only says how large it
- * was: the call was made, and the model has to know. */
-static void
-shrink_tool_result(struct activity_task *activity, size_t size)
-{
-	struct buf members = BUF_INIT((size_t)EVENT_MAX),
-		   block = BUF_INIT(1u << 20);
-	struct span all = { activity->result.data, activity->result.length },
-		    value;
-	char *words;
-
-	member_string(&members, "call", activity->action.call);
-	member_integer(&members, "attempt", activity->action.attempt);
-	if (json_member(all, "block", &value) &&
-	    value.length + 4096 < TEMPORAL_BLOB_MAX) {
-		member_raw(&members, "block", value.at, value.length);
-		if (json_member(all, "is_error", &value))
-			member_raw(&members, "is_error", value.at,
-			    value.length);
-	} else {
-		words = mem_print(
-		    "The call was made, but its result has %zu "
-		    "bytes, which is too large to store. Ask for less at a "
-		    "time.",
-		    size);
-		(void)agent_result_block(&block, activity->action.call, words,
-		    strlen(words), 0, true);
-		member_raw(&members, "block", block.data, block.length);
-		member_raw(&members, "is_error", "true", 4);
-		free(words);
-	}
-	member_integer(&members, "whole_bytes", (int64_t)size);
-	put_result(activity, activity->type, members.data, members.length);
-	buf_release(&members);
-	buf_release(&block);
-}
-
-/* Shrinks a result that the server would accept at first and refuse later. */
-static void
-fit_result(struct activity_task *activity)
-{
-	size_t size = activity->result.length;
-	struct buf members = BUF_INIT(1u << 20);
-	char *words;
-
-	if (size <= TEMPORAL_BLOB_MAX)
-		return;
-	if (activity->type == EVENT_TOOL_FINISHED) {
-		shrink_tool_result(activity, size);
-		return;
-	}
-	words = mem_print("the %s has %zu bytes, and Temporal takes %zu",
-	    activity->action.type == ACTION_PIN ? "task's tools" : "answer",
-	    size, TEMPORAL_BLOB_MAX);
-	add_error(activity, &members, "too_large", words);
-	put_result(activity,
-	    activity->action.type == ACTION_PIN         ? EVENT_FAILED
-		: activity->action.type == ACTION_MODEL ? EVENT_MODEL_FAILED
-							: EVENT_TOOL_UNKNOWN,
-	    members.data, members.length);
-	free(words);
-	buf_release(&members);
-}
-
-static void
 activity_task_done(void *context, enum event_type type, struct buf *members)
 {
 	struct activity_task *activity = context;
 
 	activity->effect = NULL;
-	put_result(activity, type, members->data, members->length);
+	activity_result_put(&activity->result, type,
+	    (struct span){ members->data, members->length });
 	log_line("info", event_type_name(type), "task", workflow_id(activity),
 	    "worker", activity->worker->name, "activity",
 	    activity->task->activity_id, NULL);
@@ -364,7 +253,7 @@ activity_task_done(void *context, enum event_type type, struct buf *members)
 		activity_task_end(activity);
 		return;
 	}
-	fit_result(activity);
+	activity_result_fit(&activity->result);
 	begin_answer(activity, send_result);
 }
 
@@ -477,15 +366,15 @@ start_effect(struct activity_task *activity, const struct agent *agent)
 {
 	struct worker_temporal *worker = activity->worker;
 	struct effect_request request = { .agent = agent,
-		.action = &activity->action,
+		.action = &activity->result.action,
 		.text = activity_task_text,
 		.done = activity_task_done,
 		.context = activity };
 	struct agent_call call;
 	struct fail fail;
 
-	activity->cuttable = activity->action.type != ACTION_TOOL ||
-	    (agent_call(agent, activity->action.call, &call) &&
+	activity->cuttable = activity->result.action.type != ACTION_TOOL ||
+	    (agent_call(agent, activity->result.action.call, &call) &&
 		call.repeatable);
 	liveness_add(worker->liveness, workflow_id(activity), run_id(activity),
 	    activity->task->activity_id);
@@ -513,56 +402,21 @@ history_came(void *context, const struct fail *why)
 	struct temporal_history *history = activity->history;
 
 	if (why != NULL) {
-		put_not_done(activity, why->message);
+		activity_result_not_done(&activity->result, why->message);
 		begin_answer(activity, send_result);
 		return;
 	}
 	activity->history = NULL;
 	if (!temporal_history_activity(history, activity->task->activity_id)) {
 		temporal_history_free(history);
-		put_not_done(activity,
+		activity_result_not_done(&activity->result,
 		    "the task's history does not know of it");
 		begin_answer(activity, send_result);
 		return;
 	}
-	history_cache_put(activity->worker, run_id(activity), history);
+	history_cache_put(activity->worker->histories, run_id(activity),
+	    history);
 	start_effect(activity, temporal_history_agent(history));
-}
-
-/* The action, from the activity's type and input. */
-static bool
-read_action(struct activity_task *activity)
-{
-	const char *type = activity->task->activity_type != NULL
-	    ? activity->task->activity_type->name
-	    : "";
-	struct span json = { "", 0 };
-	int64_t attempt = 0, tries = 0;
-	struct fail why;
-	cJSON *input;
-	bool result = true;
-
-	(void)temporal_value(activity->task->input, 0, &json);
-	input = json_parse(json.at, json.length, &json_limits_upstream, &why);
-	(void)json_integer(input, "attempt", &attempt);
-	(void)json_integer(input, "tries", &tries);
-	activity->action.attempt = (unsigned)attempt;
-	activity->action.tries = (unsigned)tries;
-	activity->action.members = BUF_INIT(64);
-	if (strcmp(type, TEMPORAL_PIN) == 0) {
-		activity->action.type = ACTION_PIN;
-	} else if (strcmp(type, TEMPORAL_MODEL_TURN) == 0) {
-		activity->action.type = ACTION_MODEL;
-		result = json_integer(input, "turn", &activity->turn);
-	} else if (strcmp(type, TEMPORAL_TOOL_CALL) == 0) {
-		activity->action.type = ACTION_TOOL;
-		activity->action.call = mem_string(json_string(input, "call"));
-		result = activity->action.call != NULL;
-	} else {
-		result = false;
-	}
-	cJSON_Delete(input);
-	return result;
 }
 
 void
@@ -574,16 +428,15 @@ activity_task_begin(struct worker_temporal *worker,
 
 	activity->worker = worker;
 	activity->task = response;
-	activity->result = BUF_INIT((size_t)EVENT_MAX + 100);
 	activity->text = BUF_INIT((size_t)EVENT_MAX);
 	activity->next = worker->activity_tasks;
 	worker->activity_tasks = activity;
 	worker->activity_task_count++;
-	if (!read_action(activity)) {
+	if (!activity_result_begin(&activity->result, response)) {
 		release(activity, "it is not an activity of this program");
 		return;
 	}
-	cached = history_cache_get(worker, run_id(activity));
+	cached = history_cache_get(worker->histories, run_id(activity));
 	if (cached != NULL &&
 	    temporal_history_activity(cached, response->activity_id)) {
 		start_effect(activity, temporal_history_agent(cached));

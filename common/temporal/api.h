@@ -189,6 +189,11 @@ bool
 temporal_attribute(const Api__SearchAttributes *attributes, const char *name,
     struct span *ret_json);
 
+/* FAIL_NEVER, type "too_large", for what is over TEMPORAL_BLOB_MAX; WHAT is for
+ * the message. */
+int
+temporal_check_size(struct span json, const char *what, struct fail *fail);
+
 /* Wall milliseconds; 0 for NULL. */
 int64_t
 temporal_time(const Api__Timestamp *timestamp);

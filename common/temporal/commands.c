@@ -4,7 +4,7 @@
  * messages. Every payload is JSON, and commands have summaries for the people
  * who read a history.
  */
-#include "common/temporal/worker_internal.h"
+#include "common/temporal/commands.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -12,6 +12,7 @@
 
 #include "common/base/mem.h"
 #include "common/base/utf8.h"
+#include "common/temporal/heap_message.h"
 
 #define HEARTBEAT_MS 3000        /* a lost worker is noticed after this */
 #define HEARTBEAT_DOUBT_MS 10000 /* a wrong alarm makes a call doubtful */
@@ -27,81 +28,11 @@
 	add(commands, TEMPORAL_ENUM(COMMAND_TYPE, name), \
 	    API__COMMAND__ATTRIBUTES_##name##_COMMAND_ATTRIBUTES)
 
-/* An empty message on the heap. */
-#define NEW(type) make(&api__##type##__descriptor)
-
-static void *
-make(const ProtobufCMessageDescriptor *descriptor)
-{
-	void *message = mem_alloc(descriptor->sizeof_message);
-
-	protobuf_c_message_init(descriptor, message);
-	return message;
-}
-
-/* An array of one pointer. */
-static void *
-one(void *item)
-{
-	void **list = mem_alloc(sizeof(*list));
-
-	*list = item;
-	return list;
-}
-
-static Api__Payload *
-payload(struct span json)
-{
-	static const char name[] = "json/plain";
-	Api__Payload__MetadataEntry *entry = NEW(payload__metadata_entry);
-	Api__Payload *made = NEW(payload);
-
-	entry->key = mem_string("encoding");
-	entry->value.len = sizeof(name) - 1;
-	entry->value.data = (uint8_t *)mem_string(name);
-	made->n_metadata = 1;
-	made->metadata = one(entry);
-	made->data.len = json.length;
-	made->data.data = (uint8_t *)mem_copy(json.at, json.length);
-	return made;
-}
-
-static Api__Payload *
-string_payload(const char *text, size_t length)
-{
-	struct buf quoted = BUF_INIT((size_t)EVENT_MAX);
-	Api__Payload *made;
-
-	json_quote(&quoted, text, length);
-	made = payload((struct span){ quoted.data, quoted.length });
-	buf_release(&quoted);
-	return made;
-}
-
-Api__Payloads *
-commands_payloads(struct span json)
-{
-	Api__Payloads *made = NEW(payloads);
-
-	made->n_payloads = 1;
-	made->payloads = one(payload(json));
-	return made;
-}
-
-static Api__Duration *
-duration(int64_t milliseconds)
-{
-	Api__Duration *made = mem_alloc(sizeof(*made));
-
-	*made = temporal_duration(milliseconds);
-	return made;
-}
-
 static Api__Command *
 add(struct commands *commands, Api__CommandType type,
     Api__Command__AttributesCase attributes)
 {
-	Api__Command *command = NEW(command);
+	Api__Command *command = HEAP_NEW(command);
 
 	command->command_type = type;
 	command->attributes_case = attributes;
@@ -122,50 +53,43 @@ commands_release(struct commands *commands)
 	*commands = (struct commands){ 0 };
 }
 
-void
-commands_marker(struct commands *commands, struct span event)
-{
-	Api__RecordMarkerCommandAttributes__DetailsEntry *entry = NEW(
-	    record_marker_command_attributes__details_entry);
-	Api__RecordMarkerCommandAttributes *marker = NEW(
-	    record_marker_command_attributes);
-
-	entry->key = mem_string("event");
-	entry->value = commands_payloads(event);
-	marker->marker_name = mem_string(TEMPORAL_MARKER);
-	marker->n_details = 1;
-	marker->details = one(entry);
-	ADD(commands, RECORD_MARKER)->record_marker_command_attributes = marker;
-}
-
+/* A marker with one detail; returns its value. */
 static Api__Payloads *
-add_carried(struct commands *commands, const char *key, Api__Payloads *value)
+add_marker(struct commands *commands, const char *name, const char *key,
+    Api__Payloads *value)
 {
-	Api__RecordMarkerCommandAttributes__DetailsEntry *entry = NEW(
+	Api__RecordMarkerCommandAttributes__DetailsEntry *entry = HEAP_NEW(
 	    record_marker_command_attributes__details_entry);
-	Api__RecordMarkerCommandAttributes *marker = NEW(
+	Api__RecordMarkerCommandAttributes *marker = HEAP_NEW(
 	    record_marker_command_attributes);
 
 	entry->key = mem_string(key);
 	entry->value = value;
-	marker->marker_name = mem_string(TEMPORAL_CARRIED);
+	marker->marker_name = mem_string(name);
 	marker->n_details = 1;
-	marker->details = one(entry);
+	marker->details = heap_one(entry);
 	ADD(commands, RECORD_MARKER)->record_marker_command_attributes = marker;
 	return value;
+}
+
+void
+commands_marker(struct commands *commands, struct span event)
+{
+	add_marker(commands, TEMPORAL_MARKER, "event", heap_payloads(event));
 }
 
 Api__Payloads *
 commands_carried(struct commands *commands)
 {
-	return add_carried(commands, "events", NEW(payloads));
+	return add_marker(commands, TEMPORAL_CARRIED, "events",
+	    HEAP_NEW(payloads));
 }
 
 void
 commands_carried_all(struct commands *commands)
 {
-	add_carried(commands, "last",
-	    commands_payloads((struct span){ "true", 4 }));
+	add_marker(commands, TEMPORAL_CARRIED, "last",
+	    heap_payloads((struct span){ "true", 4 }));
 }
 
 void
@@ -173,7 +97,7 @@ commands_carry(Api__Payloads *carried, struct span event)
 {
 	carried->payloads = mem_grow(carried->payloads, carried->n_payloads + 1,
 	    sizeof(*carried->payloads));
-	carried->payloads[carried->n_payloads++] = payload(event);
+	carried->payloads[carried->n_payloads++] = heap_json(event);
 }
 
 /* ---- activities ---- */
@@ -192,7 +116,7 @@ summary_payload(const char *text, size_t length)
 		buf_reset(&quoted);
 		json_quote(&quoted, text, length);
 	}
-	made = payload((struct span){ quoted.data, quoted.length });
+	made = heap_json((struct span){ quoted.data, quoted.length });
 	buf_release(&quoted);
 	return made;
 }
@@ -200,11 +124,11 @@ summary_payload(const char *text, size_t length)
 static Api__RetryPolicy *
 retries(int32_t attempts)
 {
-	Api__RetryPolicy *policy = NEW(retry_policy);
+	Api__RetryPolicy *policy = HEAP_NEW(retry_policy);
 
-	policy->initial_interval = duration(100);
+	policy->initial_interval = heap_duration(100);
 	policy->backoff_coefficient = 2;
-	policy->maximum_interval = duration(10000);
+	policy->maximum_interval = heap_duration(10000);
 	policy->maximum_attempts = attempts;
 	return policy;
 }
@@ -224,9 +148,9 @@ fill_model(Api__ScheduleActivityTaskCommandAttributes *activity,
 
 	activity->activity_id = id;
 	activity->activity_type->name = mem_string(TEMPORAL_MODEL_TURN);
-	activity->start_to_close_timeout = duration(
+	activity->start_to_close_timeout = heap_duration(
 	    limit(worker->config->turn_ms));
-	activity->heartbeat_timeout = duration(HEARTBEAT_MS);
+	activity->heartbeat_timeout = heap_duration(HEARTBEAT_MS);
 	activity->retry_policy = retries(MODEL_LOST_MAX);
 	member_integer(input, "turn", turn);
 	buf_print(words, "turn %" PRId64, turn);
@@ -244,9 +168,9 @@ fill_tool(Api__ScheduleActivityTaskCommandAttributes *activity,
 	activity->activity_id = mem_print("tool-%s-%u", action->call,
 	    action->attempt);
 	activity->activity_type->name = mem_string(TEMPORAL_TOOL_CALL);
-	activity->start_to_close_timeout = duration(
+	activity->start_to_close_timeout = heap_duration(
 	    limit(worker->config->call_ms));
-	activity->heartbeat_timeout = duration(
+	activity->heartbeat_timeout = heap_duration(
 	    repeatable ? HEARTBEAT_MS : HEARTBEAT_DOUBT_MS);
 	activity->retry_policy = retries(repeatable ? CALL_LOST_MAX : 1);
 	member_string(input, "call", action->call);
@@ -263,7 +187,7 @@ commands_activity(struct commands *commands,
     const struct worker_temporal *worker, const struct agent *agent,
     const struct action *action, int64_t pin, const char **ret_id)
 {
-	Api__ScheduleActivityTaskCommandAttributes *activity = NEW(
+	Api__ScheduleActivityTaskCommandAttributes *activity = HEAP_NEW(
 	    schedule_activity_task_command_attributes);
 	struct buf input = BUF_INIT(1u << 20), text = BUF_INIT(1u << 20);
 	struct buf words = BUF_INIT(1u << 16);
@@ -271,8 +195,8 @@ commands_activity(struct commands *commands,
 	Api__Command *command = ADD(commands, SCHEDULE_ACTIVITY_TASK);
 
 	agent_summary(agent, &summary);
-	activity->activity_type = NEW(activity_type);
-	activity->task_queue = NEW(task_queue);
+	activity->activity_type = HEAP_NEW(activity_type);
+	activity->task_queue = HEAP_NEW(task_queue);
 	activity->task_queue->name = mem_print("agent-%s",
 	    agent_task(agent)->queue);
 	activity->task_queue->kind = TEMPORAL_ENUM(TASK_QUEUE_KIND, NORMAL);
@@ -280,8 +204,8 @@ commands_activity(struct commands *commands,
 	case ACTION_PIN:
 		activity->activity_id = mem_print("pin-%" PRId64, pin);
 		activity->activity_type->name = mem_string(TEMPORAL_PIN);
-		activity->start_to_close_timeout = duration(PIN_MS);
-		activity->heartbeat_timeout = duration(HEARTBEAT_MS);
+		activity->start_to_close_timeout = heap_duration(PIN_MS);
+		activity->heartbeat_timeout = heap_duration(HEARTBEAT_MS);
 		activity->retry_policy = retries(0);
 		buf_add_string(&words, "accounts and tools");
 		break;
@@ -296,9 +220,9 @@ commands_activity(struct commands *commands,
 	member_integer(&input, "attempt", action->attempt);
 	member_integer(&input, "tries", action->tries);
 	buf_print(&text, "{%s}", input.data);
-	activity->input = commands_payloads(
+	activity->input = heap_payloads(
 	    (struct span){ text.data, text.length });
-	command->user_metadata = NEW(user_metadata);
+	command->user_metadata = HEAP_NEW(user_metadata);
 	command->user_metadata->summary = summary_payload(words.data,
 	    words.length);
 	command->schedule_activity_task_command_attributes = activity;
@@ -312,11 +236,11 @@ void
 commands_timer(struct commands *commands, int64_t at, int64_t now,
     const char **ret_id)
 {
-	Api__StartTimerCommandAttributes *timer = NEW(
+	Api__StartTimerCommandAttributes *timer = HEAP_NEW(
 	    start_timer_command_attributes);
 
 	timer->timer_id = mem_print(TEMPORAL_TIMER "%" PRId64, at);
-	timer->start_to_fire_timeout = duration(at > now ? at - now : 1);
+	timer->start_to_fire_timeout = heap_duration(at > now ? at - now : 1);
 	ADD(commands, START_TIMER)->start_timer_command_attributes = timer;
 	*ret_id = timer->timer_id;
 }
@@ -332,26 +256,26 @@ commands_show(struct commands *commands, bool attribute, const char *state)
 	Api__Memo__FieldsEntry *field;
 
 	if (attribute) {
-		indexed = NEW(search_attributes__indexed_fields_entry);
+		indexed = HEAP_NEW(search_attributes__indexed_fields_entry);
 		indexed->key = mem_string(TEMPORAL_STATE);
-		indexed->value = string_payload(state, strlen(state));
-		upsert = NEW(
+		indexed->value = heap_string(state, strlen(state));
+		upsert = HEAP_NEW(
 		    upsert_workflow_search_attributes_command_attributes);
-		upsert->search_attributes = NEW(search_attributes);
+		upsert->search_attributes = HEAP_NEW(search_attributes);
 		upsert->search_attributes->n_indexed_fields = 1;
-		upsert->search_attributes->indexed_fields = one(indexed);
+		upsert->search_attributes->indexed_fields = heap_one(indexed);
 		ADD(commands, UPSERT_WORKFLOW_SEARCH_ATTRIBUTES)
 		    ->upsert_workflow_search_attributes_command_attributes =
 		    upsert;
 		return;
 	}
-	field = NEW(memo__fields_entry);
+	field = HEAP_NEW(memo__fields_entry);
 	field->key = mem_string(TEMPORAL_STATE_MEMO);
-	field->value = string_payload(state, strlen(state));
-	modify = NEW(modify_workflow_properties_command_attributes);
-	modify->upserted_memo = NEW(memo);
+	field->value = heap_string(state, strlen(state));
+	modify = HEAP_NEW(modify_workflow_properties_command_attributes);
+	modify->upserted_memo = HEAP_NEW(memo);
 	modify->upserted_memo->n_fields = 1;
-	modify->upserted_memo->fields = one(field);
+	modify->upserted_memo->fields = heap_one(field);
 	ADD(commands, MODIFY_WORKFLOW_PROPERTIES)
 	    ->modify_workflow_properties_command_attributes = modify;
 }
@@ -362,14 +286,14 @@ static void
 add_failure(struct commands *commands, const char *type, struct span event,
     const char *message)
 {
-	Api__FailWorkflowExecutionCommandAttributes *fail = NEW(
+	Api__FailWorkflowExecutionCommandAttributes *fail = HEAP_NEW(
 	    fail_workflow_execution_command_attributes);
-	Api__ApplicationFailureInfo *info = NEW(application_failure_info);
-	Api__Failure *failure = NEW(failure);
+	Api__ApplicationFailureInfo *info = HEAP_NEW(application_failure_info);
+	Api__Failure *failure = HEAP_NEW(failure);
 
 	info->type = mem_string(type);
 	info->non_retryable = true;
-	info->details = commands_payloads(event);
+	info->details = heap_payloads(event);
 	failure->message = mem_copy(message,
 	    utf8_cut(message, strlen(message), MESSAGE_MAX));
 	failure->source = mem_string("agent-utils");
@@ -404,14 +328,15 @@ commands_end(struct commands *commands, enum event_type type, struct span event,
 
 	switch (type) {
 	case EVENT_COMPLETED:
-		complete = NEW(complete_workflow_execution_command_attributes);
-		complete->result = commands_payloads(event);
+		complete = HEAP_NEW(
+		    complete_workflow_execution_command_attributes);
+		complete->result = heap_payloads(event);
 		ADD(commands, COMPLETE_WORKFLOW_EXECUTION)
 		    ->complete_workflow_execution_command_attributes = complete;
 		return TEMPORAL_EVENT(WORKFLOW_EXECUTION_COMPLETED);
 	case EVENT_CANCELLED:
-		cancel = NEW(cancel_workflow_execution_command_attributes);
-		cancel->details = commands_payloads(event);
+		cancel = HEAP_NEW(cancel_workflow_execution_command_attributes);
+		cancel->details = heap_payloads(event);
 		ADD(commands, CANCEL_WORKFLOW_EXECUTION)
 		    ->cancel_workflow_execution_command_attributes = cancel;
 		return TEMPORAL_EVENT(WORKFLOW_EXECUTION_CANCELED);
@@ -426,25 +351,12 @@ commands_end(struct commands *commands, enum event_type type, struct span event,
 
 /* ---- going on in a new run ---- */
 
-static void *
-copy(const ProtobufCMessage *message)
-{
-	uint8_t *bytes = mem_alloc(
-	    protobuf_c_message_get_packed_size(message) + 1);
-	size_t size = protobuf_c_message_pack(message, bytes);
-	void *made = protobuf_c_message_unpack(message->descriptor, NULL, size,
-	    bytes);
-
-	free(bytes);
-	return made;
-}
-
 /* Puts the state SHOWN into *VALUE, so that lists still show it in the new run. */
 static void
 show(Api__Payload **value, const char *shown)
 {
 	api__payload__free_unpacked(*value, NULL);
-	*value = string_payload(shown, strlen(shown));
+	*value = heap_string(shown, strlen(shown));
 }
 
 static void
@@ -458,9 +370,9 @@ add_shown_memo(Api__Memo *memo, const char *shown)
 			show(&memo->fields[i]->value, shown);
 			return;
 		}
-	field = NEW(memo__fields_entry);
+	field = HEAP_NEW(memo__fields_entry);
 	field->key = mem_string(TEMPORAL_STATE_MEMO);
-	field->value = string_payload(shown, strlen(shown));
+	field->value = heap_string(shown, strlen(shown));
 	memo->fields = mem_grow(memo->fields, memo->n_fields + 1,
 	    sizeof(*memo->fields));
 	memo->fields[memo->n_fields++] = field;
@@ -473,9 +385,10 @@ add_shown(Api__ContinueAsNewWorkflowExecutionCommandAttributes *next,
 	bool known = facts->shown == NULL;
 	size_t i;
 
-	next->memo = facts->memo != NULL ? copy(&facts->memo->base) : NEW(memo);
+	next->memo = facts->memo != NULL ? heap_copy(&facts->memo->base)
+					 : HEAP_NEW(memo);
 	if (facts->attributes != NULL)
-		next->search_attributes = copy(&facts->attributes->base);
+		next->search_attributes = heap_copy(&facts->attributes->base);
 	for (i = 0; !known && next->search_attributes != NULL &&
 	     i < next->search_attributes->n_indexed_fields;
 	     i++)
@@ -495,8 +408,11 @@ continued_input(const struct temporal_history *history, const char *run)
 {
 	const struct agent *agent = temporal_history_agent(history);
 	struct temporal_facts facts = temporal_history_facts(history);
-	cJSON *runs = facts.runs != NULL ? cJSON_Parse(facts.runs)
-					 : cJSON_CreateArray();
+	struct fail fail;
+	cJSON *runs = facts.runs == NULL
+	    ? cJSON_CreateArray()
+	    : json_parse(facts.runs, strlen(facts.runs), &json_limits_upstream,
+		  &fail);
 	struct agent_summary summary;
 	char *doc, *list, *input;
 
@@ -517,51 +433,21 @@ void
 commands_continue(struct commands *commands,
     const struct temporal_history *history, const char *run)
 {
-	Api__ContinueAsNewWorkflowExecutionCommandAttributes *next = NEW(
+	Api__ContinueAsNewWorkflowExecutionCommandAttributes *next = HEAP_NEW(
 	    continue_as_new_workflow_execution_command_attributes);
 	struct temporal_facts facts = temporal_history_facts(history);
 	char *input = continued_input(history, run);
 
-	next->workflow_type = NEW(workflow_type);
+	next->workflow_type = HEAP_NEW(workflow_type);
 	next->workflow_type->name = mem_string(TEMPORAL_WORKFLOW);
-	next->task_queue = NEW(task_queue);
+	next->task_queue = HEAP_NEW(task_queue);
 	next->task_queue->name = mem_print("agent-%s",
 	    agent_task(temporal_history_agent(history))->queue);
 	next->task_queue->kind = TEMPORAL_ENUM(TASK_QUEUE_KIND, NORMAL);
-	next->input = commands_payloads((struct span){ input, strlen(input) });
+	next->input = heap_payloads((struct span){ input, strlen(input) });
 	next->initiator = TEMPORAL_ENUM(CONTINUE_AS_NEW_INITIATOR, WORKFLOW);
 	add_shown(next, &facts);
 	ADD(commands, CONTINUE_AS_NEW_WORKFLOW_EXECUTION)
 	    ->continue_as_new_workflow_execution_command_attributes = next;
 	free(input);
-}
-
-char *
-commands_fit_result(struct span members)
-{
-	char *object = mem_print("{%.*s}", (int)members.length, members.at);
-	cJSON *data = cJSON_Parse(object);
-	const char *text = json_string(data, "result");
-	size_t whole = text != NULL ? strlen(text) : 0, length = whole;
-	struct buf fitted = BUF_INIT((size_t)EVENT_MAX);
-	struct buf words = BUF_INIT((size_t)EVENT_MAX);
-	char *made;
-
-	do {
-		length = utf8_cut(text, length, length * 3 / 4);
-		buf_reset(&words);
-		buf_reset(&fitted);
-		buf_add(&words, text, length);
-		buf_print(&words,
-		    "\n[cut: it has %zu bytes, and the "
-		    "journal has all of them]",
-		    whole);
-		json_quote(&fitted, words.data, words.length);
-	} while (fitted.length > RESULT_MAX && length > 0);
-	made = mem_print("\"result\":%s", fitted.data);
-	buf_release(&fitted);
-	buf_release(&words);
-	cJSON_Delete(data);
-	free(object);
-	return made;
 }

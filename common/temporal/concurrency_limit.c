@@ -5,7 +5,7 @@
  * within that moment are added, so one worker never exceeds the limit; several
  * workers in the same moment can exceed it by one task each.
  */
-#include "common/temporal/worker_internal.h"
+#include "common/temporal/concurrency_limit.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,7 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/json/log.h"
+#include "common/temporal/history.h"
 
 #define LAG_MS 1000
 #define LIMITS 2

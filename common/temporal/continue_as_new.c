@@ -11,13 +11,14 @@
  * near, a run must have added as much as it began with before it is continued
  * again. So all runs together hold at most some three times the journal.
  */
-#include "common/temporal/worker_internal.h"
+#include "common/temporal/continue_as_new.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/temporal/history_reader.h"
 
 /* The server ends a run at 51,200 events or 50 MiB. */
 #define EVENTS_MOST 50000

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/temporal/heap_message.h"
 
 #define ATTRIBUTES(name) \
 	API__HISTORY_EVENT__ATTRIBUTES_##name##_EVENT_ATTRIBUTES
@@ -70,24 +71,6 @@ history_carrying(const struct temporal_history *history)
 	return history->fresh != NULL;
 }
 
-/* A copy of the message, NULL for NULL. */
-static void *
-copy(const ProtobufCMessage *message)
-{
-	uint8_t *bytes;
-	size_t size;
-	void *made;
-
-	if (message == NULL)
-		return NULL;
-	bytes = mem_alloc(protobuf_c_message_get_packed_size(message) + 1);
-	size = protobuf_c_message_pack(message, bytes);
-	made = protobuf_c_message_unpack(message->descriptor, NULL, size,
-	    bytes);
-	free(bytes);
-	return made;
-}
-
 void
 history_keep_start(struct temporal_history *history,
     const Api__HistoryEvent *event)
@@ -97,9 +80,10 @@ history_keep_start(struct temporal_history *history,
 
 	free_memo(history);
 	if (started->memo != NULL)
-		history->memo = copy(&started->memo->base);
+		history->memo = heap_copy(&started->memo->base);
 	if (started->search_attributes != NULL)
-		history->attributes = copy(&started->search_attributes->base);
+		history->attributes = heap_copy(
+		    &started->search_attributes->base);
 }
 
 bool

@@ -11,7 +11,7 @@
  * server waits is only removed: the server has noticed the death, and may have
  * given the activity to another worker.
  */
-#include "common/temporal/worker_internal.h"
+#include "common/temporal/liveness.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -29,6 +29,7 @@
 #include "common/base/lock.h"
 #include "common/base/mem.h"
 #include "common/json/log.h"
+#include "common/temporal/history.h"
 
 #define FILE_MAX ((size_t)16 << 20)
 #define STALE_MS 3000
@@ -322,7 +323,7 @@ watch(struct liveness *liveness, struct fail *fail)
 
 int
 liveness_open(struct worker_temporal *worker, const char *folder,
-    struct liveness **ret_notes, struct fail *fail)
+    struct liveness **ret_liveness, struct fail *fail)
 {
 	struct liveness *liveness = mem_alloc(sizeof(*liveness));
 	char self[64];
@@ -358,7 +359,7 @@ liveness_open(struct worker_temporal *worker, const char *folder,
 	if (watch(liveness, fail) < 0)
 		goto out;
 	loop_timer(worker->loop, &liveness->probe, clock_boot());
-	*ret_notes = liveness;
+	*ret_liveness = liveness;
 	return 0;
 out:
 	liveness_close(liveness);

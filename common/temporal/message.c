@@ -143,3 +143,13 @@ temporal_text(const char *string)
 
 	return both.text;
 }
+
+int
+temporal_check_size(struct span json, const char *what, struct fail *fail)
+{
+	if (json.length <= TEMPORAL_BLOB_MAX)
+		return 0;
+	return fail_set(fail, FAIL_NEVER, "too_large",
+	    "the %s has %zu bytes, and Temporal takes %zu", what, json.length,
+	    TEMPORAL_BLOB_MAX);
+}

@@ -3,12 +3,13 @@
  * How it works: the history is folded, and a query is answered with the fold's
  * summary.
  */
-#include "common/temporal/worker_internal.h"
+#include "common/temporal/query.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/temporal/heap_message.h"
 
 const char query_unknown[] = "there is no such query: ask for \"state\"";
 
@@ -48,19 +49,17 @@ query_add_results(const Api__PollWorkflowTaskQueueResponse *task,
 	request->query_results = mem_alloc(
 	    count * sizeof(*request->query_results));
 	for (i = 0; i < count; i++) {
-		entry = mem_alloc(sizeof(*entry));
-		api__respond_workflow_task_completed_request__query_results_entry__init(
-		    entry);
+		entry = HEAP_NEW(
+		    respond_workflow_task_completed_request__query_results_entry);
 		entry->key = mem_string(task->queries[i]->key);
-		entry->value = mem_alloc(sizeof(*entry->value));
-		api__workflow_query_result__init(entry->value);
+		entry->value = HEAP_NEW(workflow_query_result);
 		json = query_answer(history,
 		    task->queries[i]->value->query_type);
 		entry->value->result_type = json != NULL
 		    ? TEMPORAL_ENUM(QUERY_RESULT_TYPE, ANSWERED)
 		    : TEMPORAL_ENUM(QUERY_RESULT_TYPE, FAILED);
 		if (json != NULL)
-			entry->value->answer = commands_payloads(
+			entry->value->answer = heap_payloads(
 			    (struct span){ json, strlen(json) });
 		else
 			entry->value->error_message = mem_string(query_unknown);

@@ -12,17 +12,22 @@
  * A task that cannot be folded is failed once; a repeated one is left to its
  * time limit, since the server would send a failed one again at once.
  */
-#include "common/temporal/worker_internal.h"
+#include "common/temporal/workflow_task.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
 #include "common/json/log.h"
+#include "common/temporal/activity_task.h"
+#include "common/temporal/concurrency_limit.h"
+#include "common/temporal/continue_as_new.h"
+#include "common/temporal/decisions.h"
+#include "common/temporal/history_cache.h"
+#include "common/temporal/history_reader.h"
+#include "common/temporal/poller.h"
+#include "common/temporal/query.h"
 
-#define LIMIT_MS 500
-#define LIMIT_MAX_MS 60000
 #define BACK_SIZE 16 /* a step has some three batches of events */
 
 struct workflow_task {
@@ -37,7 +42,6 @@ struct workflow_task {
 	size_t back_count;
 	struct carry *carry; /* reads the run before */
 	struct commands carried;
-	bool continues;        /* in a new run */
 	struct permit *permit; /* whether the limits let it begin */
 	bool asked, full;
 	int state; /* of the task after this workflow task */
@@ -106,12 +110,13 @@ ended(void *context, struct temporal_answer *answer)
 		log_line(answer->status == GRPC_NOT_FOUND ? "info" : "warning",
 		    "task.refused", "task", workflow_id(workflow), "reason",
 		    answer->fail.message, NULL);
-		history_cache_put(worker, run_id(workflow), NULL);
+		history_cache_put(worker->histories, run_id(workflow), NULL);
 		if (strstr(answer->fail.message, "earch attribute") != NULL)
 			worker->no_attributes = true;
 	} else if (workflow->state >= 0) {
 		if (task_state_final((enum task_state)workflow->state)) {
-			history_cache_put(worker, run_id(workflow), NULL);
+			history_cache_put(worker->histories, run_id(workflow),
+			    NULL);
 			activity_task_cut_run(worker, run_id(workflow));
 			*worker->ret_state = workflow->state;
 		}
@@ -119,7 +124,7 @@ ended(void *context, struct temporal_answer *answer)
 			worker->took_one = true;
 	}
 	workflow_task_end(workflow);
-	worker_poll_more(worker);
+	poller_more(worker);
 }
 
 /* ---- failures ---- */
@@ -133,7 +138,7 @@ let_be(struct workflow_task *workflow, const struct fail *why)
 	log_line("warning", "history", "task", workflow_id(workflow), "reason",
 	    why->message, NULL);
 	workflow_task_end(workflow);
-	worker_poll_more(worker);
+	poller_more(worker);
 }
 
 static void
@@ -195,7 +200,8 @@ send_query_answer(struct workflow_task *workflow)
 	workflow->answer.then = ended;
 	workflow->answer.context = workflow;
 	if (!temporal_history_facts(workflow->history).closed) {
-		history_cache_put(worker, run_id(workflow), workflow->history);
+		history_cache_put(worker->histories, run_id(workflow),
+		    workflow->history);
 		workflow->history = NULL;
 	}
 	if (temporal_send(worker->temporal, TEMPORAL_QUERY_COMPLETED,
@@ -204,290 +210,7 @@ send_query_answer(struct workflow_task *workflow)
 	free(json);
 }
 
-/* ---- decisions ---- */
-
-static void
-log_record(const struct workflow_task *workflow, enum event_type type,
-    struct span event)
-{
-	struct json_object members;
-	char *call, *reason;
-
-	(void)json_object(event, &members);
-	call = json_decode(json_get(&members, "call"));
-	reason = json_decode(event_reason(&members));
-	log_line("info", event_type_name(type), "task", workflow_id(workflow),
-	    "worker", workflow->worker->name, "call", call, "reason", reason,
-	    NULL);
-	free(call);
-	free(reason);
-}
-
-/* Adds one decision to the commands and folds it. */
-static int
-decide(struct workflow_task *workflow, struct commands *commands,
-    enum event_type type, struct span members, struct fail *fail)
-{
-	struct buf event = BUF_INIT((size_t)EVENT_MAX + 100);
-	struct span span;
-	struct json_object object;
-	char *fitted = NULL, *message;
-	Api__EventType kind = TEMPORAL_EVENT(MARKER_RECORDED);
-	int result;
-
-	if (type == EVENT_COMPLETED && members.length > RESULT_MAX) {
-		fitted = commands_fit_result(members);
-		members = (struct span){ fitted, strlen(fitted) };
-	}
-	buf_print(&event, "{\"type\":\"%s\"%s", event_type_name(type),
-	    members.length > 0 ? "," : "");
-	buf_add(&event, members.at, members.length);
-	buf_add(&event, "}", 1);
-	span = (struct span){ event.data, event.length };
-	log_record(workflow, type, span);
-	if (!event_is_end(type, NULL)) {
-		commands_marker(commands, span);
-	} else {
-		(void)json_object(span, &object);
-		message = json_decode(event_reason(&object));
-		if (type == EVENT_BLOCKED && workflow->worker->attributes)
-			commands_show(commands, true, "blocked");
-		kind = commands_end(commands, type, span,
-		    message != NULL ? message : event_type_name(type));
-		free(message);
-	}
-	result = temporal_history_ahead(workflow->history, kind, NULL, type,
-	    members, fail);
-	buf_release(&event);
-	free(fitted);
-	return result;
-}
-
-static int
-decide_error(struct workflow_task *workflow, struct commands *commands,
-    const char *type, const char *message, struct fail *fail)
-{
-	struct buf members = BUF_INIT(1u << 20);
-	int result;
-
-	member_error(&members, type, message, NULL);
-	result = decide(workflow, commands, EVENT_FAILED,
-	    (struct span){ members.data, members.length }, fail);
-	buf_release(&members);
-	return result;
-}
-
-/* A task that another client has started: it is put into the form of task_check,
- * or refused. */
-static int
-check_task(struct workflow_task *workflow, struct commands *commands,
-    struct fail *fail)
-{
-	const char *unread = temporal_history_facts(workflow->history).unread;
-	cJSON *value;
-	struct task task;
-	struct fail why;
-	char *doc, *members;
-	int result;
-
-	value = json_parse(unread, strlen(unread), &json_limits_task, &why);
-	if (value == NULL ||
-	    task_check(value, workflow->worker->config, &task, &why) < 0)
-		return decide_error(workflow, commands, why.type, why.message,
-		    fail);
-	doc = json_text(task.doc);
-	members = mem_print("\"task\":%s", doc);
-	result = decide(workflow, commands, EVENT_SUBMITTED,
-	    (struct span){ members, strlen(members) }, fail);
-	free(members);
-	free(doc);
-	task_release(&task);
-	return result;
-}
-
-static int
-schedule(struct workflow_task *workflow, struct commands *commands,
-    const struct plan *plan, struct fail *fail)
-{
-	const struct agent *agent = temporal_history_agent(workflow->history);
-	struct temporal_facts facts = temporal_history_facts(workflow->history);
-	const struct action *action;
-	struct span members;
-	const char *id;
-	size_t i;
-
-	for (i = 0; i < plan->count; i++) {
-		action = &plan->actions[i];
-		if (action->type == ACTION_PIN && facts.pinning)
-			continue;
-		commands_activity(commands, workflow->worker, agent, action,
-		    facts.pins + 1, &id);
-		members = (struct span){ action->members.data,
-			action->members.length };
-		if (action->type == ACTION_PIN)
-			members = (struct span){ NULL, 0 };
-		if (temporal_history_ahead(workflow->history,
-			TEMPORAL_EVENT(ACTIVITY_TASK_SCHEDULED), id,
-			action->intent, members, fail) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-static bool
-is_to_continue(const struct workflow_task *workflow)
-{
-	struct temporal_facts facts = temporal_history_facts(workflow->history);
-	struct agent_summary summary;
-
-	agent_summary(temporal_history_agent(workflow->history), &summary);
-	return !task_state_final(summary.state) &&
-	    carry_due(workflow->worker, &facts);
-}
-
-/* Records every decision and schedules every action; WAKE_AT is when the task
- * has to be advanced again. */
-static int
-plan(struct workflow_task *workflow, struct commands *commands, bool running,
-    int64_t *ret_wake_at, struct fail *fail)
-{
-	const struct agent *agent = temporal_history_agent(workflow->history);
-	int64_t now = temporal_history_facts(workflow->history).now;
-	struct plan next;
-	int result;
-
-	for (;;) {
-		agent_next(agent, now, &next);
-		if (!next.has_record)
-			break;
-		result = decide(workflow, commands, next.record,
-		    (struct span){ next.record_members.data,
-			next.record_members.length },
-		    fail);
-		plan_release(&next);
-		if (result < 0)
-			return -1;
-	}
-	*ret_wake_at = next.wake_at;
-	workflow->continues = is_to_continue(workflow);
-	result = running && !workflow->continues
-	    ? schedule(workflow, commands, &next, fail)
-	    : 0;
-	plan_release(&next);
-	return result;
-}
-
-static int
-set_timer(struct workflow_task *workflow, struct commands *commands, int64_t at,
-    struct fail *fail)
-{
-	int64_t now = temporal_history_facts(workflow->history).now;
-	const char *id;
-
-	if (at <= now || temporal_history_timer(workflow->history, at))
-		return 0;
-	commands_timer(commands, at, now, &id);
-	return temporal_history_ahead(workflow->history,
-	    TEMPORAL_EVENT(TIMER_STARTED), id, EVENT_WAITING,
-	    (struct span){ NULL, 0 }, fail);
-}
-
-/* Updates the state in lists if it would be wrong. */
-static int
-show_state(struct workflow_task *workflow, struct commands *commands,
-    enum task_state state, struct fail *fail)
-{
-	const struct temporal_facts facts = temporal_history_facts(
-	    workflow->history);
-	const char *shown = facts.shown, *wanted = task_state_name(state);
-	struct span begun;
-	/* The server knows the attribute if the task was started with it, even
-	 * if we may not ask for that. */
-	bool attribute = !workflow->worker->no_attributes &&
-	    (workflow->worker->attributes ||
-		temporal_attribute(facts.attributes, TEMPORAL_STATE, &begun));
-
-	if (strcmp(shown != NULL ? shown : "queued", wanted) == 0)
-		return 0;
-	commands_show(commands, attribute, wanted);
-	return temporal_history_ahead(workflow->history,
-	    attribute ? TEMPORAL_EVENT(UPSERT_WORKFLOW_SEARCH_ATTRIBUTES)
-		      : TEMPORAL_EVENT(WORKFLOW_PROPERTIES_MODIFIED),
-	    NULL, EVENT_WAITING, (struct span){ NULL, 0 }, fail);
-}
-
-/* The limits do not let the task begin yet. The longer it has waited, the less
- * often it asks again, because each time adds five events. */
-static int
-ask_later(struct workflow_task *workflow, struct commands *commands,
-    struct fail *fail)
-{
-	struct temporal_facts facts = temporal_history_facts(workflow->history);
-	int64_t delay = LIMIT_MS + facts.last * LIMIT_MS / 10;
-
-	if (delay > LIMIT_MAX_MS)
-		delay = LIMIT_MAX_MS;
-	workflow->state = TASK_QUEUED;
-	return set_timer(workflow, commands, facts.now + delay, fail);
-}
-
-static int
-fill_commands(struct workflow_task *workflow, struct commands *commands,
-    struct fail *fail)
-{
-	const struct agent *agent = temporal_history_agent(workflow->history);
-	struct agent_summary summary;
-	struct temporal_facts facts;
-	int64_t wake_at = 0;
-	bool running;
-
-	if (temporal_history_step(workflow->history, &running, fail) < 0)
-		return -1;
-	if (temporal_history_facts(workflow->history).unread != NULL) {
-		if (check_task(workflow, commands, fail) < 0)
-			return -1;
-		if (agent_task(agent) == NULL) {
-			workflow->state = TASK_FAILED;
-			return 0;
-		}
-		agent_summary(agent, &summary);
-		running = summary.state == TASK_RUNNING;
-	}
-	agent_summary(agent, &summary);
-	if (task_state_final(summary.state)) {
-		workflow->state = (int)summary.state;
-		return decide_error(workflow, commands, "refused",
-		    summary.reason != NULL ? summary.reason : "refused", fail);
-	}
-	if (plan(workflow, commands, running && !workflow->full, &wake_at,
-		fail) < 0)
-		return -1;
-	agent_summary(agent, &summary);
-	workflow->state = (int)summary.state;
-	if (task_state_final(summary.state))
-		return 0;
-	if (workflow->continues) {
-		workflow->state = -1;
-		commands_continue(commands, workflow->history,
-		    run_id(workflow));
-		return 0;
-	}
-	if (workflow->full && summary.state == TASK_RUNNING)
-		return ask_later(workflow, commands, fail);
-	facts = temporal_history_facts(workflow->history);
-	if (carry_too_late(&facts))
-		return decide_error(workflow, commands, "history_full",
-		    "the task has more events, or bytes, than Temporal keeps "
-		    "of one workflow",
-		    fail);
-	if (summary.state == TASK_WAITING)
-		wake_at = summary.due;
-	else if (summary.state == TASK_QUEUED)
-		wake_at = agent_task(agent)->not_before;
-	if (set_timer(workflow, commands, wake_at, fail) < 0)
-		return -1;
-	return show_state(workflow, commands, summary.state, fail);
-}
+/* ---- the answer ---- */
 
 /* Answers the workflow task; with KEEP the history goes into the cache. */
 static void
@@ -510,12 +233,13 @@ respond(struct workflow_task *workflow, const struct commands *commands,
 	workflow->answer.then = ended;
 	workflow->answer.context = workflow;
 	if (keep) {
-		history_cache_put(worker, run_id(workflow), workflow->history);
+		history_cache_put(worker->histories, run_id(workflow),
+		    workflow->history);
 		workflow->history = NULL;
 	}
 	if (temporal_send(worker->temporal, TEMPORAL_WORKFLOW_COMPLETED,
 		&request.base, &workflow->answer, &fail) < 0) {
-		history_cache_put(worker, run_id(workflow), NULL);
+		history_cache_put(worker->histories, run_id(workflow), NULL);
 		log_line("error", "task.refused", "task", workflow_id(workflow),
 		    "reason", fail.message, NULL);
 		query_free_results(&request);
@@ -525,23 +249,33 @@ respond(struct workflow_task *workflow, const struct commands *commands,
 	query_free_results(&request);
 }
 
+static struct decisions
+begin_decisions(const struct workflow_task *workflow)
+{
+	return (struct decisions){ .worker = workflow->worker,
+		.workflow = workflow_id(workflow),
+		.run = run_id(workflow),
+		.history = workflow->history,
+		.full = workflow->full };
+}
+
 /* The run before is gone: the server forgot it before a worker came. */
 static void
 end_forgotten(struct workflow_task *workflow)
 {
-	struct commands commands = { 0 };
+	struct decisions decisions = begin_decisions(workflow);
 	struct fail fail;
 
 	workflow->state = TASK_FAILED;
-	if (decide_error(workflow, &commands, "history_lost",
+	if (decisions_fail(&decisions, "history_lost",
 		"the server has "
 		"forgotten the run that the task was to go on from: its "
 		"namespace's retention was over before a worker came",
 		&fail) == 0)
-		respond(workflow, &commands, false);
+		respond(workflow, &decisions.commands, false);
 	else
 		refuse(workflow, &fail);
-	commands_release(&commands);
+	commands_release(&decisions.commands);
 }
 
 /* The journal of the run before has been read. */
@@ -599,7 +333,7 @@ static void
 complete(struct workflow_task *workflow)
 {
 	struct temporal_facts facts = temporal_history_facts(workflow->history);
-	struct commands commands = { 0 };
+	struct decisions decisions;
 	struct fail fail;
 
 	if (workflow->task->query != NULL) {
@@ -614,11 +348,14 @@ complete(struct workflow_task *workflow)
 	}
 	if (asks_first(workflow, &facts))
 		return;
-	if (fill_commands(workflow, &commands, &fail) < 0)
+	decisions = begin_decisions(workflow);
+	if (decisions_make(&decisions, &fail) < 0) {
 		refuse(workflow, &fail);
-	else
-		respond(workflow, &commands, !workflow->continues);
-	commands_release(&commands);
+	} else {
+		workflow->state = decisions.state;
+		respond(workflow, &decisions.commands, !decisions.continues);
+	}
+	commands_release(&decisions.commands);
 }
 
 /* ---- reading the history ---- */
@@ -756,7 +493,7 @@ workflow_task_begin(struct worker_temporal *worker,
 	workflow->state = -1;
 	workflow->next = worker->workflow_tasks;
 	worker->workflow_tasks = workflow;
-	cached = history_cache_take(worker, run_id(workflow));
+	cached = history_cache_take(worker->histories, run_id(workflow));
 	workflow->anew = cached == NULL;
 	workflow->history = cached != NULL ? cached
 					   : temporal_history_new(NULL, NULL);
