@@ -57,6 +57,11 @@ void
 composio_fault(struct request *request, struct reply *reply, int status,
     int code, const char *slug, const char *message);
 
+/* Whether the script has KEY for SERVICE; without keys any but "" is one. */
+bool
+standin_knows_key(const struct standin *standin, const char *service,
+    const char *key);
+
 /* The tool that a path executes, or NULL; borrowed from PATH. */
 const char *
 composio_tool(const char *path);

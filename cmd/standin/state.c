@@ -34,6 +34,23 @@ standin_save(struct standin *standin)
 	cJSON_Delete(state);
 }
 
+bool
+standin_knows_key(const struct standin *standin, const char *service,
+    const char *key)
+{
+	const cJSON *keys = json_item(json_item(standin->script, "keys"),
+			service),
+		    *entry;
+
+	if (keys == NULL)
+		return *key != '\0';
+	cJSON_ArrayForEach (entry, keys)
+		if (cJSON_IsString(entry) &&
+		    strcmp(entry->valuestring, key) == 0)
+			return true;
+	return false;
+}
+
 int
 standin_restore(struct standin *standin, const char *path, struct fail *fail)
 {

@@ -30,16 +30,6 @@ static const char *const beta_names[] = { "advanced-tool-use-2025-11-20",
 	"task-budgets-2026-03-13", "thinking-binding-controls-2026-08-01",
 	"token-counting-2024-11-01", "token-efficient-tools-2025-02-19", NULL };
 
-static void
-put_json(struct reply *reply, cJSON *json)
-{
-	char *text = json_text(json);
-
-	buf_add_string(&reply->body, text);
-	free(text);
-	cJSON_Delete(json);
-}
-
 static const char *
 error_type(int status)
 {
@@ -82,7 +72,7 @@ put_error(struct request *request, struct reply *reply,
 		    "error_code", error->code);
 	cJSON_AddStringToObject(body, "request_id", request->id);
 	reply->status = error->status;
-	put_json(reply, body);
+	reply_json(reply, body);
 }
 
 void
@@ -123,22 +113,6 @@ put_headers(struct request *request, struct reply *reply)
 	}
 }
 
-static bool
-known_key(const struct standin *standin, const char *key)
-{
-	const cJSON *keys = json_item(json_item(standin->script, "keys"),
-			"anthropic"),
-		    *entry;
-
-	if (keys == NULL)
-		return *key != '\0';
-	cJSON_ArrayForEach (entry, keys)
-		if (cJSON_IsString(entry) &&
-		    strcmp(entry->valuestring, key) == 0)
-			return true;
-	return false;
-}
-
 static int
 check_key(const struct standin *standin, struct request *request,
     struct claude_error *error)
@@ -153,9 +127,9 @@ check_key(const struct standin *standin, struct request *request,
 		why = "x-api-key and authorization headers exclude each other";
 	else if (bearer != NULL &&
 	    (strncasecmp(bearer, "bearer ", 7) != 0 ||
-		!known_key(standin, bearer + 7)))
+		!standin_knows_key(standin, "anthropic", bearer + 7)))
 		why = "invalid bearer token";
-	else if (key != NULL && !known_key(standin, key))
+	else if (key != NULL && !standin_knows_key(standin, "anthropic", key))
 		why = "invalid x-api-key";
 	if (why == NULL)
 		return 0;
@@ -408,7 +382,7 @@ answer_turn(struct standin *standin, struct request *request, const cJSON *body,
 	if (json_true(body, "stream"))
 		claude_stream(reply, message);
 	else
-		put_json(reply, cJSON_Duplicate(message, true));
+		reply_json(reply, cJSON_Duplicate(message, true));
 	cJSON_Delete(message);
 	script_latency(standin->script, NULL, &before, &reply->delay_ms);
 	if (answer.delay_ms >= 0)
@@ -489,7 +463,7 @@ answer_models(struct reply *reply)
 	cJSON_AddFalseToObject(list, "has_more");
 	cJSON_AddStringToObject(list, "first_id", first);
 	cJSON_AddStringToObject(list, "last_id", last);
-	put_json(reply, list);
+	reply_json(reply, list);
 }
 
 static void
@@ -499,7 +473,7 @@ answer_model(struct request *request, const char *id, struct reply *reply)
 	char text[200];
 
 	if (model != NULL) {
-		put_json(reply, claude_model_json(model));
+		reply_json(reply, claude_model_json(model));
 		return;
 	}
 	snprintf(text, sizeof(text), "model: %.100s", id);

@@ -29,13 +29,9 @@ end_event(struct reply *reply)
 static void
 json_event(struct reply *reply, const char *name, cJSON *data)
 {
-	char *text = json_text(data);
-
 	start_event(reply, name);
-	buf_add_string(&reply->body, text);
+	reply_json(reply, data);
 	end_event(reply);
-	free(text);
-	cJSON_Delete(data);
 }
 
 static void

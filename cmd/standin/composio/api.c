@@ -3,8 +3,9 @@
  * composio_api: the routes of Composio's REST API v3.1 that programs use to
  * look up accounts and tools, and to execute them.
  */
-#include <glib.h>
+#include <string.h>
 
+#include "cmd/standin/composio/page.h"
 #include "cmd/standin/script/script.h"
 #include "cmd/standin/standin.h"
 #include "common/base/clock.h"
@@ -12,19 +13,8 @@
 #include "common/json/json.h"
 #include "common/json/log.h"
 
-#define PAGE_MOST 1000
 #define PAGE_USUAL 20
 #define LINK_LIFE 600000
-
-static void
-put_json(struct reply *reply, cJSON *json)
-{
-	char *text = json_text(json);
-
-	buf_add_string(&reply->body, text);
-	free(text);
-	cJSON_Delete(json);
-}
 
 void
 composio_fault(struct request *request, struct reply *reply, int status,
@@ -49,23 +39,7 @@ composio_fault(struct request *request, struct reply *reply, int status,
 	    status == 401 ? "Check the API key." : "Check the request.");
 	cJSON_AddArrayToObject(error, "errors");
 	reply->status = status;
-	put_json(reply, body);
-}
-
-static bool
-known_key(const struct standin *standin, const char *key)
-{
-	const cJSON *keys = json_item(json_item(standin->script, "keys"),
-			"composio"),
-		    *entry;
-
-	if (keys == NULL)
-		return *key != '\0';
-	cJSON_ArrayForEach (entry, keys)
-		if (cJSON_IsString(entry) &&
-		    strcmp(entry->valuestring, key) == 0)
-			return true;
-	return false;
+	reply_json(reply, body);
 }
 
 static bool
@@ -77,7 +51,7 @@ check_key(const struct standin *standin, struct request *request,
 	const char *org = request_header(request, "x-org-api-key");
 
 	if ((key != NULL) + (user != NULL) + (org != NULL) == 1 &&
-	    known_key(standin,
+	    standin_knows_key(standin, "composio",
 		key        ? key
 		    : user ? user
 			   : org))
@@ -103,91 +77,6 @@ in_list(const char *list, const char *word)
 			return true;
 	}
 	return false;
-}
-
-struct page {
-	size_t from, limit, seen;
-	cJSON *items;
-};
-
-/* A cursor is the base64 of "PAGE:LIMIT". */
-static bool
-page_init(struct page *page, struct request *request, size_t usual, size_t most,
-    struct reply *reply)
-{
-	const char *limit = request_query(request, "limit");
-	const char *cursor = request_query(request, "cursor");
-	unsigned long number = 0, size = 0;
-	guchar *text;
-	gsize length;
-	char *end;
-
-	*page = (struct page){ .limit = usual };
-	if (limit != NULL) {
-		size = strtoul(limit, &end, 10);
-		if (end == limit || *end != '\0' || size == 0) {
-			composio_fault(request, reply, 400, 0, "",
-			    "limit must be a positive number");
-			return false;
-		}
-		page->limit = size > most ? most : size;
-	}
-	if (cursor != NULL && *cursor != '\0') {
-		text = g_base64_decode(cursor, &length);
-		text = g_realloc(text, length + 1);
-		text[length] = '\0';
-		number = strtoul((char *)text, &end, 10);
-		if (number > 1 && *end == ':')
-			size = strtoul(end + 1, &end, 10);
-		if (number < 2 || *end != '\0' || size == 0 ||
-		    number > 1000000 || size > PAGE_MOST) {
-			g_free(text);
-			composio_fault(request, reply, 400, 0, "",
-			    "cursor is not valid");
-			return false;
-		}
-		g_free(text);
-		page->limit = size;
-		page->from = (number - 1) * size;
-	}
-	page->items = cJSON_CreateArray();
-	return true;
-}
-
-/* Whether the next item is to be on the page. */
-static bool
-page_takes(struct page *page)
-{
-	size_t at = page->seen++;
-
-	return at >= page->from && at < page->from + page->limit;
-}
-
-static void
-page_put(struct page *page, struct reply *reply)
-{
-	cJSON *body = cJSON_CreateObject();
-	size_t number = page->from / page->limit + 1;
-	char text[60];
-	gchar *cursor;
-
-	cJSON_AddItemToObject(body, "items", page->items);
-	if (page->from + page->limit < page->seen) {
-		snprintf(text, sizeof(text), "%zu:%zu", number + 1,
-		    page->limit);
-		cursor = g_base64_encode((guchar *)text, strlen(text));
-		cJSON_AddStringToObject(body, "next_cursor", cursor);
-		g_free(cursor);
-	} else {
-		cJSON_AddNullToObject(body, "next_cursor");
-	}
-	cJSON_AddNumberToObject(body, "current_page", (double)number);
-	cJSON_AddNumberToObject(body, "total_pages",
-	    (double)(page->seen == 0
-		    ? 1
-		    : (page->seen + page->limit - 1) / page->limit));
-	cJSON_AddNumberToObject(body, "total_items", (double)page->seen);
-	put_json(reply, body);
 }
 
 static bool
@@ -266,7 +155,7 @@ get_tool(struct standin *standin, struct request *request, const char *slug,
 	if (tool == NULL || !version_exists(tool, asked_version(request, tool)))
 		tool_missing(request, reply, slug);
 	else
-		put_json(reply, catalogue_json(standin->catalogue, tool));
+		reply_json(reply, catalogue_json(standin->catalogue, tool));
 }
 
 static bool
@@ -331,7 +220,7 @@ get_toolkit(struct standin *standin, struct request *request, const char *slug,
 	cJSON_AddArrayToObject(part, "categories");
 	cJSON_AddStringToObject(part, "created_at", "2026-01-01T00:00:00Z");
 	cJSON_AddStringToObject(part, "updated_at", "2026-11-01T00:00:00Z");
-	put_json(reply, body);
+	reply_json(reply, body);
 }
 
 /* Whether the account belongs to one of the users in the list. */
@@ -385,7 +274,7 @@ get_account(struct standin *standin, struct request *request, const char *id,
 		    "ConnectedAccount_ResourceNotFound",
 		    "Connected account not found");
 	else
-		put_json(reply, account_json(account, true));
+		reply_json(reply, account_json(account, true));
 }
 
 /* The toolkit of "ac_TOOLKIT" or of an account's auth config, or NULL. */
@@ -439,7 +328,7 @@ make_link(struct standin *standin, struct request *request, const cJSON *body,
 	cJSON_AddStringToObject(json, "connected_account_id", account->id);
 	free(url);
 	reply->status = 201;
-	put_json(reply, json);
+	reply_json(reply, json);
 }
 
 static cJSON *
@@ -514,7 +403,7 @@ make_config(struct standin *standin, struct request *request, const cJSON *body,
 	cJSON_AddStringToObject(part, "slug", slug);
 	cJSON_AddItemToObject(json, "auth_config", config_json(standin, slug));
 	reply->status = 201;
-	put_json(reply, json);
+	reply_json(reply, json);
 }
 
 static cJSON *

@@ -142,7 +142,7 @@ put_result(struct request *request, cJSON *data, const char *error,
     struct reply *reply)
 {
 	cJSON *json = cJSON_CreateObject();
-	char log[48], *text;
+	char log[48];
 
 	cJSON_AddBoolToObject(json, "successful", data != NULL);
 	cJSON_AddItemToObject(json, "data",
@@ -154,10 +154,7 @@ put_result(struct request *request, cJSON *data, const char *error,
 	snprintf(log, sizeof(log), "log_%s", request->id + 4);
 	cJSON_AddStringToObject(json, "log_id", log);
 	cJSON_AddNullToObject(json, "session_info");
-	text = json_text(json);
-	buf_add_string(&reply->body, text);
-	free(text);
-	cJSON_Delete(json);
+	reply_json(reply, json);
 }
 
 static void

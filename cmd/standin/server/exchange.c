@@ -5,6 +5,7 @@
 #include "cmd/standin/server/exchange.h"
 
 #include "common/base/mem.h"
+#include "common/json/json.h"
 
 #define REPLY_BYTES ((size_t)64 << 20)
 
@@ -41,6 +42,16 @@ reply_header(struct reply *reply, const char *name, const char *value)
 		return;
 	reply->names[reply->header_count] = mem_string(name);
 	reply->values[reply->header_count++] = mem_string(value);
+}
+
+void
+reply_json(struct reply *reply, cJSON *json)
+{
+	char *text = json_text(json);
+
+	buf_add_string(&reply->body, text);
+	free(text);
+	cJSON_Delete(json);
 }
 
 void

@@ -8,6 +8,7 @@
 #ifndef CMD_STANDIN_SERVER_EXCHANGE_H
 #define CMD_STANDIN_SERVER_EXCHANGE_H
 
+#include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -59,6 +60,10 @@ reply_release(struct reply *reply);
 /* Both are copied; headers beyond the limit are dropped. */
 void
 reply_header(struct reply *reply, const char *name, const char *value);
+
+/* Adds JSON, which is freed, to the body. */
+void
+reply_json(struct reply *reply, cJSON *json);
 
 /* Marks the end of an event at the end of the body. */
 void
