@@ -189,7 +189,7 @@ json_decode(struct span value)
 bool
 json_whole(struct span value, int64_t *ret_number)
 {
-	bool negative = value.length > 0 && *value.at == '-';
+	size_t negative = value.length > 0 && *value.at == '-';
 	char text[NUMBER_MAX + 1] = "";
 	int64_t number = 0;
 	double read;
