@@ -78,6 +78,18 @@ check "the model did not see its end" sh -c "! grep -q 'x end' '$T/result'"
 same "the journal has the whole" true \
 	"$(events 'map(select(.type == "tool.finished"))[0].whole.written | endswith("x end")')"
 
+call NOTES_WRITE "text: '$(head -c 5000 /dev/zero | tr '\0' x) end'" ""
+settings <<END
+result_bytes: 1000
+result_bytes_max: 4000
+END
+work
+heard "of a longer one the model sees as much" '^I heard: true .*xx$'
+says "it is not kept, and that is said" \
+	'cut here: the first 1000 of [0-9]+ bytes are shown. The call was made, but' "$T/result"
+same "nor does the journal have it" "null true" \
+	"$(events 'map(select(.type == "tool.finished"))[0] | "\(.whole) \(.whole_bytes > 5000)"')"
+
 # ---- an account that expires in the middle ----
 cat >"$T/expires" <<END
 accounts:

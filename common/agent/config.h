@@ -51,7 +51,8 @@ struct config {
 	struct tool_rule *tools;
 	size_t tool_count;
 
-	int64_t result_bytes; /* of a tool's result, shown to the model */
+	int64_t result_bytes;     /* of a tool's result, shown to the model */
+	int64_t result_bytes_max; /* of a tool's result, kept */
 	int64_t turn_ms, idle_ms, call_ms; /* time limits */
 	int64_t attempts; /* tries of one model turn, or of a call that is
 	                        * known not to have happened */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/base/hex.h"
+#include "common/base/mem.h"
 #include "common/base/utf8.h"
 #include "common/json/internal.h"
 
@@ -63,4 +64,19 @@ repair_json(char *text, size_t length)
 		}
 		at += size;
 	}
+}
+
+int
+repair_check(struct span *text, const struct json_limits *limits,
+    struct json_object *ret_object, char **ret_copy, struct fail *fail)
+{
+	*ret_copy = NULL;
+	if (!memchr(text->at, '\n', text->length) &&
+	    !memchr(text->at, '\r', text->length) &&
+	    json_check(*text, limits, ret_object, fail) == 0)
+		return 0;
+	*ret_copy = mem_copy(text->at, text->length);
+	repair_json(*ret_copy, text->length);
+	text->at = *ret_copy;
+	return json_check(*text, limits, ret_object, fail);
 }

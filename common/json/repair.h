@@ -10,11 +10,19 @@
 
 #include <stddef.h>
 
+#include "common/json/json.h"
+
 /* Changes TEXT in place without moving any byte: escapes of a zero byte and of
  * lone surrogates become \ufffd, bytes that are not UTF-8 become '?', and line
  * breaks become spaces, so that it can be a line of a journal. Text without
  * any of these stays as it is. */
 void
 repair_json(char *text, size_t length);
+
+/* As json_check, but a TEXT that needs it is repaired: it is then a copy, also
+ * in *ret_copy, which the caller frees; else that is NULL. */
+int
+repair_check(struct span *text, const struct json_limits *limits,
+    struct json_object *ret_object, char **ret_copy, struct fail *fail);
 
 #endif

@@ -148,6 +148,25 @@ json_member(struct span text, const char *name, struct span *ret_value)
 	return true;
 }
 
+bool
+json_member_rest(struct span text, const char *name, struct span *ret_rest)
+{
+	struct span value;
+	bool same = false;
+
+	if (!take(&text, '{'))
+		return false;
+	do {
+		if (!take_name(&text, name, &same))
+			return false;
+		if (same) {
+			*ret_rest = skip_space(text);
+			return true;
+		}
+	} while (take_value(&text, &value) && take(&text, ','));
+	return false;
+}
+
 struct span
 json_get(const struct json_object *object, const char *name)
 {

@@ -39,7 +39,8 @@ struct json_object {
 	struct span rest;
 };
 
-/* False when TEXT does not begin with an object. */
+/* False when TEXT does not begin with an object. Of one that is cut off
+ * *ret_object has the members that are whole. */
 bool
 json_object(struct span text, struct json_object *ret_object);
 
@@ -64,6 +65,11 @@ json_whole(struct span value, int64_t *ret_number);
  * an object or has no such member. Names are compared decoded. */
 bool
 json_member(struct span text, const char *name, struct span *ret_value);
+
+/* As json_member, for a TEXT that was cut off: the value and all that follows
+ * it, to the end of what there is. */
+bool
+json_member_rest(struct span text, const char *name, struct span *ret_rest);
 
 /* Walks an array: ARRAY is the whole array at first, and on each call becomes
  * what is left. False at the end. */

@@ -55,13 +55,14 @@ struct http_call {
 	struct curl_slist *headers;
 	char *body;
 	struct buf answer;
+	size_t body_cut;
 	struct timer idle;
 	int64_t idle_ms, last_byte;
 	curl_off_t uploaded; /* as the idle timer saw it last */
 	bool (*piece)(void *context, const char *bytes, size_t length);
 	void (*done)(void *context, const struct http_answer *answer);
 	void *context;
-	bool added, cancelled, sent, repeated, aborted;
+	bool added, cancelled, sent, repeated, aborted, cut;
 	bool head_whole; /* libcurl accepts an incomplete head */
 	char error[CURL_ERROR_SIZE];
 };
@@ -127,6 +128,7 @@ call_finish(struct http_call *call, const char *error)
 	answer.status = call_status(call);
 	answer.body = call->answer.data != NULL ? call->answer.data : "";
 	answer.body_length = call->answer.length;
+	answer.body_cut = call->body_cut;
 	answer.call = call;
 	call->done(call->context, &answer);
 	call_end(call);
@@ -242,11 +244,17 @@ on_body(char *bytes, size_t size, size_t count, void *context)
 {
 	struct http_call *call = context;
 	size_t length = size * count;
+	size_t room = call->answer.maximum - call->answer.length;
 
 	call->last_byte = clock_boot();
 	if (call->cancelled)
 		return 0;
 	if (call->piece == NULL || call_status(call) / 100 != 2) {
+		if (call->cut && length > room) {
+			call->body_cut += length - room;
+			buf_add(&call->answer, bytes, room);
+			return length;
+		}
 		buf_add(&call->answer, bytes, length);
 		return call->answer.overflow ? 0 : length;
 	}
@@ -458,6 +466,7 @@ http_start(struct http *http, const struct http_request *request,
 	call->answer = BUF_INIT(
 	    request->body_maximum > 0 ? request->body_maximum : BODY_MAX);
 	call->idle_ms = request->idle_ms > 0 ? request->idle_ms : IDLE_MS;
+	call->cut = request->cut;
 	call->piece = request->piece;
 	call->done = request->done;
 	call->context = request->context;

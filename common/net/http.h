@@ -36,7 +36,9 @@ struct http_request {
 	int64_t idle_ms;     /* no byte for so long ends it; 0: 60000 */
 	int64_t total_ms;    /* 0: no limit */
 	size_t body_maximum; /* of the answer; 0: 64 MiB */
-	bool once;           /* has an effect: it is not sent over a connection
+	bool cut;  /* a body that is longer is read, and what is over the
+	                      * maximum is dropped; else it ends the call */
+	bool once; /* has an effect: it is not sent over a connection
 	                             * that the server may be about to close */
 
 	/* For a streamed answer (status 2xx): called with each piece as it
@@ -62,6 +64,7 @@ struct http_answer {
 	int status;       /* 0 when none came; may be there when cut */
 	const char *body; /* NUL-terminated; borrowed until done returns */
 	size_t body_length;
+	size_t body_cut;        /* bytes that were dropped */
 	const char *error;      /* for people, "" when HTTP_ANSWERED */
 	struct http_call *call; /* for http_header */
 };

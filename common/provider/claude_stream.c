@@ -472,16 +472,15 @@ take_event(struct claude_stream *stream, const struct received *event)
 	return true;
 }
 
-/* Line breaks are repaired too: the pieces become a line of the journal. */
 static bool
 on_event(void *context, const char *name, const char *data, size_t length)
 {
 	struct claude_stream *stream = context;
 	struct span text = { data, length };
 	struct received event;
-	char *repaired = NULL;
+	char *repaired;
 	struct fail fail;
-	bool valid, go_on;
+	bool go_on;
 	size_t i;
 
 	for (i = 0; *name != '\0' && i < KINDS; i++)
@@ -489,19 +488,14 @@ on_event(void *context, const char *name, const char *data, size_t length)
 			break;
 	if (stream->stopped || i == KINDS)
 		return true;
-	valid = memchr(data, '\n', length) == NULL &&
-	    json_check(text, &json_limits_upstream, &event.members, &fail) == 0;
-	if (!valid) {
-		repaired = mem_copy(data, length);
-		repair_json(repaired, length);
-		text.at = repaired;
-		valid = json_check(text, &json_limits_upstream, &event.members,
-			    &fail) == 0;
+	if (repair_check(&text, &json_limits_upstream, &event.members,
+		&repaired, &fail) == 0) {
+		event.text = text.at;
+		event.raw = data;
+		go_on = take_event(stream, &event);
+	} else {
+		go_on = nonsense(stream, fail.message);
 	}
-	event.text = text.at;
-	event.raw = data;
-	go_on = valid ? take_event(stream, &event)
-		      : nonsense(stream, fail.message);
 	free(repaired);
 	return go_on;
 }

@@ -19,7 +19,7 @@
 #include "common/json/repair.h"
 #include "common/provider/composio_internal.h"
 
-#define RESULT_MAX (32u << 20)
+#define BODY_MAX (64u << 20)
 #define BAD_KEY_MS 60000
 #define DETAILS_MAX 2000
 
@@ -168,10 +168,18 @@ refused(struct execute *execute, const struct http_answer *answer,
 	buf_release(&error.text);
 }
 
+/* Whether the raw value VALUE begins with C. */
+static bool
+is(struct span value, char c)
+{
+	return value.length > 0 && *value.at == c;
+}
+
 /* 200, but the tool failed: collects all reasons in the answer. */
 static void
-add_reasons(struct buf *text, const cJSON *body, struct span data)
+add_reasons(struct buf *text, struct span whole, struct span data)
 {
+	cJSON *body = json_tree(whole);
 	const cJSON *error, *inner;
 	size_t before = text->length;
 	const char *message;
@@ -198,50 +206,74 @@ add_reasons(struct buf *text, const cJSON *body, struct span data)
 	if (text->length == before)
 		buf_add_string(text, ", and gave no reason");
 	buf_add_string(text, ".");
+	cJSON_Delete(body);
+}
+
+/* 200, and only the beginning of what came was kept. Whether the tool failed
+ * may be in the rest; the model sees what there is. */
+static bool
+read_beginning(struct span text, const struct http_answer *answer,
+    struct tool_result *result)
+{
+	struct json_object members;
+	struct span data;
+
+	if (answer->body_cut == 0 || !json_member_rest(text, "data", &data))
+		return false;
+	(void)json_object(text, &members);
+	result->outcome = is(json_get(&members, "successful"), 'f') ? TOOL_ERROR
+								    : TOOL_DONE;
+	result->text = data.at;
+	result->length = data.length;
+	result->whole = data.length + answer->body_cut;
+	return true;
 }
 
 static void
 answered(struct execute *execute, const struct http_answer *answer,
     struct tool_result *result)
 {
-	struct span whole, data = { "{}", 2 };
+	struct span whole = { answer->body, answer->body_length };
+	struct span data = { "{}", 2 }, successful = { NULL, 0 };
 	struct buf text = BUF_INIT(65536);
-	const cJSON *successful;
-	const char *log_id;
-	char *repaired;
+	struct json_object members;
+	char *repaired = NULL, *log_id = NULL;
 	struct fail fail;
-	cJSON *body;
 
-	repaired = mem_copy(answer->body, answer->body_length);
-	repair_json(repaired, answer->body_length);
-	whole = (struct span){ repaired, answer->body_length };
-	body = json_parse(whole.at, whole.length, &json_limits_upstream, &fail);
-	successful = json_item(body, "successful");
-	log_id = json_string(body, "log_id");
+	if (read_beginning(whole, answer, result)) {
+		finish(execute, result, NULL);
+		return;
+	}
+	if (repair_check(&whole, &json_limits_upstream, &members, &repaired,
+		&fail) == 0) {
+		successful = json_get(&members, "successful");
+		log_id = json_decode(json_get(&members, "log_id"));
+		if (json_get(&members, "data").length > 0)
+			data = json_get(&members, "data");
+	}
 	if (log_id != NULL)
 		result->log_id = log_id;
-	(void)json_member(whole, "data", &data);
-	if (body == NULL || !cJSON_IsBool(successful)) {
+	if (is(successful, 't')) {
+		result->outcome = TOOL_DONE;
+		result->text = data.at;
+		result->length = data.length;
+		finish(execute, result, NULL);
+	} else if (is(successful, 'f')) {
+		result->outcome = TOOL_ERROR;
+		buf_print(&text, "%s failed", execute->slug);
+		add_reasons(&text, whole, data);
+		finish(execute, result, &text);
+	} else {
 		result->outcome = TOOL_UNKNOWN;
 		result->delay_ms = next_try(execute, answer);
 		buf_print(&text,
 		    "%s: an answer that is not understood: ", execute->slug);
 		http_excerpt(&text, answer->body, answer->body_length);
 		finish(execute, result, &text);
-	} else if (cJSON_IsTrue(successful)) {
-		result->outcome = TOOL_DONE;
-		result->text = data.at;
-		result->length = data.length;
-		finish(execute, result, NULL);
-	} else {
-		result->outcome = TOOL_ERROR;
-		buf_print(&text, "%s failed", execute->slug);
-		add_reasons(&text, body, data);
-		finish(execute, result, &text);
 	}
 	buf_release(&text);
 	free(repaired);
-	cJSON_Delete(body);
+	free(log_id);
 }
 
 static void
@@ -282,7 +314,7 @@ release(struct composio_call *call)
 static char *
 execute_body(const struct agent_call *call, size_t *ret_length)
 {
-	struct buf body = BUF_INIT(2 * RESULT_MAX);
+	struct buf body = BUF_INIT(BODY_MAX);
 
 	buf_add_string(&body, "{\"user_id\":");
 	json_quote(&body, call->user, strlen(call->user));
@@ -314,7 +346,8 @@ composio_execute(void *state, const struct tool_request *wanted,
 		.once = true,
 		.idle_ms = wanted->limit_ms,
 		.total_ms = wanted->limit_ms,
-		.body_maximum = RESULT_MAX,
+		.body_maximum = wanted->limit_bytes,
+		.cut = true,
 		.done = on_answer,
 		.context = execute,
 	};

@@ -212,9 +212,10 @@ static void
 on_answer(void *context, const struct http_answer *answer)
 {
 	struct query *query = context;
+	struct span text = { answer->body, answer->body_length };
 	struct fail fail, why;
 	char *repaired;
-	cJSON *json;
+	cJSON *json = NULL;
 
 	if (try_again(query, answer))
 		return;
@@ -228,10 +229,9 @@ on_answer(void *context, const struct http_answer *answer)
 		refused(query, answer);
 		return;
 	}
-	repaired = mem_copy(answer->body, answer->body_length);
-	repair_json(repaired, answer->body_length);
-	json = json_parse(repaired, answer->body_length, &json_limits_upstream,
-	    &why);
+	if (repair_check(&text, &json_limits_upstream, NULL, &repaired, &why) ==
+	    0)
+		json = json_tree(text);
 	free(repaired);
 	if (!cJSON_IsObject(json)) {
 		fail_set(&fail, FAIL_NOT_NOW, "upstream",

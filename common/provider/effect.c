@@ -35,6 +35,7 @@
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/mem.h"
+#include "common/base/utf8.h"
 #include "common/net/http.h"
 #include "common/provider/claude.h"
 #include "common/provider/tools.h"
@@ -208,32 +209,55 @@ start_model(struct effect *effect, const struct effect_request *request,
 
 /* ---- tools ---- */
 
-static void
+/* Adds what the model sees of a result; returns whether that is not all. */
+static bool
 add_block(const struct effect *effect, struct buf *members, const char *text,
-    size_t length, bool is_error, bool *ret_cut)
+    size_t length, size_t limit, bool is_error)
 {
-	size_t limit = (size_t)effect->effects->config->result_bytes;
-	struct buf block = BUF_INIT(EVENT_MAX);
+	bool cut;
 
-	*ret_cut = agent_result_block(&block, effect->call, text, length, limit,
+	member_raw(members, "block", "", 0);
+	cut = agent_result_block(members, effect->call, text, length, limit,
 	    is_error);
-	member_raw(members, "block", block.data, block.length);
 	member_raw(members, "is_error", is_error ? "true" : "false",
 	    is_error ? 4 : 5);
-	buf_release(&block);
+	return cut;
+}
+
+/* Of a result that was too long to be kept, the model sees the beginning. */
+static void
+add_beginning(const struct effect *effect, struct buf *members,
+    const struct tool_result *result, size_t limit, bool is_error)
+{
+	size_t keep = utf8_cut(result->text, result->length,
+	    limit > 0 ? limit : result->length);
+	struct buf text = BUF_INIT(EVENT_MAX);
+
+	buf_add(&text, result->text, keep);
+	buf_print(&text,
+	    "\n[cut here: the first %zu of %zu bytes are shown. The call was "
+	    "made, but of its result no more than %zu bytes were kept: ask for "
+	    "less at a time to see the rest]",
+	    keep, result->whole, result->length);
+	add_block(effect, members, text.data, text.length, 0, is_error);
+	member_integer(members, "whole_bytes", (int64_t)result->whole);
+	buf_release(&text);
 }
 
 static void
 tool_finished(struct effect *effect, const struct tool_result *result)
 {
-	bool is_error = result->outcome == TOOL_ERROR, cut;
+	size_t limit = (size_t)effect->effects->config->result_bytes;
+	bool is_error = result->outcome == TOOL_ERROR;
 	struct buf members = BUF_INIT(EVENT_MAX);
 
 	member_string(&members, "call", effect->call);
 	member_integer(&members, "attempt", effect->attempt);
-	add_block(effect, &members, result->text, result->length, is_error,
-	    &cut);
-	if (cut && !is_error)
+	if (result->whole > 0)
+		add_beginning(effect, &members, result, limit, is_error);
+	else if (add_block(effect, &members, result->text, result->length,
+		     limit, is_error) &&
+	    !is_error)
 		member_raw(&members, "whole", result->text, result->length);
 	if (*result->log_id != '\0')
 		member_string(&members, "log_id", result->log_id);
@@ -259,7 +283,6 @@ tool_not_run(struct effect *effect, const char *type,
     const struct tool_result *result, bool again)
 {
 	struct buf members = BUF_INIT(1u << 20), text = BUF_INIT(65536);
-	bool cut;
 
 	add_failure(effect, &members, type, result);
 	if (again && may_retry(effect)) {
@@ -269,7 +292,8 @@ tool_not_run(struct effect *effect, const char *type,
 		if (effect->tries > 1)
 			buf_print(&text, " (tried %lld times)",
 			    (long long)effect->tries);
-		add_block(effect, &members, text.data, text.length, true, &cut);
+		add_block(effect, &members, text.data, text.length,
+		    (size_t)effect->effects->config->result_bytes, true);
 		buf_release(&text);
 	}
 	effect_end(effect, EVENT_TOOL_FAILED, &members);
@@ -326,6 +350,8 @@ start_tool(struct effect *effect, const struct effect_request *request)
 	struct tool_request wanted = {
 		.call = &call,
 		.limit_ms = effect->effects->config->call_ms,
+		.limit_bytes = (size_t)
+				   effect->effects->config->result_bytes_max,
 		.done = tool_done,
 		.context = effect,
 	};

@@ -34,6 +34,8 @@ struct tool_result { /* borrowed until done returns */
 	const char *text; /* DONE: raw JSON; else an error text that helps the
 	                   * model */
 	size_t length;
+	size_t whole; /* DONE: when it was longer than what was kept, how long;
+	               * the text is then its beginning. Else 0 */
 	const char *request_id, *log_id; /* the service's; "" when none */
 	int status;                      /* of HTTP; 0: none */
 	int64_t delay_ms; /* before another try: LATER, and UNKNOWN when the
@@ -43,6 +45,7 @@ struct tool_result { /* borrowed until done returns */
 struct tool_request {
 	const struct agent_call *call; /* not used after the start */
 	int64_t limit_ms;              /* how long the call may take */
+	size_t limit_bytes;            /* how much of a result is kept */
 	void (*done)(void *context, const struct tool_result *result);
 	void *context;
 };

@@ -242,6 +242,7 @@ the_example_says_what_holds_anyway(void **state)
 	assert_string_equal(example.model, built_in.model);
 	assert_int_equal(example.max_tokens, built_in.max_tokens);
 	assert_int_equal(example.result_bytes, built_in.result_bytes);
+	assert_int_equal(example.result_bytes_max, built_in.result_bytes_max);
 	assert_int_equal(example.attempts, built_in.attempts);
 	assert_int_equal(example.turn_ms, built_in.turn_ms);
 	assert_int_equal(example.idle_ms, built_in.idle_ms);

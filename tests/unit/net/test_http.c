@@ -21,7 +21,7 @@ struct seen {
 	enum http_outcome outcome;
 	int status;
 	char body[4096], error[256], header[64];
-	size_t body_length;
+	size_t body_length, body_cut;
 	const char *want_header;
 	struct http_call *call;
 	char pieces[4096];
@@ -42,6 +42,7 @@ on_done(void *context, const struct http_answer *answer)
 	seen->status = answer->status;
 	snprintf(seen->body, sizeof(seen->body), "%s", answer->body);
 	seen->body_length = answer->body_length;
+	seen->body_cut = answer->body_cut;
 	snprintf(seen->error, sizeof(seen->error), "%s", answer->error);
 	if (seen->want_header != NULL) {
 		value = http_header(answer->call, seen->want_header);
@@ -554,6 +555,12 @@ test_body_maximum(void **state)
 	run(&seen.calls, 1);
 	assert_int_equal(seen.outcome, HTTP_CUT);
 	assert_string_equal(seen.error, "the answer is longer than 4 bytes");
+	request.cut = true;
+	start(&seen, &request, "/");
+	run(&seen.calls, 2);
+	assert_int_equal(seen.outcome, HTTP_ANSWERED);
+	assert_string_equal(seen.body, "hell");
+	assert_int_equal(seen.body_cut, 1);
 	finish(server);
 }
 

@@ -286,6 +286,14 @@ test_model_fails(void **state)
 	end();
 }
 
+/* 1200 bytes, of which 1000 are kept. */
+#define X50 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define X300 X50 X50 X50 X50 X50 X50
+#define LONG(before) \
+	before "\"data\":{\"t\":\"" X300 X300 X300 X300 \
+	       "\"},\"successful\":true}"
+#define KEEP_1000 "result_bytes: 12\nresult_bytes_max: 1000"
+
 static const struct {
 	const char *status, *body;
 	const char *settings;
@@ -309,6 +317,22 @@ static const struct {
 	    "\"tool_result\",\"tool_use_id\":\"c1\",\"content\":"
 	    "\"{\\\"text\\\":\\\"012\\n[cut here",
 	    "\"whole\":{\"text\":\"0123456789\"}", "log_id" },
+	{ "200 OK", LONG("{"), KEEP_1000, EVENT_TOOL_FINISHED,
+	    "\"call\":\"c1\",\"attempt\":1,\"block\":{\"type\":"
+	    "\"tool_result\",\"tool_use_id\":\"c1\",\"content\":"
+	    "\"{\\\"t\\\":\\\"xxxxxx\\n[cut here: the first 12 of 1227 bytes "
+	    "are shown. The call was made, but of its result no more than "
+	    "992 bytes were kept: ask for less at a time",
+	    "\"is_error\":false,\"whole_bytes\":1227,\"request_id\":",
+	    "\"whole\":" },
+	{ "200 OK", LONG("{\"successful\":false,"), KEEP_1000,
+	    EVENT_TOOL_FINISHED, "\"call\":\"c1\",\"attempt\":1,",
+	    "\"is_error\":true},\"is_error\":true,\"whole_bytes\":1227,",
+	    "\"whole\":" },
+	{ "200 OK", LONG("{\"log_id\":1,}{"), KEEP_1000, EVENT_TOOL_UNKNOWN,
+	    "\"call\":\"c1\",\"attempt\":1,", "not understood", "whole" },
+	{ "400 Bad", LONG("{"), KEEP_1000, EVENT_TOOL_FINISHED,
+	    "\"call\":\"c1\"", "T did not ru", "whole" },
 	{ "200 OK", "{\"data\":{},\"error\":\"no\",\"successful\":false}", "",
 	    EVENT_TOOL_FINISHED,
 	    "\"call\":\"c1\",\"attempt\":1,\"block\":"
