@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: history_event.c handles each kind of event.
+ * How it works: here is the state, with what the other files do to it: an event
+ * of the journal is folded at once, and besides the fold only the activities and
+ * timers under way are stored, which are in a history but not in a journal.
+ * history_event.c takes the history's events, with a file for those of
+ * activities, of the end, and of a run that goes on from another one.
  *
  * A worker knows which events its commands will be in the history: the
  * completion of its workflow task, then one event for each command, in order.
@@ -28,8 +32,18 @@ temporal_history_new(void (*event)(void *context, const struct event *event),
 	return history;
 }
 
-static void
-free_expected(struct temporal_history *history)
+void
+history_drop_activities(struct temporal_history *history)
+{
+	while (history->activity_count > 0) {
+		history->activity_count--;
+		free(history->activities[history->activity_count].id);
+		free(history->activities[history->activity_count].call);
+	}
+}
+
+void
+history_drop_expected(struct temporal_history *history)
 {
 	size_t i;
 
@@ -39,26 +53,50 @@ free_expected(struct temporal_history *history)
 }
 
 void
-temporal_history_free(struct temporal_history *history)
+history_drop_start(struct temporal_history *history)
+{
+	if (history->memo != NULL)
+		api__memo__free_unpacked(history->memo, NULL);
+	if (history->attributes != NULL)
+		api__search_attributes__free_unpacked(history->attributes,
+		    NULL);
+	history->memo = NULL;
+	history->attributes = NULL;
+}
+
+static void
+drop_late(struct temporal_history *history)
 {
 	size_t i;
 
+	for (i = 0; i < history->late_count; i++) {
+		free(history->late[i].name);
+		cJSON_Delete(history->late[i].input);
+	}
+	free(history->late);
+	history->late = NULL;
+	history->late_count = 0;
+}
+
+void
+temporal_history_free(struct temporal_history *history)
+{
 	if (history == NULL)
 		return;
 	agent_free(history->agent);
-	for (i = 0; i < history->activity_count; i++) {
-		free(history->activities[i].id);
-		free(history->activities[i].call);
-	}
+	agent_free(history->fresh);
+	history_drop_activities(history);
 	free(history->activities);
 	free(history->timers);
-	free_expected(history);
+	history_drop_expected(history);
 	free(history->expected);
 	free(history->worker);
 	free(history->unread);
 	free(history->next_run);
 	free(history->shown);
-	history_carry_release(history);
+	free(history->runs);
+	history_drop_start(history);
+	drop_late(history);
 	free(history);
 }
 
@@ -170,83 +208,147 @@ temporal_history_event(struct span text, enum event_type *ret_type,
 	return true;
 }
 
-/* ---- taking events ---- */
+/* ---- what the journal gets ---- */
 
-static const char *
-event_id(const Api__HistoryEvent *event)
+int
+history_submit(struct temporal_history *history, int64_t at,
+    struct span members, struct fail *fail)
 {
-	if (event->event_type == TEMPORAL_EVENT(ACTIVITY_TASK_SCHEDULED))
-		return event->activity_task_scheduled_event_attributes
-		    ->activity_id;
-	if (event->event_type == TEMPORAL_EVENT(TIMER_STARTED))
-		return event->timer_started_event_attributes->timer_id;
-	return NULL;
-}
+	struct buf cancel = BUF_INIT(256);
 
-/* Compares the event with what was decided ahead; sets passing. */
-static int
-compare(struct temporal_history *history, const Api__HistoryEvent *event,
-    struct fail *fail)
-{
-	const struct expected *expected;
-	const char *id = event_id(event);
-
-	if (history->stepped) {
-		if (event->event_type !=
-		    TEMPORAL_EVENT(WORKFLOW_TASK_COMPLETED))
-			goto changed;
-		history->stepped = false;
-		history->passing = true;
+	history_set(&history->unread, NULL);
+	if (history_fold(history, at, EVENT_SUBMITTED, members, fail) < 0)
+		return -1;
+	if (!history->cancel_early)
 		return 0;
-	}
-	if (history->expected_seen == history->expected_count)
-		return 0;
-	expected = &history->expected[history->expected_seen++];
-	if (event->event_type != expected->kind ||
-	    (expected->id != NULL && strcmp(expected->id, id) != 0))
-		goto changed;
-	history->passing = true;
-	if (history->expected_seen == history->expected_count)
-		free_expected(history);
-	return 0;
-changed:
-	return fail_set(fail, FAIL_NEVER, "history_changed",
-	    "event %" PRId64 " of the history is not what was decided",
-	    event->event_id);
+	member_string(&cancel, "signal", "cancel");
+	return history_fold_buf(history, at, EVENT_SIGNAL, &cancel, fail);
 }
 
 int
-temporal_history_take(struct temporal_history *history,
-    const Api__HistoryEvent *event, struct fail *fail)
+history_bring_started(struct temporal_history *history, int64_t at,
+    struct fail *fail)
 {
-	size_t kind = (size_t)event->event_type;
-	Api__HistoryEvent__AttributesCase attributes = 0;
-	bool known = history_known(kind, &attributes);
-	int result = 0;
+	struct buf members = BUF_INIT(65536);
 
-	if (event->event_id <= history->last)
-		return 0;
-	if (event->event_id != history->last + 1)
-		return fail_set(fail, FAIL_NEVER, "invalid_journal",
-		    "event %" PRId64 " of the history follows event %" PRId64,
-		    event->event_id, history->last);
-	if (known && attributes != 0 && event->attributes_case != attributes)
-		return fail_set(fail, FAIL_NEVER, "invalid_event",
-		    "event %" PRId64 " of the history has no attributes",
-		    event->event_id);
-	if (!known && !event->worker_may_ignore)
-		return fail_set(fail, FAIL_NEVER, "unknown_event",
-		    "event %" PRId64 " of the history is of type %zu, which "
-		    "this program does not know: use a newer one",
-		    event->event_id, kind);
-	if (compare(history, event, fail) < 0)
-		return -1;
-	history->last = event->event_id;
-	if (known)
-		result = history_event(history, event, fail);
-	history->passing = false;
-	return result;
+	member_string(&members, "worker",
+	    history->worker != NULL ? history->worker : "");
+	member_integer(&members, "fence", history->steps);
+	return history_fold_buf(history, at, EVENT_STARTED, &members, fail);
 }
+
+/* Counts one step of the task, at the start of the last workflow task, and folds
+ * "started" when the task's time has come. */
+int
+history_step(struct temporal_history *history, struct fail *fail)
+{
+	const struct task *task = agent_task(history->agent);
+	struct agent_summary now = history_summary(history);
+
+	if (history->fresh != NULL)
+		return 0;
+	history->steps++;
+	if (task == NULL)
+		return 0;
+	if (now.state == TASK_QUEUED ? task->not_before <= history->now
+				     : now.state == TASK_WAITING &&
+		    now.due != 0 && now.due <= history->now)
+		return history_bring_started(history, history->now, fail);
+	return 0;
+}
+
+/* Submits a task that first had to be put into the form of task_check; the step
+ * of its workflow task was counted already. */
+int
+history_submit_late(struct temporal_history *history, struct span members,
+    struct fail *fail)
+{
+	if (history->passing)
+		return 0;
+	if (history_submit(history, history->now, members, fail) < 0)
+		return -1;
+	history->steps--;
+	return history_step(history, fail);
+}
+
+/* Adds the sender's members, without those that only we set. */
+static void
+add_words(struct buf *members, cJSON *input)
+{
+	static const char *const ours[] = { "v", "seq", "at", "type",
+		"signal" };
+	struct span words;
+	char *text;
+	size_t i;
+
+	if (!cJSON_IsObject(input))
+		return;
+	for (i = 0; i < sizeof(ours) / sizeof(*ours); i++)
+		cJSON_DeleteItemFromObjectCaseSensitive(input, ours[i]);
+	text = json_text(input);
+	if (history_inside((struct span){ text, strlen(text) }, &words) &&
+	    words.length > 0) {
+		buf_add(members, ",", 1);
+		buf_add(members, words.at, words.length);
+	}
+	free(text);
+}
+
+/* Holds a signal back until all events before it are there. */
+static void
+keep_late(struct temporal_history *history, int64_t at, const char *name,
+    const cJSON *input)
+{
+	history->late = mem_grow(history->late, history->late_count + 1,
+	    sizeof(*history->late));
+	history->late[history->late_count++] = (struct late_signal){ .at = at,
+		.name = mem_string(name),
+		.input = cJSON_Duplicate(input, true) };
+}
+
+int
+history_signal(struct temporal_history *history, int64_t at, const char *name,
+    cJSON *input, struct fail *fail)
+{
+	const cJSON *call = json_item(input, "call");
+	struct buf members = BUF_INIT(TEXT_MAX);
+	struct fail why;
+
+	if (history->fresh != NULL) {
+		keep_late(history, at, name, input);
+		return 0;
+	}
+	if (agent_task(history->agent) == NULL) {
+		history->cancel_early = history->cancel_early ||
+		    strcmp(name, "cancel") == 0;
+		return 0;
+	}
+	if ((call != NULL && !cJSON_IsString(call)) ||
+	    agent_accepts(history->agent, name, json_string(input, "call"),
+		&why) < 0)
+		return 0;
+	member_string(&members, "signal", name);
+	add_words(&members, input);
+	return history_fold_buf(history, at, EVENT_SIGNAL, &members, fail);
+}
+
+int
+history_take_late(struct temporal_history *history, struct fail *fail)
+{
+	struct late_signal *late;
+	size_t i;
+
+	for (i = 0; i < history->late_count; i++) {
+		late = &history->late[i];
+		if (history_signal(history, late->at, late->name, late->input,
+			fail) < 0)
+			return -1;
+	}
+	drop_late(history);
+	return 0;
+}
+
+/* ---- what is known ---- */
 
 const struct agent *
 temporal_history_agent(const struct temporal_history *history)
@@ -303,6 +405,19 @@ temporal_history_activity(const struct temporal_history *history,
 			return true;
 	return false;
 }
+
+bool
+temporal_history_timer(const struct temporal_history *history, int64_t at)
+{
+	size_t i;
+
+	for (i = 0; i < history->timer_count; i++)
+		if (history->timers[i].at == at)
+			return true;
+	return false;
+}
+
+/* ---- ahead of the server ---- */
 
 int
 temporal_history_step(struct temporal_history *history, bool *ret_running,

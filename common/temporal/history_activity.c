@@ -84,9 +84,9 @@ read_type(const Api__ActivityType *type, enum action_type *ret)
 	return false;
 }
 
-int
-history_scheduled(struct temporal_history *history,
-    const Api__HistoryEvent *event, struct fail *fail)
+static int
+take_scheduled(struct temporal_history *history, const Api__HistoryEvent *event,
+    struct fail *fail)
 {
 	const Api__ActivityTaskScheduledEventAttributes
 	    *scheduled = event->activity_task_scheduled_event_attributes;
@@ -185,9 +185,9 @@ comes_of(const struct activity *activity, enum event_type type,
 	return false;
 }
 
-int
-history_completed(struct temporal_history *history,
-    const Api__HistoryEvent *event, struct fail *fail)
+static int
+take_completed(struct temporal_history *history, const Api__HistoryEvent *event,
+    struct fail *fail)
 {
 	const Api__ActivityTaskCompletedEventAttributes
 	    *completed = event->activity_task_completed_event_attributes;
@@ -253,9 +253,9 @@ is_reported(const Api__Failure *failure)
 		TEMPORAL_WORKER_LOST) == 0;
 }
 
-int
-history_activity_failed(struct temporal_history *history,
-    const Api__HistoryEvent *event, struct fail *fail)
+static int
+take_failed(struct temporal_history *history, const Api__HistoryEvent *event,
+    struct fail *fail)
 {
 	const Api__ActivityTaskFailedEventAttributes
 	    *failed = event->activity_task_failed_event_attributes;
@@ -266,9 +266,9 @@ history_activity_failed(struct temporal_history *history,
 	    fail);
 }
 
-int
-history_activity_timed_out(struct temporal_history *history,
-    const Api__HistoryEvent *event, struct fail *fail)
+static int
+take_timed_out(struct temporal_history *history, const Api__HistoryEvent *event,
+    struct fail *fail)
 {
 	const Api__ActivityTaskTimedOutEventAttributes
 	    *timed_out = event->activity_task_timed_out_event_attributes;
@@ -278,11 +278,29 @@ history_activity_timed_out(struct temporal_history *history,
 	    fail);
 }
 
-int
-history_activity_canceled(struct temporal_history *history,
-    const Api__HistoryEvent *event, struct fail *fail)
+static int
+take_canceled(struct temporal_history *history, const Api__HistoryEvent *event,
+    struct fail *fail)
 {
 	return end_activity(history, event,
 	    event->activity_task_canceled_event_attributes->scheduled_event_id,
 	    "cancelled", NULL, LOST_RETRY_MS, fail);
+}
+
+int
+history_activity(struct temporal_history *history,
+    const Api__HistoryEvent *event, struct fail *fail)
+{
+	switch (event->event_type) {
+	case TEMPORAL_EVENT(ACTIVITY_TASK_SCHEDULED):
+		return take_scheduled(history, event, fail);
+	case TEMPORAL_EVENT(ACTIVITY_TASK_COMPLETED):
+		return take_completed(history, event, fail);
+	case TEMPORAL_EVENT(ACTIVITY_TASK_FAILED):
+		return take_failed(history, event, fail);
+	case TEMPORAL_EVENT(ACTIVITY_TASK_TIMED_OUT):
+		return take_timed_out(history, event, fail);
+	default:
+		return take_canceled(history, event, fail);
+	}
 }

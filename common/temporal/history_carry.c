@@ -24,53 +24,6 @@
 #define ATTRIBUTES(name) \
 	API__HISTORY_EVENT__ATTRIBUTES_##name##_EVENT_ATTRIBUTES
 
-struct late_signal {
-	int64_t at;
-	char *name;
-	cJSON *input;
-};
-
-static void
-free_signals(struct temporal_history *history)
-{
-	size_t i;
-
-	for (i = 0; i < history->late_count; i++) {
-		free(history->late[i].name);
-		cJSON_Delete(history->late[i].input);
-	}
-	free(history->late);
-	history->late = NULL;
-	history->late_count = 0;
-}
-
-static void
-free_memo(struct temporal_history *history)
-{
-	if (history->memo != NULL)
-		api__memo__free_unpacked(history->memo, NULL);
-	if (history->attributes != NULL)
-		api__search_attributes__free_unpacked(history->attributes,
-		    NULL);
-	history->memo = NULL;
-	history->attributes = NULL;
-}
-
-void
-history_carry_release(struct temporal_history *history)
-{
-	free_signals(history);
-	free_memo(history);
-	agent_free(history->fresh);
-	free(history->runs);
-}
-
-bool
-history_carrying(const struct temporal_history *history)
-{
-	return history->fresh != NULL;
-}
-
 void
 history_keep_start(struct temporal_history *history,
     const Api__HistoryEvent *event)
@@ -78,7 +31,7 @@ history_keep_start(struct temporal_history *history,
 	const Api__WorkflowExecutionStartedEventAttributes
 	    *started = event->workflow_execution_started_event_attributes;
 
-	free_memo(history);
+	history_drop_start(history);
 	if (started->memo != NULL)
 		history->memo = heap_copy(&started->memo->base);
 	if (started->search_attributes != NULL)
@@ -134,13 +87,8 @@ history_continue(struct temporal_history *history, struct span continued,
 void
 temporal_history_next(struct temporal_history *history)
 {
-	size_t i;
-
-	for (i = 0; i < history->activity_count; i++) {
-		free(history->activities[i].id);
-		free(history->activities[i].call);
-	}
-	history->activity_count = history->timer_count = 0;
+	history_drop_activities(history);
+	history->timer_count = 0;
 	history->last = 0;
 	history->task_started = 0;
 	history->closed = false;
@@ -148,17 +96,6 @@ temporal_history_next(struct temporal_history *history)
 	history->suggest_new = false;
 	history->pins = 0;
 	history->size = history->base_size = history->base_last = 0;
-}
-
-void
-history_late_signal(struct temporal_history *history, int64_t at,
-    const char *name, const cJSON *input)
-{
-	history->late = mem_grow(history->late, history->late_count + 1,
-	    sizeof(*history->late));
-	history->late[history->late_count++] = (struct late_signal){ .at = at,
-		.name = mem_string(name),
-		.input = cJSON_Duplicate(input, true) };
 }
 
 /* Folds one event of the journal, copied from the run before. */
@@ -179,22 +116,6 @@ carry_event(struct temporal_history *history, struct span text,
 	return result;
 }
 
-static int
-take_late(struct temporal_history *history, struct fail *fail)
-{
-	struct late_signal *late;
-	size_t i;
-
-	for (i = 0; i < history->late_count; i++) {
-		late = &history->late[i];
-		if (history_signal(history, late->at, late->name, late->input,
-			fail) < 0)
-			return -1;
-	}
-	free_signals(history);
-	return 0;
-}
-
 int
 temporal_history_settle(struct temporal_history *history, struct fail *fail)
 {
@@ -202,7 +123,7 @@ temporal_history_settle(struct temporal_history *history, struct fail *fail)
 		return 0;
 	agent_free(history->fresh);
 	history->fresh = NULL;
-	return take_late(history, fail);
+	return history_take_late(history, fail);
 }
 
 int
@@ -216,7 +137,7 @@ history_carried(struct temporal_history *history,
 	bool last = false;
 	size_t i;
 
-	if (!history_carrying(history))
+	if (history->fresh == NULL)
 		return fail_set(fail, FAIL_NEVER, "invalid_journal",
 		    "event %" PRId64 " carries a journal into a run that has "
 		    "one",
@@ -235,5 +156,5 @@ history_carried(struct temporal_history *history,
 	history->agent = history->fresh;
 	history->fresh = NULL;
 	history->base_size = -1;
-	return take_late(history, fail);
+	return history_take_late(history, fail);
 }

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * How it works: one function for each kind of event, found in a table, turns it
- * into a few events of the journal, or none, which are folded at once. Besides
- * the fold only the activities and timers under way are stored, which are in a
- * history but not in a journal.
+ * into a few events of the journal, or none.
  */
 #include "common/temporal/history_internal.h"
 
@@ -14,21 +12,6 @@
 #include "common/base/mem.h"
 
 /* ---- the task ---- */
-
-static int
-submit(struct temporal_history *history, int64_t at, struct span members,
-    struct fail *fail)
-{
-	struct buf cancel = BUF_INIT(256);
-
-	history_set(&history->unread, NULL);
-	if (history_fold(history, at, EVENT_SUBMITTED, members, fail) < 0)
-		return -1;
-	if (!history->cancel_early)
-		return 0;
-	member_string(&cancel, "signal", "cancel");
-	return history_fold_buf(history, at, EVENT_SIGNAL, &cancel, fail);
-}
 
 /* Whether the task is one that task_check has made. */
 static bool
@@ -49,12 +32,12 @@ is_checked(struct span task)
 static void
 show(struct temporal_history *history, bool known, struct span json)
 {
-	cJSON *value = known ? cJSON_ParseWithLength(json.at, json.length)
-			     : NULL;
+	char *state = known ? json_decode(json) : NULL;
 
-	if (cJSON_IsString(value))
-		history_set(&history->shown, value->valuestring);
-	cJSON_Delete(value);
+	if (state != NULL) {
+		free(history->shown);
+		history->shown = state;
+	}
 }
 
 static int
@@ -87,7 +70,7 @@ take_started(struct temporal_history *history, const Api__HistoryEvent *event,
 		history->unread = mem_copy(task.at, task.length);
 		return 0;
 	}
-	if (submit(history, at, members, fail) < 0)
+	if (history_submit(history, at, members, fail) < 0)
 		return -1;
 	if (!temporal_value(started->input, 1, &pins) ||
 	    !history_inside(pins, &members))
@@ -96,52 +79,6 @@ take_started(struct temporal_history *history, const Api__HistoryEvent *event,
 }
 
 /* ---- workflow tasks ---- */
-
-int
-history_bring_started(struct temporal_history *history, int64_t at,
-    struct fail *fail)
-{
-	struct buf members = BUF_INIT(65536);
-
-	member_string(&members, "worker",
-	    history->worker != NULL ? history->worker : "");
-	member_integer(&members, "fence", history->steps);
-	return history_fold_buf(history, at, EVENT_STARTED, &members, fail);
-}
-
-/* Counts one step of the task, at the start of the last workflow task, and folds
- * "started" when the task's time has come. */
-int
-history_step(struct temporal_history *history, struct fail *fail)
-{
-	const struct task *task = agent_task(history->agent);
-	struct agent_summary now = history_summary(history);
-
-	if (history_carrying(history))
-		return 0;
-	history->steps++;
-	if (task == NULL)
-		return 0;
-	if (now.state == TASK_QUEUED ? task->not_before <= history->now
-				     : now.state == TASK_WAITING &&
-		    now.due != 0 && now.due <= history->now)
-		return history_bring_started(history, history->now, fail);
-	return 0;
-}
-
-/* Submits a task that first had to be put into the form of task_check; the step
- * of its workflow task was counted already. */
-int
-history_submit_late(struct temporal_history *history, struct span members,
-    struct fail *fail)
-{
-	if (history->passing)
-		return 0;
-	if (submit(history, history->now, members, fail) < 0)
-		return -1;
-	history->steps--;
-	return history_step(history, fail);
-}
 
 static int
 take_task_started(struct temporal_history *history,
@@ -224,67 +161,7 @@ take_timer_canceled(struct temporal_history *history,
 	    event->timer_canceled_event_attributes->started_event_id);
 }
 
-bool
-temporal_history_timer(const struct temporal_history *history, int64_t at)
-{
-	size_t i;
-
-	for (i = 0; i < history->timer_count; i++)
-		if (history->timers[i].at == at)
-			return true;
-	return false;
-}
-
 /* ---- signals and decisions ---- */
-
-/* Adds the sender's members, without those that only we set. */
-static void
-add_words(struct buf *members, cJSON *input)
-{
-	static const char *const ours[] = { "v", "seq", "at", "type",
-		"signal" };
-	struct span words;
-	char *text;
-	size_t i;
-
-	if (!cJSON_IsObject(input))
-		return;
-	for (i = 0; i < sizeof(ours) / sizeof(*ours); i++)
-		cJSON_DeleteItemFromObjectCaseSensitive(input, ours[i]);
-	text = json_text(input);
-	if (history_inside((struct span){ text, strlen(text) }, &words) &&
-	    words.length > 0) {
-		buf_add(members, ",", 1);
-		buf_add(members, words.at, words.length);
-	}
-	free(text);
-}
-
-int
-history_signal(struct temporal_history *history, int64_t at, const char *name,
-    cJSON *input, struct fail *fail)
-{
-	const cJSON *call = json_item(input, "call");
-	struct buf members = BUF_INIT(TEXT_MAX);
-	struct fail why;
-
-	if (history_carrying(history)) {
-		history_late_signal(history, at, name, input);
-		return 0;
-	}
-	if (agent_task(history->agent) == NULL) {
-		history->cancel_early = history->cancel_early ||
-		    strcmp(name, "cancel") == 0;
-		return 0;
-	}
-	if ((call != NULL && !cJSON_IsString(call)) ||
-	    agent_accepts(history->agent, name, json_string(input, "call"),
-		&why) < 0)
-		return 0;
-	member_string(&members, "signal", name);
-	add_words(&members, input);
-	return history_fold_buf(history, at, EVENT_SIGNAL, &members, fail);
-}
 
 static int
 take_signaled(struct temporal_history *history, const Api__HistoryEvent *event,
@@ -382,113 +259,6 @@ take_memo(struct temporal_history *history, const Api__HistoryEvent *event,
 	return 0;
 }
 
-/* ---- the end ---- */
-
-/* Folds the end: the event in PAYLOADS, or else TYPE with MEMBERS (released).
- * Calls under way whose result is needed become unknown. */
-static int
-end(struct temporal_history *history, const Api__HistoryEvent *event,
-    const Api__Payloads *payloads, enum event_type type, struct buf *members,
-    struct fail *fail)
-{
-	int64_t at = temporal_time(event->event_time);
-	struct span text, said = { members->data, members->length };
-	struct agent_call call;
-	enum event_type read;
-	struct span words;
-	int result = 0;
-	size_t i;
-
-	history->closed = true;
-	for (i = 0; i < history->activity_count && result == 0; i++)
-		if (history->activities[i].type == ACTION_TOOL &&
-		    agent_call(history->agent, history->activities[i].call,
-			&call) &&
-		    !call.repeatable)
-			result = history_lose(history, at,
-			    &history->activities[i], "closed",
-			    "the workflow was ended while the call "
-			    "was under way",
-			    -1, fail);
-	if (temporal_value(payloads, 0, &text) &&
-	    temporal_history_event(text, &read, &words) &&
-	    event_is_end(read, NULL)) {
-		type = read;
-		said = words;
-	}
-	if (result == 0)
-		result = history_fold(history, at, type, said, fail);
-	buf_release(members);
-	return result;
-}
-
-static int
-take_workflow_completed(struct temporal_history *history,
-    const Api__HistoryEvent *event, struct fail *fail)
-{
-	struct buf members = BUF_INIT(TEXT_MAX);
-
-	member_string(&members, "result", "");
-	return end(history, event,
-	    event->workflow_execution_completed_event_attributes->result,
-	    EVENT_COMPLETED, &members, fail);
-}
-
-static int
-take_workflow_failed(struct temporal_history *history,
-    const Api__HistoryEvent *event, struct fail *fail)
-{
-	const Api__Failure *failure =
-	    event->workflow_execution_failed_event_attributes->failure;
-	const Api__Payloads *details = NULL;
-	struct buf members = BUF_INIT(TEXT_MAX);
-
-	if (failure != NULL &&
-	    failure->failure_info_case ==
-		API__FAILURE__FAILURE_INFO_APPLICATION_FAILURE_INFO)
-		details = failure->application_failure_info->details;
-	member_error(&members, "workflow_failed",
-	    failure != NULL ? failure->message : "", NULL);
-	return end(history, event, details, EVENT_FAILED, &members, fail);
-}
-
-static int
-take_workflow_timed_out(struct temporal_history *history,
-    const Api__HistoryEvent *event, struct fail *fail)
-{
-	struct buf members = BUF_INIT(TEXT_MAX);
-
-	member_error(&members, "timed_out", "the workflow's time is up", NULL);
-	return end(history, event, NULL, EVENT_FAILED, &members, fail);
-}
-
-static int
-take_workflow_canceled(struct temporal_history *history,
-    const Api__HistoryEvent *event, struct fail *fail)
-{
-	struct buf members = BUF_INIT(TEXT_MAX);
-
-	member_string(&members, "reason", "asked for");
-	return end(history, event,
-	    event->workflow_execution_canceled_event_attributes->details,
-	    EVENT_CANCELLED, &members, fail);
-}
-
-static int
-take_terminated(struct temporal_history *history,
-    const Api__HistoryEvent *event, struct fail *fail)
-{
-	const char *reason =
-	    event->workflow_execution_terminated_event_attributes->reason;
-	struct buf members = BUF_INIT(TEXT_MAX), text = BUF_INIT(TEXT_MAX);
-
-	buf_print(&text, "terminated%s%s", reason[0] != '\0' ? ": " : "",
-	    reason);
-	member_string(&members, "reason", text.data);
-	buf_release(&text);
-	return end(history, event, NULL, EVENT_CANCELLED, &members, fail);
-}
-
 static int
 take_continued(struct temporal_history *history, const Api__HistoryEvent *event,
     struct fail *fail)
@@ -524,30 +294,29 @@ static const struct {
 	Api__HistoryEvent__AttributesCase attributes; /* 0: not checked */
 } kinds[] = {
 	TAKES(WORKFLOW_EXECUTION_STARTED, take_started),
-	TAKES(WORKFLOW_EXECUTION_COMPLETED, take_workflow_completed),
-	TAKES(WORKFLOW_EXECUTION_FAILED, take_workflow_failed),
-	[TEMPORAL_EVENT(
-	    WORKFLOW_EXECUTION_TIMED_OUT)] = { take_workflow_timed_out, 0 },
+	TAKES(WORKFLOW_EXECUTION_COMPLETED, history_end),
+	TAKES(WORKFLOW_EXECUTION_FAILED, history_end),
+	[TEMPORAL_EVENT(WORKFLOW_EXECUTION_TIMED_OUT)] = { history_end, 0 },
 	PASSES(WORKFLOW_TASK_SCHEDULED),
 	TAKES(WORKFLOW_TASK_STARTED, take_task_started),
 	TAKES(WORKFLOW_TASK_COMPLETED, take_task_completed),
 	PASSES(WORKFLOW_TASK_TIMED_OUT),
 	PASSES(WORKFLOW_TASK_FAILED),
-	TAKES(ACTIVITY_TASK_SCHEDULED, history_scheduled),
+	TAKES(ACTIVITY_TASK_SCHEDULED, history_activity),
 	PASSES(ACTIVITY_TASK_STARTED),
-	TAKES(ACTIVITY_TASK_COMPLETED, history_completed),
-	TAKES(ACTIVITY_TASK_FAILED, history_activity_failed),
-	TAKES(ACTIVITY_TASK_TIMED_OUT, history_activity_timed_out),
+	TAKES(ACTIVITY_TASK_COMPLETED, history_activity),
+	TAKES(ACTIVITY_TASK_FAILED, history_activity),
+	TAKES(ACTIVITY_TASK_TIMED_OUT, history_activity),
 	PASSES(ACTIVITY_TASK_CANCEL_REQUESTED),
-	TAKES(ACTIVITY_TASK_CANCELED, history_activity_canceled),
+	TAKES(ACTIVITY_TASK_CANCELED, history_activity),
 	TAKES(TIMER_STARTED, take_timer),
 	TAKES(TIMER_FIRED, take_timer_fired),
 	TAKES(TIMER_CANCELED, take_timer_canceled),
 	TAKES(WORKFLOW_EXECUTION_CANCEL_REQUESTED, take_cancel_requested),
-	TAKES(WORKFLOW_EXECUTION_CANCELED, take_workflow_canceled),
+	TAKES(WORKFLOW_EXECUTION_CANCELED, history_end),
 	TAKES(MARKER_RECORDED, take_marker),
 	TAKES(WORKFLOW_EXECUTION_SIGNALED, take_signaled),
-	TAKES(WORKFLOW_EXECUTION_TERMINATED, take_terminated),
+	TAKES(WORKFLOW_EXECUTION_TERMINATED, history_end),
 	TAKES(WORKFLOW_EXECUTION_CONTINUED_AS_NEW, take_continued),
 	TAKES(UPSERT_WORKFLOW_SEARCH_ATTRIBUTES, take_attributes),
 	PASSES(WORKFLOW_EXECUTION_UPDATE_ACCEPTED),
@@ -563,18 +332,79 @@ static const struct {
 	PASSES(WORKFLOW_EXECUTION_TIME_SKIPPING_TRANSITIONED),
 };
 
-bool
-history_known(size_t kind, Api__HistoryEvent__AttributesCase *ret_attributes)
+static const char *
+event_id(const Api__HistoryEvent *event)
 {
-	if (kind >= sizeof(kinds) / sizeof(*kinds) || kinds[kind].take == NULL)
-		return false;
-	*ret_attributes = kinds[kind].attributes;
-	return true;
+	if (event->event_type == TEMPORAL_EVENT(ACTIVITY_TASK_SCHEDULED))
+		return event->activity_task_scheduled_event_attributes
+		    ->activity_id;
+	if (event->event_type == TEMPORAL_EVENT(TIMER_STARTED))
+		return event->timer_started_event_attributes->timer_id;
+	return NULL;
+}
+
+/* Compares the event with what was decided ahead; sets passing. */
+static int
+compare(struct temporal_history *history, const Api__HistoryEvent *event,
+    struct fail *fail)
+{
+	const struct expected *expected;
+	const char *id = event_id(event);
+
+	if (history->stepped) {
+		if (event->event_type !=
+		    TEMPORAL_EVENT(WORKFLOW_TASK_COMPLETED))
+			goto changed;
+		history->stepped = false;
+		history->passing = true;
+		return 0;
+	}
+	if (history->expected_seen == history->expected_count)
+		return 0;
+	expected = &history->expected[history->expected_seen++];
+	if (event->event_type != expected->kind ||
+	    (expected->id != NULL && strcmp(expected->id, id) != 0))
+		goto changed;
+	history->passing = true;
+	if (history->expected_seen == history->expected_count)
+		history_drop_expected(history);
+	return 0;
+changed:
+	return fail_set(fail, FAIL_NEVER, "history_changed",
+	    "event %" PRId64 " of the history is not what was decided",
+	    event->event_id);
 }
 
 int
-history_event(struct temporal_history *history, const Api__HistoryEvent *event,
-    struct fail *fail)
+temporal_history_take(struct temporal_history *history,
+    const Api__HistoryEvent *event, struct fail *fail)
 {
-	return kinds[event->event_type].take(history, event, fail);
+	size_t kind = (size_t)event->event_type;
+	bool known = kind < sizeof(kinds) / sizeof(*kinds) &&
+	    kinds[kind].take != NULL;
+	int result = 0;
+
+	if (event->event_id <= history->last)
+		return 0;
+	if (event->event_id != history->last + 1)
+		return fail_set(fail, FAIL_NEVER, "invalid_journal",
+		    "event %" PRId64 " of the history follows event %" PRId64,
+		    event->event_id, history->last);
+	if (known && kinds[kind].attributes != 0 &&
+	    event->attributes_case != kinds[kind].attributes)
+		return fail_set(fail, FAIL_NEVER, "invalid_event",
+		    "event %" PRId64 " of the history has no attributes",
+		    event->event_id);
+	if (!known && !event->worker_may_ignore)
+		return fail_set(fail, FAIL_NEVER, "unknown_event",
+		    "event %" PRId64 " of the history is of type %zu, which "
+		    "this program does not know: use a newer one",
+		    event->event_id, kind);
+	if (compare(history, event, fail) < 0)
+		return -1;
+	history->last = event->event_id;
+	if (known)
+		result = kinds[kind].take(history, event, fail);
+	history->passing = false;
+	return result;
 }

@@ -22,7 +22,12 @@ struct running_timer {
 	int64_t at;
 };
 
-struct late_signal;
+/* It came before all events that are carried into the run. */
+struct late_signal {
+	int64_t at;
+	char *name;
+	cJSON *input;
+};
 
 struct expected {
 	Api__EventType kind;
@@ -66,8 +71,20 @@ struct temporal_history {
 	Api__SearchAttributes *attributes;
 };
 
+/* ---- history.c ---- */
+
 void
 history_set(char **string, const char *value);
+
+void
+history_drop_activities(struct temporal_history *history);
+
+void
+history_drop_expected(struct temporal_history *history);
+
+/* What the run was started with. */
+void
+history_drop_start(struct temporal_history *history);
 
 struct agent_summary
 history_summary(const struct temporal_history *history);
@@ -82,12 +99,16 @@ int
 history_fold_buf(struct temporal_history *history, int64_t at,
     enum event_type type, struct buf *members, struct fail *fail);
 
-/* Counts one step of the task, at the start of the last workflow task, and folds
- * "started" when the task's time has come. */
-int
-history_step(struct temporal_history *history, struct fail *fail);
+/* The text between the braces of an object. */
+bool
+history_inside(struct span text, struct span *ret);
 
-/* Submits a task that first had to be put into the form of task_check. */
+int
+history_submit(struct temporal_history *history, int64_t at,
+    struct span members, struct fail *fail);
+
+/* Submits a task that first had to be put into the form of task_check; the step
+ * of its workflow task was counted already. */
 int
 history_submit_late(struct temporal_history *history, struct span members,
     struct fail *fail);
@@ -97,19 +118,36 @@ int
 history_bring_started(struct temporal_history *history, int64_t at,
     struct fail *fail);
 
-/* Folds a signal if it fits the task's state; INPUT is changed. */
+/* Counts one step of the task, at the start of the last workflow task, and folds
+ * "started" when the task's time has come. */
+int
+history_step(struct temporal_history *history, struct fail *fail);
+
+/* Folds a signal if it fits the task's state; INPUT is changed. While events are
+ * still to be carried into the run, it is held back. */
 int
 history_signal(struct temporal_history *history, int64_t at, const char *name,
     cJSON *input, struct fail *fail);
 
+/* Folds those that were held back. */
+int
+history_take_late(struct temporal_history *history, struct fail *fail);
+
+/* ---- history_activity.c ---- */
+
+/* An event of an activity. */
+int
+history_activity(struct temporal_history *history,
+    const Api__HistoryEvent *event, struct fail *fail);
+
+/* Folds the end of an activity whose outcome is unknown. DELAY_MS: until it
+ * may be tried again, -1 for never. */
+int
+history_lose(struct temporal_history *history, int64_t at,
+    const struct activity *activity, const char *type, const char *message,
+    int64_t delay_ms, struct fail *fail);
+
 /* ---- history_carry.c ---- */
-
-/* Whether events of the runs before are still to come. */
-bool
-history_carrying(const struct temporal_history *history);
-
-void
-history_carry_release(struct temporal_history *history);
 
 /* Copies what the next run has to be started with, too. */
 void
@@ -121,56 +159,16 @@ int
 history_continue(struct temporal_history *history, struct span continued,
     struct fail *fail);
 
-/* Holds a signal back until all events before it are there. */
-void
-history_late_signal(struct temporal_history *history, int64_t at,
-    const char *name, const cJSON *input);
-
 /* The events in a marker TEMPORAL_CARRIED. */
 int
 history_carried(struct temporal_history *history,
     const Api__HistoryEvent *event, struct fail *fail);
 
-/* The text between the braces of an object. */
-bool
-history_inside(struct span text, struct span *ret);
+/* ---- history_end.c ---- */
 
-/* Folds the end of an activity whose outcome is unknown. DELAY_MS: until it
- * may be tried again, -1 for never. */
+/* The event that closes the workflow. */
 int
-history_lose(struct temporal_history *history, int64_t at,
-    const struct activity *activity, const char *type, const char *message,
-    int64_t delay_ms, struct fail *fail);
-
-/* The events of activities. */
-int
-history_scheduled(struct temporal_history *history,
-    const Api__HistoryEvent *event, struct fail *fail);
-
-int
-history_completed(struct temporal_history *history,
-    const Api__HistoryEvent *event, struct fail *fail);
-
-int
-history_activity_failed(struct temporal_history *history,
-    const Api__HistoryEvent *event, struct fail *fail);
-
-int
-history_activity_timed_out(struct temporal_history *history,
-    const Api__HistoryEvent *event, struct fail *fail);
-
-int
-history_activity_canceled(struct temporal_history *history,
-    const Api__HistoryEvent *event, struct fail *fail);
-
-/* Whether events of the kind are known; *RET_ATTRIBUTES is what they must have
- * (0: any). */
-bool
-history_known(size_t kind, Api__HistoryEvent__AttributesCase *ret_attributes);
-
-/* An event of a known kind, with its attributes. */
-int
-history_event(struct temporal_history *history, const Api__HistoryEvent *event,
+history_end(struct temporal_history *history, const Api__HistoryEvent *event,
     struct fail *fail);
 
 #endif
