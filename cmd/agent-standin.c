@@ -157,6 +157,7 @@ set_up(struct standin *standin, const struct settings *settings,
 {
 	pthread_mutex_init(&standin->lock, NULL);
 	standin->cache = prompt_cache_new();
+	standin->gmail.drafts = records_new();
 	standin->script = script_read(settings->script, fail);
 	if (standin->script == NULL)
 		return -1;
@@ -171,14 +172,14 @@ set_up(struct standin *standin, const struct settings *settings,
 	if (mailbox_open(settings->mailbox, &standin->mailbox, fail) < 0 ||
 	    ledger_open(settings->ledger, &standin->ledger, fail) < 0)
 		return -1;
-	standin->gmail = gmail_new(standin->mailbox);
+	standin->gmail.mailbox = standin->mailbox;
 	return standin_restore(standin, settings->state, fail);
 }
 
 static void
 take_down(struct standin *standin)
 {
-	gmail_free(standin->gmail);
+	records_free(standin->gmail.drafts);
 	mailbox_close(standin->mailbox);
 	ledger_close(standin->ledger);
 	linear_free(standin->linear);

@@ -34,7 +34,7 @@ struct standin {
 	 * and entered in the ledger. */
 	pthread_mutex_t lock;
 	struct accounts *accounts;
-	struct gmail *gmail;
+	struct gmail gmail;
 	struct linear *linear;
 };
 

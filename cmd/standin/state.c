@@ -25,8 +25,10 @@ standin_save(struct standin *standin)
 		return;
 	state = cJSON_CreateObject();
 	cJSON_AddNumberToObject(state, "version", STATE_VERSION);
-	cJSON_AddItemToObject(state, "drafts", gmail_save(standin->gmail));
-	cJSON_AddItemToObject(state, "issues", linear_save(standin->linear));
+	cJSON_AddItemToObject(state, "drafts",
+	    records_save(standin->gmail.drafts));
+	cJSON_AddItemToObject(state, "issues",
+	    records_save(linear_issues(standin->linear)));
 	text = json_text(state);
 	if (file_replace(standin->state_path, text, strlen(text), &fail) < 0)
 		log_line("error", "state", "message", fail.message, NULL);
@@ -75,8 +77,9 @@ standin_restore(struct standin *standin, const char *path, struct fail *fail)
 		    "%s is not a state file of this version", path);
 		goto out;
 	}
-	gmail_restore(standin->gmail, json_item(state, "drafts"));
-	linear_restore(standin->linear, json_item(state, "issues"));
+	records_restore(standin->gmail.drafts, json_item(state, "drafts"));
+	records_restore(linear_issues(standin->linear),
+	    json_item(state, "issues"));
 	result = 0;
 out:
 	cJSON_Delete(state);

@@ -62,7 +62,7 @@ run(struct standin *standin, const struct tool *tool, const char *user,
 		return NULL;
 	if (tool->result != NULL || tool->error != NULL)
 		return run_scripted(tool, user, arguments, error);
-	if (gmail_run(standin->gmail, tool->slug, user, arguments, &data,
+	if (gmail_run(&standin->gmail, tool->slug, user, arguments, &data,
 		error) ||
 	    linear_run(standin->linear, tool->slug, user, arguments, &data,
 		error))

@@ -15,59 +15,6 @@
 #define PREVIEW_BYTES 280
 #define LISTED_BYTES 2500 /* of a text in a list without payloads */
 
-struct draft {
-	char *id, *message, *thread, *user;
-	int64_t date;
-	cJSON *arguments;
-};
-
-struct gmail {
-	struct mailbox *mailbox;
-	GPtrArray *drafts; /* all, oldest first */
-	GHashTable *users; /* user -> GPtrArray of drafts, not owned */
-};
-
-static void
-draft_free(gpointer pointer)
-{
-	struct draft *draft = pointer;
-
-	free(draft->id);
-	free(draft->message);
-	free(draft->thread);
-	free(draft->user);
-	cJSON_Delete(draft->arguments);
-	free(draft);
-}
-
-static void
-array_free(gpointer array)
-{
-	g_ptr_array_free(array, TRUE);
-}
-
-struct gmail *
-gmail_new(struct mailbox *mailbox)
-{
-	struct gmail *gmail = mem_alloc(sizeof(*gmail));
-
-	gmail->mailbox = mailbox;
-	gmail->drafts = g_ptr_array_new_with_free_func(draft_free);
-	gmail->users = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
-	    array_free);
-	return gmail;
-}
-
-void
-gmail_free(struct gmail *gmail)
-{
-	if (gmail == NULL)
-		return;
-	g_hash_table_destroy(gmail->users);
-	g_ptr_array_free(gmail->drafts, TRUE);
-	free(gmail);
-}
-
 /* The text cut to SIZE bytes, not within a character. */
 static void
 add_cut(cJSON *json, const char *name, const char *text, size_t size)
@@ -196,7 +143,7 @@ add_page(cJSON *data, size_t end, size_t total)
 }
 
 static cJSON *
-fetch(struct gmail *gmail, const cJSON *arguments, char error[300])
+fetch(const struct gmail *gmail, const cJSON *arguments, char error[300])
 {
 	cJSON *data, *list, *one;
 	const cJSON *verbose = json_item(arguments, "verbose");
@@ -232,7 +179,7 @@ fetch(struct gmail *gmail, const cJSON *arguments, char error[300])
 }
 
 static struct mail *
-named_mail(struct gmail *gmail, const cJSON *arguments, char error[300])
+named_mail(const struct gmail *gmail, const cJSON *arguments, char error[300])
 {
 	const char *id = json_string(arguments, "message_id");
 	struct mail *mail = mailbox_find(gmail->mailbox, id ? id : "");
@@ -246,7 +193,7 @@ named_mail(struct gmail *gmail, const cJSON *arguments, char error[300])
 }
 
 static cJSON *
-fetch_one(struct gmail *gmail, const cJSON *arguments, char error[300])
+fetch_one(const struct gmail *gmail, const cJSON *arguments, char error[300])
 {
 	struct mail *mail = named_mail(gmail, arguments, error);
 
@@ -254,7 +201,8 @@ fetch_one(struct gmail *gmail, const cJSON *arguments, char error[300])
 }
 
 static cJSON *
-change_labels(struct gmail *gmail, const cJSON *arguments, char error[300])
+change_labels(const struct gmail *gmail, const cJSON *arguments,
+    char error[300])
 {
 	struct mail *mail = named_mail(gmail, arguments, error);
 	const cJSON *label;
@@ -287,66 +235,42 @@ is_address(const char *text)
 	    strpbrk(text, " \t\r\n<>,;") == NULL && strchr(at + 1, '@') == NULL;
 }
 
-static struct draft *
-add_draft(struct gmail *gmail, const char *user, int64_t date,
-    const cJSON *arguments)
-{
-	struct draft *draft = mem_alloc(sizeof(*draft));
-	const char *thread = json_string(arguments, "thread_id");
-	GPtrArray *own;
-	size_t number = gmail->drafts->len + 1;
-
-	draft->id = mem_print("r-%016zu", number);
-	draft->message = mem_print("1a%014zx", number);
-	draft->thread = thread != NULL && *thread != '\0'
-	    ? mem_string(thread)
-	    : mem_string(draft->message);
-	draft->user = mem_string(user);
-	draft->date = date;
-	draft->arguments = cJSON_Duplicate(arguments, true);
-	g_ptr_array_add(gmail->drafts, draft);
-	own = g_hash_table_lookup(gmail->users, user);
-	if (own == NULL) {
-		own = g_ptr_array_new();
-		g_hash_table_insert(gmail->users, draft->user, own);
-	}
-	g_ptr_array_add(own, draft);
-	return draft;
-}
-
 static cJSON *
-draft_message(const struct draft *draft, bool verbose)
+draft_json(const struct record *draft, bool verbose)
 {
 	static const char *const names[][2] = { { "recipient_email", "to" },
 		{ "subject", "subject" }, { "body", "messageText" } };
-	cJSON *json = cJSON_CreateObject(), *labels;
-	const char *text;
-	char date[CLOCK_TEXT];
+	cJSON *json = cJSON_CreateObject(), *part;
+	const char *text = json_string(draft->arguments, "thread_id");
+	char date[CLOCK_TEXT], id[24], message[24];
 	size_t i;
 
-	clock_format(draft->date, date);
-	cJSON_AddStringToObject(json, "id", draft->message);
-	cJSON_AddStringToObject(json, "threadId", draft->thread);
-	labels = cJSON_AddArrayToObject(json, "labelIds");
-	cJSON_AddItemToArray(labels, cJSON_CreateString("DRAFT"));
+	snprintf(id, sizeof(id), "r-%016zu", draft->number);
+	snprintf(message, sizeof(message), "1a%014zx", draft->number);
+	cJSON_AddStringToObject(json, "id", id);
+	part = cJSON_AddObjectToObject(json, "message");
+	cJSON_AddStringToObject(part, "id", message);
+	cJSON_AddStringToObject(part, "threadId",
+	    text != NULL && *text != '\0' ? text : message);
+	cJSON_AddItemToArray(cJSON_AddArrayToObject(part, "labelIds"),
+	    cJSON_CreateString("DRAFT"));
 	if (!verbose)
 		return json;
-	cJSON_AddStringToObject(json, "messageTimestamp", date);
+	clock_format(draft->date, date);
+	cJSON_AddStringToObject(part, "messageTimestamp", date);
 	for (i = 0; i < 3; i++) {
 		text = json_string(draft->arguments, names[i][0]);
-		cJSON_AddStringToObject(json, names[i][1], text ? text : "");
+		cJSON_AddStringToObject(part, names[i][1], text ? text : "");
 	}
 	return json;
 }
 
 static cJSON *
-create_draft(struct gmail *gmail, const char *user, const cJSON *arguments,
-    char error[300])
+create_draft(const struct gmail *gmail, const char *user,
+    const cJSON *arguments, char error[300])
 {
 	const char *to = json_string(arguments, "recipient_email");
 	const char *thread = json_string(arguments, "thread_id");
-	struct draft *draft;
-	cJSON *data;
 
 	if (!is_address(to)) {
 		snprintf(error, 300,
@@ -363,37 +287,28 @@ create_draft(struct gmail *gmail, const char *user, const cJSON *arguments,
 		    thread);
 		return NULL;
 	}
-	draft = add_draft(gmail, user, clock_wall(), arguments);
-	data = cJSON_CreateObject();
-	cJSON_AddStringToObject(data, "id", draft->id);
-	cJSON_AddItemToObject(data, "message", draft_message(draft, false));
-	return data;
+	return draft_json(records_add(gmail->drafts, user, clock_wall(),
+			      arguments),
+	    false);
 }
 
 static cJSON *
-list_drafts(struct gmail *gmail, const char *user, const cJSON *arguments,
+list_drafts(const struct gmail *gmail, const char *user, const cJSON *arguments,
     char error[300])
 {
-	const GPtrArray *own = g_hash_table_lookup(gmail->users, user);
-	const struct draft *draft;
-	size_t start, i, total = own == NULL ? 0 : own->len;
+	size_t start, i, total = records_count(gmail->drafts, user);
 	int64_t most = 100;
-	cJSON *data, *list, *one;
+	cJSON *data, *list;
 
 	if (!page_start(arguments, &start, error))
 		return NULL;
 	json_integer(arguments, "max_results", &most);
 	data = cJSON_CreateObject();
 	list = cJSON_AddArrayToObject(data, "drafts");
-	for (i = start; i < total && i < start + (size_t)most; i++) {
-		draft = g_ptr_array_index(own, total - 1 - i);
-		one = cJSON_CreateObject();
-		cJSON_AddStringToObject(one, "id", draft->id);
-		cJSON_AddItemToObject(one, "message",
-		    draft_message(draft,
+	for (i = start; i < total && i < start + (size_t)most; i++)
+		cJSON_AddItemToArray(list,
+		    draft_json(records_newest(gmail->drafts, user, i),
 			!cJSON_IsFalse(json_item(arguments, "verbose"))));
-		cJSON_AddItemToArray(list, one);
-	}
 	add_page(data, start + (size_t)most, total);
 	return data;
 }
@@ -415,7 +330,7 @@ profile(const struct gmail *gmail)
 }
 
 bool
-gmail_run(struct gmail *gmail, const char *slug, const char *user,
+gmail_run(const struct gmail *gmail, const char *slug, const char *user,
     const cJSON *arguments, cJSON **ret_data, char error[300])
 {
 	if (strcmp(slug, "GMAIL_FETCH_EMAILS") == 0)
@@ -433,39 +348,4 @@ gmail_run(struct gmail *gmail, const char *slug, const char *user,
 	else
 		return false;
 	return true;
-}
-
-cJSON *
-gmail_save(const struct gmail *gmail)
-{
-	cJSON *saved = cJSON_CreateArray(), *one;
-	const struct draft *draft;
-	guint i;
-
-	for (i = 0; i < gmail->drafts->len; i++) {
-		draft = g_ptr_array_index(gmail->drafts, i);
-		one = cJSON_CreateObject();
-		cJSON_AddStringToObject(one, "user", draft->user);
-		cJSON_AddNumberToObject(one, "date", (double)draft->date);
-		cJSON_AddItemToObject(one, "arguments",
-		    cJSON_Duplicate(draft->arguments, true));
-		cJSON_AddItemToArray(saved, one);
-	}
-	return saved;
-}
-
-void
-gmail_restore(struct gmail *gmail, const cJSON *saved)
-{
-	const cJSON *one;
-	const char *user;
-	int64_t date;
-
-	cJSON_ArrayForEach (one, saved) {
-		user = json_string(one, "user");
-		if (user != NULL && json_integer(one, "date", &date) &&
-		    cJSON_IsObject(json_item(one, "arguments")))
-			add_draft(gmail, user, date,
-			    json_item(one, "arguments"));
-	}
 }

@@ -11,27 +11,18 @@
 #include <stdbool.h>
 
 #include "cmd/standin/tools/mailbox.h"
+#include "cmd/standin/tools/records.h"
 
-struct gmail;
-
-struct gmail *
-gmail_new(struct mailbox *mailbox); /* borrowed, must live longer */
-
-void
-gmail_free(struct gmail *gmail); /* NULL is fine */
+struct gmail {
+	struct mailbox *mailbox;
+	struct records *drafts;
+};
 
 /* Runs the tool SLUG. False when it is not one of Gmail's. Otherwise *RET_DATA
  * is its data (the caller frees), or NULL and ERROR is filled. */
 bool
-gmail_run(struct gmail *gmail, const char *slug, const char *user,
+gmail_run(const struct gmail *gmail, const char *slug, const char *user,
     const cJSON *arguments, cJSON **ret_data, char error[300]);
-
-/* All drafts, for the state file; and back. */
-cJSON *
-gmail_save(const struct gmail *gmail);
-
-void
-gmail_restore(struct gmail *gmail, const cJSON *saved);
 
 /* Whether a message is found by a query in Gmail's search syntax: in:, is:,
  * label:, from:, to:, subject:, newer_than:, older_than:, after:, before:,

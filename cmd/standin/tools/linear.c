@@ -5,7 +5,7 @@
  */
 #include "cmd/standin/tools/linear.h"
 
-#include <glib.h>
+#include <string.h>
 
 #include "cmd/standin/script/script.h"
 #include "common/base/clock.h"
@@ -16,36 +16,11 @@ struct team {
 	const char *id, *key, *name;
 };
 
-struct issue {
-	char *id, *identifier, *user;
-	int64_t date;
-	cJSON *arguments;
-};
-
 struct linear {
 	struct team *teams;
 	size_t team_count;
-	GPtrArray *issues; /* all, oldest first */
-	GHashTable *users; /* user -> GPtrArray of issues, not owned */
+	struct records *issues;
 };
-
-static void
-issue_free(gpointer pointer)
-{
-	struct issue *issue = pointer;
-
-	free(issue->id);
-	free(issue->identifier);
-	free(issue->user);
-	cJSON_Delete(issue->arguments);
-	free(issue);
-}
-
-static void
-array_free(gpointer array)
-{
-	g_ptr_array_free(array, TRUE);
-}
 
 static int
 read_team(const cJSON *entry, struct team *team, struct fail *fail)
@@ -69,9 +44,7 @@ linear_new(const cJSON *script, struct linear **ret_linear, struct fail *fail)
 	struct linear *linear = mem_alloc(sizeof(*linear));
 	const cJSON *list = json_item(script, "teams"), *entry;
 
-	linear->issues = g_ptr_array_new_with_free_func(issue_free);
-	linear->users = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
-	    array_free);
+	linear->issues = records_new();
 	linear->teams = mem_alloc(
 	    ((size_t)cJSON_GetArraySize(list) + 1) * sizeof(*linear->teams));
 	cJSON_ArrayForEach (entry, list) {
@@ -95,10 +68,15 @@ linear_free(struct linear *linear)
 {
 	if (linear == NULL)
 		return;
-	g_hash_table_destroy(linear->users);
-	g_ptr_array_free(linear->issues, TRUE);
+	records_free(linear->issues);
 	free(linear->teams);
 	free(linear);
+}
+
+struct records *
+linear_issues(struct linear *linear)
+{
+	return linear->issues;
 }
 
 static const struct team *
@@ -129,37 +107,36 @@ list_teams(const struct linear *linear)
 	return data;
 }
 
-static struct issue *
-add_issue(struct linear *linear, const char *user, int64_t date,
-    const cJSON *arguments)
-{
-	struct issue *issue = mem_alloc(sizeof(*issue));
-	const struct team *team = find_team(linear,
-	    json_string(arguments, "team_id"));
-	size_t number = linear->issues->len + 1;
-	GPtrArray *own;
+#define ID_SIZE 40
 
-	issue->id = mem_print("9b1d0c2e-0000-4000-8000-%012zx", number);
-	issue->identifier = mem_print("%s-%zu",
-	    team != NULL ? team->key : "OLD", number);
-	issue->user = mem_string(user);
-	issue->date = date;
-	issue->arguments = cJSON_Duplicate(arguments, true);
-	g_ptr_array_add(linear->issues, issue);
-	own = g_hash_table_lookup(linear->users, user);
-	if (own == NULL) {
-		own = g_ptr_array_new();
-		g_hash_table_insert(linear->users, issue->user, own);
-	}
-	g_ptr_array_add(own, issue);
-	return issue;
+static void
+issue_id(const struct record *issue, char id[ID_SIZE])
+{
+	snprintf(id, ID_SIZE, "9b1d0c2e-0000-4000-8000-%012zx", issue->number);
+}
+
+/* Adds the id, and the identifier that people know. Returns the latter. */
+static const char *
+add_names(cJSON *json, const struct linear *linear, const struct record *issue)
+{
+	const struct team *team = find_team(linear,
+	    json_string(issue->arguments, "team_id"));
+	char id[ID_SIZE];
+	char *identifier = mem_print("%s-%zu", team != NULL ? team->key : "OLD",
+	    issue->number);
+	const cJSON *added;
+
+	issue_id(issue, id);
+	cJSON_AddStringToObject(json, "id", id);
+	added = cJSON_AddStringToObject(json, "identifier", identifier);
+	free(identifier);
+	return added->valuestring;
 }
 
 static cJSON *
 create_issue(struct linear *linear, const char *user, const cJSON *arguments,
     char error[300])
 {
-	const struct issue *issue;
 	const char *team = json_string(arguments, "team_id");
 	const char *title = json_string(arguments, "title");
 	cJSON *data;
@@ -178,19 +155,17 @@ create_issue(struct linear *linear, const char *user, const cJSON *arguments,
 		    "not be empty");
 		return NULL;
 	}
-	issue = add_issue(linear, user, clock_wall(), arguments);
-	snprintf(url, sizeof(url), "https://linear.example/issue/%.40s",
-	    issue->identifier);
 	data = cJSON_CreateObject();
-	cJSON_AddStringToObject(data, "id", issue->id);
-	cJSON_AddStringToObject(data, "identifier", issue->identifier);
+	snprintf(url, sizeof(url), "https://linear.example/issue/%.40s",
+	    add_names(data, linear,
+		records_add(linear->issues, user, clock_wall(), arguments)));
 	cJSON_AddStringToObject(data, "issue_title", title);
 	cJSON_AddStringToObject(data, "ticket_url", url);
 	return data;
 }
 
 static cJSON *
-issue_json(const struct issue *issue)
+issue_json(const struct linear *linear, const struct record *issue)
 {
 	static const char *const kept[] = { "title", "description", "priority",
 		"team_id", "project_id", "assignee_id", "due_date" };
@@ -200,8 +175,7 @@ issue_json(const struct issue *issue)
 	size_t i;
 
 	clock_format(issue->date, date);
-	cJSON_AddStringToObject(json, "id", issue->id);
-	cJSON_AddStringToObject(json, "identifier", issue->identifier);
+	add_names(json, linear, issue);
 	for (i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
 		value = json_item(issue->arguments, kept[i]);
 		if (value != NULL)
@@ -213,7 +187,7 @@ issue_json(const struct issue *issue)
 }
 
 static bool
-has(const struct issue *issue, const cJSON *arguments, const char *name)
+has(const struct record *issue, const cJSON *arguments, const char *name)
 {
 	const char *wanted = json_string(arguments, name);
 	const char *got = json_string(issue->arguments, name);
@@ -224,20 +198,22 @@ has(const struct issue *issue, const cJSON *arguments, const char *name)
 static cJSON *
 list_issues(struct linear *linear, const char *user, const cJSON *arguments)
 {
-	const GPtrArray *own = g_hash_table_lookup(linear->users, user);
-	const char *after = json_string(arguments, "after"), *last = NULL;
-	const struct issue *issue;
+	const char *after = json_string(arguments, "after");
+	const struct record *issue;
 	bool past = after == NULL || *after == '\0', more = false;
-	size_t i, total = own == NULL ? 0 : own->len;
+	size_t i;
 	int64_t first = 10;
+	char id[ID_SIZE] = "", last[ID_SIZE] = "";
 	cJSON *data = cJSON_CreateObject(), *list, *page;
 
 	json_integer(arguments, "first", &first);
 	list = cJSON_AddArrayToObject(data, "issues");
-	for (i = total; i > 0 && !more; i--) {
-		issue = g_ptr_array_index(own, i - 1);
+	for (i = 0;
+	     !more && (issue = records_newest(linear->issues, user, i)) != NULL;
+	     i++) {
+		issue_id(issue, id);
 		if (!past) {
-			past = strcmp(issue->id, after) == 0;
+			past = strcmp(id, after) == 0;
 			continue;
 		}
 		if (!has(issue, arguments, "project_id") ||
@@ -246,13 +222,13 @@ list_issues(struct linear *linear, const char *user, const cJSON *arguments)
 		if (first-- == 0) {
 			more = true;
 		} else {
-			cJSON_AddItemToArray(list, issue_json(issue));
-			last = issue->id;
+			cJSON_AddItemToArray(list, issue_json(linear, issue));
+			memcpy(last, id, sizeof(last));
 		}
 	}
 	page = cJSON_AddObjectToObject(data, "page_info");
 	cJSON_AddBoolToObject(page, "hasNextPage", more);
-	if (last == NULL)
+	if (*last == '\0')
 		cJSON_AddNullToObject(page, "endCursor");
 	else
 		cJSON_AddStringToObject(page, "endCursor", last);
@@ -287,39 +263,4 @@ linear_run(struct linear *linear, const char *slug, const char *user,
 	else
 		return false;
 	return true;
-}
-
-cJSON *
-linear_save(const struct linear *linear)
-{
-	cJSON *saved = cJSON_CreateArray(), *one;
-	const struct issue *issue;
-	guint i;
-
-	for (i = 0; i < linear->issues->len; i++) {
-		issue = g_ptr_array_index(linear->issues, i);
-		one = cJSON_CreateObject();
-		cJSON_AddStringToObject(one, "user", issue->user);
-		cJSON_AddNumberToObject(one, "date", (double)issue->date);
-		cJSON_AddItemToObject(one, "arguments",
-		    cJSON_Duplicate(issue->arguments, true));
-		cJSON_AddItemToArray(saved, one);
-	}
-	return saved;
-}
-
-void
-linear_restore(struct linear *linear, const cJSON *saved)
-{
-	const cJSON *one;
-	const char *user;
-	int64_t date;
-
-	cJSON_ArrayForEach (one, saved) {
-		user = json_string(one, "user");
-		if (user != NULL && json_integer(one, "date", &date) &&
-		    cJSON_IsObject(json_item(one, "arguments")))
-			add_issue(linear, user, date,
-			    json_item(one, "arguments"));
-	}
 }

@@ -9,6 +9,7 @@
 #include <cjson/cJSON.h>
 #include <stdbool.h>
 
+#include "cmd/standin/tools/records.h"
 #include "common/base/fail.h"
 
 struct linear;
@@ -26,10 +27,8 @@ bool
 linear_run(struct linear *linear, const char *slug, const char *user,
     const cJSON *arguments, cJSON **ret_data, char error[300]);
 
-cJSON *
-linear_save(const struct linear *linear);
-
-void
-linear_restore(struct linear *linear, const cJSON *saved);
+/* For the state file. */
+struct records *
+linear_issues(struct linear *linear);
 
 #endif
