@@ -86,8 +86,9 @@ struct tool_provider {
 	    struct tool_call **ret_call, struct fail *fail);
 
 	/* Makes the link that lets USER connect TOOLKIT; FROM comes from the
-	 * facts, and without a "link" in them this may be NULL. Calls DONE with {"url","expires_at","account"} (the callee
-	 * frees), or with NULL and a fail. */
+	 * facts, and without a "link" in them this may be NULL. Calls DONE
+	 * with {"url","expires_at","account"} (the callee frees), or with NULL
+	 * and a fail. */
 	int (*link)(void *state, const char *user, const char *toolkit,
 	    const char *from,
 	    void (*done)(void *context, cJSON *link, const struct fail *fail),
