@@ -55,8 +55,13 @@ make -s DEVELOPER=1 TAP_DIR=unit tests SETS=unit check' \
 
 scripts kubernetes 111
 status 0 "Kubernetes cannot be had" check_it
-says "which is said, and why" 'Kubernetes cannot be had.*: kubernetes: those words' "$OUT"
+says "which is said, and why" '# SKIP Kubernetes: kubernetes: those words$' "$OUT"
+same "and counted" "16 passed, 0 failed, 2 skipped" "$(last 1)"
+scripts images 111
+status 0 "nor images" check_it
+says "the verdict names both, once" '; not run: Kubernetes, images$' "$OUT"
 
+all_well
 scripts kubernetes 1
 status 1 "Kubernetes does not build" check_it
 says "which is a failure" '^check: FAILED: Kubernetes; not run: Kubernetes$' "$OUT"
