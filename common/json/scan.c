@@ -485,11 +485,18 @@ json_value_end(const char *at, const char *end)
 	return scan_value(&scan) ? scan.at : NULL;
 }
 
+/* A value that is not there is NULL, to which C lets nothing be added. */
+static const char *
+end_of(struct span text)
+{
+	return text.length ? text.at + text.length : text.at;
+}
+
 bool
 json_object(struct span text, struct json_object *ret_object)
 {
 	struct scan scan = { .at = text.at,
-		.end = text.at + text.length,
+		.end = end_of(text),
 		.limits = &limits_of_cuts,
 		.root = ret_object };
 
@@ -525,7 +532,7 @@ json_check(struct span text, const struct json_limits *limits,
 	struct names names = { .room = FEW };
 	struct scan scan = { .text = text,
 		.at = text.at,
-		.end = text.at + text.length,
+		.end = end_of(text),
 		.limits = limits,
 		.names = &names,
 		.root = ret_object };
