@@ -436,7 +436,7 @@ error_event(struct claude_stream *stream, const struct received *event)
 	message = json_decode(json_get(&error, "message"));
 	replace_string(&stream->error_code, json_get(&details, "error_code"));
 	stream->error_sent = true;
-	broken(stream, type != NULL ? type : "api_error",
+	broken(stream, type != NULL && *type != '\0' ? type : "api_error",
 	    message != NULL ? message : "an error without a message");
 	free(type);
 	free(message);
