@@ -22,21 +22,7 @@ static const char usage[] =
     "                         --user USER [TOOLKIT ...]";
 static const char help[] =
     "Says for each TOOLKIT whether the user has connected it, or without any\n"
-    "TOOLKIT lists what the user has connected.\n\n"
-    "  --user USER        the user whose connections are listed\n"
-    "  --no-link          make no links for connections that are missing\n"
-    "  --timeout SECONDS  give up after this time (default 30)\n"
-    "  --config FILE      read the settings from FILE, not agent.yaml\n"
-    "  --json             write JSON even on a terminal\n";
-
-enum { OPTION_NO_LINK = CLI_OWN, OPTION_TIMEOUT, OPTION_USER };
-static const struct option options[] = {
-	{ "no-link", no_argument, NULL, OPTION_NO_LINK },
-	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
-	{ "user", required_argument, NULL, OPTION_USER },
-	CLI_OPTIONS,
-	{ NULL, 0, NULL, 0 },
-};
+    "TOOLKIT lists what the user has connected.\n";
 
 struct question {
 	struct cli cli;
@@ -51,16 +37,19 @@ read_options(struct question *question, int argc, char **argv)
 {
 	struct cli *cli = &question->cli;
 	long long seconds = 30;
-	int option;
+	const struct cli_option options[] = {
+		{ "user", "USER", "the user whose connections are listed",
+		    .text = &question->user },
+		{ "no-link", NULL,
+		    "make no links for connections that are missing",
+		    .flag = &question->no_link },
+		{ "timeout", "SECONDS", "give up after this time (default 30)",
+		    .number = &seconds, .least = 1, .most = 3600 },
+		CLI_SETTINGS(cli),
+		{ NULL },
+	};
 
-	while ((option = cli_option(cli, argc, argv, "", options)) >= 0) {
-		if (option == OPTION_NO_LINK)
-			question->no_link = true;
-		else if (option == OPTION_USER)
-			question->user = optarg;
-		else
-			seconds = cli_number(cli, "--timeout", optarg, 1, 3600);
-	}
+	cli_options(cli, options, argc, argc, argv);
 	if (question->user == NULL)
 		cli_usage(cli, "--user is needed");
 	question->until = clock_boot() + seconds * 1000;

@@ -25,35 +25,7 @@ static const char usage[] =
 
 static const char help[] =
     "Reads one task (JSON or YAML), checks that it can run, and prints it\n"
-    "with its accounts, tools and versions pinned, for agent-submit.\n\n"
-    "  -f FILE            read the task from FILE, not from standard input\n"
-    "  --check-only       check only the form, without asking Composio\n"
-    "  --no-link          make no links for connections that are missing\n"
-    "  --summary          print a summary instead of the task\n"
-    "  --timeout SECONDS  give up after this time (default 30)\n"
-    "  --user USER        require that the task is this user's, and JSON\n"
-    "  --config FILE      read the settings from FILE, not agent.yaml\n"
-    "  --json             write JSON even on a terminal\n\n"
-    "Exit status: 0 it can run, 1 it cannot, 100 bad input, 111 it could not\n"
-    "be checked now. COMPOSIO_API_KEY or COMPOSIO_API_KEY_FILE has the key.\n";
-
-enum {
-	OPTION_CHECK_ONLY = CLI_OWN,
-	OPTION_NO_LINK,
-	OPTION_SUMMARY,
-	OPTION_TIMEOUT,
-	OPTION_USER
-};
-
-static const struct option options[] = {
-	{ "check-only", no_argument, NULL, OPTION_CHECK_ONLY },
-	{ "no-link", no_argument, NULL, OPTION_NO_LINK },
-	{ "summary", no_argument, NULL, OPTION_SUMMARY },
-	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
-	{ "user", required_argument, NULL, OPTION_USER },
-	CLI_OPTIONS,
-	{ NULL, 0, NULL, 0 },
-};
+    "with its accounts, tools and versions pinned, for agent-submit.\n";
 
 struct session {
 	struct cli cli;
@@ -235,30 +207,31 @@ read_options(struct session *session, int argc, char **argv)
 {
 	struct cli *cli = &session->cli;
 	long long seconds = 30;
-	int option;
+	const struct cli_option options[] = {
+		{ "f", "FILE",
+		    "read the task from FILE, not from standard input",
+		    .text = &session->path },
+		{ "check-only", NULL,
+		    "check only the form, without asking Composio",
+		    .flag = &session->check_only },
+		{ "no-link", NULL,
+		    "make no links for connections that are missing",
+		    .flag = &session->no_link },
+		{ "summary", NULL, "print a summary instead of the task",
+		    .flag = &session->summary },
+		{ "timeout", "SECONDS", "give up after this time (default 30)",
+		    .number = &seconds, .least = 1, .most = 3600 },
+		{ "user", "USER",
+		    "require that the task is this user's, and JSON",
+		    .text = &session->user },
+		CLI_SETTINGS(cli),
+		{ "", NULL,
+		    "Exit status: 0 it can run, 1 it cannot, 100 bad input, 111 it could not\n"
+		    "be checked now. COMPOSIO_API_KEY or COMPOSIO_API_KEY_FILE has the key.\n" },
+		{ NULL },
+	};
 
-	while ((option = cli_option(cli, argc, argv, "f:", options)) >= 0) {
-		switch (option) {
-		case 'f':
-			session->path = optarg;
-			break;
-		case OPTION_CHECK_ONLY:
-			session->check_only = true;
-			break;
-		case OPTION_NO_LINK:
-			session->no_link = true;
-			break;
-		case OPTION_SUMMARY:
-			session->summary = true;
-			break;
-		case OPTION_USER:
-			session->user = optarg;
-			break;
-		case OPTION_TIMEOUT:
-			seconds = cli_number(cli, "--timeout", optarg, 1, 3600);
-			break;
-		}
-	}
+	cli_options(cli, options, 1, argc, argv);
 	if (optind < argc)
 		cli_usage(cli, "unknown argument %s: a file is named with -f",
 		    argv[optind]);

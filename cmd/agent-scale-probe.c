@@ -19,20 +19,7 @@ static const char usage_text[] =
     "agent-scale-probe [--config FILE] [--engine NAME] [--json] [--openmetrics]\n"
     "                         [--plain] [--queue NAME] [--store DIR]";
 static const char help_text[] =
-    "Counts the tasks that there are to do, for an autoscaler.\n"
-    "\n"
-    "  --queue NAME   count only tasks of this queue\n"
-    "  --openmetrics  print all numbers, for Prometheus\n"
-    "  --plain        print only the number of tasks pending and running\n";
-
-enum { OPTION_OPENMETRICS = CLI_OWN, OPTION_PLAIN, OPTION_QUEUE };
-static const struct option options[] = {
-	CLI_OPTIONS,
-	{ "openmetrics", no_argument, NULL, OPTION_OPENMETRICS },
-	{ "plain", no_argument, NULL, OPTION_PLAIN },
-	{ "queue", required_argument, NULL, OPTION_QUEUE },
-	{ NULL, 0, NULL, 0 },
-};
+    "Counts the tasks that there are to do, for an autoscaler.\n";
 
 static const char *const ended[] = { "completed", "blocked", "failed",
 	"cancelled", NULL };
@@ -105,19 +92,21 @@ main(int argc, char **argv)
 	struct cli cli;
 	struct fail fail;
 	bool plain = false, metrics = false;
-	int option, code = 0;
+	const struct cli_option options[] = {
+		{ "queue", "NAME", "count only tasks of this queue",
+		    .text = &queue },
+		{ "openmetrics", NULL, "print all numbers, for Prometheus",
+		    .flag = &metrics },
+		{ "plain", NULL,
+		    "print only the number of tasks pending and running",
+		    .flag = &plain },
+		CLI_SETTINGS(&cli),
+		{ NULL },
+	};
+	int code = 0;
 
 	cli_start(&cli, "agent-scale-probe", usage_text, help_text);
-	while ((option = cli_option(&cli, argc, argv, "", options)) != -1) {
-		if (option == OPTION_PLAIN)
-			plain = true;
-		else if (option == OPTION_OPENMETRICS)
-			metrics = true;
-		else if (option == OPTION_QUEUE)
-			queue = optarg;
-	}
-	if (optind < argc)
-		cli_usage(&cli, "unexpected argument: %s", argv[optind]);
+	cli_options(&cli, options, 0, argc, argv);
 	if (metrics && (queue || plain))
 		cli_usage(&cli,
 		    "--openmetrics prints all queues and takes no "

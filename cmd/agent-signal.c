@@ -29,35 +29,7 @@ static const char help_text[] =
     "\n"
     "  cancel          end the task\n"
     "  pause, resume   pause after the calls under way; go on\n"
-    "  approve, deny   answer a task that asks about a tool call\n"
-    "\n"
-    "  --call CALL     the tool call that approve or deny is about\n"
-    "  --message TEXT  a text for the model\n"
-    "  --by WHO        who sends the signal\n"
-    "  --request ID    the id of the request that brought it\n"
-    "  --user USER     signal only tasks of this user\n"
-    "  -f FILE         read the signal as JSON: signal, call, message\n"
-    "\n"
-    "  --schedule      pause, resume, trigger or delete schedules\n";
-
-enum {
-	OPTION_BY = CLI_OWN,
-	OPTION_CALL,
-	OPTION_MESSAGE,
-	OPTION_REQUEST,
-	OPTION_SCHEDULE,
-	OPTION_USER
-};
-static const struct option options[] = {
-	CLI_OPTIONS,
-	{ "by", required_argument, NULL, OPTION_BY },
-	{ "call", required_argument, NULL, OPTION_CALL },
-	{ "message", required_argument, NULL, OPTION_MESSAGE },
-	{ "request", required_argument, NULL, OPTION_REQUEST },
-	{ "schedule", no_argument, NULL, OPTION_SCHEDULE },
-	{ "user", required_argument, NULL, OPTION_USER },
-	{ NULL, 0, NULL, 0 },
-};
+    "  approve, deny   answer a task that asks about a tool call\n";
 
 #define CALL_MAX 200
 #define MESSAGE_MAX 10000 /* bytes */
@@ -195,30 +167,42 @@ signal_schedule(const struct cli *cli, struct engine *engine,
 static void
 parse_options(struct cli *cli, int argc, char **argv, struct wish *wish)
 {
-	const char *const *names = of_tasks;
+	static const char *const members_of[] = { "by", "call", "message",
+		"request_id" };
+	const char *texts[4] = { NULL }, *nearest;
+	const char *const *names;
 	struct buf *members = &wish->members;
-	const char *nearest;
-	int option;
+	const struct cli_option options[] = {
+		{ "call", "CALL", "the tool call that approve or deny is about",
+		    .text = &texts[1] },
+		{ "message", "TEXT", "a text for the model",
+		    .text = &texts[2] },
+		{ "by", "WHO", "who sends the signal", .text = &texts[0] },
+		{ "request", "ID", "the id of the request that brought it",
+		    .text = &texts[3] },
+		{ "user", "USER", "signal only tasks of this user",
+		    .text = &wish->user },
+		{ "f", "FILE", "read the signal as JSON: signal, call, message",
+		    .text = &wish->file },
+		{ "" },
+		{ "schedule", NULL,
+		    "pause, resume, trigger or delete schedules",
+		    .flag = &wish->schedule },
+		CLI_SETTINGS(cli),
+		{ NULL },
+	};
 
-	while ((option = cli_option(cli, argc, argv, "f:", options)) != -1) {
-		if (optarg && !json_utf8(optarg, strlen(optarg)))
+	cli_options(cli, options, argc, argc, argv);
+	if (wish->user && !json_utf8(wish->user, strlen(wish->user)))
+		cli_usage(cli, "the text is not UTF-8");
+	names = wish->schedule ? of_schedules : of_tasks;
+	for (size_t i = 0; i < 4; i++) {
+		if (!texts[i])
+			continue;
+		if (!json_utf8(texts[i], strlen(texts[i])))
 			cli_usage(cli, "the text is not UTF-8");
-		if (option == OPTION_SCHEDULE)
-			names = of_schedules;
-		else if (option == OPTION_BY)
-			member_string(members, "by", optarg);
-		else if (option == OPTION_CALL)
-			member_string(members, "call", optarg);
-		else if (option == OPTION_MESSAGE)
-			member_string(members, "message", optarg);
-		else if (option == OPTION_REQUEST)
-			member_string(members, "request_id", optarg);
-		else if (option == OPTION_USER)
-			wish->user = optarg;
-		else if (option == 'f')
-			wish->file = optarg;
+		member_string(members, members_of[i], texts[i]);
 	}
-	wish->schedule = names == of_schedules;
 	if (wish->schedule && (members->length || wish->user || wish->file))
 		cli_usage(cli,
 		    "with --schedule there is no --by, --call, "

@@ -28,54 +28,14 @@ static const char usage[] =
 
 static const char help[] =
     "A local stand-in for the Claude and Composio APIs, for rehearsals, demos\n"
-    "and tests. Its address is the first line on stdout.\n\n"
-    "  --script FILE        the script of its behaviour: agent-standin(5)\n"
-    "  --listen ADDR:PORT   where to listen; 127.0.0.1:0 by default\n"
-    "  --allow-remote       allow an address that is not loopback\n"
-    "  --address-file FILE  write the address to FILE when it is ready\n"
-    "  --mailbox FILE       the mail of its Gmail, an mbox file\n"
-    "  --ledger FILE        append each executed tool call to FILE\n"
-    "  --state FILE         keep drafts and issues across restarts\n"
-    "  --threads N          threads that answer; 2 by default\n"
-    "  --verbose            log each request\n"
-    "  --summary LEDGER     print what a ledger holds, and end\n";
+    "and tests. Its address is the first line on stdout.\n";
 
 struct settings {
 	const char *script, *address_file, *mailbox, *ledger, *state, *summary;
 	char address[64];
 	uint16_t port;
-	bool remote;
-	unsigned threads;
-};
-
-enum {
-	OPT_SCRIPT = CLI_OWN,
-	OPT_LISTEN,
-	OPT_REMOTE,
-	OPT_ADDRESS,
-	OPT_MAILBOX,
-	OPT_LEDGER,
-	OPT_STATE,
-	OPT_THREADS,
-	OPT_VERBOSE,
-	OPT_SUMMARY,
-};
-
-static const struct option options[] = {
-	{ "help", no_argument, NULL, CLI_HELP },
-	{ "version", no_argument, NULL, CLI_VERSION },
-	{ "json", no_argument, NULL, CLI_JSON },
-	{ "address-file", required_argument, NULL, OPT_ADDRESS },
-	{ "allow-remote", no_argument, NULL, OPT_REMOTE },
-	{ "ledger", required_argument, NULL, OPT_LEDGER },
-	{ "listen", required_argument, NULL, OPT_LISTEN },
-	{ "mailbox", required_argument, NULL, OPT_MAILBOX },
-	{ "script", required_argument, NULL, OPT_SCRIPT },
-	{ "state", required_argument, NULL, OPT_STATE },
-	{ "summary", required_argument, NULL, OPT_SUMMARY },
-	{ "threads", required_argument, NULL, OPT_THREADS },
-	{ "verbose", no_argument, NULL, OPT_VERBOSE },
-	{ NULL, 0, NULL, 0 },
+	bool remote, verbose;
+	long long threads;
 };
 
 /* "127.0.0.1:8080", "[::1]:0", "8080" */
@@ -102,45 +62,40 @@ read_listen(const struct cli *cli, const char *text, struct settings *settings)
 static void
 read_options(struct cli *cli, int argc, char **argv, struct settings *settings)
 {
-	int option;
+	const char *listen = NULL;
+	const struct cli_option options[] = {
+		{ "script", "FILE",
+		    "the script of its behaviour: agent-standin(5)",
+		    .text = &settings->script },
+		{ "listen", "ADDR:PORT",
+		    "where to listen; 127.0.0.1:0 by default",
+		    .text = &listen },
+		{ "allow-remote", NULL, "allow an address that is not loopback",
+		    .flag = &settings->remote },
+		{ "address-file", "FILE",
+		    "write the address to FILE when it is ready",
+		    .text = &settings->address_file },
+		{ "mailbox", "FILE", "the mail of its Gmail, an mbox file",
+		    .text = &settings->mailbox },
+		{ "ledger", "FILE", "append each executed tool call to FILE",
+		    .text = &settings->ledger },
+		{ "state", "FILE", "keep drafts and issues across restarts",
+		    .text = &settings->state },
+		{ "threads", "N", "threads that answer; 2 by default",
+		    .number = &settings->threads, .least = 1,
+		    .most = THREADS_MOST },
+		{ "verbose", NULL, "log each request",
+		    .flag = &settings->verbose },
+		{ "summary", "LEDGER", "print what a ledger holds, and end",
+		    .text = &settings->summary },
+		{ "json", .flag = &cli->human },
+		{ NULL },
+	};
 
-	while ((option = cli_option(cli, argc, argv, "", options)) != -1) {
-		switch (option) {
-		case OPT_ADDRESS:
-			settings->address_file = optarg;
-			break;
-		case OPT_REMOTE:
-			settings->remote = true;
-			break;
-		case OPT_LEDGER:
-			settings->ledger = optarg;
-			break;
-		case OPT_LISTEN:
-			read_listen(cli, optarg, settings);
-			break;
-		case OPT_MAILBOX:
-			settings->mailbox = optarg;
-			break;
-		case OPT_SCRIPT:
-			settings->script = optarg;
-			break;
-		case OPT_STATE:
-			settings->state = optarg;
-			break;
-		case OPT_SUMMARY:
-			settings->summary = optarg;
-			break;
-		case OPT_THREADS:
-			settings->threads = (unsigned)cli_number(cli,
-			    "--threads", optarg, 1, THREADS_MOST);
-			break;
-		case OPT_VERBOSE:
-			log_verbose(true);
-			break;
-		}
-	}
-	if (optind < argc)
-		cli_usage(cli, "%s: no operand is expected", argv[optind]);
+	cli_options(cli, options, 0, argc, argv);
+	log_verbose(settings->verbose);
+	if (listen != NULL)
+		read_listen(cli, listen, settings);
 	if (settings->script == NULL && settings->summary == NULL)
 		cli_usage(cli, "--script or --summary is needed");
 	if (!settings->remote && strncmp(settings->address, "127.", 4) != 0 &&
@@ -200,7 +155,7 @@ run(const struct cli *cli, const struct settings *settings,
 	struct server_options server_options = {
 		.address = settings->address,
 		.port = settings->port,
-		.threads = settings->threads,
+		.threads = (unsigned)settings->threads,
 		.body_maximum = BODY_BYTES,
 		.arrive = dispatch_arrive,
 		.answer = dispatch_answer,

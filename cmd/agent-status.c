@@ -27,58 +27,16 @@ static const char usage_text[] =
     "       agent-status --cgi | --fastcgi [--config FILE] [--engine NAME]\n"
     "                    [--store DIR]";
 static const char help_text[] =
-    "Lists tasks, newest first, or shows the one named ID.\n"
-    "\n"
-    "  --limit N      at most N tasks (50)\n"
-    "  --user USER    only this user's tasks\n"
-    "  --queue NAME   only tasks of this queue\n"
-    "  --state STATE  only tasks that are queued, running, waiting,\n"
-    "                 completed, blocked, failed or cancelled\n"
-    "  --before ID    only tasks older than ID: the next page\n"
-    "\n"
-    "  --events       print the task's journal, one event a line\n"
-    "  --follow       the same, and each new event until the task ends\n"
-    "  --after SEQ    only events after number SEQ\n"
-    "  --result       print only the result\n"
-    "\n"
-    "  --schedules    list the schedules\n"
-    "\n"
-    "  --cgi          answer one request of a web server (CGI/1.1)\n"
-    "  --fastcgi      stay and answer many requests\n";
+    "Lists tasks, newest first, or shows the one named ID.\n";
 
-enum {
-	OPTION_AFTER = CLI_OWN,
-	OPTION_BEFORE,
-	OPTION_LIMIT,
-	OPTION_QUEUE,
-	OPTION_STATE,
-	OPTION_USER,
-	OPTION_FLAGS
-};
 enum { CGI, EVENTS, FASTCGI, FOLLOW, RESULT, SCHEDULES, FLAGS };
-static const struct option options[] = {
-	CLI_OPTIONS,
-	{ "after", required_argument, NULL, OPTION_AFTER },
-	{ "before", required_argument, NULL, OPTION_BEFORE },
-	{ "cgi", no_argument, NULL, OPTION_FLAGS + CGI },
-	{ "events", no_argument, NULL, OPTION_FLAGS + EVENTS },
-	{ "fastcgi", no_argument, NULL, OPTION_FLAGS + FASTCGI },
-	{ "follow", no_argument, NULL, OPTION_FLAGS + FOLLOW },
-	{ "limit", required_argument, NULL, OPTION_LIMIT },
-	{ "queue", required_argument, NULL, OPTION_QUEUE },
-	{ "result", no_argument, NULL, OPTION_FLAGS + RESULT },
-	{ "schedules", no_argument, NULL, OPTION_FLAGS + SCHEDULES },
-	{ "state", required_argument, NULL, OPTION_STATE },
-	{ "user", required_argument, NULL, OPTION_USER },
-	{ NULL, 0, NULL, 0 },
-};
 
 struct status {
 	struct cli cli;
 	struct engine *engine;
 	struct engine_filter filter;
 	const char *id;
-	uint64_t after;
+	long long after; /* the number of an event */
 	bool flags[FLAGS];
 	int final; /* the state that the task ended in, or -1 */
 };
@@ -137,10 +95,13 @@ show_event(void *context, struct span text)
 {
 	struct status *status = context;
 	struct span type;
+	uint64_t seq;
 	int final;
 
-	if (event_peek(text, &status->after, &type, &final) && final >= 0)
-		status->final = final;
+	if (event_peek(text, &seq, &type, &final)) {
+		status->after = (long long)seq;
+		status->final = final >= 0 ? final : status->final;
+	}
 	if (!status->flags[RESULT])
 		show(status, text, view_event);
 	return 0;
@@ -152,8 +113,8 @@ events(struct status *status, struct fail *fail)
 {
 	status->final = -1;
 	for (;;) {
-		if (engine_events(status->engine, status->id, status->after,
-			show_event, status, fail) < 0)
+		if (engine_events(status->engine, status->id,
+			(uint64_t)status->after, show_event, status, fail) < 0)
 			return -1;
 		if (!status->flags[FOLLOW])
 			return 0;
@@ -220,39 +181,50 @@ static void
 parse_options(struct status *status, int argc, char **argv)
 {
 	struct cli *cli = &status->cli;
+	const char *name = NULL;
+	long long limit = 50;
 	enum task_state state;
-	int option;
+	bool *flags = status->flags;
+	const struct cli_option options[] = {
+		{ "limit", "N", "at most N tasks (50)", .number = &limit,
+		    .least = 1, .most = 1000000 },
+		{ "user", "USER", "only this user's tasks",
+		    .text = &status->filter.user },
+		{ "queue", "NAME", "only tasks of this queue",
+		    .text = &status->filter.queue },
+		{ "state", "STATE",
+		    "only tasks that are queued, running, waiting,\n"
+		    "completed, blocked, failed or cancelled",
+		    .text = &name },
+		{ "before", "ID", "only tasks older than ID: the next page",
+		    .text = &status->filter.before },
+		{ "" },
+		{ "events", NULL, "print the task's journal, one event a line",
+		    .flag = &flags[EVENTS] },
+		{ "follow", NULL,
+		    "the same, and each new event until the task ends",
+		    .flag = &flags[FOLLOW] },
+		{ "after", "SEQ", "only events after number SEQ",
+		    .number = &status->after, .most = 1LL << 53 },
+		{ "result", NULL, "print only the result",
+		    .flag = &flags[RESULT] },
+		{ "" },
+		{ "schedules", NULL, "list the schedules",
+		    .flag = &flags[SCHEDULES] },
+		{ "" },
+		{ "cgi", NULL, "answer one request of a web server (CGI/1.1)",
+		    .flag = &flags[CGI] },
+		{ "fastcgi", NULL, "stay and answer many requests",
+		    .flag = &flags[FASTCGI] },
+		CLI_SETTINGS(cli),
+		{ NULL },
+	};
 
-	while ((option = cli_option(cli, argc, argv, "", options)) != -1) {
-		switch (option) {
-		case OPTION_AFTER:
-			status->after = (uint64_t)cli_number(cli, "--after",
-			    optarg, 0, 1LL << 53);
-			break;
-		case OPTION_BEFORE:
-			status->filter.before = optarg;
-			break;
-		case OPTION_LIMIT:
-			status->filter.limit = (size_t)cli_number(cli,
-			    "--limit", optarg, 1, 1000000);
-			break;
-		case OPTION_QUEUE:
-			status->filter.queue = optarg;
-			break;
-		case OPTION_STATE:
-			if (!task_state_parse(optarg, &state))
-				cli_usage(cli, "no such state: %s", optarg);
-			status->filter.state = (int)state;
-			break;
-		case OPTION_USER:
-			status->filter.user = optarg;
-			break;
-		default:
-			status->flags[option - OPTION_FLAGS] = true;
-		}
-	}
-	if (optind + 1 < argc)
-		cli_usage(cli, "unexpected argument: %s", argv[optind + 1]);
+	cli_options(cli, options, 1, argc, argv);
+	if (name && !task_state_parse(name, &state))
+		cli_usage(cli, "no such state: %s", name);
+	status->filter.state = name ? (int)state : -1;
+	status->filter.limit = (size_t)limit;
 	status->id = argv[optind];
 	if (!status->id &&
 	    (status->flags[EVENTS] || status->flags[FOLLOW] ||
@@ -285,7 +257,7 @@ respond(struct status *status, const struct fail *broken)
 int
 main(int argc, char **argv)
 {
-	struct status status = { .filter = { .state = -1, .limit = 50 } };
+	struct status status = { .id = NULL };
 	struct fail fail;
 	int code;
 

@@ -28,19 +28,10 @@ static const char usage_text[] =
 static const char help_text[] =
     "Checks, backs up, exports and prunes the folder with the tasks.\n"
     "\n"
-    "  backup COPY    copy it to the new folder COPY, while it is in use\n"
-    "  check          verify that all tables of the store agree\n"
-    "  export         print each task with its journal as a line of JSON\n"
-    "  prune          remove tasks that ended longer than AGE ago\n"
-    "\n"
-    "  --before AGE   a number and s, m, h, d or w: 90d\n";
-
-enum { OPTION_BEFORE = CLI_OWN };
-static const struct option options[] = {
-	CLI_OPTIONS,
-	{ "before", required_argument, NULL, OPTION_BEFORE },
-	{ NULL, 0, NULL, 0 },
-};
+    "  backup COPY   copy it to the new folder COPY, while it is in use\n"
+    "  check         verify that all tables of the store agree\n"
+    "  export        print each task with its journal as a line of JSON\n"
+    "  prune         remove tasks that ended longer than AGE ago\n";
 
 struct run {
 	struct cli cli;
@@ -114,8 +105,7 @@ check(struct run *run, struct fail *fail)
 		return -1;
 	if (run->cli.human)
 		buf_print(&line,
-		    "%" PRId64 " tasks, %" PRId64 " events, %d "
-		    "faults\n",
+		    "%" PRId64 " tasks, %" PRId64 " events, %d faults\n",
 		    run->tasks, run->events, faults);
 	else
 		buf_print(&line,
@@ -252,16 +242,14 @@ find_command(struct run *run, int argc, char **argv)
 
 	if (optind == argc)
 		cli_usage(&run->cli,
-		    "one of backup, check, export, prune is "
-		    "needed");
+		    "one of backup, check, export, prune is needed");
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(argv[optind], commands[i].name) == 0)
 			command = &commands[i];
 	}
 	if (!command)
 		cli_usage(&run->cli,
-		    "\"%s\" is none of backup, check, export, "
-		    "prune",
+		    "\"%s\" is none of backup, check, export, prune",
 		    argv[optind]);
 	if (argc - optind - 1 != command->arguments)
 		cli_usage(&run->cli, "%s takes %s", command->name,
@@ -269,8 +257,7 @@ find_command(struct run *run, int argc, char **argv)
 				       : "no argument");
 	if (command->before != (run->before != NULL))
 		cli_usage(&run->cli,
-		    command->before ? "prune needs --before "
-				      "AGE"
+		    command->before ? "prune needs --before AGE"
 				    : "--before is for prune");
 	if (run->before)
 		(void)parse_age(run);
@@ -282,22 +269,25 @@ int
 main(int argc, char **argv)
 {
 	const struct command *command;
-	struct run run;
+	struct run run = { .tasks = 0 };
+	const struct cli_option options[] = {
+		{ "before", "AGE", "a number and s, m, h, d or w: 90d",
+		    .text = &run.before },
+		CLI_SETTINGS(&run.cli),
+		{ NULL },
+	};
 	struct fail fail;
 	int code;
 
-	memset(&run, 0, sizeof(run));
 	cli_start(&run.cli, "agent-store", usage_text, help_text);
-	while (cli_option(&run.cli, argc, argv, "", options) != -1)
-		run.before = optarg;
+	cli_options(&run.cli, options, argc, argc, argv);
 	command = find_command(&run, argc, argv);
 	if (cli_settings(&run.cli, &fail) < 0)
 		return cli_fail(&run.cli, &fail, NULL);
 	run.folder = cli_store(&run.cli);
 	if (run.cli.engine && strcmp(run.cli.engine, "lmdb") != 0)
 		code = fail_set(&fail, FAIL_NEVER, "engine",
-		    "agent-store "
-		    "works on the store of the engine lmdb, not %s",
+		    "agent-store works on the store of the engine lmdb, not %s",
 		    run.cli.engine);
 	else
 		code = command->run(&run, &fail);

@@ -28,37 +28,7 @@ static const char usage_text[] =
     "[--request ID]\n"
     "                    [--schedule CRON] [--store DIR] [-f FILE]";
 static const char help_text[] =
-    "Puts tasks (JSON, YAML, or one JSON object a line) into the queue.\n"
-    "\n"
-    "  -f FILE          read FILE instead of standard input\n"
-    "  --key KEY        make it safe to repeat: one key gives one task\n"
-    "  --at TIME        do not begin before TIME (2026-11-23T20:00:00Z)\n"
-    "  --priority N     0 (last) to 9 (first)\n"
-    "  --queue NAME     the queue to put it into\n"
-    "  --request ID     the id of the request that brought it\n"
-    "  --schedule CRON  run on a schedule: a new task at each time of CRON\n"
-    "  --no-preflight   accept a task that agent-preflight has not passed\n";
-
-enum {
-	OPTION_AT = CLI_OWN,
-	OPTION_KEY,
-	OPTION_NO_PREFLIGHT,
-	OPTION_PRIORITY,
-	OPTION_QUEUE,
-	OPTION_REQUEST,
-	OPTION_SCHEDULE
-};
-static const struct option options[] = {
-	CLI_OPTIONS,
-	{ "at", required_argument, NULL, OPTION_AT },
-	{ "key", required_argument, NULL, OPTION_KEY },
-	{ "no-preflight", no_argument, NULL, OPTION_NO_PREFLIGHT },
-	{ "priority", required_argument, NULL, OPTION_PRIORITY },
-	{ "queue", required_argument, NULL, OPTION_QUEUE },
-	{ "request", required_argument, NULL, OPTION_REQUEST },
-	{ "schedule", required_argument, NULL, OPTION_SCHEDULE },
-	{ NULL, 0, NULL, 0 },
-};
+    "Puts tasks (JSON, YAML, or one JSON object a line) into the queue.\n";
 
 /* One answer: an id, an error, or an error of an earlier program. */
 struct item {
@@ -253,41 +223,45 @@ take(struct submit *submit, struct task_input *input, struct fail *fail)
 static const char *
 parse_options(struct submit *submit, int argc, char **argv)
 {
+	struct cli *cli = &submit->cli;
 	const char *file = "-";
-	int option;
+	const char *texts[3] = { NULL };
+	static const char *const members[] = { "not_before", "key", "queue" };
+	long long priority = -1;
+	const struct cli_option options[] = {
+		{ "f", "FILE", "read FILE instead of standard input",
+		    .text = &file },
+		{ "key", "KEY",
+		    "make it safe to repeat: one key gives one task",
+		    .text = &texts[1] },
+		{ "at", "TIME",
+		    "do not begin before TIME (2026-11-23T20:00:00Z)",
+		    .text = &texts[0] },
+		{ "priority", "N", "0 (last) to 9 (first)", .number = &priority,
+		    .most = 9 },
+		{ "queue", "NAME", "the queue to put it into",
+		    .text = &texts[2] },
+		{ "request", "ID", "the id of the request that brought it",
+		    .text = &submit->request },
+		{ "schedule", "CRON",
+		    "run on a schedule: a new task at each time of CRON",
+		    .text = &submit->cron },
+		{ "no-preflight", NULL,
+		    "accept a task that agent-preflight has not passed",
+		    .flag = &submit->unchecked_too },
+		CLI_SETTINGS(cli),
+		{ NULL },
+	};
 
+	cli_options(cli, options, 0, argc, argv);
 	submit->overrides = cJSON_CreateObject();
-	while ((option = cli_option(&submit->cli, argc, argv, "f:", options)) !=
-	    -1) {
-		switch (option) {
-		case 'f':
-			file = optarg;
-			break;
-		case OPTION_NO_PREFLIGHT:
-			submit->unchecked_too = true;
-			break;
-		case OPTION_REQUEST:
-			submit->request = optarg;
-			break;
-		case OPTION_SCHEDULE:
-			submit->cron = optarg;
-			break;
-		case OPTION_PRIORITY:
-			set_member(submit->overrides, "priority",
-			    cJSON_CreateNumber((double)cli_number(&submit->cli,
-				"--priority", optarg, 0, 9)));
-			break;
-		default:
-			set_member(submit->overrides,
-			    option == OPTION_AT        ? "not_before"
-				: option == OPTION_KEY ? "key"
-						       : "queue",
-			    cJSON_CreateString(optarg));
-		}
-	}
-	if (optind < argc)
-		cli_usage(&submit->cli, "unexpected argument: %s",
-		    argv[optind]);
+	for (size_t i = 0; i < 3; i++)
+		if (texts[i])
+			cJSON_AddStringToObject(submit->overrides, members[i],
+			    texts[i]);
+	if (priority >= 0)
+		cJSON_AddNumberToObject(submit->overrides, "priority",
+		    (double)priority);
 	return file;
 }
 

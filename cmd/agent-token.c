@@ -26,19 +26,7 @@ static const char help_text[] =
     "  new USER        make a token for USER and print it, once\n"
     "  list            list the tokens' ids and users, without the tokens\n"
     "  revoke ID       make a token invalid\n"
-    "  check           print the user who sent a request of CGI/1.1\n"
-    "\n"
-    "  --expires TIME  make it valid until TIME (2026-12-31T00:00:00Z), or\n"
-    "                  for a duration (90d, 12h, 30m)\n"
-    "  --file FILE     the file; by default AGENT_TOKENS_FILE\n";
-
-enum { OPTION_EXPIRES = CLI_OWN, OPTION_FILE };
-static const struct option options[] = {
-	CLI_OPTIONS,
-	{ "expires", required_argument, NULL, OPTION_EXPIRES },
-	{ "file", required_argument, NULL, OPTION_FILE },
-	{ NULL, 0, NULL, 0 },
-};
+    "  check           print the user who sent a request of CGI/1.1\n";
 
 struct command {
 	struct cli cli;
@@ -190,16 +178,19 @@ main(int argc, char **argv)
 {
 	struct command command = { .file = getenv("AGENT_TOKENS_FILE"),
 		.now = clock_wall() };
-	int option;
+	const struct cli_option options[] = {
+		{ "expires", "TIME",
+		    "make it valid until TIME (2026-12-31T00:00:00Z), or\n"
+		    "for a duration (90d, 12h, 30m)",
+		    .text = &command.expires },
+		{ "file", "FILE", "the file; by default AGENT_TOKENS_FILE",
+		    .text = &command.file },
+		CLI_SETTINGS(&command.cli),
+		{ NULL },
+	};
 
 	cli_start(&command.cli, "agent-token", usage_text, help_text);
 	command.cli.acknowledges = true;
-	while ((option = cli_option(&command.cli, argc, argv, "", options)) !=
-	    -1) {
-		if (option == OPTION_EXPIRES)
-			command.expires = optarg;
-		else if (option == OPTION_FILE)
-			command.file = optarg;
-	}
+	cli_options(&command.cli, options, argc, argc, argv);
 	return run(&command, argv + optind, argc - optind);
 }

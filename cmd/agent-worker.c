@@ -21,33 +21,7 @@ static const char usage_text[] =
     "                    [--queue NAME] [--store DIR] [--verbose]";
 static const char help_text[] =
     "Leases tasks and runs the agent loop of each, many at once.\n"
-    "On SIGTERM it begins nothing new and lets calls under way finish.\n"
-    "\n"
-    "  --concurrency N   at most N tasks at once\n"
-    "  --queue NAME      take only tasks of this queue; can be repeated\n"
-    "  --once            run one task, then end: 0 if it completed, else 1\n"
-    "  --exit-when-idle  end when no task is ready\n"
-    "  --grace SECONDS   time for calls under way after SIGTERM\n"
-    "  --verbose         log more\n";
-
-enum {
-	OPTION_CONCURRENCY = CLI_OWN,
-	OPTION_EXIT_WHEN_IDLE,
-	OPTION_GRACE,
-	OPTION_ONCE,
-	OPTION_QUEUE,
-	OPTION_VERBOSE
-};
-static const struct option options[] = {
-	CLI_OPTIONS,
-	{ "concurrency", required_argument, NULL, OPTION_CONCURRENCY },
-	{ "exit-when-idle", no_argument, NULL, OPTION_EXIT_WHEN_IDLE },
-	{ "grace", required_argument, NULL, OPTION_GRACE },
-	{ "once", no_argument, NULL, OPTION_ONCE },
-	{ "queue", required_argument, NULL, OPTION_QUEUE },
-	{ "verbose", no_argument, NULL, OPTION_VERBOSE },
-	{ NULL, 0, NULL, 0 },
-};
+    "On SIGTERM it begins nothing new and lets calls under way finish.\n";
 
 struct numbers { /* -1: use the settings */
 	long long concurrency, grace;
@@ -59,34 +33,26 @@ parse_options(struct cli *cli, int argc, char **argv,
     struct worker_options *worker, struct numbers *numbers)
 {
 	const char **queues = mem_alloc((size_t)argc * sizeof(*queues));
-	int option;
+	const struct cli_option options[] = {
+		{ "concurrency", "N", "at most N tasks at once",
+		    .number = &numbers->concurrency, .least = 1,
+		    .most = 100000 },
+		{ "queue", "NAME",
+		    "take only tasks of this queue; can be repeated",
+		    .text = queues, .count = &worker->queue_count },
+		{ "once", NULL,
+		    "run one task, then end: 0 if it completed, else 1",
+		    .flag = &worker->once },
+		{ "exit-when-idle", NULL, "end when no task is ready",
+		    .flag = &worker->exit_when_idle },
+		{ "grace", "SECONDS", "time for calls under way after SIGTERM",
+		    .number = &numbers->grace, .most = 86400 },
+		{ "verbose", NULL, "log more", .flag = &worker->verbose },
+		CLI_SETTINGS(cli),
+		{ NULL },
+	};
 
-	while ((option = cli_option(cli, argc, argv, "", options)) != -1) {
-		switch (option) {
-		case OPTION_CONCURRENCY:
-			numbers->concurrency = cli_number(cli, "--concurrency",
-			    optarg, 1, 100000);
-			break;
-		case OPTION_EXIT_WHEN_IDLE:
-			worker->exit_when_idle = true;
-			break;
-		case OPTION_GRACE:
-			numbers->grace = cli_number(cli, "--grace", optarg, 0,
-			    86400);
-			break;
-		case OPTION_ONCE:
-			worker->once = true;
-			break;
-		case OPTION_QUEUE:
-			queues[worker->queue_count++] = optarg;
-			break;
-		case OPTION_VERBOSE:
-			worker->verbose = true;
-			break;
-		}
-	}
-	if (optind < argc)
-		cli_usage(cli, "unexpected argument: %s", argv[optind]);
+	cli_options(cli, options, 0, argc, argv);
 	worker->queues = queues;
 	return queues;
 }

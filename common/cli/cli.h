@@ -17,7 +17,7 @@
 struct cli {
 	const char *program; /* "agent-submit" */
 	const char *usage;   /* the SYNOPSIS line(s), without "usage: " */
-	const char *help;    /* text of --help after the usage */
+	const char *help;    /* text of --help between usage and options */
 	const char *store, *engine, *config_path; /* options, or NULL */
 	struct config config;
 	bool human;        /* stdout is a terminal and no --json */
@@ -25,25 +25,26 @@ struct cli {
 	                        * closes it early is a failure */
 };
 
-/* Values of getopt_long for options that every program takes:
- * --help, --version, --config FILE, --store DIR, --engine NAME, --json. */
-enum {
-	CLI_HELP = 1000,
-	CLI_VERSION,
-	CLI_CONFIG,
-	CLI_STORE,
-	CLI_ENGINE,
-	CLI_JSON,
-	CLI_OWN = 2000, /* a program's own long options start here */
+/* An option, and what it sets: a flag to true, or a text or a number to its
+ * value. A table of them ends with a name of NULL. */
+struct cli_option {
+	const char *name;  /* "f" is -f, "file" is --file; "": WORDS (or
+	                    * nothing) are a paragraph of the help */
+	const char *value; /* its name in the help; NULL: it takes none */
+	const char *words; /* of the help, as lines; NULL: not shown there */
+	bool *flag;
+	const char **text; /* borrowed from the command line */
+	size_t *count;     /* of the texts at TEXT: it can be repeated */
+	long long *number, least, most;
 };
-#define CLI_OPTIONS \
-	{ "help", no_argument, NULL, CLI_HELP }, \
-	    { "version", no_argument, NULL, CLI_VERSION }, \
-	    { "config", required_argument, NULL, CLI_CONFIG }, \
-	    { "store", required_argument, NULL, CLI_STORE }, \
-	    { "engine", required_argument, NULL, CLI_ENGINE }, \
+
+/* The options that set what cli_settings needs, and --json. */
+#define CLI_SETTINGS(cli) \
+	{ "config", "FILE", .text = &(cli)->config_path }, \
+	    { "engine", "NAME", .text = &(cli)->engine }, \
+	    { "json", .flag = &(cli)->human }, \
 	{ \
-		"json", no_argument, NULL, CLI_JSON \
+		"store", "DIR", .text = &(cli)->store \
 	}
 
 /* The first call of a program: afterwards descriptors 0 to 2 exist, SIGPIPE is
@@ -52,11 +53,11 @@ void
 cli_start(struct cli *cli, const char *program, const char *usage,
     const char *help);
 
-/* getopt_long, with the shared options handled (--help and --version exit 0,
- * a bad option exits 100). Returns the next own option or -1. */
-int
-cli_option(struct cli *cli, int argc, char **argv, const char *letters,
-    const struct option *options);
+/* Sets what the options say; at most OPERANDS words may be left, from optind
+ * on. --help and --version end with 0, a bad command line with 100. */
+void
+cli_options(struct cli *cli, const struct cli_option *options, int operands,
+    int argc, char **argv);
 
 /* "usage: ..." and the reason on stderr; exits 100. */
 void
