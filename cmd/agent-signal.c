@@ -164,13 +164,29 @@ signal_schedule(const struct cli *cli, struct engine *engine,
 	return 0;
 }
 
+/* The signal of NAMES that WORD is; WORD may be NULL. */
+static const char *
+signal_word(const struct cli *cli, const char *word, const char *const *names)
+{
+	const char *nearest;
+	size_t i;
+
+	if (!word)
+		cli_usage(cli, "a signal and an id are needed");
+	for (i = 0; names[i]; i++)
+		if (strcmp(word, names[i]) == 0)
+			return names[i];
+	nearest = json_nearest(word, names);
+	cli_usage(cli, "no such signal: %s%s%s", word,
+	    nearest ? "; did you mean " : "", nearest ? nearest : "");
+}
+
 static void
 parse_options(struct cli *cli, int argc, char **argv, struct wish *wish)
 {
 	static const char *const members_of[] = { "by", "call", "message",
 		"request_id" };
-	const char *texts[4] = { NULL }, *nearest;
-	const char *const *names;
+	const char *texts[4] = { NULL };
 	struct buf *members = &wish->members;
 	const struct cli_option options[] = {
 		{ "call", "CALL", "the tool call that approve or deny is about",
@@ -195,7 +211,6 @@ parse_options(struct cli *cli, int argc, char **argv, struct wish *wish)
 	cli_options(cli, options, argc, argc, argv);
 	if (wish->user && !json_utf8(wish->user, strlen(wish->user)))
 		cli_usage(cli, "the text is not UTF-8");
-	names = wish->schedule ? of_schedules : of_tasks;
 	for (size_t i = 0; i < 4; i++) {
 		if (!texts[i])
 			continue;
@@ -209,24 +224,11 @@ parse_options(struct cli *cli, int argc, char **argv, struct wish *wish)
 		    "--message, --request, --user or -f");
 	if (members->overflow)
 		cli_usage(cli, "the text is too long");
-	if (wish->file) {
-		if (optind >= argc)
-			cli_usage(cli, "the id of a task is needed");
-		return;
-	}
+	if (!wish->file)
+		wish->signal = signal_word(cli, argv[optind++],
+		    wish->schedule ? of_schedules : of_tasks);
 	if (optind >= argc)
-		cli_usage(cli, "a signal and an id are needed");
-	for (size_t i = 0; names[i]; i++)
-		if (strcmp(argv[optind], names[i]) == 0)
-			wish->signal = names[i];
-	if (wish->signal) {
-		if (++optind == argc)
-			cli_usage(cli, "the id of a task is needed");
-		return;
-	}
-	nearest = json_nearest(argv[optind], names);
-	cli_usage(cli, "no such signal: %s%s%s", argv[optind],
-	    nearest ? "; did you mean " : "", nearest ? nearest : "");
+		cli_usage(cli, "the id of a task is needed");
 }
 
 /* Sends it to the task or schedule ID. */
