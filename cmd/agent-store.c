@@ -36,6 +36,7 @@ static const char help_text[] =
 struct run {
 	struct cli cli;
 	const char *folder, *before, *copy;
+	int64_t age;           /* milliseconds, of --before */
 	int64_t tasks, events; /* seen by check */
 };
 
@@ -143,49 +144,16 @@ backup(struct run *run, struct fail *fail)
 	return 0;
 }
 
-/* "90d" to milliseconds. */
-static int64_t
-parse_age(const struct run *run)
-{
-	static const struct {
-		char letter;
-		int64_t milliseconds;
-	} units[] = {
-		{ 's', 1000 },
-		{ 'm', 60000 },
-		{ 'h', 3600000 },
-		{ 'd', 86400000 },
-		{ 'w', 604800000 },
-	};
-	size_t length = strlen(run->before), i;
-	char digits[16];
-
-	for (i = 0; length > 1 && length < sizeof(digits) &&
-	     i < sizeof(units) / sizeof(units[0]);
-	     i++) {
-		if (run->before[length - 1] != units[i].letter)
-			continue;
-		memcpy(digits, run->before, length - 1);
-		digits[length - 1] = '\0';
-		return cli_number(&run->cli, "--before", digits, 0, 100000000) *
-		    units[i].milliseconds;
-	}
-	cli_usage(&run->cli,
-	    "--before needs a number and one of s, m, h, d, "
-	    "w, as in 90d, not \"%s\"",
-	    run->before);
-}
-
 static int
 prune(struct run *run, struct fail *fail)
 {
-	int64_t before = clock_wall() - parse_age(run), count;
+	int64_t count;
 	struct buf line = BUF_INIT(4096);
 	struct store *store = NULL;
 
 	if (store_open(run->folder, STORE_WRITE, 0, &store, fail) < 0)
 		return -1;
-	count = store_prune(store, before, fail);
+	count = store_prune(store, clock_wall() - run->age, fail);
 	store_close(store);
 	if (count < 0)
 		return -1;
@@ -259,8 +227,11 @@ find_command(struct run *run, int argc, char **argv)
 		cli_usage(&run->cli,
 		    command->before ? "prune needs --before AGE"
 				    : "--before is for prune");
-	if (run->before)
-		(void)parse_age(run);
+	if (run->before && !clock_duration(run->before, &run->age))
+		cli_usage(&run->cli,
+		    "--before needs a number and one of s, m, h, d, w, as in "
+		    "90d, not \"%s\"",
+		    run->before);
 	run->copy = argv[optind + 1];
 	return command;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/agent/journal.h"
 #include "common/api/caller.h"
 #include "common/api/token.h"
 #include "common/base/clock.h"
@@ -38,19 +39,12 @@ struct command {
 static int64_t
 parse_expires(const struct command *command)
 {
-	static const struct {
-		char unit;
-		int64_t ms;
-	} units[] = { { 'm', 60000 }, { 'h', 3600000 }, { 'd', 86400000 } };
 	const char *text = command->expires;
-	size_t digits = strspn(text, "0123456789"), i;
 	struct fail fail;
 	int64_t at;
 
-	for (i = 0; digits && digits < 8 && i < 3; i++)
-		if (text[digits] == units[i].unit && !text[digits + 1])
-			return command->now +
-			    strtoll(text, NULL, 10) * units[i].ms;
+	if (clock_duration(text, &at))
+		return command->now + at;
 	if (clock_parse(text, &at, &fail) < 0)
 		cli_usage(&command->cli,
 		    "--expires must be a time such as "
@@ -60,13 +54,6 @@ parse_expires(const struct command *command)
 	if (at <= command->now)
 		cli_usage(&command->cli, "--expires is in the past");
 	return at;
-}
-
-static void
-add_member(struct buf *buf, const char *name, const char *value)
-{
-	buf_print(buf, "%s\"%s\":", buf->length ? "," : "{", name);
-	json_quote(buf, value, strlen(value));
 }
 
 static void
@@ -88,14 +75,15 @@ print_token(struct command *command, const struct token *token,
 		buf_print(&out, "%s  %-7s  %-24s  %s\n", token->id, state,
 		    token->revoked ? "-" : expires, token->user);
 	} else {
-		add_member(&out, "id", token->id);
-		add_member(&out, "user", token->user);
-		add_member(&out, "state", state);
-		add_member(&out, "created_at", created);
+		buf_add_string(&out, "{");
+		member_string(&out, "id", token->id);
+		member_string(&out, "user", token->user);
+		member_string(&out, "state", state);
+		member_string(&out, "created_at", created);
 		if (token->expires)
-			add_member(&out, "expires_at", expires);
+			member_string(&out, "expires_at", expires);
 		if (text)
-			add_member(&out, "token", text);
+			member_string(&out, "token", text);
 		buf_add_string(&out, "}\n");
 	}
 	cli_write(&command->cli, out.data, out.length);

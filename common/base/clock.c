@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -204,4 +205,20 @@ clock_parse(const char *text, int64_t *ret_wall, struct fail *fail)
 		    text);
 	*ret_wall = days * DAY_MS + ms - offset;
 	return 0;
+}
+
+bool
+clock_duration(const char *text, int64_t *ret_ms)
+{
+	static const char units[] = "smhdw";
+	static const int64_t lengths[] = { 1000, 60000, 3600000, 86400000,
+		604800000 };
+	size_t digits = strspn(text, "0123456789");
+	const char *unit = strchr(units, text[digits]);
+
+	if (digits == 0 || digits > 9 || text[digits] == '\0' || unit == NULL ||
+	    text[digits + 1] != '\0')
+		return false;
+	*ret_ms = strtoll(text, NULL, 10) * lengths[unit - units];
+	return true;
 }

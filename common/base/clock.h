@@ -9,6 +9,7 @@
 #ifndef COMMON_BASE_CLOCK_H
 #define COMMON_BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/base/fail.h"
@@ -34,5 +35,9 @@ clock_format(int64_t wall, char ret[CLOCK_TEXT]);
  * FAIL_NEVER, type "invalid_time", otherwise. */
 int
 clock_parse(const char *text, int64_t *ret_wall, struct fail *fail);
+
+/* "90d": up to nine digits and s, m, h, d or w, in milliseconds; else false. */
+bool
+clock_duration(const char *text, int64_t *ret_ms);
 
 #endif

@@ -209,6 +209,28 @@ test_buf_grows(void **state)
 }
 
 static void
+test_durations(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t ms; /* -1: none */
+	} cases[] = { { "0s", 0 }, { "30m", 1800000 }, { "12h", 43200000 },
+		{ "90d", 7776000000 }, { "999999999w", 604799999395200000 },
+		{ "", -1 }, { "d", -1 }, { "30", -1 }, { "1dd", -1 },
+		{ "1x", -1 }, { "-1d", -1 }, { "1000000000s", -1 } };
+	int64_t ms;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		ms = -1;
+		assert_int_equal(clock_duration(cases[i].text, &ms),
+		    cases[i].ms >= 0);
+		assert_int_equal(ms, cases[i].ms);
+	}
+}
+
+static void
 test_hex(void **state)
 {
 	static const struct {
@@ -506,6 +528,7 @@ main(void)
 		cmocka_unit_test(test_fail_errno),
 		cmocka_unit_test(test_buf),
 		cmocka_unit_test(test_buf_grows),
+		cmocka_unit_test(test_durations),
 		cmocka_unit_test(test_hex),
 		cmocka_unit_test(test_mem),
 		cmocka_unit_test(test_mem_dies),
