@@ -25,6 +25,7 @@ scripts() { # scripts NAME STATUS: what it ends with
 fake "$T/bin/make" 'echo "make $*" >>"$calls"' 'folder=' \
 	'for word; do case $word in TAP_DIR=*) folder=${word#*=} ;; esac; done' \
 	'case $* in *"${BROKEN:-nothing}"*) exit 2 ;; esac' '[ -n "$folder" ] || exit 0' \
+	'case $folder in *" "*) echo "the real one splits $folder" >&2; exit 2 ;; esac' \
 	'{ echo ok 1; echo ok 2; echo 1..2; } >"$folder/a.tap"; echo 0 >"$folder/a.code"' \
 	'case $* in *" SETS=kubernetes "*) echo "1..0 # SKIP Kubernetes: none" >"$folder/b.tap"' \
 	'echo 0 >"$folder/b.code" ;; esac'
@@ -49,7 +50,7 @@ says "it says how long it takes" 'about .* minutes .* the first time' "$OUT"
 same "the build comes with the first packages, and the unit tests with the build" \
 	'install-deps unit
 make -s -j N DEVELOPER=1 all unit fault
-make -s DEVELOPER=1 TAP_DIR=unit tests SETS=unit check' \
+make -s DEVELOPER=1 TAP_DIR=unit-tests SETS=unit check' \
 	"$(grep -v '^web-build\|^install-deps test\|^temporal\|^kube\|^images\|^install-deps images' "$calls" |
 		head -n 3 | sed "s,-j [0-9]*,-j N,; s,TAP_DIR=.*/,TAP_DIR=,")"
 
