@@ -30,16 +30,13 @@ static void
 name_request(struct read_request_private *own, char *const *env)
 {
 	const char *name = cgi_variable(env, "REQUEST_ID");
-	struct id id;
 
 	if (!cgi_request_id(name))
 		name = cgi_variable(env, "HTTP_X_REQUEST_ID");
-	if (cgi_request_id(name)) {
+	if (cgi_request_id(name))
 		memcpy(own->request_id, name, strlen(name) + 1);
-	} else {
-		id = id_new();
-		id_format(&id, own->request_id);
-	}
+	else
+		id_new_text(own->request_id);
 	own->answer.request_id = own->request_id;
 }
 

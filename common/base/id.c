@@ -73,6 +73,14 @@ id_new(void)
 }
 
 void
+id_new_text(char ret[ID_TEXT])
+{
+	struct id id = id_new();
+
+	id_format(&id, ret);
+}
+
+void
 id_format(const struct id *id, char ret[ID_TEXT])
 {
 	size_t i;

@@ -21,6 +21,9 @@ struct id
 id_new(void);
 
 void
+id_new_text(char ret[ID_TEXT]);
+
+void
 id_format(const struct id *id, char ret[ID_TEXT]);
 
 /* Lower or upper case; false for anything but a UUID. */

@@ -83,11 +83,10 @@ temporal_signal(struct temporal *temporal, const char *id, const char *run,
 	Api__SignalWorkflowExecutionRequest request;
 	struct temporal_payload room;
 	char request_id[ID_TEXT];
-	struct id fresh = id_new();
 
 	if (temporal_check_size(json, "signal", fail) < 0)
 		return -1;
-	id_format(&fresh, request_id);
+	id_new_text(request_id);
 	api__signal_workflow_execution_request__init(&request);
 	request.namespace_ = temporal_namespace(temporal);
 	request.identity = temporal_identity(temporal);
@@ -106,9 +105,8 @@ temporal_cancel(struct temporal *temporal, const char *id, const char *run,
 	Api__WorkflowExecution both = execution(id, run);
 	Api__RequestCancelWorkflowExecutionRequest request;
 	char request_id[ID_TEXT];
-	struct id fresh = id_new();
 
-	id_format(&fresh, request_id);
+	id_new_text(request_id);
 	api__request_cancel_workflow_execution_request__init(&request);
 	request.namespace_ = temporal_namespace(temporal);
 	request.identity = temporal_identity(temporal);

@@ -162,13 +162,12 @@ temporal_start(struct temporal *temporal, const struct temporal_start *start,
 	Api__StartWorkflowExecutionRequest request;
 	struct start_parts parts;
 	char request_id[ID_TEXT];
-	struct id id = id_new();
 	int result;
 
 	if (check_start(start, fail) < 0)
 		return -1;
 	parts_fill(&parts, start);
-	id_format(&id, request_id);
+	id_new_text(request_id);
 	api__start_workflow_execution_request__init(&request);
 	request.namespace_ = temporal_namespace(temporal);
 	request.identity = temporal_identity(temporal);
@@ -237,14 +236,13 @@ temporal_schedule_create(struct temporal *temporal,
 	Api__ScheduleState state;
 	Api__ScheduleSpec spec;
 	Api__Schedule whole;
-	struct id id = id_new();
 	int result;
 
 	if (check_start(&schedule->action, fail) < 0)
 		return -1;
 	parts_fill(&parts, &schedule->action);
 	info = schedule_action(&schedule->action, &parts);
-	id_format(&id, request_id);
+	id_new_text(request_id);
 	api__schedule_spec__init(&spec);
 	spec.n_cron_string = 1;
 	spec.cron_string = &cron;
@@ -297,12 +295,11 @@ temporal_schedule_patch(struct temporal *temporal, const char *id,
 	Api__PatchScheduleRequest request;
 	char request_id[ID_TEXT];
 	Api__SchedulePatch patch;
-	struct id fresh = id_new();
 
 	/* with an empty note the server would not pause */
 	if (notes == NULL || notes[0] == '\0')
 		notes = "agent-utils";
-	id_format(&fresh, request_id);
+	id_new_text(request_id);
 	api__trigger_immediately_request__init(&trigger);
 	api__schedule_patch__init(&patch);
 	if (what == TEMPORAL_PAUSE)

@@ -86,13 +86,12 @@ start_request_fill(struct start_request *start, struct submission *submission,
 	int64_t now = clock_wall();
 	char priority[8] = { (char)('0' + task->priority), '\0' };
 	char title[81];
-	struct id id = id_new();
 
 	*start = (struct start_request){ .submission = submission };
 	if (task->key != NULL)
 		key_id(task, start->id);
 	else
-		id_format(&id, start->id);
+		id_new_text(start->id);
 	fill_input(start);
 	row_cut(title, sizeof(title), task->goal);
 	add_memo(start, "user", task->user);

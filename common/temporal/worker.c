@@ -138,10 +138,9 @@ begin(struct worker_temporal *worker, const char *folder, struct fail *fail)
 	    worker->options->exit_when_idle;
 	struct temporal_options options = { .target = worker->target,
 		.poll_ms = until_idle ? POLL_SHORT_MS : POLL_MS };
-	struct id id = id_new();
 	struct fail why;
 
-	id_format(&id, worker->name);
+	id_new_text(worker->name);
 	worker->grace = (struct timer){ .fire = on_grace, .context = worker };
 	name_queues(worker);
 	poller_open(worker, workflow_task_begin, activity_task_begin);
