@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/backoff.h"
 #include "common/base/buf.h"
 #include "common/base/fail.h"
 #include "common/base/loop.h"
@@ -100,6 +101,11 @@ http_cancel(struct http_call *call);
  * done; borrowed until it returns. */
 const char *
 http_header(struct http_call *call, const char *name);
+
+/* What backoff has to know of the answer; status 0 when it is not whole. Only
+ * within done, as the headers are. */
+struct backoff_answer
+http_backoff(const struct http_answer *answer);
 
 /* Adds the beginning of a body that should be JSON and is not (the page of a
  * proxy, for example) for a message: one line of ASCII, without tags. */

@@ -125,15 +125,11 @@ static void
 plan_retry(const struct claude_call *call, const struct http_answer *answer,
     int status, bool headers_count, struct claude_reply *reply)
 {
-	struct backoff_answer back = { .status = status };
+	struct backoff_answer back = { .date = clock_wall() };
 
-	back.date = clock_wall();
-	if (headers_count) {
-		back.should_retry = http_header(answer->call, "x-should-retry");
-		back.retry_after = http_header(answer->call, "retry-after");
-		back.retry_after_ms = http_header(answer->call,
-		    "retry-after-ms");
-	}
+	if (headers_count)
+		back = http_backoff(answer);
+	back.status = status;
 	reply->retryable = !spend_limit(reply->error_code) &&
 	    backoff_retryable(&back);
 	if (reply->retryable)

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "common/base/backoff.h"
-#include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/base/random.h"
@@ -72,11 +71,8 @@ composio_close(void *state)
 static int64_t
 next_try(const struct execute *execute, const struct http_answer *answer)
 {
-	struct backoff_answer back = { .status = answer->status };
+	struct backoff_answer back = http_backoff(answer);
 
-	back.date = clock_wall();
-	back.retry_after = http_header(answer->call, "retry-after");
-	back.retry_after_ms = http_header(answer->call, "retry-after-ms");
 	return backoff_delay(&back, execute->attempt, random_fraction());
 }
 

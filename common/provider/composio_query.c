@@ -148,18 +148,12 @@ query_end(struct query *query, cJSON *answer, int status,
 static bool
 try_again(struct query *query, const struct http_answer *answer)
 {
-	struct backoff_answer back = { .status = answer->status };
+	struct backoff_answer back = http_backoff(answer);
 	int64_t delay;
 
 	if (query->attempt >= TRIES || strcmp(query->method, "GET") != 0)
 		return false;
-	back.date = clock_wall();
-	back.should_retry = http_header(answer->call, "x-should-retry");
-	back.retry_after = http_header(answer->call, "retry-after");
-	back.retry_after_ms = http_header(answer->call, "retry-after-ms");
-	if (answer->outcome != HTTP_ANSWERED)
-		back.status = 0;
-	else if (answer->status / 100 == 2 || !backoff_retryable(&back))
+	if (back.status / 100 == 2 || !backoff_retryable(&back))
 		return false;
 	delay = backoff_delay(&back, query->attempt, random_fraction());
 	if (delay > PATIENCE_MS)
