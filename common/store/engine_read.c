@@ -92,7 +92,6 @@ engine_lmdb_get(struct engine *engine, const char *text, struct buf *buf,
     struct fail *fail)
 {
 	struct engine_lmdb *lmdb = engine_lmdb(engine);
-	struct buf members = BUF_INIT(OBJECT_MAX);
 	struct ends ends = { .task = NULL };
 	struct task_row row;
 	struct id id;
@@ -110,19 +109,17 @@ engine_lmdb_get(struct engine *engine, const char *text, struct buf *buf,
 out:
 	store_abort(lmdb->store);
 	if (result == 0) {
-		add_row(&members, &row);
-		row_ends(&members, &row,
+		buf_add_string(buf, "{");
+		add_row(buf, &row);
+		row_ends(buf, &row,
 		    (struct span){ ends.task, ends.task_length },
 		    (struct span){ ends.last, ends.last_length });
 		if (row.state == TASK_RUNNING)
-			add_progress(lmdb, &members, &id);
-		buf_add_string(buf, "{");
-		buf_add(buf, members.data, members.length);
+			add_progress(lmdb, buf, &id);
 		buf_add_string(buf, "}");
 	}
 	free(ends.task);
 	free(ends.last);
-	buf_release(&members);
 	return result;
 }
 
@@ -220,7 +217,7 @@ engine_lmdb_list(struct engine *engine, const struct engine_filter *filter,
 		.queue = filter->queue,
 		.state = filter->state,
 		.limit = filter->limit };
-	struct buf text = BUF_INIT(OBJECT_MAX), members = BUF_INIT(OBJECT_MAX);
+	struct buf text = BUF_INIT(OBJECT_MAX);
 	struct rows rows = { .rows = NULL };
 	size_t i;
 	int result;
@@ -234,16 +231,13 @@ engine_lmdb_list(struct engine *engine, const struct engine_filter *filter,
 	store_abort(store);
 	for (i = 0; result == 0 && i < rows.count; i++) {
 		buf_reset(&text);
-		buf_reset(&members);
-		add_row(&members, &rows.rows[i]);
 		buf_add_string(&text, "{");
-		buf_add(&text, members.data, members.length);
+		add_row(&text, &rows.rows[i]);
 		buf_add_string(&text, "}");
 		result = task(context, (struct span){ text.data, text.length });
 	}
 	free(rows.rows);
 	buf_release(&text);
-	buf_release(&members);
 	return result;
 }
 
@@ -270,31 +264,25 @@ add_numbers(struct buf *members, const struct store_numbers *numbers)
 	};
 	_Static_assert(sizeof(names) / sizeof(*names) == STORE_SUMS,
 	    "each sum has a name");
-	struct buf list = BUF_INIT(64u << 10);
 	size_t i;
 
+	buf_add_string(members, ",\"queues\":[");
 	for (i = 0; i < numbers->queue_count; i++) {
-		buf_add_string(&list, i > 0 ? "," : "[");
-		json_quote(&list, numbers->queues[i],
+		buf_add(members, ",", i > 0);
+		json_quote(members, numbers->queues[i],
 		    strlen(numbers->queues[i]));
 	}
-	buf_add_string(&list, numbers->queue_count > 0 ? "]" : "[]");
-	member_raw(members, "queues", list.data, list.length);
-	buf_reset(&list);
+	buf_add_string(members, "]");
 	if (!numbers->counted)
-		goto out;
+		return;
+	buf_add_string(members, ",\"waits\":{");
 	for (i = 0; i < numbers->waits_count; i++)
-		member_integer(&list, numbers->waits[i].name,
+		member_integer(members, numbers->waits[i].name,
 		    numbers->waits[i].count);
-	buf_print(members, ",\"waits\":{%s},\"sums\":{",
-	    list.length > 0 ? list.data : "");
-	buf_reset(&list);
+	buf_add_string(members, "},\"sums\":{");
 	for (i = 0; i < STORE_SUMS; i++)
-		member_integer(&list, names[i], numbers->sums[i]);
-	buf_add(members, list.data, list.length);
+		member_integer(members, names[i], numbers->sums[i]);
 	buf_add_string(members, "}");
-out:
-	buf_release(&list);
 }
 
 int
@@ -302,7 +290,6 @@ engine_lmdb_depth(struct engine *engine, const char *queue, struct buf *buf,
     struct fail *fail)
 {
 	struct store *store = engine_lmdb(engine)->store;
-	struct buf members = BUF_INIT(OBJECT_MAX);
 	struct store_numbers numbers;
 	struct store_depth depth;
 	int64_t now = clock_wall();
@@ -316,21 +303,18 @@ engine_lmdb_depth(struct engine *engine, const char *queue, struct buf *buf,
 	store_abort(store);
 	if (result < 0)
 		return -1;
+	buf_add_string(buf, "{");
 	if (queue)
-		member_string(&members, "queue", queue);
-	member_integer(&members, "ready", depth.ready);
+		member_string(buf, "queue", queue);
+	member_integer(buf, "ready", depth.ready);
 	for (state = 0; state < TASK_STATES; state++)
-		member_integer(&members,
-		    task_state_name((enum task_state)state),
+		member_integer(buf, task_state_name((enum task_state)state),
 		    depth.state[state]);
-	member_integer(&members, "workers", depth.workers);
-	member_integer(&members, "oldest_ready_ms",
+	member_integer(buf, "workers", depth.workers);
+	member_integer(buf, "oldest_ready_ms",
 	    depth.oldest_ready ? now - depth.oldest_ready : 0);
 	if (!queue)
-		add_numbers(&members, &numbers);
-	buf_add_string(buf, "{");
-	buf_add(buf, members.data, members.length);
+		add_numbers(buf, &numbers);
 	buf_add_string(buf, "}");
-	buf_release(&members);
 	return 0;
 }

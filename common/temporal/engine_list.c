@@ -286,15 +286,13 @@ static int
 tell(const struct task_reader *reader,
     int (*task)(void *context, struct span text), void *context)
 {
-	struct buf members = BUF_INIT(OBJECT_MAX), text = BUF_INIT(OBJECT_MAX);
+	struct buf text = BUF_INIT(OBJECT_MAX);
 	int result;
 
-	task_reader_members(reader, &members);
 	buf_add_string(&text, "{");
-	buf_add(&text, members.data, members.length);
+	task_reader_members(reader, &text);
 	buf_add_string(&text, "}");
 	result = task(context, (struct span){ text.data, text.length });
-	buf_release(&members);
 	buf_release(&text);
 	return result;
 }

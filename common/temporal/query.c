@@ -16,23 +16,22 @@ const char query_unknown[] = "there is no such query: ask for \"state\"";
 char *
 query_answer(const struct temporal_history *history, const char *type)
 {
-	struct buf members = BUF_INIT(1u << 20);
+	struct buf state = BUF_INIT(1u << 20);
 	struct agent_summary summary;
-	char *result;
 
 	if (strcmp(type, "state") != 0)
 		return NULL;
 	agent_summary(temporal_history_agent(history), &summary);
-	member_string(&members, "state", task_state_name(summary.state));
+	buf_add_string(&state, "{");
+	member_string(&state, "state", task_state_name(summary.state));
 	if (summary.reason != NULL)
-		member_string(&members, "reason", summary.reason);
-	member_integer(&members, "turns", summary.turns);
-	member_integer(&members, "calls", summary.calls);
-	member_integer(&members, "calls_unknown", summary.calls_unknown);
-	member_integer(&members, "events", (int64_t)summary.seq);
-	result = mem_print("{%s}", members.data);
-	buf_release(&members);
-	return result;
+		member_string(&state, "reason", summary.reason);
+	member_integer(&state, "turns", summary.turns);
+	member_integer(&state, "calls", summary.calls);
+	member_integer(&state, "calls_unknown", summary.calls_unknown);
+	member_integer(&state, "events", (int64_t)summary.seq);
+	buf_add_string(&state, "}");
+	return buf_detach(&state, NULL);
 }
 
 void
