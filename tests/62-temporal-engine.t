@@ -5,7 +5,7 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-ENGINE=temporal
+ENGINE=temporal SERVER='--namespace waits'
 engine
 suite() { XDG_CACHE_HOME=$test_cache ENGINE=temporal sh "$TOP/tests/$1" | grep -v '^ok'; }
 passed() { ! grep -q '^not ok\|SKIP' "$OUT" && grep -q '^1\.\.[1-9]' "$OUT"; }
@@ -65,6 +65,33 @@ status 100 "a task over the limit" agent-submit --no-preflight -f "$T/sizes"
 same "is refused alone" "id error id" \
 	"$(sed 's/^{"\([a-z]*\)".*/\1/' "$OUT" | tr '\n' ' ' | sed 's/ $//')"
 says "and is told why" '"type":"too_large"' "$OUT"
+
+# who waits for a task asks for what tells its version, not for its history
+AGENT_TOKENS_FILE=$T/tokens AGENT_GATEWAY_FOLDER=$T/gateway
+export AGENT_TOKENS_FILE AGENT_GATEWAY_FOLDER
+mkdir "$T/gateway"
+token=$(agent-token new ann | sed -n 's/.*"token":"\([^"]*\)".*/\1/p')
+read_task() { # read_task QUERY [HEADER=VALUE]: the answer, with its headers
+	env REQUEST_METHOD=GET SCRIPT_NAME=/v1/tasks PATH_INFO="/$id" QUERY_STRING="$1" \
+		HTTP_AUTHORIZATION="Bearer $token" "${2-X=}" agent-status --cgi | tr -d '\r'
+}
+asked() { # asked METHOD: how often the server was, in the namespace of this task
+	curl -sf "http://127.0.0.1:$((${TEMPORAL##*:} + 2))/metrics" |
+		awk -v name="operation=\"$1\"" '/^service_requests/ && /service_name="frontend"/ &&
+			/namespace="waits"/ && index($0, name) { n += $NF } END { print n + 0 }'
+}
+probed() { [ "$(asked DescribeWorkflowExecution)" -ge 6 ]; } # it is counted a second later
+AGENT_ENGINE=temporal://$TEMPORAL/waits
+echo '{"user":"ann","goal":"later"}' | agent-submit --no-preflight >"$OUT"
+id=$(id_of "$OUT")
+etag=$(read_task "" | sed -n 's/^[Ee][Tt]ag: //p')
+read_task wait=6 "HTTP_IF_NONE_MATCH=$etag" >"$OUT"
+says "a wait for a task that does not change ends" '^Status: 304' "$OUT"
+await 10 probed
+ok $? "the task was probed $(asked DescribeWorkflowExecution) times"
+[ "$(asked GetWorkflowExecutionHistory)" -le 5 ]
+ok $? "and its history read $(asked GetWorkflowExecutionHistory) times"
+AGENT_ENGINE=$server
 
 # schedules
 daily='{"user":"ann","goal":"daily","queue":"daily"}'
