@@ -122,13 +122,28 @@ answered(void *context, struct temporal_answer *answer)
 }
 
 static void
+send_answer(struct activity_task *activity, enum temporal_method method,
+    const ProtobufCMessage *request)
+{
+	struct fail fail;
+
+	activity->answer.then = answered;
+	activity->answer.context = activity;
+	if (temporal_send(activity->worker->temporal, method, request,
+		&activity->answer, &fail) == 0)
+		return;
+	log_line("error", "activity.refused", "task", workflow_id(activity),
+	    "reason", fail.message, NULL);
+	activity_task_end(activity);
+}
+
+static void
 send_result(void *context)
 {
 	struct activity_task *activity = context;
 	struct temporal *temporal = activity->worker->temporal;
 	Api__RespondActivityTaskCompletedRequest request;
 	struct temporal_payload room;
-	struct fail fail;
 
 	api__respond_activity_task_completed_request__init(&request);
 	request.namespace_ = temporal_namespace(temporal);
@@ -138,14 +153,7 @@ send_result(void *context)
 	request.result = temporal_json(&room,
 	    (struct span){ activity->result.text.data,
 		activity->result.text.length });
-	activity->answer.then = answered;
-	activity->answer.context = activity;
-	if (temporal_send(temporal, TEMPORAL_ACTIVITY_COMPLETED, &request.base,
-		&activity->answer, &fail) < 0) {
-		log_line("error", "activity.refused", "task",
-		    workflow_id(activity), "reason", fail.message, NULL);
-		activity_task_end(activity);
-	}
+	send_answer(activity, TEMPORAL_ACTIVITY_COMPLETED, &request.base);
 }
 
 /* Its attempt did not end: the server decides whether it is repeated. */
@@ -157,7 +165,6 @@ send_failure(void *context)
 	Api__RespondActivityTaskFailedRequest request;
 	Api__Failure failure;
 	Api__ApplicationFailureInfo info;
-	struct fail fail;
 
 	api__application_failure_info__init(&info);
 	info.type = temporal_text("handed_back");
@@ -173,11 +180,7 @@ send_failure(void *context)
 	request.task_token = activity->task->task_token;
 	request.resource_id = temporal_text(workflow_id(activity));
 	request.failure = &failure;
-	activity->answer.then = answered;
-	activity->answer.context = activity;
-	if (temporal_send(temporal, TEMPORAL_ACTIVITY_FAILED, &request.base,
-		&activity->answer, &fail) < 0)
-		activity_task_end(activity);
+	send_answer(activity, TEMPORAL_ACTIVITY_FAILED, &request.base);
 }
 
 static void
@@ -279,7 +282,6 @@ send_cancelled(struct activity_task *activity)
 {
 	struct temporal *temporal = activity->worker->temporal;
 	Api__RespondActivityTaskCanceledRequest request;
-	struct fail fail;
 
 	effect_cancel(activity->effect);
 	activity->effect = NULL;
@@ -290,11 +292,7 @@ send_cancelled(struct activity_task *activity)
 	request.task_token = activity->task->task_token;
 	request.resource_id = temporal_text(workflow_id(activity));
 	activity->tries = ANSWER_TRIES;
-	activity->answer.then = answered;
-	activity->answer.context = activity;
-	if (temporal_send(temporal, TEMPORAL_ACTIVITY_CANCELED, &request.base,
-		&activity->answer, &fail) < 0)
-		activity_task_end(activity);
+	send_answer(activity, TEMPORAL_ACTIVITY_CANCELED, &request.base);
 }
 
 static void

@@ -127,6 +127,25 @@ ended(void *context, struct temporal_answer *answer)
 	poller_more(worker);
 }
 
+/* Answers the workflow task; the server's reply goes to ended. */
+static void
+send_answer(struct workflow_task *workflow, enum temporal_method method,
+    const ProtobufCMessage *request)
+{
+	struct worker_temporal *worker = workflow->worker;
+	struct fail fail;
+
+	workflow->answer.then = ended;
+	workflow->answer.context = workflow;
+	if (temporal_send(worker->temporal, method, request, &workflow->answer,
+		&fail) == 0)
+		return;
+	history_cache_put(worker->histories, run_id(workflow), NULL);
+	log_line("error", "task.refused", "task", workflow_id(workflow),
+	    "reason", fail.message, NULL);
+	workflow_task_end(workflow);
+}
+
 /* ---- failures ---- */
 
 /* The history cannot be read now: the task comes again after its time limit. */
@@ -147,7 +166,6 @@ refuse(struct workflow_task *workflow, const struct fail *why)
 	struct worker_temporal *worker = workflow->worker;
 	Api__RespondWorkflowTaskFailedRequest request;
 	Api__Failure failure;
-	struct fail fail;
 
 	log_line("error", "unreadable", "task", workflow_id(workflow), "reason",
 	    why->message, NULL);
@@ -166,11 +184,7 @@ refuse(struct workflow_task *workflow, const struct fail *why)
 	    NON_DETERMINISTIC_ERROR);
 	request.failure = &failure;
 	workflow->state = -1;
-	workflow->answer.then = ended;
-	workflow->answer.context = workflow;
-	if (temporal_send(worker->temporal, TEMPORAL_WORKFLOW_FAILED,
-		&request.base, &workflow->answer, &fail) < 0)
-		workflow_task_end(workflow);
+	send_answer(workflow, TEMPORAL_WORKFLOW_FAILED, &request.base);
 }
 
 /* ---- queries ---- */
@@ -183,7 +197,6 @@ send_query_answer(struct workflow_task *workflow)
 	    workflow->task->query->query_type);
 	Api__RespondQueryTaskCompletedRequest request;
 	struct temporal_payload room;
-	struct fail fail;
 
 	api__respond_query_task_completed_request__init(&request);
 	request.namespace_ = temporal_namespace(worker->temporal);
@@ -197,16 +210,12 @@ send_query_answer(struct workflow_task *workflow)
 	else
 		request.error_message = temporal_text(query_unknown);
 	workflow->state = -1;
-	workflow->answer.then = ended;
-	workflow->answer.context = workflow;
 	if (!temporal_history_facts(workflow->history).closed) {
 		history_cache_put(worker->histories, run_id(workflow),
 		    workflow->history);
 		workflow->history = NULL;
 	}
-	if (temporal_send(worker->temporal, TEMPORAL_QUERY_COMPLETED,
-		&request.base, &workflow->answer, &fail) < 0)
-		workflow_task_end(workflow);
+	send_answer(workflow, TEMPORAL_QUERY_COMPLETED, &request.base);
 	free(json);
 }
 
@@ -219,7 +228,6 @@ respond(struct workflow_task *workflow, const struct commands *commands,
 {
 	struct worker_temporal *worker = workflow->worker;
 	Api__RespondWorkflowTaskCompletedRequest request;
-	struct fail fail;
 
 	api__respond_workflow_task_completed_request__init(&request);
 	request.namespace_ = temporal_namespace(worker->temporal);
@@ -230,22 +238,12 @@ respond(struct workflow_task *workflow, const struct commands *commands,
 	request.commands = commands->list;
 	request.force_create_new_workflow_task = commands == &workflow->carried;
 	query_add_results(workflow->task, workflow->history, &request);
-	workflow->answer.then = ended;
-	workflow->answer.context = workflow;
 	if (keep) {
 		history_cache_put(worker->histories, run_id(workflow),
 		    workflow->history);
 		workflow->history = NULL;
 	}
-	if (temporal_send(worker->temporal, TEMPORAL_WORKFLOW_COMPLETED,
-		&request.base, &workflow->answer, &fail) < 0) {
-		history_cache_put(worker->histories, run_id(workflow), NULL);
-		log_line("error", "task.refused", "task", workflow_id(workflow),
-		    "reason", fail.message, NULL);
-		query_free_results(&request);
-		workflow_task_end(workflow);
-		return;
-	}
+	send_answer(workflow, TEMPORAL_WORKFLOW_COMPLETED, &request.base);
 	query_free_results(&request);
 }
 
