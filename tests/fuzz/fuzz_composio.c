@@ -2,8 +2,10 @@
 /*
  * Answers of Composio. A first line with a status: the rest is its answer to
  * one call of a tool. Else each line is the answer to a query about facts, as
- * long as there are any. http is played by this file.
+ * long as there are any; preflight takes what is made of them. http is played by
+ * this file.
  */
+#include "common/agent/preflight.h"
 #include "common/base/mem.h"
 #include "common/provider/composio.h"
 #include "tests/fuzz/fuzz.h"
@@ -129,8 +131,10 @@ execute(void *state, int status, struct span body)
 static void
 known(void *context, const struct fail *fail)
 {
-	(void)context;
+	bool *good = context;
+
 	ends++;
+	*good = fail == NULL;
 	assert(!fail || (fail->kind != FAIL_NO && *fail->message));
 }
 
@@ -140,7 +144,9 @@ facts(void *state, const struct config *config, struct span rest)
 	static const char text[] = "{\"user\":\"u\",\"goal\":\"g\","
 				   "\"toolkits\":[\"gmail\"],"
 				   "\"tools\":[\"GMAIL_SEND\",\"GMAIL_*\"]}";
-	cJSON *known_facts = cJSON_CreateObject();
+	cJSON *known_facts = preflight_no_facts();
+	struct preflight preflight;
+	bool good = false;
 	struct tool_call *under_way;
 	struct task task;
 	struct fail fail;
@@ -148,7 +154,7 @@ facts(void *state, const struct config *config, struct span rest)
 
 	assert(task_check(fuzz_json(text, strlen(text)), config, &task,
 		   &fail) == 0);
-	assert(composio_provider.facts(state, &task, known_facts, known, NULL,
+	assert(composio_provider.facts(state, &task, known_facts, known, &good,
 		   &under_way, &fail) == 0);
 	while (ends == 0) {
 		if (!calls) {
@@ -158,6 +164,11 @@ facts(void *state, const struct config *config, struct span rest)
 		line = fuzz_line(&rest);
 		answer(*line ? 200 : 404, (struct span){ line, strlen(line) });
 		free(line);
+	}
+	if (good) {
+		assert(preflight_check(&task, config, known_facts, &preflight,
+			   &fail) == 0);
+		preflight_release(&preflight);
 	}
 	cJSON_Delete(known_facts);
 	task_release(&task);
