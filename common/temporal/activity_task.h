@@ -7,6 +7,7 @@
 
 #include "common/temporal/worker_internal.h"
 
+/* RESPONSE is taken over. */
 void
 activity_task_begin(struct worker_temporal *worker,
     Api__PollActivityTaskQueueResponse *response);

@@ -8,8 +8,6 @@
  */
 #include "common/temporal/client.h"
 
-#include <string.h>
-
 #include "common/base/id.h"
 
 /* ---- one run ---- */

@@ -17,6 +17,7 @@ struct commands {
 void
 commands_release(struct commands *commands);
 
+/* A marker with EVENT, which has its type and its members. */
 void
 commands_marker(struct commands *commands, struct span event);
 
@@ -31,15 +32,19 @@ commands_carry(Api__Payloads *carried, struct span event);
 void
 commands_carried_all(struct commands *commands);
 
+/* Schedules what ACTION says; PIN numbers the activities ACTION_PIN. RET_ID is
+ * borrowed from the command. */
 void
 commands_activity(struct commands *commands,
     const struct worker_temporal *worker, const struct agent *agent,
     const struct action *action, int64_t pin, const char **ret_id);
 
+/* Starts a timer that ends at AT, NOW being the workflow task's time. */
 void
 commands_timer(struct commands *commands, int64_t at, int64_t now,
     const char **ret_id);
 
+/* Lists are to show STATE, in our search attribute or else in the memo. */
 void
 commands_show(struct commands *commands, bool attribute, const char *state);
 

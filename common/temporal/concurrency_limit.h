@@ -17,6 +17,7 @@ permit_ask(struct worker_temporal *worker, const struct task *task,
 void
 permit_free(struct permit *permit); /* NULL is fine */
 
+/* Frees what is remembered of tasks that began a moment ago. */
 void
 permit_forget_all(struct worker_temporal *worker);
 

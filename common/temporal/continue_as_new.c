@@ -13,7 +13,6 @@
  */
 #include "common/temporal/continue_as_new.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -9,7 +9,6 @@
  * their ends are before the oldest start that is wanted: a workflow that ended
  * before it also started before it.
  */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 

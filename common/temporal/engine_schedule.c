@@ -5,7 +5,6 @@
  * one is skipped. The memo of a schedule says what it is for; lists of schedules
  * contain it.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/clock.h"

@@ -14,7 +14,6 @@
  */
 #include "common/temporal/history_internal.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 

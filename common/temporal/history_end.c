@@ -5,8 +5,6 @@
  */
 #include "common/temporal/history_internal.h"
 
-#include "common/base/mem.h"
-
 /* Folds the end: the event in PAYLOADS, or else TYPE with MEMBERS (released).
  * Calls under way whose result is needed become unknown. */
 static int

@@ -73,16 +73,17 @@ struct temporal_history {
 
 /* ---- history.c ---- */
 
+/* Replaces *STRING by a copy. */
 void
 history_set(char **string, const char *value);
 
+/* These free what they name. */
 void
 history_drop_activities(struct temporal_history *history);
 
 void
 history_drop_expected(struct temporal_history *history);
 
-/* What the run was started with. */
 void
 history_drop_start(struct temporal_history *history);
 
@@ -103,6 +104,7 @@ history_fold_buf(struct temporal_history *history, int64_t at,
 bool
 history_inside(struct span text, struct span *ret);
 
+/* The task's first event; and a cancel, when one came before it. */
 int
 history_submit(struct temporal_history *history, int64_t at,
     struct span members, struct fail *fail);

@@ -8,6 +8,7 @@
 
 #include "common/temporal/worker_internal.h"
 
+/* FOLDER is made when it is missing. */
 int
 liveness_open(struct worker_temporal *worker, const char *folder,
     struct liveness **ret_liveness, struct fail *fail);
@@ -15,6 +16,7 @@ liveness_open(struct worker_temporal *worker, const char *folder,
 void
 liveness_close(struct liveness *liveness); /* NULL is fine, here and below */
 
+/* The activity is under way; it is not any more. */
 void
 liveness_add(struct liveness *liveness, const char *workflow, const char *run,
     const char *activity);

@@ -7,6 +7,7 @@
 
 #include "common/temporal/history.h"
 
+/* The words for a query of another type. */
 extern const char query_unknown[];
 
 /* The JSON text of the answer; NULL when there is no such query. The caller

@@ -7,13 +7,11 @@
  */
 #include "common/temporal/worker.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
-#include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/json/log.h"
 #include "common/provider/effect.h"
