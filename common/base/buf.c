@@ -28,7 +28,7 @@ reserve(struct buf *buf, size_t size)
 	}
 	if (needed <= buf->capacity)
 		return true;
-	capacity = buf->capacity < 64 ? 64 : buf->capacity;
+	capacity = buf->capacity < 256 ? 256 : buf->capacity;
 	while (capacity < needed)
 		capacity = capacity > SIZE_MAX / 2 ? needed : capacity * 2;
 	buf->data = mem_grow(buf->data, capacity, 1);

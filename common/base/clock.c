@@ -87,10 +87,25 @@ date_from_days(int64_t days, unsigned *ret_year, unsigned *ret_month,
 	*ret_year = year + era * 400 + (*ret_month <= 2 ? 1 : 0);
 }
 
+/* Writes COUNT digits and then END. Returns where the next one goes. */
+static char *
+put_number(char *at, unsigned number, int count, char end)
+{
+	int i;
+
+	for (i = count - 1; i >= 0; i--, number /= 10)
+		at[i] = (char)('0' + number % 10);
+	at[count] = end;
+	return at + count + 1;
+}
+
+/* Each event and each line of a log has a time: printf takes ten times as
+ * long for it. */
 void
 clock_format(int64_t wall, char ret[CLOCK_TEXT])
 {
 	unsigned year, month, day, rest;
+	char *at = ret;
 
 	if (wall < 0)
 		wall = 0;
@@ -98,9 +113,14 @@ clock_format(int64_t wall, char ret[CLOCK_TEXT])
 		wall = WALL_MAX;
 	date_from_days(wall / DAY_MS, &year, &month, &day);
 	rest = (unsigned)(wall % DAY_MS);
-	snprintf(ret, CLOCK_TEXT, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
-	    year % 10000, month % 100, day % 100, rest / 3600000 % 100,
-	    rest / 60000 % 60, rest / 1000 % 60, rest % 1000);
+	at = put_number(at, year, 4, '-');
+	at = put_number(at, month, 2, '-');
+	at = put_number(at, day, 2, 'T');
+	at = put_number(at, rest / 3600000, 2, ':');
+	at = put_number(at, rest / 60000 % 60, 2, ':');
+	at = put_number(at, rest / 1000 % 60, 2, '.');
+	at = put_number(at, rest % 1000, 3, 'Z');
+	*at = '\0';
 }
 
 /* Reads exactly COUNT digits and moves TEXT behind them. */

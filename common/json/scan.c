@@ -31,6 +31,7 @@ struct scan {
 	size_t depth;
 	struct names *names;      /* NULL: only the grammar counts */
 	struct json_object *root; /* the outermost object's, or NULL */
+	bool escaped;             /* the last string has an escape */
 	const char *reason;       /* why not, when a function returned false */
 	struct span twice;        /* the name, when that is why */
 };
@@ -133,6 +134,7 @@ scan_string(struct scan *scan)
 			return true;
 		}
 		if (c == '\\') {
+			scan->escaped = true;
 			if (!scan_escape(scan))
 				return false;
 			continue;
@@ -310,12 +312,12 @@ scan_array(struct scan *scan)
 }
 
 static void
-add_name(struct names *names, struct span raw)
+add_name(struct names *names, struct span raw, bool escaped)
 {
 	struct span *grown;
 	char *decoded;
 
-	if (memchr(raw.at, '\\', raw.length)) {
+	if (escaped) {
 		decoded = mem_alloc(raw.length);
 		raw.length = json_unescape(raw, decoded);
 		raw.at = decoded;
@@ -409,11 +411,14 @@ scan_member(struct scan *scan)
 
 	if (!next_is(scan, '"'))
 		return unexpected(scan, misplaced);
+	scan->escaped = false;
 	if (!scan_string(scan))
 		return false;
 	name = (struct span){ start + 1, (size_t)(scan->at - start) - 2 };
 	if (scan->names)
-		add_name(scan->names, name);
+		add_name(scan->names, name, scan->escaped);
+	if (scan->root && scan->depth == 1 && scan->escaped)
+		scan->root->escaped = true;
 	skip_space(scan);
 	if (!next_is(scan, ':'))
 		return unexpected(scan, misplaced);
@@ -500,6 +505,7 @@ json_object(struct span text, struct json_object *ret_object)
 		.limits = &limits_of_cuts,
 		.root = ret_object };
 
+	ret_object->escaped = false;
 	ret_object->count = 0;
 	ret_object->rest = (struct span){ NULL, 0 };
 	skip_space(&scan);

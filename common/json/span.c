@@ -171,12 +171,16 @@ struct span
 json_get(const struct json_object *object, const char *name)
 {
 	size_t length = strlen(name), i;
-	struct span value = { NULL, 0 };
+	struct span value = { NULL, 0 }, raw;
 	const char *end;
 
-	for (i = 0; i < object->count; i++)
-		if (is_name(object->at[i].name, name, length))
+	for (i = 0; i < object->count; i++) {
+		raw = object->at[i].name;
+		if (object->escaped ? is_name(raw, name, length)
+				    : raw.length == length &&
+			    memcmp(raw.at, name, length) == 0)
 			return object->at[i].value;
+	}
 	if (object->rest.length > 0 &&
 	    find_among(object->rest, name, &value, &end) == FOUND)
 		return value;

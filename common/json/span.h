@@ -31,6 +31,7 @@ struct span {
 /* Where the members of an object stand. The first JSON_INDEXED are found by
  * their names, others (REST, from one of them on) by going through the text. */
 struct json_object {
+	bool escaped; /* a name may have an escape */
 	size_t count;
 	struct {
 		struct span name; /* raw, without the quotes */

@@ -3,6 +3,7 @@
  * How it works: most bytes of a text are within strings and stand for
  * themselves. They are found eight at a time.
  */
+#include <endian.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -12,16 +13,16 @@
 
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Whether one of eight bytes is no plain one. A byte below the one that is
- * subtracted, or equal to the one that was compared, gets its highest bit; what
- * a borrow makes of the bytes behind it does not matter then. */
-static bool
-has_special(uint64_t bytes)
+/* The highest bit of each byte of eight that is not plain, and perhaps of bytes
+ * behind the first such one: a byte below the one that is subtracted, or equal
+ * to the one that it is compared with, gets that bit, and borrows from the
+ * next. */
+static uint64_t
+not_plain(uint64_t bytes)
 {
-	return ((bytes | (bytes - EACH(0x20)) |
-		    ((bytes ^ EACH('"')) - EACH(1)) |
-		    ((bytes ^ EACH('\\')) - EACH(1))) &
-		   EACH(0x80)) != 0;
+	return (bytes | (bytes - EACH(0x20)) | ((bytes ^ EACH('"')) - EACH(1)) |
+		   ((bytes ^ EACH('\\')) - EACH(1))) &
+	    EACH(0x80);
 }
 
 size_t
@@ -29,16 +30,19 @@ json_plain(const char *at, size_t length)
 {
 	size_t run = 0;
 	uint64_t bytes;
+	unsigned char c;
 
 	for (; length - run >= sizeof(bytes); run += sizeof(bytes)) {
 		memcpy(&bytes, at + run, sizeof(bytes));
-		if (has_special(bytes))
+		bytes = not_plain(le64toh(bytes));
+		if (bytes)
+			return run + (size_t)__builtin_ctzll(bytes) / 8;
+	}
+	for (; run < length; run++) {
+		c = (unsigned char)at[run];
+		if (c < 0x20 || c == '"' || c == '\\' || c >= 0x80)
 			break;
 	}
-	for (; run < length; run++)
-		if ((unsigned char)at[run] < 0x20 || at[run] == '"' ||
-		    at[run] == '\\' || (unsigned char)at[run] >= 0x80)
-			break;
 	return run;
 }
 

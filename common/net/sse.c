@@ -101,15 +101,18 @@ sse_feed(struct sse *sse, const char *bytes, size_t length,
 	size_t length),
     void *context)
 {
-	const char *end = bytes + length, *stop;
+	const char *end = bytes + length, *stop, *carriage;
 
 	while (bytes < end) {
 		if (sse->carriage && *bytes == '\n')
 			bytes++;
 		sse->carriage = false;
-		for (stop = bytes; stop < end; stop++)
-			if (*stop == '\n' || *stop == '\r')
-				break;
+		stop = memchr(bytes, '\n', (size_t)(end - bytes));
+		if (stop == NULL)
+			stop = end;
+		carriage = memchr(bytes, '\r', (size_t)(stop - bytes));
+		if (carriage != NULL)
+			stop = carriage;
 		add_to_line(sse, bytes, (size_t)(stop - bytes));
 		if (stop == end)
 			return !sse->line.overflow;
