@@ -9,7 +9,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "common/base/clock.h"
 #include "common/net/http_internal.h"
 
 #define EXCERPT_MAX 200
@@ -112,16 +111,4 @@ http_excerpt(struct buf *buf, const char *body, size_t length)
 			buf_add(buf, c < 0x7f ? &body[i] : "?", 1);
 		}
 	}
-}
-
-struct backoff_answer
-http_backoff(const struct http_answer *answer)
-{
-	return (struct backoff_answer){
-		.status = answer->outcome == HTTP_ANSWERED ? answer->status : 0,
-		.should_retry = http_header(answer->call, "x-should-retry"),
-		.retry_after = http_header(answer->call, "retry-after"),
-		.retry_after_ms = http_header(answer->call, "retry-after-ms"),
-		.date = clock_wall(),
-	};
 }
