@@ -33,9 +33,10 @@ say_help(const struct cli *cli, const struct cli_option *options)
 	char name[64];
 
 	for (one = options; one->name != NULL; one++) {
+		if (one->words == NULL || *one->name == '\0')
+			continue;
 		length = print_name(name, one);
-		if (one->words != NULL && *one->name != '\0' && length > width)
-			width = length;
+		width = length > width ? length : width;
 	}
 	buf_print(&text, "usage: %s\n\n%s\n", cli->usage, cli->help);
 	for (one = options; one->name != NULL; one++) {
