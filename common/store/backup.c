@@ -24,8 +24,8 @@
 
 #include "common/base/mem.h"
 #include "common/store/index.h"
+#include "common/store/internal.h"
 #include "common/store/sums.h"
-#include "common/store/table.h"
 
 #define BATCH_ROWS 256
 #define BATCH_BYTES ((size_t)1 << 20)
@@ -97,12 +97,13 @@ read_journal(struct copy *copy, struct fail *fail)
 static int
 read_task(struct copy *copy, struct fail *fail)
 {
-	struct db_row row;
+	struct table_row row;
 	char name[ID_TEXT];
 	struct id id;
 	int found;
 
-	found = table_seek(copy->from, TABLE_TASKS, &copy->next, &row, fail);
+	found = table_next(copy->from, TABLE_TASKS, &copy->next, NULL, &row,
+	    fail);
 	if (found < 0)
 		return -1;
 	if (found == 0) {
@@ -110,8 +111,6 @@ read_task(struct copy *copy, struct fail *fail)
 		return 0;
 	}
 	id = key_id(row.key);
-	copy->next = key_task(&id);
-	key_after(&copy->next);
 	if (unpack_row(row.value, &id, &copy->partial, fail) < 0)
 		return -1;
 	copy->rows[copy->row_count++] = copy->partial;
@@ -154,15 +153,13 @@ copy_key(struct copy *copy, const struct task_row *row, struct fail *fail)
 	struct key key = key_idempotency(row->user, row->key);
 	struct task_row other;
 	struct span old;
-	struct id id;
 	int found;
 
 	found = table_get(copy->to, TABLE_KEYS, &key, &old, fail);
 	if (found < 0)
 		return -1;
 	if (found) {
-		id = key_id(old);
-		if (table_task(copy->to, &id, &other, fail) < 0 ||
+		if (table_task(copy->to, key_id(old), &other, fail) < 0 ||
 		    store_remove(copy->to, &other, fail) < 0)
 			return -1;
 	}
@@ -230,7 +227,8 @@ static int
 copy_shares(struct copy *copy, struct fail *fail)
 {
 	struct key next = { .length = 0 }, served = key_name("served");
-	struct db_row row;
+	struct table_row row;
+	struct key key;
 	uint64_t number = 0;
 	int found = 1, i;
 
@@ -239,20 +237,16 @@ copy_shares(struct copy *copy, struct fail *fail)
 		    store_begin(copy->to, true, BATCH_BYTES, fail) < 0)
 			return -1;
 		for (i = 0; i < BATCH_ROWS && found; i++) {
-			found = table_seek(copy->from, TABLE_SHARES, &next,
-			    &row, fail);
-			if (found < 0 ||
-			    (found &&
-				db_put(copy->to->db, TABLE_SHARES, row.key.at,
-				    row.key.length, row.value.at,
-				    row.value.length, fail) < 0))
-				return -1;
-			if (!found)
+			found = table_next(copy->from, TABLE_SHARES, &next,
+			    NULL, &row, fail);
+			if (found <= 0)
 				break;
-			next = key_of(row.key);
-			key_next(&next);
+			key = key_of(row.key);
+			if (table_put(copy->to, TABLE_SHARES, &key,
+				row.value.at, row.value.length, fail) < 0)
+				return -1;
 		}
-		if (sums_copy(copy->from, copy->to, fail) < 0 ||
+		if (found < 0 || sums_copy(copy->from, copy->to, fail) < 0 ||
 		    table_number(copy->from, TABLE_META, &served, &number,
 			fail) < 0)
 			return -1;
@@ -278,7 +272,7 @@ copy_all(struct copy *copy, struct fail *fail)
 	}
 	if (copy_shares(copy, fail) < 0)
 		return -1;
-	return db_sync(copy->to->db, fail);
+	return db_sync(copy->to, fail);
 }
 
 static void

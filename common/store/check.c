@@ -20,26 +20,27 @@ check_fault(struct check *check, const char *format, ...)
 
 int
 check_each(struct check *check, enum table table,
-    int (
-	*row)(struct check *check, const struct db_row *row, struct fail *fail),
+    int (*row)(struct check *check, const struct table_row *row,
+	struct fail *fail),
     struct fail *fail)
 {
-	struct db_cursor *cursor = NULL;
-	enum db_move how = DB_AT;
-	struct db_row found;
+	struct MDB_cursor *cursor = NULL;
+	enum cursor_move how = CURSOR_AT;
+	struct table_row found;
 	int result;
 
-	if (db_cursor_open(check->store->db, table, &cursor, fail) < 0)
+	if (cursor_open(check->store, table, &cursor, fail) < 0)
 		return -1;
 	for (;;) {
-		result = db_cursor_move(cursor, how, NULL, 0, &found, fail);
+		result = cursor_move(check->store, cursor, how, NULL, &found,
+		    fail);
 		if (result <= 0)
 			break;
 		result = row(check, &found, fail);
 		if (result < 0)
 			break;
-		how = DB_NEXT;
+		how = CURSOR_NEXT;
 	}
-	db_cursor_close(cursor);
+	cursor_close(cursor);
 	return result;
 }

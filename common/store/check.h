@@ -33,8 +33,8 @@ check_fault(struct check *check, const char *format, ...)
 /* Calls ROW for each row of the table. */
 int
 check_each(struct check *check, enum table table,
-    int (
-	*row)(struct check *check, const struct db_row *row, struct fail *fail),
+    int (*row)(struct check *check, const struct table_row *row,
+	struct fail *fail),
     struct fail *fail);
 
 /* Checks every row of the indexes against the task that it must belong to. */

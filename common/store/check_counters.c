@@ -109,7 +109,7 @@ counter_name(char kind)
 
 /* The sums include pruned tasks. */
 static void
-check_sums(struct check *check, const struct db_row *row)
+check_sums(struct check *check, const struct table_row *row)
 {
 	int64_t sums[STORE_SUMS];
 	struct fail broken;
@@ -125,7 +125,8 @@ check_sums(struct check *check, const struct db_row *row)
 }
 
 static int
-check_counter(struct check *check, const struct db_row *row, struct fail *fail)
+check_counter(struct check *check, const struct table_row *row,
+    struct fail *fail)
 {
 	struct fail broken;
 	struct tally *tally;
@@ -160,7 +161,7 @@ check_counter(struct check *check, const struct db_row *row, struct fail *fail)
 
 /* Notes a user who has parked rows and runs nothing. */
 static int
-note_parked(struct check *check, const struct db_row *row, struct fail *fail)
+note_parked(struct check *check, const struct table_row *row, struct fail *fail)
 {
 	size_t user = strnlen(row->key.at, row->key.length);
 	size_t queue;
@@ -183,7 +184,7 @@ note_parked(struct check *check, const struct db_row *row, struct fail *fail)
 }
 
 static int
-note_ready(struct check *check, const struct db_row *row, struct fail *fail)
+note_ready(struct check *check, const struct table_row *row, struct fail *fail)
 {
 	size_t queue = strnlen(row->key.at, row->key.length);
 	size_t user = row->value.length ? row->value.length - 1 : 0;

@@ -82,7 +82,7 @@ static const struct index_table {
 
 /* The task that a row of an index belongs to. */
 static bool
-index_task(const struct index_table *index, const struct db_row *row,
+index_task(const struct index_table *index, const struct table_row *row,
     struct id *ret_id)
 {
 	struct span from = index->table == TABLE_KEYS ? row->value : row->key;
@@ -95,7 +95,7 @@ index_task(const struct index_table *index, const struct db_row *row,
 
 /* One row of an index must be exactly the row that its task requires. */
 static int
-check_index_row(struct check *check, const struct db_row *row,
+check_index_row(struct check *check, const struct table_row *row,
     struct fail *fail)
 {
 	const struct index_table *index = check->index;

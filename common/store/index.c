@@ -107,7 +107,7 @@ index_unpark(struct store *store, const char *user, const char *queue,
     struct fail *fail)
 {
 	struct key prefix = key_text2(user, queue), parked, ready;
-	struct db_row row;
+	struct table_row row;
 	size_t skip = strlen(user) + 1;
 	int found;
 
@@ -130,7 +130,7 @@ unpark_user(struct store *store, const char *user, struct fail *fail)
 {
 	struct key from = key_text(user), prefix = from;
 	char queue[TASK_QUEUE_MAX + 1];
-	struct db_row row;
+	struct table_row row;
 	int found;
 
 	for (;;) {
@@ -218,7 +218,7 @@ static int
 sweep_share(struct store *store, struct key key, const struct key *first,
     uint64_t clock, struct fail *fail)
 {
-	struct db_row row;
+	struct table_row row;
 	struct key next;
 	struct share share = { 0, 0 };
 	int found;

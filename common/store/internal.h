@@ -1,24 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * internal: the struct of a store. For the parts of the store and their tests
- * only.
+ * internal: the struct of a store, one LMDB environment under one lock file. For
+ * the parts of the store and their tests only.
+ *
+ * A process opens a folder once, does not carry it over fork, and has one
+ * transaction at a time. db.c and table.c are the only ones that see LMDB.
  */
 #ifndef COMMON_STORE_INTERNAL_H
 #define COMMON_STORE_INTERNAL_H
 
-#include "common/store/db.h"
-#include "common/store/store.h"
+#include "common/store/table.h"
 
 struct joined {
 	struct id worker;
 	int fd;
-};
-
-struct store {
-	struct db *db;
-	char *folder;
-	struct joined *joined;
-	size_t joined_count;
 };
 
 /* Options of store_open that only tests and the backup use. */
@@ -26,6 +21,24 @@ struct store_tuning {
 	uint64_t initial; /* size of a new map; 0: the default */
 	int64_t lock_ms;  /* longest wait for the lock; 0: the default */
 	bool unsynced;    /* durable by db_sync only */
+};
+
+struct store {
+	enum store_mode mode;
+	uint64_t maximum; /* bytes; 0: no limit */
+	struct store_tuning tuning;
+	char *folder, *data_path, *lock_path;
+	int lock;            /* -1: a read-only disk that has no lock file */
+	struct MDB_env *env; /* NULL: to be opened by the next transaction */
+	struct MDB_txn *txn;
+	unsigned tables[TABLES];
+	uint32_t version; /* of the tables, when it was last read */
+	bool writing;
+	size_t room;     /* of the transaction, to tell whether the disk is
+	                  * full */
+	uint64_t wanted; /* additional room, which the last one needed */
+	struct joined *joined;
+	size_t joined_count;
 };
 
 int
@@ -43,5 +56,26 @@ store_remove(struct store *store, const struct task_row *row,
  * for each. */
 int
 store_workers_alive(struct store *store, int64_t *ret_alive, struct fail *fail);
+
+/* Opens the environment of a store that has its folder, mode, maximum and
+ * tuning. */
+int
+db_open(struct store *store, struct fail *fail);
+
+void
+db_close(struct store *store); /* aborts what is open */
+
+int
+db_sync(struct store *store, struct fail *fail);
+
+/* Fills FAIL with an error of LMDB or the system, as store.h describes. -1. */
+int
+db_fail(const struct store *store, int error, const char *doing,
+    struct fail *fail);
+
+/* The transaction was larger than announced: the next one gets a map of twice
+ * the size. */
+void
+db_want_more(struct store *store);
 
 #endif

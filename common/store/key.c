@@ -10,10 +10,10 @@
 
 #include "common/store/pack.h"
 
+/* Assumes that lengths were checked when the row was made. */
 static void
 key_add(struct key *key, const void *bytes, size_t length)
 {
-	/* Assumes that lengths were checked when the row was made. */
 	if (length > sizeof(key->bytes) - key->length)
 		length = sizeof(key->bytes) - key->length;
 	memcpy(key->bytes + key->length, bytes, length);

@@ -9,11 +9,13 @@
 #include <stdint.h>
 
 #include "common/agent/task_row.h"
-#include "common/store/db.h"
+#include "common/json/json.h"
+
+#define KEY_MAX 511 /* LMDB's limit */
 
 struct key {
 	size_t length;
-	uint8_t bytes[DB_KEY_MAX];
+	uint8_t bytes[KEY_MAX + 1]; /* one more for key_next */
 };
 
 struct key

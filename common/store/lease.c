@@ -55,7 +55,7 @@ static int
 heads_of_all(struct store *store, struct heads *heads, struct fail *fail)
 {
 	struct key from = { .length = 0 };
-	struct db_row row;
+	struct table_row row;
 	int found;
 
 	for (;;) {
@@ -76,7 +76,7 @@ head_read(struct store *store, struct queue_head *head,
 	struct key prefix = key_text(head->queue);
 	struct key served = key_served(head->queue);
 	struct counts counts;
-	struct db_row row;
+	struct table_row row;
 	int found;
 
 	head->open = false;
@@ -190,7 +190,7 @@ bring_back(struct store *store, bool again, struct fail *fail)
 {
 	char user[TASK_USER_MAX + 1], queue[TASK_QUEUE_MAX + 1];
 	struct key name = key_name("returning"), from = { .length = 0 };
-	struct db_row row;
+	struct table_row row;
 	struct span value;
 	int found, i;
 
@@ -198,7 +198,7 @@ bring_back(struct store *store, bool again, struct fail *fail)
 		found = table_get(store, TABLE_META, &name, &value, fail);
 		if (found <= 0)
 			return found;
-		if (value.length > DB_KEY_MAX)
+		if (value.length > KEY_MAX)
 			return fail_damaged(fail, "meta cannot be read");
 		from = key_of(value);
 	}
@@ -238,7 +238,7 @@ lease_all(struct store *store, const struct id *worker, struct heads *heads,
 		head = head_choose(heads);
 		if (!head)
 			break;
-		if (table_task(store, &head->id, &ready, fail) < 0 ||
+		if (table_task(store, head->id, &ready, fail) < 0 ||
 		    user_full(store, head->user, limits, &full, fail) < 0)
 			return -1;
 		if (full) {
@@ -297,9 +297,8 @@ store_promote(struct store *store, int64_t now, int64_t *ret_next,
     struct fail *fail)
 {
 	struct key first = { .length = 0 };
-	struct task_row old, row;
-	struct db_row due;
-	struct id id;
+	struct task_row row;
+	struct table_row due;
 	int count, found;
 	int64_t next = 0;
 
@@ -313,10 +312,8 @@ store_promote(struct store *store, int64_t now, int64_t *ret_next,
 		if (next > now || count == PROMOTED_MOST)
 			break;
 		next = 0;
-		id = key_id(due.key);
-		if (table_task(store, &id, &old, fail) < 0)
+		if (table_task(store, key_id(due.key), &row, fail) < 0)
 			return -1;
-		row = old;
 		row.state = TASK_QUEUED;
 		row.due = 0;
 		row.reason[0] = '\0';

@@ -12,21 +12,20 @@
 
 /* An index, or a part of one, walked from the newest id to the oldest. */
 struct walk {
-	struct db_cursor *cursor;
+	struct MDB_cursor *cursor;
 	struct key prefix;
 	struct id id;
 	bool more;
 };
 
 static int
-walk_step(struct walk *walk, enum db_move how, const struct key *from,
-    struct fail *fail)
+walk_step(struct store *store, struct walk *walk, enum cursor_move how,
+    const struct key *from, struct fail *fail)
 {
-	struct db_row row;
+	struct table_row row;
 	int found;
 
-	found = db_cursor_move(walk->cursor, how, from ? from->bytes : NULL,
-	    from ? from->length : 0, &row, fail);
+	found = cursor_move(store, walk->cursor, how, from, &row, fail);
 	if (found < 0)
 		return -1;
 	walk->more = found && key_starts(row.key, &walk->prefix);
@@ -43,7 +42,7 @@ walk_start(struct store *store, struct walk *walk, enum table table,
 	struct key from = *prefix;
 
 	walk->prefix = *prefix;
-	if (db_cursor_open(store->db, table, &walk->cursor, fail) < 0)
+	if (cursor_open(store, table, &walk->cursor, fail) < 0)
 		return -1;
 	if (memcmp(before, &newest, sizeof(newest)) == 0) {
 		key_after(&from);
@@ -51,7 +50,7 @@ walk_start(struct store *store, struct walk *walk, enum table table,
 		memcpy(from.bytes + from.length, before->bytes, ID_SIZE);
 		from.length += ID_SIZE;
 	}
-	return walk_step(walk, DB_BEFORE, &from, fail);
+	return walk_step(store, walk, CURSOR_BEFORE, &from, fail);
 }
 
 /* The walks that together find every task of the filter's user and state. */
@@ -116,8 +115,8 @@ store_list(struct store *store, const struct store_filter *filter,
 	if (walks_start(store, filter, walks, &count, fail) < 0)
 		goto out;
 	while (given < filter->limit && (walk = newest_walk(walks, count))) {
-		if (table_task(store, &walk->id, &task, fail) < 0 ||
-		    walk_step(walk, DB_PREVIOUS, NULL, fail) < 0)
+		if (table_task(store, walk->id, &task, fail) < 0 ||
+		    walk_step(store, walk, CURSOR_PREVIOUS, NULL, fail) < 0)
 			goto out;
 		if (filter->queue && strcmp(filter->queue, task.queue) != 0)
 			continue;
@@ -128,6 +127,6 @@ store_list(struct store *store, const struct store_filter *filter,
 	result = 0;
 out:
 	for (i = 0; i < count; i++)
-		db_cursor_close(walks[i].cursor);
+		cursor_close(walks[i].cursor);
 	return result;
 }

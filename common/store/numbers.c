@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/store/internal.h"
 #include "common/store/sums.h"
-#include "common/store/table.h"
 
 #define OVERDUE_MOST 1000 /* rows looked at: a fraction of a millisecond */
 
@@ -20,16 +20,14 @@ first_in_line(struct store *store, const struct key *from, char *ret_queue,
     size_t size, int64_t *ret_created, struct fail *fail)
 {
 	struct task_row task;
-	struct db_row row;
-	struct id id;
+	struct table_row row;
 	int found;
 
 	found = table_seek(store, TABLE_READY, from, &row, fail);
 	if (found <= 0)
 		return found;
 	snprintf(ret_queue, size, "%s", row.key.at);
-	id = key_id(row.key);
-	if (table_task(store, &id, &task, fail) < 0)
+	if (table_task(store, key_id(row.key), &task, fail) < 0)
 		return -1;
 	*ret_created = task.created_at;
 	return 1;
@@ -72,20 +70,16 @@ add_overdue(struct store *store, const char *queue, int64_t now,
 	struct key from = { .length = 0 };
 	int64_t found_here = 0;
 	struct task_row task;
-	struct db_row row;
-	struct id id;
+	struct table_row row;
 	int count, found;
 
 	for (count = 0; count < OVERDUE_MOST; count++) {
-		found = table_seek(store, TABLE_DUE, &from, &row, fail);
+		found = table_next(store, TABLE_DUE, &from, NULL, &row, fail);
 		if (found < 0)
 			return -1;
 		if (found == 0 || (int64_t)get64(row.key.at) > now)
 			return 0;
-		id = key_id(row.key);
-		from = key_due((int64_t)get64(row.key.at), &id);
-		key_after(&from);
-		if (table_task(store, &id, &task, fail) < 0)
+		if (table_task(store, key_id(row.key), &task, fail) < 0)
 			return -1;
 		if (queue && strcmp(queue, task.queue) != 0)
 			continue;
@@ -137,24 +131,23 @@ static int
 read_waits(struct store *store, struct store_numbers *numbers,
     struct fail *fail)
 {
-	struct key next = key_counter('w', "");
+	struct key prefix = key_counter('w', ""), next = prefix;
 	struct store_waits *waits;
-	struct db_row row;
+	struct table_row row;
 	uint64_t number;
 	int found;
 
 	while (numbers->waits_count < STORE_WAITS_MOST) {
-		found = table_seek(store, TABLE_COUNTERS, &next, &row, fail);
-		if (found <= 0 || row.key.at[0] != 'w')
-			return found < 0 ? -1 : 0;
+		found = table_next(store, TABLE_COUNTERS, &next, &prefix, &row,
+		    fail);
+		if (found <= 0)
+			return found;
 		if (unpack_number(row.value, &number, fail) < 0)
 			return -1;
 		waits = &numbers->waits[numbers->waits_count++];
 		snprintf(waits->name, sizeof(waits->name), "%.*s",
 		    (int)row.key.length - 1, row.key.at + 1);
 		waits->count = (int64_t)number;
-		next = key_counter('w', waits->name);
-		key_next(&next);
 	}
 	return 0;
 }
@@ -163,20 +156,19 @@ static int
 read_queues(struct store *store, struct store_numbers *numbers,
     struct fail *fail)
 {
-	struct key next = key_counter('q', "");
-	struct db_row row;
+	struct key prefix = key_counter('q', ""), next = prefix;
+	struct table_row row;
 	char *name;
 	int found;
 
 	while (numbers->queue_count < STORE_QUEUES_MOST) {
-		found = table_seek(store, TABLE_COUNTERS, &next, &row, fail);
-		if (found <= 0 || row.key.at[0] != 'q')
-			return found < 0 ? -1 : 0;
+		found = table_next(store, TABLE_COUNTERS, &next, &prefix, &row,
+		    fail);
+		if (found <= 0)
+			return found;
 		name = numbers->queues[numbers->queue_count++];
 		snprintf(name, TASK_QUEUE_MAX + 1, "%.*s",
 		    (int)row.key.length - 1, row.key.at + 1);
-		next = key_counter('q', name);
-		key_next(&next);
 	}
 	return 0;
 }
@@ -191,7 +183,8 @@ store_numbers(struct store *store, struct store_numbers *ret_numbers,
 
 	memset(ret_numbers, 0, sizeof(*ret_numbers));
 	found = table_get(store, TABLE_COUNTERS, &key, &value, fail);
-	if (found < 0 || sums_counted(store, &ret_numbers->counted, fail) < 0 ||
+	ret_numbers->counted = store->version >= 2;
+	if (found < 0 ||
 	    (found && sums_unpack(value, ret_numbers->sums, fail) < 0))
 		return -1;
 	return read_waits(store, ret_numbers, fail) < 0 ||

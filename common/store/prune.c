@@ -4,11 +4,7 @@
  */
 #include "common/store/admin.h"
 
-#include <stdlib.h>
-#include <unistd.h>
-
-#include "common/base/mem.h"
-#include "common/store/table.h"
+#include "common/store/internal.h"
 
 #define PRUNED_ROWS 256
 #define PRUNED_EVENTS 2000
@@ -21,45 +17,32 @@ struct prune {
 	bool done;       /* with the state at hand */
 };
 
-static void
-remove_progress(const struct store *store, const struct id *id)
-{
-	char *path = store_progress_path(store, id);
-
-	(void)unlink(path);
-	free(path);
-}
-
 /* One short transaction. */
 static int
 prune_some(struct prune *prune, const struct key *state, struct fail *fail)
 {
 	struct task_row task;
-	struct db_row row;
-	struct id id;
+	struct table_row row;
 	int64_t events = 0, had, removed = 0;
 	int found, i;
 
 	for (i = 0; i < PRUNED_ROWS && events < PRUNED_EVENTS; i++) {
-		found = table_seek(prune->store, TABLE_BY_STATE, &prune->from,
-		    &row, fail);
+		found = table_next(prune->store, TABLE_BY_STATE, &prune->from,
+		    state, &row, fail);
 		if (found < 0)
 			return -1;
-		if (found == 0 || !key_starts(row.key, state)) {
+		if (found == 0) {
 			prune->done = true;
 			break;
 		}
-		id = key_id(row.key);
-		prune->from = key_of(row.key);
-		key_after(&prune->from);
-		if (table_task(prune->store, &id, &task, fail) < 0)
+		if (table_task(prune->store, key_id(row.key), &task, fail) < 0)
 			return -1;
 		if (task.updated_at >= prune->before)
 			continue;
 		had = store_remove(prune->store, &task, fail);
 		if (had < 0)
 			return -1;
-		remove_progress(prune->store, &id);
+		store_progress_remove(prune->store, &task.id);
 		events += had;
 		removed++;
 	}

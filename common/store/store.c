@@ -2,7 +2,7 @@
 /*
  * The store's calls on tasks and their journals. table.h has the tables, key.c
  * and pack.c the formats in them, index.c what follows from a row's state,
- * lease.c the queue, worker_rows.c the workers; LMDB and the lock are db.c's.
+ * lease.c the queue, worker_rows.c the workers, db.c the lock and transactions.
  */
 #include "common/store/store.h"
 
@@ -17,8 +17,8 @@
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/store/index.h"
+#include "common/store/internal.h"
 #include "common/store/sums.h"
-#include "common/store/table.h"
 
 /* ---- opening ---- */
 
@@ -36,9 +36,7 @@ make_folders(const char *folder, struct fail *fail)
 		path = mem_print("%s/%s", folder, names[i]);
 		if (mkdir(path, 0700) < 0 && errno != EEXIST)
 			result = fail_errno(fail,
-			    "unable to make the folder "
-			    "%s",
-			    path);
+			    "unable to make the folder %s", path);
 		free(path);
 	}
 	return result;
@@ -49,26 +47,17 @@ store_open_tuned(const char *folder, enum store_mode mode, uint64_t maximum,
     const struct store_tuning *tuning, struct store **ret_store,
     struct fail *fail)
 {
-	struct db_options options;
 	struct store *store;
 
-	memset(&options, 0, sizeof(options));
-	options.tables = store_tables;
-	options.table_count = TABLES;
-	options.version = STORE_VERSION;
-	options.oldest = 1;
-	options.write = mode != STORE_READ;
-	options.create = mode == STORE_CREATE;
-	options.maximum = maximum;
-	options.initial = tuning->initial;
-	options.lock_ms = tuning->lock_ms;
-	options.unsynced = tuning->unsynced;
 	if (mode == STORE_CREATE && make_folders(folder, fail) < 0)
 		return -1;
 	store = mem_alloc(sizeof(*store));
 	store->folder = mem_string(folder);
-	if (db_open(folder, &options, &store->db, fail) < 0 ||
-	    (options.write && sums_upgrade(store, fail) < 0)) {
+	store->mode = mode;
+	store->maximum = maximum;
+	store->tuning = *tuning;
+	if (db_open(store, fail) < 0 ||
+	    (mode != STORE_READ && sums_upgrade(store, fail) < 0)) {
 		store_close(store);
 		return -1;
 	}
@@ -92,7 +81,7 @@ store_close(struct store *store)
 
 	if (!store)
 		return;
-	db_close(store->db);
+	db_close(store);
 	for (i = 0; i < store->joined_count; i++)
 		close(store->joined[i].fd);
 	free(store->joined);
@@ -115,22 +104,13 @@ store_progress_path(const struct store *store, const struct id *id)
 	return mem_print("%s/progress/%s", store->folder, name);
 }
 
-int
-store_begin(struct store *store, bool write, size_t room, struct fail *fail)
-{
-	return db_begin(store->db, write, room, fail);
-}
-
-int
-store_commit(struct store *store, struct fail *fail)
-{
-	return db_commit(store->db, fail);
-}
-
 void
-store_abort(struct store *store)
+store_progress_remove(const struct store *store, const struct id *id)
 {
-	db_abort(store->db);
+	char *path = store_progress_path(store, id);
+
+	(void)unlink(path);
+	free(path);
 }
 
 /* ---- tasks ---- */
@@ -166,14 +146,13 @@ find_key(struct store *store, const struct task_row *row,
 {
 	struct key key = key_idempotency(row->user, row->key);
 	struct span value;
-	struct id id;
 	int found;
 
 	found = table_get(store, TABLE_KEYS, &key, &value, fail);
 	if (found <= 0)
 		return found;
-	id = key_id(value);
-	return table_task(store, &id, ret_existing, fail) < 0 ? -1 : 1;
+	return table_task(store, key_id(value), ret_existing, fail) < 0 ? -1
+									: 1;
 }
 
 int
@@ -216,21 +195,14 @@ int
 store_get(struct store *store, const struct id *id, struct task_row *ret_row,
     struct fail *fail)
 {
-	struct key key = key_task(id);
+	int found = table_find_task(store, id, ret_row, fail);
 	char name[ID_TEXT];
-	struct span value;
-	int found;
 
-	found = table_get(store, TABLE_TASKS, &key, &value, fail);
-	if (found < 0)
-		return -1;
 	if (found)
-		return unpack_row(value, id, ret_row, fail);
+		return found < 0 ? -1 : 0;
 	id_format(id, name);
 	return fail_set(fail, FAIL_NO, "no_task",
-	    "there is no task %s in the "
-	    "store %s",
-	    name, store->folder);
+	    "there is no task %s in the store %s", name, store->folder);
 }
 
 static bool
@@ -286,39 +258,21 @@ store_put(struct store *store, struct task_row *row, struct fail *fail)
 
 /* ---- journals ---- */
 
-/* The number of the last event, 0 for none. */
-static int
-last_seq(struct store *store, const struct id *id, uint64_t *ret_seq,
-    struct fail *fail)
-{
-	struct key prefix = key_task(id), end = prefix;
-	struct db_row row;
-	int found;
-
-	key_after(&end);
-	found = db_seek_before(store->db, TABLE_JOURNAL, end.bytes, end.length,
-	    &row, fail);
-	if (found < 0)
-		return -1;
-	*ret_seq = found && key_starts(row.key, &prefix)
-	    ? get64(row.key.at + ID_SIZE)
-	    : 0;
-	return 0;
-}
-
 int
 store_append(struct store *store, const struct id *id, uint64_t seq,
     const void *text, size_t length, struct fail *fail)
 {
-	struct key key = key_event(id, seq);
+	struct key key = key_event(id, seq), prefix = key_task(id);
+	struct table_row last;
 	struct task_row row;
-	uint64_t last;
+	int found;
 
 	if (seq == 1 && store_get(store, id, &row, fail) < 0)
 		return -1;
-	if (last_seq(store, id, &last, fail) < 0)
+	found = table_last(store, TABLE_JOURNAL, &prefix, &last, fail);
+	if (found < 0)
 		return -1;
-	if (seq != last + 1)
+	if (seq != (found ? get64(last.key.at + ID_SIZE) : 0) + 1)
 		return fail_misuse(fail, id,
 		    "the event is not the next one of its journal");
 	return table_put(store, TABLE_JOURNAL, &key, text, length, fail);
@@ -331,18 +285,17 @@ store_read(struct store *store, const struct id *id, uint64_t after,
     void *context, struct fail *fail)
 {
 	struct key prefix = key_task(id), from = key_event(id, after + 1);
-	struct db_cursor *cursor = NULL;
-	enum db_move how = DB_AT;
-	struct db_row row;
+	struct MDB_cursor *cursor = NULL;
+	enum cursor_move how = CURSOR_AT;
+	struct table_row row;
 	int result;
 
 	if (after == UINT64_MAX)
 		return 0;
-	if (db_cursor_open(store->db, TABLE_JOURNAL, &cursor, fail) < 0)
+	if (cursor_open(store, TABLE_JOURNAL, &cursor, fail) < 0)
 		return -1;
 	for (;;) {
-		result = db_cursor_move(cursor, how, from.bytes, from.length,
-		    &row, fail);
+		result = cursor_move(store, cursor, how, &from, &row, fail);
 		if (result <= 0)
 			break;
 		result = 0;
@@ -352,9 +305,9 @@ store_read(struct store *store, const struct id *id, uint64_t after,
 		    fail);
 		if (result)
 			break;
-		how = DB_NEXT;
+		how = CURSOR_NEXT;
 	}
-	db_cursor_close(cursor);
+	cursor_close(cursor);
 	return result;
 }
 
@@ -363,7 +316,7 @@ static int64_t
 remove_journal(struct store *store, const struct id *id, struct fail *fail)
 {
 	struct key prefix = key_task(id), key;
-	struct db_row row;
+	struct table_row row;
 	int64_t count = 0;
 	int found;
 

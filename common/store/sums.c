@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/store/table.h"
+#include "common/store/internal.h"
 
 #define SUMS_SIZE (1 + 8 * STORE_SUMS)
 #define UPGRADE_ROOM ((size_t)1 << 20)
@@ -182,51 +182,23 @@ sums_copy(struct store *from, struct store *to, struct fail *fail)
 /* ---- the version ---- */
 
 static int
-read_version(struct store *store, uint32_t *ret_version, struct fail *fail)
-{
-	struct key key = key_name("version");
-	struct span value;
-	const uint8_t *bytes;
-
-	if (table_get(store, TABLE_META, &key, &value, fail) < 0)
-		return -1;
-	bytes = (const uint8_t *)value.at; /* db.h has checked it */
-	*ret_version = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
-	    (uint32_t)bytes[2] << 8 | bytes[3];
-	return 0;
-}
-
-int
-sums_counted(struct store *store, bool *ret_counted, struct fail *fail)
-{
-	uint32_t version;
-
-	if (read_version(store, &version, fail) < 0)
-		return -1;
-	*ret_counted = version >= 2;
-	return 0;
-}
-
-static int
 count_all(struct store *store, struct fail *fail)
 {
 	const uint8_t version[4] = { 0, 0, 0, STORE_VERSION };
 	struct key next = { .length = 0 }, name = key_name("version");
 	struct task_row task;
-	struct db_row row;
+	struct table_row row;
 	struct id id;
 	int found;
 
 	for (;;) {
-		found = table_seek(store, TABLE_TASKS, &next, &row, fail);
+		found = table_next(store, TABLE_TASKS, &next, NULL, &row, fail);
 		if (found < 0)
 			return -1;
 		if (found == 0)
 			return table_put(store, TABLE_META, &name, version,
 			    sizeof(version), fail);
 		id = key_id(row.key);
-		next = key_task(&id);
-		key_next(&next);
 		if (unpack_row(row.value, &id, &task, fail) < 0 ||
 		    sums_begin(store, &task, fail) < 0)
 			return -1;
@@ -236,23 +208,14 @@ count_all(struct store *store, struct fail *fail)
 int
 sums_upgrade(struct store *store, struct fail *fail)
 {
-	uint32_t version;
-
-	if (db_begin(store->db, false, 0, fail) < 0)
-		return -1;
-	if (read_version(store, &version, fail) < 0)
-		goto failed;
-	db_abort(store->db);
-	if (version == STORE_VERSION)
+	if (store->version == STORE_VERSION)
 		return 0;
-	if (db_begin(store->db, true, UPGRADE_ROOM, fail) < 0)
+	if (store_begin(store, true, UPGRADE_ROOM, fail) < 0)
 		return -1;
 	/* another program may have upgraded it meanwhile */
-	if (read_version(store, &version, fail) < 0 ||
-	    (version != STORE_VERSION && count_all(store, fail) < 0))
-		goto failed;
-	return db_commit(store->db, fail);
-failed:
-	db_abort(store->db);
-	return -1;
+	if (store->version != STORE_VERSION && count_all(store, fail) < 0) {
+		store_abort(store);
+		return -1;
+	}
+	return store_commit(store, fail);
 }

@@ -39,10 +39,6 @@ sums_end(struct store *store, const struct task_row *row, struct fail *fail);
 int
 sums_copy(struct store *from, struct store *to, struct fail *fail);
 
-/* Whether the store has them: not when it is of version 1. */
-int
-sums_counted(struct store *store, bool *ret_counted, struct fail *fail);
-
 /* Upgrades a store of version 1 to this version; outside of transactions. */
 int
 sums_upgrade(struct store *store, struct fail *fail);

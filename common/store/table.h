@@ -11,12 +11,12 @@
 #ifndef COMMON_STORE_TABLE_H
 #define COMMON_STORE_TABLE_H
 
-#include "common/store/internal.h"
 #include "common/store/key.h"
 #include "common/store/pack.h"
+#include "common/store/store.h"
 
 enum table {
-	/* "version" (db.h), "limits" and "returning" (lease.c), "served": how
+	/* "version" (db.c), "limits" and "returning" (lease.c), "served": how
 	 * many tasks were leased so far */
 	TABLE_META,
 	/* id: the row. The indexes (ready, parked, due, leases, keys, by_user,
@@ -61,6 +61,10 @@ enum table {
 
 extern const char *const store_tables[];
 
+struct table_row {
+	struct span key, value;
+};
+
 /* Returns 1 when there is such a row, 0 when not, -1. */
 int
 table_get(struct store *store, enum table table, const struct key *key,
@@ -80,15 +84,50 @@ int
 table_drop(struct store *store, enum table table, const struct key *key,
     struct fail *fail);
 
-/* The first row at or after FROM, and the first that starts with PREFIX. Both
- * return as table_get. */
+/* The first row at or after FROM, the first that starts with PREFIX, and the
+ * last one. They return as table_get. */
 int
 table_seek(struct store *store, enum table table, const struct key *from,
-    struct db_row *ret_row, struct fail *fail);
+    struct table_row *ret_row, struct fail *fail);
 
 int
 table_first(struct store *store, enum table table, const struct key *prefix,
-    struct db_row *ret_row, struct fail *fail);
+    struct table_row *ret_row, struct fail *fail);
+
+int
+table_last(struct store *store, enum table table, const struct key *prefix,
+    struct table_row *ret_row, struct fail *fail);
+
+/* The first row at or after *FROM, which is then the key right behind it, if it
+ * starts with PREFIX (NULL: any). Returns as table_get. */
+int
+table_next(struct store *store, enum table table, struct key *from,
+    const struct key *prefix, struct table_row *ret_row, struct fail *fail);
+
+/* A cursor walks over rows without a search for each. The table must not change
+ * while it is open, and it must be closed before the transaction ends. */
+struct MDB_cursor;
+
+int
+cursor_open(struct store *store, enum table table,
+    struct MDB_cursor **ret_cursor, struct fail *fail);
+
+void
+cursor_close(struct MDB_cursor *cursor); /* NULL is fine */
+
+enum cursor_move {
+	CURSOR_AT,     /* the first row with at least this key */
+	CURSOR_BEFORE, /* the last row with less than this key */
+	CURSOR_NEXT,   /* no key for these two */
+	CURSOR_PREVIOUS,
+};
+
+/* KEY NULL or empty: the first or last row of the table. Returns as
+ * table_get. */
+int
+cursor_move(struct store *store, struct MDB_cursor *cursor,
+    enum cursor_move how, const struct key *key, struct table_row *ret_row,
+    struct fail *fail);
 
 /* *number stays as it is when there is no row. Returns as table_get. */
 int
@@ -108,9 +147,15 @@ int
 table_put_counts(struct store *store, char kind, const char *name,
     const struct counts *counts, struct fail *fail);
 
-/* FAIL_NEVER, type "store_damaged", when there is none. */
+/* Returns as table_get. */
 int
-table_task(struct store *store, const struct id *id, struct task_row *ret_row,
+table_find_task(struct store *store, const struct id *id,
+    struct task_row *ret_row, struct fail *fail);
+
+/* The task that an index names; FAIL_NEVER, type "store_damaged", when there is
+ * none. */
+int
+table_task(struct store *store, struct id id, struct task_row *ret_row,
     struct fail *fail);
 
 /* Writes the row of a task, but no index. */

@@ -11,7 +11,7 @@
 #include "common/base/mem.h"
 #include "common/store/admin.h"
 #include "common/store/check.h"
-#include "common/store/sums.h"
+#include "common/store/internal.h"
 
 static int
 check_members(struct check *check, const struct task_row *task,
@@ -95,7 +95,7 @@ check_journal(struct check *check, const struct task_row *task,
 }
 
 static int
-check_task(struct check *check, const struct db_row *row, struct fail *fail)
+check_task(struct check *check, const struct table_row *row, struct fail *fail)
 {
 	struct id id = key_id(row->key);
 	struct task_row task;
@@ -123,7 +123,7 @@ static int
 check_journal_tasks(struct check *check, struct fail *fail)
 {
 	struct key from = { .length = 0 }, key;
-	struct db_row row;
+	struct table_row row;
 	struct span value;
 	char name[ID_TEXT];
 	struct id id;
@@ -159,7 +159,8 @@ check_journal_tasks(struct check *check, struct fail *fail)
 }
 
 static int
-check_worker(struct check *check, const struct db_row *row, struct fail *fail)
+check_worker(struct check *check, const struct table_row *row,
+    struct fail *fail)
 {
 	struct worker_row worker;
 	char name[ID_TEXT];
@@ -175,7 +176,7 @@ check_worker(struct check *check, const struct db_row *row, struct fail *fail)
 }
 
 static int
-check_share(struct check *check, const struct db_row *row, struct fail *fail)
+check_share(struct check *check, const struct table_row *row, struct fail *fail)
 {
 	const char *end = memchr(row->key.at, 0, row->key.length);
 	size_t after;
@@ -189,7 +190,7 @@ check_share(struct check *check, const struct db_row *row, struct fail *fail)
 }
 
 static int
-check_meta(struct check *check, const struct db_row *row, struct fail *fail)
+check_meta(struct check *check, const struct table_row *row, struct fail *fail)
 {
 	static const struct {
 		const char *name;
@@ -198,7 +199,7 @@ check_meta(struct check *check, const struct db_row *row, struct fail *fail)
 		{ "version", 4, 4 },
 		{ "limits", 17, 17 },
 		{ "served", 9, 9 },
-		{ "returning", 1, DB_KEY_MAX },
+		{ "returning", 1, KEY_MAX },
 	};
 	size_t i;
 
@@ -246,9 +247,8 @@ store_verify(struct store *store,
 	check.context = context;
 	if (store_begin(store, false, 0, fail) < 0)
 		return -1;
-	result = sums_counted(store, &check.counted, fail);
-	if (result == 0)
-		result = check_tables(&check, fail);
+	check.counted = store->version >= 2;
+	result = check_tables(&check, fail);
 	store_abort(store);
 	check_release(&check);
 	return result < 0 ? -1 : check.faults;

@@ -21,7 +21,7 @@
 #include "common/base/clock.h"
 #include "common/base/lock.h"
 #include "common/base/mem.h"
-#include "common/store/table.h"
+#include "common/store/internal.h"
 
 #define JOIN_TRIES 100
 #define OWN_FILE_MS 1000
@@ -155,34 +155,16 @@ store_renew(struct store *store, const struct id *worker, int64_t until,
 	    pack_worker(&row, bytes), fail);
 }
 
-/* The first task that WORKER has leased, in *ret_task. Returns as table_get. */
-static int
-next_lease(struct store *store, const struct id *worker, const struct key *from,
-    struct id *ret_task, struct fail *fail)
-{
-	struct key prefix = key_task(worker);
-	struct db_row row;
-	int found;
-
-	found = table_seek(store, TABLE_LEASES, from, &row, fail);
-	if (found <= 0)
-		return found;
-	if (!key_starts(row.key, &prefix))
-		return 0;
-	*ret_task = key_id(row.key);
-	return 1;
-}
-
 int
 store_leave(struct store *store, const struct id *worker, struct fail *fail)
 {
 	struct key key = key_task(worker);
-	struct id task;
+	struct table_row row;
 	char *path;
 	size_t i;
 	int held;
 
-	held = next_lease(store, worker, &key, &task, fail);
+	held = table_first(store, TABLE_LEASES, &key, &row, fail);
 	if (held < 0)
 		return -1;
 	if (held)
@@ -225,17 +207,15 @@ static int
 next_worker(struct store *store, struct key *from, struct id *ret_worker,
     struct worker_row *ret_row, struct fail *fail)
 {
-	struct db_row row;
+	struct table_row row;
 	int found;
 
-	found = table_seek(store, TABLE_WORKERS, from, &row, fail);
+	found = table_next(store, TABLE_WORKERS, from, NULL, &row, fail);
 	if (found <= 0)
 		return found;
 	if (unpack_worker(row.value, ret_row, fail) < 0)
 		return -1;
 	*ret_worker = key_id(row.key);
-	*from = key_task(ret_worker);
-	key_after(from);
 	return 1;
 }
 
@@ -264,21 +244,20 @@ static int
 add_orphans(struct store *store, const struct id *worker,
     struct task_row *ret_rows, int have, int count, struct fail *fail)
 {
-	struct key from = key_task(worker);
-	struct id task;
+	struct key prefix = key_task(worker), from = prefix;
+	struct table_row row;
 	int found;
 
 	while (have < count) {
-		found = next_lease(store, worker, &from, &task, fail);
-		if (found < 0)
-			return -1;
+		found = table_next(store, TABLE_LEASES, &from, &prefix, &row,
+		    fail);
 		if (found == 0)
 			break;
-		if (table_task(store, &task, &ret_rows[have], fail) < 0)
+		if (found < 0 ||
+		    table_task(store, key_id(row.key), &ret_rows[have], fail) <
+			0)
 			return -1;
 		have++;
-		from = key_lease(worker, &task);
-		key_after(&from);
 	}
 	return have;
 }
@@ -289,11 +268,11 @@ static int
 reap(struct store *store, const struct id *worker, struct fail *fail)
 {
 	struct key key = key_task(worker);
-	struct id task;
+	struct table_row row;
 	char *path;
 	int held;
 
-	held = next_lease(store, worker, &key, &task, fail);
+	held = table_first(store, TABLE_LEASES, &key, &row, fail);
 	if (held)
 		return held < 0 ? -1 : 0;
 	if (table_drop(store, TABLE_WORKERS, &key, fail) < 0)
@@ -322,7 +301,7 @@ store_orphans(struct store *store, const struct id *self, int64_t now,
 		have = add_orphans(store, &worker, ret_rows, have, (int)count,
 		    fail);
 		if (have < 0 ||
-		    (db_writing(store->db) && reap(store, &worker, fail) < 0))
+		    (store->writing && reap(store, &worker, fail) < 0))
 			return -1;
 	}
 	return found < 0 ? -1 : have;

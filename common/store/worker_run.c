@@ -85,16 +85,6 @@ end_progress(struct run *run)
 	run->progress = -1;
 }
 
-static void
-remove_progress(const struct run *run)
-{
-	char *path = store_progress_path(run->worker->store,
-	    &run->session.row.id);
-
-	(void)unlink(path);
-	free(path);
-}
-
 int
 run_open(struct worker *worker, const struct task_row *row, int64_t now,
     struct run **ret_run, struct fail *fail)
@@ -119,7 +109,8 @@ run_open(struct worker *worker, const struct task_row *row, int64_t now,
 		free(run);
 		return -1;
 	}
-	remove_progress(run); /* of a worker that died in the middle of it */
+	/* Of a worker that died in the middle of it. */
+	store_progress_remove(worker->store, &row->id);
 	member_string(&members, "worker", worker->name);
 	member_integer(&members, "fence", (int64_t)row->fence);
 	result = session_record(&run->session, worker->store, now,
@@ -151,7 +142,7 @@ run_close(struct run *run)
 		buf_release(&run->facts[i].members);
 	free(run->facts);
 	if (run->has_progress && !run->lost)
-		remove_progress(run);
+		store_progress_remove(run->worker->store, &run->session.row.id);
 	end_progress(run);
 	loop_cancel(run->worker->loop, &run->timer);
 	plan_release(&run->plan);

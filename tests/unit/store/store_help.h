@@ -23,8 +23,8 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/store/admin.h"
+#include "common/store/internal.h"
 #include "common/store/numbers.h"
-#include "common/store/table.h"
 
 #define UNUSED __attribute__((unused))
 

@@ -33,8 +33,8 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/store/internal.h"
 #include "common/store/numbers.h"
-#include "common/store/table.h"
 
 #define WORKERS_MOST 32
 #define PADDING 16000
@@ -508,15 +508,14 @@ static int
 damage(const char *folder)
 {
 	struct hand hand = { .store = open_store(folder, STORE_WRITE, 0) };
-	struct db_row row;
+	struct table_row row;
 	struct fail fail;
-	struct key key;
+	struct key key = { .length = 0 };
 
 	begin(&hand, true, 0);
-	if (db_seek(hand.store->db, TABLE_READY, "", 0, &row, &fail) != 1)
+	if (table_seek(hand.store, TABLE_READY, &key, &row, &fail) != 1)
 		die("find a row", NULL);
-	key.length = row.key.length;
-	memcpy(key.bytes, row.key.at, key.length);
+	key = key_of(row.key);
 	if (table_drop(hand.store, TABLE_READY, &key, &fail) < 0)
 		die("drop", &fail);
 	commit(&hand);
