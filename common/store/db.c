@@ -37,6 +37,24 @@
 #define STORE_OLDEST 1
 #define NEARLY_FULL ((uint64_t)1 << 20)
 
+const char *const store_tables[] = {
+	[TABLE_META] = "meta",
+	[TABLE_TASKS] = "tasks",
+	[TABLE_JOURNAL] = "journal",
+	[TABLE_READY] = "ready",
+	[TABLE_PARKED] = "parked",
+	[TABLE_DUE] = "due",
+	[TABLE_LEASES] = "leases",
+	[TABLE_WORKERS] = "workers",
+	[TABLE_KEYS] = "keys",
+	[TABLE_BY_USER] = "by_user",
+	[TABLE_BY_STATE] = "by_state",
+	[TABLE_COUNTERS] = "counters",
+	[TABLE_SHARES] = "shares",
+};
+_Static_assert(sizeof(store_tables) / sizeof(*store_tables) == TABLES,
+    "each table has a name");
+
 int
 db_fail(const struct store *store, int error, const char *doing,
     struct fail *fail)

@@ -46,6 +46,9 @@ store_open_tuned(const char *folder, enum store_mode mode, uint64_t maximum,
     const struct store_tuning *tuning, struct store **ret_store,
     struct fail *fail);
 
+void
+store_progress_remove(const struct store *store, const struct id *id);
+
 /* Removes a task with its journal, key and index entries. Returns how many
  * events it had, or -1. */
 int64_t

@@ -60,9 +60,6 @@ store_folder(const struct store *store);
 char *
 store_progress_path(const struct store *store, const struct id *id);
 
-void
-store_progress_remove(const struct store *store, const struct id *id);
-
 /* ---- transactions ---- */
 
 /* ROOM: bytes about to be written, so that the map can grow first; 0 in a

@@ -10,24 +10,6 @@
 
 #include "common/store/internal.h"
 
-const char *const store_tables[] = {
-	[TABLE_META] = "meta",
-	[TABLE_TASKS] = "tasks",
-	[TABLE_JOURNAL] = "journal",
-	[TABLE_READY] = "ready",
-	[TABLE_PARKED] = "parked",
-	[TABLE_DUE] = "due",
-	[TABLE_LEASES] = "leases",
-	[TABLE_WORKERS] = "workers",
-	[TABLE_KEYS] = "keys",
-	[TABLE_BY_USER] = "by_user",
-	[TABLE_BY_STATE] = "by_state",
-	[TABLE_COUNTERS] = "counters",
-	[TABLE_SHARES] = "shares",
-};
-_Static_assert(sizeof(store_tables) / sizeof(*store_tables) == TABLES,
-    "each table has a name");
-
 /* LMDB takes non-const pointers and does not write through them. */
 static MDB_val
 value_of(const void *bytes, size_t length)

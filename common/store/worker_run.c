@@ -16,6 +16,7 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/json/log.h"
+#include "common/store/internal.h"
 
 #define EVENT_ROOM ((size_t)EVENT_MAX)
 #define LOOK_MS 100 /* how old the text in the progress file may be */
