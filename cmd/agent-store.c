@@ -16,7 +16,6 @@
 #include "common/cli/export.h"
 #include "common/json/json.h"
 #include "common/store/admin.h"
-#include "common/store/audit.h"
 #include "common/store/store.h"
 
 static const char usage_text[] =

@@ -32,4 +32,11 @@ store_backup(struct store *store, const char *folder, struct fail *fail);
 int64_t
 store_prune(struct store *store, int64_t wall, struct fail *fail);
 
+/* Pure. Folds the COUNT events of TEXTS and compares the result with ROW. On -1 the
+ * message says what is wrong, as the end of a sentence that begins with the
+ * task. */
+int
+audit_journal(const struct task_row *row, const struct span *texts,
+    size_t count, struct fail *fail);
+
 #endif

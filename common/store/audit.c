@@ -3,7 +3,7 @@
  * The row of a task is the state that its journal folds to; only the position in
  * the queue is not in the journal.
  */
-#include "common/store/audit.h"
+#include "common/store/admin.h"
 
 #include "common/agent/agent.h"
 #include "common/agent/journal.h"
@@ -24,8 +24,7 @@ compare(const struct agent *agent, const struct task_row *row,
 	agent_summary(agent, &folded);
 	if (!same_state(folded.state, row->state))
 		return fail_set(fail, FAIL_NO, "fault",
-		    "its journal says that "
-		    "it is %s, its row %s",
+		    "its journal says that it is %s, its row %s",
 		    task_state_name(folded.state), task_state_name(row->state));
 	if (folded.turns != row->turns || folded.calls != row->calls ||
 	    folded.calls_unknown != row->calls_unknown ||
@@ -35,8 +34,8 @@ compare(const struct agent *agent, const struct task_row *row,
 	    folded.cache_write_tokens != row->cache_write_tokens ||
 	    folded.nano_usd != row->nano_usd)
 		return fail_set(fail, FAIL_NO, "fault",
-		    "the turns, calls or "
-		    "cost of its row are not those of its journal");
+		    "the turns, calls or cost of its row are not those of "
+		    "its journal");
 	return 0;
 }
 
@@ -50,10 +49,9 @@ audit_journal(const struct task_row *row, const struct span *texts,
 	int result = 0;
 
 	for (i = 0; i < count; i++) {
-		result = event_parse(texts[i], &event, fail);
-		if (result < 0)
-			break;
-		result = agent_apply(agent, &event, fail);
+		result = event_parse(texts[i], &event, fail) < 0
+		    ? -1
+		    : agent_apply(agent, &event, fail);
 		if (result < 0)
 			break;
 	}

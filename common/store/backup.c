@@ -25,7 +25,6 @@
 #include "common/base/mem.h"
 #include "common/store/index.h"
 #include "common/store/internal.h"
-#include "common/store/sums.h"
 
 #define BATCH_ROWS 256
 #define BATCH_BYTES ((size_t)1 << 20)
@@ -181,7 +180,7 @@ copy_row(struct copy *copy, const struct task_row *row, struct fail *fail)
 	if (row->key[0] && copy_key(copy, row, fail) < 0)
 		return -1;
 	if (index_add(copy->to, row, fail) < 0 ||
-	    sums_begin(copy->to, row, fail) < 0)
+	    sums_follow(copy->to, NULL, row, fail) < 0)
 		return -1;
 	return table_put_task(copy->to, row, fail);
 }

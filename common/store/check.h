@@ -16,12 +16,12 @@ struct check {
 	void (*fault)(void *context, const char *sentence);
 	void *context;
 	int faults;
-	void *tallies;                   /* a tree of struct tally (tsearch) */
-	int64_t sums[STORE_SUMS];        /* of the tasks that are there */
-	bool summed;                     /* the counter of the sums was seen */
-	bool counted;                    /* it has sums, and reasons to wait */
-	const struct index_table *index; /* current one (check_index.c) */
-	struct span *texts;              /* the journal of the current task */
+	void *tallies;            /* a tree of struct tally (tsearch) */
+	int64_t sums[STORE_SUMS]; /* of the tasks that are there */
+	bool summed;              /* the counter of the sums was seen */
+	bool counted;             /* it has sums, and reasons to wait */
+	enum table table;         /* the current one of check_each */
+	struct span *texts;       /* the journal of the current task */
 	size_t text_count;
 };
 
@@ -35,15 +35,6 @@ int
 check_each(struct check *check, enum table table,
     int (*row)(struct check *check, const struct table_row *row,
 	struct fail *fail),
-    struct fail *fail);
-
-/* Checks every row of the indexes against the task that it must belong to. */
-int
-check_indexes(struct check *check, struct fail *fail);
-
-/* Checks a task's rows in the indexes. */
-int
-check_indexed(struct check *check, const struct task_row *task,
     struct fail *fail);
 
 /* Counts a task. */

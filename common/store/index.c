@@ -49,29 +49,16 @@ count_tasks(struct store *store, char kind, const char *name,
 }
 
 static int
-count_running(struct store *store, const char *user, int step,
-    struct fail *fail)
-{
-	struct key key = key_counter('u', user);
-	uint64_t number = 0;
-
-	if (table_number(store, TABLE_COUNTERS, &key, &number, fail) < 0)
-		return -1;
-	number += (uint64_t)step;
-	if (number == 0)
-		return table_drop(store, TABLE_COUNTERS, &key, fail);
-	return table_put_number(store, TABLE_COUNTERS, &key, number, fail);
-}
-
-static int
 count(struct store *store, const struct task_row *row, int step,
     struct fail *fail)
 {
+	struct key running = key_counter('u', row->user);
+
 	if (count_tasks(store, 't', "", row, step, fail) < 0 ||
 	    count_tasks(store, 'q', row->queue, row, step, fail) < 0)
 		return -1;
 	if (row->state == TASK_RUNNING)
-		return count_running(store, row->user, step, fail);
+		return table_step(store, &running, step, fail);
 	return 0;
 }
 
@@ -85,8 +72,7 @@ put_ready(struct store *store, const struct key *key, const char *user,
 
 	if (length > TASK_USER_MAX)
 		return fail_damaged(fail,
-		    "a user's name in the table ready "
-		    "is too long");
+		    "a user's name in the table ready is too long");
 	value[0] = FORMAT;
 	memcpy(value + 1, user, length);
 	return table_put(store, TABLE_READY, key, value, 1 + length, fail);
@@ -271,35 +257,53 @@ index_served(struct store *store, const struct task_row *row, struct fail *fail)
 
 /* ---- all index entries of a row ---- */
 
-static int
-put_empty(struct store *store, enum table table, struct key key,
-    struct fail *fail)
+bool
+index_key(const struct task_row *row, enum table table, struct key *ret_key)
 {
-	return table_put(store, table, &key, "", 0, fail);
+	switch (table) {
+	case TABLE_READY:
+		*ret_key = key_ready(row);
+		return index_ready(row);
+	case TABLE_PARKED:
+		*ret_key = key_parked(row);
+		return index_ready(row);
+	case TABLE_DUE:
+		*ret_key = key_due(row->due, &row->id);
+		return row->due != 0;
+	case TABLE_LEASES:
+		*ret_key = key_lease(&row->worker, &row->id);
+		return row->state == TASK_RUNNING;
+	case TABLE_KEYS:
+		*ret_key = key_idempotency(row->user, row->key);
+		return row->key[0] != '\0';
+	case TABLE_BY_USER:
+		*ret_key = key_user(row->user, row->state, &row->id);
+		return true;
+	case TABLE_BY_STATE:
+		*ret_key = key_state(row->state, &row->id);
+		return true;
+	default:
+		return false;
+	}
 }
+
+/* Those whose rows say nothing but that they are there. */
+static const enum table plain[] = { TABLE_BY_STATE, TABLE_BY_USER, TABLE_DUE,
+	TABLE_LEASES };
+#define PLAIN (sizeof(plain) / sizeof(*plain))
 
 int
 index_add(struct store *store, const struct task_row *row, struct fail *fail)
 {
 	struct key key;
+	size_t i;
 
-	if (put_empty(store, TABLE_BY_STATE, key_state(row->state, &row->id),
-		fail) < 0 ||
-	    put_empty(store, TABLE_BY_USER,
-		key_user(row->user, row->state, &row->id), fail) < 0)
-		return -1;
-	if (index_ready(row)) {
-		key = key_ready(row);
-		if (put_ready(store, &key, row->user, strlen(row->user), fail) <
-		    0)
+	for (i = 0; i < PLAIN; i++)
+		if (index_key(row, plain[i], &key) &&
+		    table_put(store, plain[i], &key, "", 0, fail) < 0)
 			return -1;
-	}
-	if (row->due &&
-	    put_empty(store, TABLE_DUE, key_due(row->due, &row->id), fail) < 0)
-		return -1;
-	if (row->state == TASK_RUNNING &&
-	    put_empty(store, TABLE_LEASES, key_lease(&row->worker, &row->id),
-		fail) < 0)
+	if (index_key(row, TABLE_READY, &key) &&
+	    put_ready(store, &key, row->user, strlen(row->user), fail) < 0)
 		return -1;
 	return count(store, row, 1, fail);
 }
@@ -307,24 +311,16 @@ index_add(struct store *store, const struct task_row *row, struct fail *fail)
 int
 index_remove(struct store *store, const struct task_row *row, struct fail *fail)
 {
-	struct key key = key_state(row->state, &row->id);
+	struct key key;
+	size_t i;
 
-	if (table_drop(store, TABLE_BY_STATE, &key, fail) < 0)
+	for (i = 0; i < PLAIN; i++)
+		if (index_key(row, plain[i], &key) &&
+		    table_drop(store, plain[i], &key, fail) < 0)
+			return -1;
+	if ((index_ready(row) && leave_queue(store, row, fail) < 0) ||
+	    count(store, row, -1, fail) < 0)
 		return -1;
-	key = key_user(row->user, row->state, &row->id);
-	if (table_drop(store, TABLE_BY_USER, &key, fail) < 0)
-		return -1;
-	if (index_ready(row) && leave_queue(store, row, fail) < 0)
-		return -1;
-	key = key_due(row->due, &row->id);
-	if (row->due && table_drop(store, TABLE_DUE, &key, fail) < 0)
-		return -1;
-	if (count(store, row, -1, fail) < 0)
-		return -1;
-	if (row->state != TASK_RUNNING)
-		return 0;
-	key = key_lease(&row->worker, &row->id);
-	if (table_drop(store, TABLE_LEASES, &key, fail) < 0)
-		return -1;
-	return unpark_user(store, row->user, fail);
+	return row->state == TASK_RUNNING ? unpark_user(store, row->user, fail)
+					  : 0;
 }

@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * index: the tables and counters that follow from a task's row. For the store
- * only.
+ * index: the tables, counters and sums that follow from a task's row. For the
+ * store only.
  */
 #ifndef COMMON_STORE_INDEX_H
 #define COMMON_STORE_INDEX_H
 
-#include "common/store/store.h"
+#include "common/store/numbers.h"
+#include "common/store/table.h"
 
 /* Whether the row is ready: QUEUED and not due later. */
 bool
 index_ready(const struct task_row *row);
+
+/* Whether the row has an entry in TABLE, an index, and its key. A ready row has
+ * one in ready or in parked. */
+bool
+index_key(const struct task_row *row, enum table table, struct key *ret_key);
 
 /* Adds all index entries for the row's state and due, but not the row itself; a
  * ready row needs its order first. */
@@ -41,5 +47,36 @@ index_park(struct store *store, const struct task_row *row, struct fail *fail);
 int
 index_unpark(struct store *store, const char *user, const char *queue,
     struct fail *fail);
+
+/* ---- sums.c: reasons to wait, and sums over all tasks ---- */
+
+/* The key of the counter for the first word of a WAITING row's reason. */
+struct key
+sums_waits_key(const struct task_row *row);
+
+/* The sums of a single row. */
+void
+sums_of(const struct task_row *row, int64_t ret_sums[STORE_SUMS]);
+
+/* Adds two numbers that are not negative; stops at the largest number. */
+int64_t
+sums_plus(int64_t sum, int64_t more);
+
+int
+sums_unpack(struct span value, int64_t ret_sums[STORE_SUMS], struct fail *fail);
+
+/* Updates the counters of reasons and the sums for a changed row, for a new one
+ * (OLD NULL) and for a removed one (ROW NULL). */
+int
+sums_follow(struct store *store, const struct task_row *old,
+    const struct task_row *row, struct fail *fail);
+
+/* Replaces the sums of the store TO by those of FROM. */
+int
+sums_copy(struct store *from, struct store *to, struct fail *fail);
+
+/* Upgrades a store of version 1 to this version; outside of transactions. */
+int
+sums_upgrade(struct store *store, struct fail *fail);
 
 #endif

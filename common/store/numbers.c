@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/store/index.h"
 #include "common/store/internal.h"
-#include "common/store/sums.h"
 
 #define OVERDUE_MOST 1000 /* rows looked at: a fraction of a millisecond */
 

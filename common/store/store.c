@@ -18,7 +18,6 @@
 #include "common/base/mem.h"
 #include "common/store/index.h"
 #include "common/store/internal.h"
-#include "common/store/sums.h"
 
 /* ---- opening ---- */
 
@@ -184,7 +183,7 @@ store_create(struct store *store, struct task_row *row,
 		return -1;
 	if ((row->key[0] && table_put_key(store, &new_row, fail) < 0) ||
 	    index_add(store, &new_row, fail) < 0 ||
-	    sums_begin(store, &new_row, fail) < 0 ||
+	    sums_follow(store, NULL, &new_row, fail) < 0 ||
 	    table_put_task(store, &new_row, fail) < 0)
 		return -1;
 	*row = new_row;
@@ -338,7 +337,7 @@ store_remove(struct store *store, const struct task_row *row, struct fail *fail)
 	struct key key = key_idempotency(row->user, row->key);
 
 	if (index_remove(store, row, fail) < 0 ||
-	    sums_end(store, row, fail) < 0 ||
+	    sums_follow(store, row, NULL, fail) < 0 ||
 	    (row->key[0] && table_drop(store, TABLE_KEYS, &key, fail) < 0) ||
 	    table_drop(store, TABLE_TASKS, &task, fail) < 0)
 		return -1;

@@ -7,7 +7,7 @@
  * Version 1 of the store had neither; the first program that opens such a store
  * for writing makes them from the existing rows, in one transaction.
  */
-#include "common/store/sums.h"
+#include "common/store/index.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -47,17 +47,11 @@ count_waits(struct store *store, const struct task_row *row, int step,
     struct fail *fail)
 {
 	struct key key;
-	uint64_t number = 0;
 
-	if (row->state != TASK_WAITING)
+	if (!row || row->state != TASK_WAITING)
 		return 0;
 	key = sums_waits_key(row);
-	if (table_number(store, TABLE_COUNTERS, &key, &number, fail) < 0)
-		return -1;
-	number += (uint64_t)(int64_t)step;
-	if (number == 0)
-		return table_drop(store, TABLE_COUNTERS, &key, fail);
-	return table_put_number(store, TABLE_COUNTERS, &key, number, fail);
+	return table_step(store, &key, step, fail);
 }
 
 int
@@ -130,40 +124,23 @@ add_sums(struct store *store, const int64_t old[STORE_SUMS],
 }
 
 int
-sums_begin(struct store *store, const struct task_row *row, struct fail *fail)
-{
-	const int64_t none[STORE_SUMS] = { 0 };
-	int64_t sums[STORE_SUMS];
-
-	sums_of(row, sums);
-	return count_waits(store, row, 1, fail) < 0 ||
-		add_sums(store, none, sums, fail) < 0
-	    ? -1
-	    : 0;
-}
-
-int
 sums_follow(struct store *store, const struct task_row *old,
     const struct task_row *row, struct fail *fail)
 {
-	int64_t before[STORE_SUMS], after[STORE_SUMS];
+	int64_t before[STORE_SUMS] = { 0 }, after[STORE_SUMS] = { 0 };
 
-	sums_of(old, before);
-	sums_of(row, after);
+	if (old)
+		sums_of(old, before);
+	if (row)
+		sums_of(row, after);
 	if (add_sums(store, before, after, fail) < 0)
 		return -1;
-	if (old->state == row->state && strcmp(old->reason, row->reason) == 0)
+	if (old && row && old->state == row->state &&
+	    strcmp(old->reason, row->reason) == 0)
 		return 0;
-	return count_waits(store, old, -1, fail) < 0 ||
-		count_waits(store, row, 1, fail) < 0
-	    ? -1
-	    : 0;
-}
-
-int
-sums_end(struct store *store, const struct task_row *row, struct fail *fail)
-{
-	return count_waits(store, row, -1, fail);
+	if (count_waits(store, old, -1, fail) < 0)
+		return -1;
+	return count_waits(store, row, 1, fail);
 }
 
 int
@@ -200,7 +177,7 @@ count_all(struct store *store, struct fail *fail)
 			    sizeof(version), fail);
 		id = key_id(row.key);
 		if (unpack_row(row.value, &id, &task, fail) < 0 ||
-		    sums_begin(store, &task, fail) < 0)
+		    sums_follow(store, NULL, &task, fail) < 0)
 			return -1;
 	}
 }

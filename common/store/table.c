@@ -232,6 +232,20 @@ table_put_number(struct store *store, enum table table, const struct key *key,
 }
 
 int
+table_step(struct store *store, const struct key *key, int step,
+    struct fail *fail)
+{
+	uint64_t number = 0;
+
+	if (table_number(store, TABLE_COUNTERS, key, &number, fail) < 0)
+		return -1;
+	number += (uint64_t)step;
+	if (number == 0)
+		return table_drop(store, TABLE_COUNTERS, key, fail);
+	return table_put_number(store, TABLE_COUNTERS, key, number, fail);
+}
+
+int
 table_counts(struct store *store, char kind, const char *name,
     struct counts *ret_counts, struct fail *fail)
 {

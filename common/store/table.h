@@ -138,6 +138,11 @@ int
 table_put_number(struct store *store, enum table table, const struct key *key,
     uint64_t number, struct fail *fail);
 
+/* Adds STEP to a number in counters. */
+int
+table_step(struct store *store, const struct key *key, int step,
+    struct fail *fail);
+
 /* Zeros when there is no row. */
 int
 table_counts(struct store *store, char kind, const char *name,

@@ -11,7 +11,157 @@
 #include "common/base/mem.h"
 #include "common/store/admin.h"
 #include "common/store/check.h"
+#include "common/store/index.h"
 #include "common/store/internal.h"
+
+/* ---- indexes ---- */
+
+static const struct index_table {
+	enum table table;
+	const char *because; /* why a task has a row there */
+} indexes[] = {
+	/* A task is in one of the first two. */
+	{ TABLE_READY, "is queued and due" },
+	{ TABLE_PARKED, "is queued and due" },
+	{ TABLE_DUE, "is due later" },
+	{ TABLE_LEASES, "is running" },
+	{ TABLE_KEYS, "has a key" },
+	{ TABLE_BY_USER, "is there" },
+	{ TABLE_BY_STATE, "is there" },
+};
+#define INDEXES (sizeof(indexes) / sizeof(indexes[0]))
+
+/* One row of an index must be exactly the row that its task requires. */
+static int
+check_index_row(struct check *check, const struct table_row *row,
+    struct fail *fail)
+{
+	const char *table = store_tables[check->table];
+	struct span from = check->table == TABLE_KEYS ? row->value : row->key;
+	struct key key;
+	struct task_row task;
+	struct span value;
+	struct fail broken;
+	char name[ID_TEXT];
+	struct id id;
+	int found;
+
+	if (from.length < ID_SIZE) {
+		check_fault(check, "the table %s has a row that cannot be read",
+		    table);
+		return 0;
+	}
+	id = key_id(from);
+	id_format(&id, name);
+	key = key_task(&id);
+	found = table_get(check->store, TABLE_TASKS, &key, &value, fail);
+	if (found < 0)
+		return -1;
+	if (found == 0) {
+		check_fault(check,
+		    "the table %s has a row for the task %s, which "
+		    "is not there",
+		    table, name);
+		return 0;
+	}
+	if (unpack_row(value, &id, &task, &broken) < 0)
+		return 0; /* reported with the tasks */
+	if (!index_key(&task, check->table, &key) ||
+	    row->key.length != key.length ||
+	    memcmp(row->key.at, key.bytes, key.length) != 0)
+		check_fault(check,
+		    "the table %s has a row for the task %s (%s) that "
+		    "does not fit it",
+		    table, name, task_state_name(task.state));
+	return 0;
+}
+
+/* Checks the row that TASK requires in an index, and its value. Returns 1 when
+ * it is there. */
+static int
+find_in_index(struct check *check, enum table table,
+    const struct task_row *task, struct fail *fail)
+{
+	struct key key;
+	struct span value;
+	char name[ID_TEXT];
+	struct id id;
+	int found;
+
+	(void)index_key(task, table, &key);
+	found = table_get(check->store, table, &key, &value, fail);
+	if (found <= 0)
+		return found;
+	id_format(&task->id, name);
+	if (table == TABLE_KEYS) {
+		id = key_id(value);
+		if (memcmp(&id, &task->id, sizeof(id)) != 0)
+			return 0;
+	}
+	if (table == TABLE_READY &&
+	    (value.length < 1 || value.length - 1 != strlen(task->user) ||
+		memcmp(value.at + 1, task->user, value.length - 1) != 0))
+		check_fault(check,
+		    "the row of the task %s in the table ready names "
+		    "another user",
+		    name);
+	return 1;
+}
+
+static int
+check_indexed(struct check *check, const struct task_row *task,
+    struct fail *fail)
+{
+	char name[ID_TEXT];
+	struct key key;
+	int ready, found;
+	size_t i;
+
+	id_format(&task->id, name);
+	ready = find_in_index(check, TABLE_READY, task, fail);
+	found = ready < 0 ? -1 : find_in_index(check, TABLE_PARKED, task, fail);
+	if (found < 0)
+		return -1;
+	if (index_ready(task) && !ready && !found)
+		check_fault(check,
+		    "the task %s is queued and due, but is neither in "
+		    "the table ready nor in parked",
+		    name);
+	if (ready && found)
+		check_fault(check,
+		    "the task %s is both in the table ready and in "
+		    "parked",
+		    name);
+	for (i = 2; i < INDEXES; i++) {
+		if (!index_key(task, indexes[i].table, &key))
+			continue;
+		found = find_in_index(check, indexes[i].table, task, fail);
+		if (found < 0)
+			return -1;
+		if (!found)
+			check_fault(check,
+			    "the task %s %s, but has no row in the "
+			    "table %s",
+			    name, indexes[i].because,
+			    store_tables[indexes[i].table]);
+	}
+	return 0;
+}
+
+static int
+check_indexes(struct check *check, struct fail *fail)
+{
+	size_t i;
+
+	for (i = 0; i < INDEXES; i++) {
+		if (check_each(check, indexes[i].table, check_index_row, fail) <
+		    0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- tasks ---- */
 
 static int
 check_members(struct check *check, const struct task_row *task,
