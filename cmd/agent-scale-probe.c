@@ -115,7 +115,7 @@ main(int argc, char **argv)
 		return cli_fail(&cli, &fail, NULL);
 	if (engine_open(cli.engine, cli_store(&cli), ENGINE_READ, &cli.config,
 		&engine, &fail) < 0 ||
-	    engine_depth(engine, queue, &depth, &fail) < 0 ||
+	    engine->ops->depth(engine, queue, &depth, &fail) < 0 ||
 	    (metrics ? print_metrics(&cli, engine, &depth, &fail)
 		     : print(&cli, queue, &depth, plain, &fail)) < 0)
 		code = cli_fail(&cli, &fail, NULL);

@@ -102,7 +102,7 @@ check_user(struct engine *engine, const char *user, const char *id,
 	int done = -1;
 
 	json_quote(&quoted, user, strlen(user));
-	if (engine_get(engine, id, &task, fail) < 0)
+	if (engine->ops->get(engine, id, &task, fail) < 0)
 		goto out;
 	if (!json_member((struct span){ task.data, task.length }, "user",
 		&owner) ||
@@ -126,8 +126,8 @@ send_one(const struct cli *cli, struct engine *engine, const char *signal,
 	struct span text, state = { "null", 4 };
 	int done = -1;
 
-	if (engine_signal(engine, id, signal, members, fail) < 0 ||
-	    engine_get(engine, id, &task, fail) < 0)
+	if (engine->ops->signal(engine, id, signal, members, fail) < 0 ||
+	    engine->ops->get(engine, id, &task, fail) < 0)
 		goto out;
 	text = (struct span){ task.data, task.length };
 	json_member(text, "state", &state);
@@ -153,7 +153,8 @@ signal_schedule(const struct cli *cli, struct engine *engine,
 {
 	struct buf out = BUF_INIT(4096);
 
-	if (engine_schedule_signal(engine, id, signal, fail) < 0)
+	if (engine_check_schedules(engine, fail) < 0 ||
+	    engine->ops->schedule_signal(engine, id, signal, fail) < 0)
 		return -1;
 	buf_print(&out,
 	    cli->human ? "%s %s\n"

@@ -86,8 +86,8 @@ list(struct status *status, struct fail *fail)
 	if (status->cli.human)
 		cli_write(&status->cli, header.data, header.length);
 	buf_release(&header);
-	return engine_list(status->engine, &status->filter, show_row, status,
-	    fail);
+	return status->engine->ops->list(status->engine, &status->filter,
+	    show_row, status, fail);
 }
 
 static int
@@ -113,7 +113,7 @@ events(struct status *status, struct fail *fail)
 {
 	status->final = -1;
 	for (;;) {
-		if (engine_events(status->engine, status->id,
+		if (status->engine->ops->events(status->engine, status->id,
 			(uint64_t)status->after, show_event, status, fail) < 0)
 			return -1;
 		if (!status->flags[FOLLOW])
@@ -122,7 +122,7 @@ events(struct status *status, struct fail *fail)
 			return status->final == TASK_COMPLETED ? 0 : 1;
 		if (cli_reader_gone())
 			return 0;
-		if (engine_wait(status->engine, 1000, fail) < 0)
+		if (status->engine->ops->wait(status->engine, 1000, fail) < 0)
 			return -1;
 	}
 }
@@ -161,7 +161,8 @@ one(struct status *status, struct fail *fail)
 	if (status->flags[RESULT] && status->flags[FOLLOW] &&
 	    events(status, fail) < 0)
 		return -1;
-	if (engine_get(status->engine, status->id, &task, fail) < 0)
+	if (status->engine->ops->get(status->engine, status->id, &task, fail) <
+	    0)
 		goto out;
 	text = (struct span){ task.data, task.length };
 	if (status->flags[RESULT]) {
@@ -272,8 +273,10 @@ main(int argc, char **argv)
 		&status.cli.config, &status.engine, &fail) < 0)
 		code = -1;
 	else if (status.flags[SCHEDULES])
-		code = engine_schedules(status.engine, show_row, &status,
-		    &fail);
+		code = engine_check_schedules(status.engine, &fail) < 0
+		    ? -1
+		    : status.engine->ops->schedules(status.engine, show_row,
+			  &status, &fail);
 	else
 		code = status.id ? one(&status, &fail) : list(&status, &fail);
 	if (code < 0)

@@ -105,6 +105,20 @@ admit(struct submit *submit, struct item *item, size_t count)
 		count, config->open_per_user, &item->fail) == 0;
 }
 
+static int
+hand_over(struct submit *submit, size_t count, struct fail *fail)
+{
+	struct engine *engine = submit->engine;
+
+	if (!submit->cron)
+		return engine->ops->submit(engine, submit->submissions, count,
+		    fail);
+	if (engine_check_schedules(engine, fail) < 0)
+		return -1;
+	return engine->ops->schedule(engine, submit->submissions, count,
+	    submit->cron, fail);
+}
+
 /* Submits every valid task of the batch in one commit. */
 static void
 commit(struct submit *submit)
@@ -127,11 +141,7 @@ commit(struct submit *submit)
 			    item->pins ? strlen(item->pins) : 0 },
 		};
 	}
-	failed = count &&
-	    (submit->cron ? engine_schedule(submit->engine, submit->submissions,
-				count, submit->cron, &fail)
-			  : engine_submit(submit->engine, submit->submissions,
-				count, &fail)) < 0;
+	failed = count && hand_over(submit, count, &fail) < 0;
 	for (struct item *item = submit->items; count > 0; item++) {
 		if (!item->submission)
 			continue;

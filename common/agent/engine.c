@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: every call goes to the engine's own function.
+ * How it works: what is the same for every engine, by its operations.
  */
 #include "common/agent/engine.h"
 
@@ -10,14 +10,7 @@ void
 engine_close(struct engine *engine)
 {
 	if (engine)
-		engine->operations->close(engine);
-}
-
-int
-engine_submit(struct engine *engine, struct submission *submissions,
-    size_t count, struct fail *fail)
-{
-	return engine->operations->submit(engine, submissions, count, fail);
+		engine->ops->close(engine);
 }
 
 static int
@@ -44,7 +37,8 @@ engine_admit(struct engine *engine, const struct task *task,
 			.state = (int)open_states[i],
 			.limit = (size_t)(most - found) };
 
-		if (engine_list(engine, &filter, count_row, &found, fail) < 0)
+		if (engine->ops->list(engine, &filter, count_row, &found,
+			fail) < 0)
 			return -1;
 	}
 	if (most == 0 || found < most)
@@ -56,98 +50,11 @@ engine_admit(struct engine *engine, const struct task *task,
 }
 
 int
-engine_get(struct engine *engine, const char *id, struct buf *buf,
-    struct fail *fail)
+engine_check_schedules(const struct engine *engine, struct fail *fail)
 {
-	return engine->operations->get(engine, id, buf, fail);
-}
-
-int
-engine_events(struct engine *engine, const char *id, uint64_t after,
-    int (*event)(void *context, struct span text), void *context,
-    struct fail *fail)
-{
-	return engine->operations->events(engine, id, after, event, context,
-	    fail);
-}
-
-int
-engine_list(struct engine *engine, const struct engine_filter *filter,
-    int (*task)(void *context, struct span text), void *context,
-    struct fail *fail)
-{
-	return engine->operations->list(engine, filter, task, context, fail);
-}
-
-int
-engine_signal(struct engine *engine, const char *id, const char *signal,
-    struct span members, struct fail *fail)
-{
-	return engine->operations->signal(engine, id, signal, members, fail);
-}
-
-int
-engine_depth(struct engine *engine, const char *queue, struct buf *buf,
-    struct fail *fail)
-{
-	return engine->operations->depth(engine, queue, buf, fail);
-}
-
-int
-engine_wait(struct engine *engine, int64_t milliseconds, struct fail *fail)
-{
-	return engine->operations->wait(engine, milliseconds, fail);
-}
-
-int
-engine_probe(struct engine *engine, struct engine_probe *probes, size_t count,
-    struct fail *fail)
-{
-	return engine->operations->probe(engine, probes, count, fail);
-}
-
-int
-engine_watch(struct engine *engine, int *ret_fd, struct fail *fail)
-{
-	*ret_fd = -1;
-	return engine->operations->watch
-	    ? engine->operations->watch(engine, ret_fd, fail)
-	    : 0;
-}
-
-static int
-no_schedules(struct fail *fail)
-{
+	if (engine->ops->schedule)
+		return 0;
 	return fail_set(fail, FAIL_NEVER, "no_schedules",
 	    "this engine has no schedules: use Temporal's, or cron(8) with "
 	    "agent-submit");
-}
-
-int
-engine_schedule(struct engine *engine, struct submission *submissions,
-    size_t count, const char *cron, struct fail *fail)
-{
-	if (!engine->operations->schedule)
-		return no_schedules(fail);
-	return engine->operations->schedule(engine, submissions, count, cron,
-	    fail);
-}
-
-int
-engine_schedules(struct engine *engine,
-    int (*schedule)(void *context, struct span text), void *context,
-    struct fail *fail)
-{
-	if (!engine->operations->schedules)
-		return no_schedules(fail);
-	return engine->operations->schedules(engine, schedule, context, fail);
-}
-
-int
-engine_schedule_signal(struct engine *engine, const char *id,
-    const char *signal, struct fail *fail)
-{
-	if (!engine->operations->schedule_signal)
-		return no_schedules(fail);
-	return engine->operations->schedule_signal(engine, id, signal, fail);
 }

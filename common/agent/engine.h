@@ -19,7 +19,11 @@
 #include "common/base/buf.h"
 #include "common/base/fail.h"
 
-struct engine;
+/* What an engine does: engine->ops->get(engine, ...). Each engine's own
+ * struct begins with this one. */
+struct engine {
+	const struct engine_operations *ops;
+};
 
 enum engine_mode { ENGINE_READ, ENGINE_WRITE, ENGINE_CREATE };
 
@@ -30,8 +34,14 @@ int
 engine_open(const char *name, const char *folder, enum engine_mode mode,
     const struct config *config, struct engine **ret_engine, struct fail *fail);
 
-void
-engine_close(struct engine *engine); /* NULL is fine */
+/* The options of agent-worker, the same for every engine. */
+struct worker_options {
+	const char *const *queues; /* count 0: all */
+	size_t queue_count;
+	bool verbose;        /* log each event of a task */
+	bool once;           /* one task, then end */
+	bool exit_when_idle; /* end when nothing is ready and nothing runs */
+};
 
 struct submission {
 	const struct task *task;
@@ -44,66 +54,15 @@ struct submission {
 	struct fail fail;
 };
 
-/* Adds all of them durably, in one commit if the engine has commits; then wakes
- * the workers. */
-int
-engine_submit(struct engine *engine, struct submission *submissions,
-    size_t count, struct fail *fail);
-
-/* Checks whether the user of TASK may have one more open task. FAIL_NOT_NOW,
- * type "too_many_tasks", when the user's open tasks and the user's tasks among
- * the COUNT SUBMISSIONS of this batch are MOST (0: no limit) already. */
-int
-engine_admit(struct engine *engine, const struct task *task,
-    const struct submission *submissions, size_t count, int64_t most,
-    struct fail *fail);
-
-/* Adds one task's object to BUF. FAIL_NO, type "no_task". */
-int
-engine_get(struct engine *engine, const char *id, struct buf *buf,
-    struct fail *fail);
-
-/* Calls EVENT with each event after AFTER, in order, until it returns non-zero,
- * which is returned. */
-int
-engine_events(struct engine *engine, const char *id, uint64_t after,
-    int (*event)(void *context, struct span text), void *context,
-    struct fail *fail);
-
 struct engine_filter {
 	const char *user, *queue, *before; /* NULL: any */
 	int state;                         /* -1: any */
 	size_t limit;
 };
 
-/* Calls TASK with each task's object, newest first. */
-int
-engine_list(struct engine *engine, const struct engine_filter *filter,
-    int (*task)(void *context, struct span text), void *context,
-    struct fail *fail);
-
-/* SIGNAL: "cancel", "pause", "resume", "approve", "deny"; MEMBERS: further
- * members of the event ("call", "message", "by") as raw JSON, or "". FAIL_NO
- * when the task has ended ("task_ended") or the signal does not fit its state
- * ("wrong_state"). */
-int
-engine_signal(struct engine *engine, const char *id, const char *signal,
-    struct span members, struct fail *fail);
-
-/* Adds the numbers of a queue (NULL: all) to BUF as one object. For all queues
- * it has, if the engine knows them: "queues" (the known names), "waits" (tasks
- * by what they wait for), "sums" (of all tasks ever, pruned ones too). */
-int
-engine_depth(struct engine *engine, const char *queue, struct buf *buf,
-    struct fail *fail);
-
-/* Sleeps until something may have changed, or for MILLISECONDS. */
-int
-engine_wait(struct engine *engine, int64_t milliseconds, struct fail *fail);
-
 /* The owners of tasks, and a number that shows whether they have changed:
- * VERSION differs when the results of engine_get or engine_events may differ.
- * One probe of many tasks is cheap. */
+ * VERSION differs when the results of get or events may differ. One probe of
+ * many tasks is cheap. */
 struct engine_probe {
 	const char *id;
 	/* filled in: */
@@ -113,70 +72,84 @@ struct engine_probe {
 	uint64_t version;
 };
 
-int
-engine_probe(struct engine *engine, struct engine_probe *probes, size_t count,
-    struct fail *fail);
-
-/* A descriptor of the engine that becomes readable when something may have
- * changed; engine_wait with 0 makes it unreadable again. -1 without an error
- * when the engine has none: then poll from time to time. */
-int
-engine_watch(struct engine *engine, int *ret_fd, struct fail *fail);
-
-/* ---- schedules: FAIL_NEVER, "no_schedules", if the engine has none ---- */
-
-/* Runs the tasks at each time of CRON; the ids are the schedules'. */
-int
-engine_schedule(struct engine *engine, struct submission *submissions,
-    size_t count, const char *cron, struct fail *fail);
-
-/* Calls SCHEDULE with each schedule's object. */
-int
-engine_schedules(struct engine *engine,
-    int (*schedule)(void *context, struct span text), void *context,
-    struct fail *fail);
-
-/* SIGNAL: "pause", "resume", "trigger", "delete". FAIL_NO, type
- * "no_schedule". */
-int
-engine_schedule_signal(struct engine *engine, const char *id,
-    const char *signal, struct fail *fail);
-
-/* Each engine's struct has this as its first member. */
-struct engine {
-	const struct engine_operations *operations;
-};
-
 struct engine_operations {
 	void (*close)(struct engine *engine);
+
+	/* Adds all of them durably, in one commit if the engine has commits;
+	 * then wakes the workers. */
 	int (*submit)(struct engine *engine, struct submission *submissions,
 	    size_t count, struct fail *fail);
+
+	/* Adds one task's object to BUF. FAIL_NO, type "no_task". */
 	int (*get)(struct engine *engine, const char *id, struct buf *buf,
 	    struct fail *fail);
+
+	/* Calls EVENT with each event after AFTER, in order, until it returns
+	 * non-zero, which is returned. */
 	int (*events)(struct engine *engine, const char *id, uint64_t after,
 	    int (*event)(void *context, struct span text), void *context,
 	    struct fail *fail);
+
+	/* Calls TASK with each task's object, newest first. */
 	int (*list)(struct engine *engine, const struct engine_filter *filter,
 	    int (*task)(void *context, struct span text), void *context,
 	    struct fail *fail);
+
+	/* SIGNAL: "cancel", "pause", "resume", "approve", "deny"; MEMBERS:
+	 * further members of the event ("call", "message", "by") as raw JSON,
+	 * or "". FAIL_NO when the task has ended ("task_ended") or the signal
+	 * does not fit its state ("wrong_state"). */
 	int (*signal)(struct engine *engine, const char *id, const char *signal,
 	    struct span members, struct fail *fail);
+
+	/* Adds the numbers of a queue (NULL: all) to BUF as one object. For all
+	 * queues it has, if the engine knows them: "queues" (the known names),
+	 * "waits" (tasks by what they wait for), "sums" (of all tasks ever,
+	 * pruned ones too). */
 	int (*depth)(struct engine *engine, const char *queue, struct buf *buf,
 	    struct fail *fail);
+
+	/* Sleeps until something may have changed, or for MILLISECONDS. */
 	int (*wait)(struct engine *engine, int64_t milliseconds,
 	    struct fail *fail);
+
 	int (*probe)(struct engine *engine, struct engine_probe *probes,
 	    size_t count, struct fail *fail);
-	/* NULL: there is none */
+
+	/* A descriptor of the engine that becomes readable when something may
+	 * have changed; wait with 0 makes it unreadable again. WATCH is NULL
+	 * when the engine has none: then poll from time to time. */
 	int (*watch)(struct engine *engine, int *ret_fd, struct fail *fail);
-	/* NULL: there are no schedules */
+
+	/* Runs the tasks at each time of CRON; the ids are the schedules'. NULL,
+	 * as the next two, when there are no schedules. */
 	int (*schedule)(struct engine *engine, struct submission *submissions,
 	    size_t count, const char *cron, struct fail *fail);
+
+	/* Calls SCHEDULE with each schedule's object. */
 	int (*schedules)(struct engine *engine,
 	    int (*schedule)(void *context, struct span text), void *context,
 	    struct fail *fail);
+
+	/* SIGNAL: "pause", "resume", "trigger", "delete". FAIL_NO, type
+	 * "no_schedule". */
 	int (*schedule_signal)(struct engine *engine, const char *id,
 	    const char *signal, struct fail *fail);
 };
+
+void
+engine_close(struct engine *engine); /* NULL is fine */
+
+/* Checks whether the user of TASK may have one more open task. FAIL_NOT_NOW,
+ * type "too_many_tasks", when the user's open tasks and the user's tasks among
+ * the COUNT SUBMISSIONS of this batch are MOST (0: no limit) already. */
+int
+engine_admit(struct engine *engine, const struct task *task,
+    const struct submission *submissions, size_t count, int64_t most,
+    struct fail *fail);
+
+/* Whether the engine has schedules: FAIL_NEVER, type "no_schedules", if not. */
+int
+engine_check_schedules(const struct engine *engine, struct fail *fail);
 
 #endif

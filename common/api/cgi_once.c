@@ -79,12 +79,12 @@ await(struct read_api *api, const struct read_request *request, bool *ret_gone,
 		left = request->until - clock_boot();
 		if (*ret_gone || left <= 0)
 			return 0;
-		if (engine_probe(api->engine, &probe, 1, fail) < 0)
+		if (api->engine->ops->probe(api->engine, &probe, 1, fail) < 0)
 			return -1;
 		if (!probe.found || probe.version != request->probe.version)
 			return 0;
-		if (engine_wait(api->engine, left < POLL_MS ? left : POLL_MS,
-			fail) < 0)
+		if (api->engine->ops->wait(api->engine,
+			left < POLL_MS ? left : POLL_MS, fail) < 0)
 			return -1;
 		nanosleep(&rest, NULL);
 	}

@@ -371,8 +371,8 @@ probe_all(struct fastcgi_server *server)
 		count = gather(server, &request, probed, probes,
 		    watched ? PROBE_COUNT : ASK_COUNT);
 		if (count &&
-		    engine_probe(server->api->engine, probes, count, &fail) <
-			0) {
+		    server->api->engine->ops->probe(server->api->engine, probes,
+			count, &fail) < 0) {
 			tell(&fail);
 			break;
 		}
@@ -406,11 +406,12 @@ wake_changed(struct fastcgi_server *server)
 static void
 watch_engine(struct fastcgi_server *server)
 {
+	struct engine *engine = server->api->engine;
 	struct fail fail;
 
-	if (!server->api->engine || server->change.fd >= 0)
+	if (!engine || !engine->ops->watch || server->change.fd >= 0)
 		return;
-	if (engine_watch(server->api->engine, &server->change.fd, &fail) < 0 ||
+	if (engine->ops->watch(engine, &server->change.fd, &fail) < 0 ||
 	    (server->change.fd >= 0 &&
 		loop_watch(server->loop, &server->change, &fail) < 0))
 		tell(&fail);
@@ -436,7 +437,7 @@ store_changed(void *context, uint32_t events)
 	struct fail fail;
 
 	(void)events;
-	if (engine_wait(server->api->engine, 0, &fail) < 0)
+	if (server->api->engine->ops->wait(server->api->engine, 0, &fail) < 0)
 		tell(&fail);
 	if (server->probe_soon)
 		return;

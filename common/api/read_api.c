@@ -129,7 +129,8 @@ list(struct read_api *api, struct read_request *request, struct fail *fail)
 		filter.state = (int)state;
 	}
 	buf_add_string(&body, "{\"tasks\":[");
-	if (engine_list(api->engine, &filter, list_task, &page, fail) < 0) {
+	if (api->engine->ops->list(api->engine, &filter, list_task, &page,
+		fail) < 0) {
 		if (strcmp(fail->type, "invalid_id") == 0)
 			fail_set(fail, FAIL_NEVER, "bad_request",
 			    "before must be the id of a task");
@@ -147,7 +148,8 @@ static int
 task(struct read_api *api, struct read_request *request, struct fail *fail)
 {
 	struct buf body = BUF_INIT(BODY_MAX);
-	int result = engine_get(api->engine, request->own->id, &body, fail);
+	int result = api->engine->ops->get(api->engine, request->own->id, &body,
+	    fail);
 
 	if (result == 0 && !give(request, &body))
 		request->next = READ_WAIT;
@@ -162,7 +164,8 @@ result_of(struct read_api *api, struct read_request *request, struct fail *fail)
 	struct span whole, id, state, result;
 	int done = -1;
 
-	if (engine_get(api->engine, request->own->id, &task, fail) < 0)
+	if (api->engine->ops->get(api->engine, request->own->id, &task, fail) <
+	    0)
 		goto out;
 	whole = (struct span){ task.data, task.length };
 	if (request->probe.state != TASK_COMPLETED ||
@@ -250,8 +253,8 @@ ends_at(struct read_api *api, const char *id, int64_t after, bool *ret_ends,
 {
 	struct buf ignored = BUF_INIT(BODY_MAX);
 	struct events last = { .out = &ignored, .limit = 1 };
-	int result = engine_events(api->engine, id, (uint64_t)after - 1,
-	    take_event, &last, fail);
+	int result = api->engine->ops->events(api->engine, id,
+	    (uint64_t)after - 1, take_event, &last, fail);
 
 	*ret_ends = last.ended || last.count == 0;
 	buf_release(&ignored);
@@ -265,7 +268,7 @@ read_events(struct read_api *api, struct read_request *request,
 	struct read_request_private *own = request->own;
 
 	events->last = own->after;
-	if (engine_events(api->engine, own->id, (uint64_t)own->after,
+	if (api->engine->ops->events(api->engine, own->id, (uint64_t)own->after,
 		take_event, events, fail) < 0)
 		return -1;
 	if (events->count || !own->after ||
@@ -402,7 +405,7 @@ probe_and_answer(struct read_api *api, struct read_request *request)
 		return;
 	}
 	if (own->id && !empty &&
-	    engine_probe(api->engine, &request->probe, 1, &fail) < 0)
+	    api->engine->ops->probe(api->engine, &request->probe, 1, &fail) < 0)
 		goto failed;
 	if (own->id &&
 	    (!request->probe.found ||

@@ -5,8 +5,7 @@
  * The Temporal engine is a shared object that is loaded when its name is used,
  * so that programs on LMDB do not load its libraries at every start. It has its
  * own copy of what it needs of common/ and one symbol; only the structs of
- * agent/engine.h, worker_options.h and what they point to pass between it and the
- * program.
+ * agent/engine.h and what they point to pass between it and the program.
  */
 #include <dlfcn.h>
 #include <string.h>

@@ -7,7 +7,6 @@
 #define COMMON_CLI_ENGINE_OPEN_H
 
 #include "common/agent/engine.h"
-#include "common/agent/worker_options.h"
 
 /* Whether NAME (may be NULL) begins as the targets of Temporal do. */
 bool

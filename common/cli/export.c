@@ -57,8 +57,8 @@ add_task(void *context, struct span text)
 	buf_reset(&export->text);
 	buf_add(&export->text, text.at, text.length - 1);
 	buf_add_string(&export->text, ",\"events\":[");
-	if (engine_events(export->engine, export->last, 0, add_event, export,
-		export->fail) < 0)
+	if (export->engine->ops->events(export->engine, export->last, 0,
+		add_event, export, export->fail) < 0)
 		return export->fail->kind == FAIL_NO ? 0 : -1;
 	buf_add_string(&export->text, "]}\n");
 	export->line(export->context,
@@ -81,7 +81,8 @@ export_tasks(struct engine *engine,
 
 	do {
 		export.on_page = 0;
-		result = engine_list(engine, &filter, add_task, &export, fail);
+		result = engine->ops->list(engine, &filter, add_task, &export,
+		    fail);
 		filter.before = export.last;
 	} while (result == 0 && export.on_page == PAGE);
 	buf_release(&export.text);

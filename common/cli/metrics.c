@@ -98,8 +98,8 @@ print_queues(struct buf *out, struct engine *engine, const cJSON *all,
 		int printed = -1;
 
 		buf_reset(&text);
-		if (engine_depth(engine, queue->valuestring, &text, fail) ==
-			0 &&
+		if (engine->ops->depth(engine, queue->valuestring, &text,
+			fail) == 0 &&
 		    (numbers = json_parse(text.data, text.length,
 			 &json_limits_task, fail)) != NULL)
 			printed = print_queue(out, &ages, queue->valuestring,

@@ -259,7 +259,7 @@ engine_lmdb_open(const char *folder, enum engine_mode mode,
 		(uint64_t)config->store_bytes, &store, fail) < 0)
 		return -1;
 	lmdb = mem_alloc(sizeof(*lmdb));
-	lmdb->engine.operations = &operations;
+	lmdb->engine.ops = &operations;
 	lmdb->store = store;
 	lmdb->notify = -1;
 	*ret_engine = &lmdb->engine;

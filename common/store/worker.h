@@ -7,7 +7,6 @@
 
 #include "common/agent/config.h"
 #include "common/agent/engine.h"
-#include "common/agent/worker_options.h"
 #include "common/base/fail.h"
 
 /* Runs until it is told to stop (SIGTERM, SIGINT: drains), or as the options

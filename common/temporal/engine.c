@@ -53,7 +53,7 @@ open_engine(const char *target, enum engine_mode mode,
 		free(own);
 		return -1;
 	}
-	own->engine.operations = &operations;
+	own->engine.ops = &operations;
 	*ret_engine = &own->engine;
 	return 0;
 }

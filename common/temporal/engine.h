@@ -8,7 +8,6 @@
 #define COMMON_TEMPORAL_ENGINE_H
 
 #include "common/agent/engine.h"
-#include "common/agent/worker_options.h"
 
 /* This must be the same in the program and the object, because structs pass
  * between them. */

@@ -7,7 +7,7 @@
 #define COMMON_TEMPORAL_WORKER_H
 
 #include "common/agent/config.h"
-#include "common/agent/worker_options.h"
+#include "common/agent/engine.h"
 #include "common/base/fail.h"
 
 /* As worker_run. TARGET is "temporal://HOST:PORT/NAMESPACE"; in FOLDER (made

@@ -8,7 +8,7 @@
 #define COMMON_TEMPORAL_WORKER_INTERNAL_H
 
 #include "common/agent/config.h"
-#include "common/agent/worker_options.h"
+#include "common/agent/engine.h"
 #include "common/base/id.h"
 #include "common/base/loop.h"
 #include "common/temporal/client.h"

@@ -49,13 +49,13 @@ test_events_cut(void **state)
 	must(engine_lmdb_open(s->folder, ENGINE_READ, &config, &engine,
 	    &s->fail));
 	reader.store = engine_lmdb_store(engine);
-	assert_int_equal(engine_events(engine, id, 0, see_event, &reader,
+	assert_int_equal(engine->ops->events(engine, id, 0, see_event, &reader,
 			     &s->fail),
 	    -1);
 	assert_in_range(reader.seen, 1, EVENTS - 1);
 	store_abort(reader.store);
 	reader = (struct reader){ .fail_after = 0 };
-	must(engine_events(engine, id, 0, see_event, &reader, &s->fail));
+	must(engine->ops->events(engine, id, 0, see_event, &reader, &s->fail));
 	assert_int_equal(reader.seen, EVENTS);
 	engine_close(engine);
 	config_release(&config);
