@@ -24,66 +24,26 @@
 #define GLOB_MAX 128
 #define LARGE_NUMBER 9007199254740992 /* 2^53 */
 
-static const char *const members[] = {
-	"store",
-	"engine",
-	"anthropic",
-	"composio",
-	"plain_http",
-	"model",
-	"effort",
-	"max_tokens",
-	"system",
-	"prices",
-	"tools",
-	"result_bytes",
-	"result_bytes_max",
-	"attempts",
-	"time_limits",
-	"worker",
-	"limits",
-	NULL,
-};
+static const char *const members[] = { "store", "engine", "anthropic",
+	"composio", "plain_http", "model", "effort", "max_tokens", "system",
+	"prices", "tools", "result_bytes", "result_bytes_max", "attempts",
+	"time_limits", "worker", "limits", NULL };
 static const char *const url_members[] = { "url", NULL };
 static const char *const time_members[] = { "turn", "idle", "call", NULL };
-static const char *const worker_members[] = {
-	"concurrency",
-	"grace",
-	"lease",
-	NULL,
-};
-static const char *const limit_members[] = {
-	"open_per_user",
-	"running_per_user",
-	"running_per_queue",
-	"run_events",
-	"run_bytes",
-	"store_bytes",
-	NULL,
-};
-static const char *const price_members[] = {
-	"input",
-	"output",
-	"cache_read",
-	"cache_write_5m",
-	"cache_write_1h",
-	NULL,
-};
+static const char *const worker_members[] = { "concurrency", "grace", "lease",
+	NULL };
+static const char *const limit_members[] = { "open_per_user",
+	"running_per_user", "running_per_queue", "run_events", "run_bytes",
+	"store_bytes", NULL };
+static const char *const price_members[] = { "input", "output", "cache_read",
+	"cache_write_5m", "cache_write_1h", NULL };
 static const char *const rule_members[] = { "on_unknown", "repeatable", NULL };
-const char *const config_efforts[] = {
-	"low",
-	"medium",
-	"high",
-	"xhigh",
-	"max",
-	NULL,
-};
-const char *const config_on_unknown[] = {
-	[ON_UNKNOWN_TELL] = "tell",
+const char *const config_efforts[] = { "low", "medium", "high", "xhigh", "max",
+	NULL };
+const char *const config_on_unknown[] = { [ON_UNKNOWN_TELL] = "tell",
 	[ON_UNKNOWN_RETRY] = "retry",
 	[ON_UNKNOWN_ASK] = "ask",
-	NULL,
-};
+	NULL };
 
 /* In thousandths of a dollar a million tokens: input, output, and what a read
  * from the cache costs. Writing to the cache costs 1.25 times the input (for
@@ -186,46 +146,54 @@ config_url(const char *name, const char *text, char **ret_url,
 	return result;
 }
 
-static int
-set_text(const cJSON *file, const char *name, size_t most,
-    bool (*fine)(const char *text), const char *must, char **ret_text,
-    struct fail *fail)
+/* A setting (SECTION "": of the top level), or NULL, and its PATH. */
+static const cJSON *
+find(const cJSON *file, const char *section, const char *name,
+    char path[SHAPE_PATH])
 {
-	const cJSON *value = json_item(file, name);
-	const char *text;
-
-	if (value == NULL)
-		return 0;
-	if (shape_string(value, name, 1, most, fine, must, &text, fail) < 0)
-		return -1;
-	free(*ret_text);
-	*ret_text = mem_string(text);
-	return 0;
+	snprintf(path, SHAPE_PATH, "%s%s%s", section, *section ? "." : "",
+	    name);
+	return json_item(*section ? json_item(file, section) : file, name);
 }
 
 static int
 set_texts(const cJSON *file, struct config *config, struct fail *fail)
 {
+	const struct {
+		const char *name;
+		size_t most;
+		bool (*fine)(const char *text);
+		const char *must;
+		char **text;
+	} rows[] = {
+		{ "store", 4000, no_controls, "the name of a folder",
+		    &config->store },
+		{ "engine", 64, word, "the name of an engine",
+		    &config->engine },
+		{ "plain_http", 253, word, "the name of a host",
+		    &config->plain_http },
+		{ "model", 128, word, "the name of a model", &config->model },
+		{ "system", 100000, NULL, "a text", &config->system },
+	};
 	const cJSON *value;
-	size_t index;
+	const char *text;
+	size_t i;
 
-	if (set_text(file, "store", 4000, no_controls, "the name of a folder",
-		&config->store, fail) < 0 ||
-	    set_text(file, "engine", 64, word, "the name of an engine",
-		&config->engine, fail) < 0 ||
-	    set_text(file, "plain_http", 253, word, "the name of a host",
-		&config->plain_http, fail) < 0 ||
-	    set_text(file, "model", 128, word, "the name of a model",
-		&config->model, fail) < 0 ||
-	    set_text(file, "system", 100000, NULL, "a text", &config->system,
-		fail) < 0)
-		return -1;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		value = json_item(file, rows[i].name);
+		if (value == NULL)
+			continue;
+		if (shape_string(value, rows[i].name, 1, rows[i].most,
+			rows[i].fine, rows[i].must, &text, fail) < 0)
+			return -1;
+		free(*rows[i].text);
+		*rows[i].text = mem_string(text);
+	}
 	value = json_item(file, "effort");
 	if (value != NULL) {
-		if (shape_choice(value, "effort", config_efforts, &index,
-			fail) < 0)
+		if (shape_choice(value, "effort", config_efforts, &i, fail) < 0)
 			return -1;
-		config->effort = mem_string(config_efforts[index]);
+		config->effort = mem_string(config_efforts[i]);
 	}
 	return 0;
 }
@@ -233,46 +201,31 @@ set_texts(const cJSON *file, struct config *config, struct fail *fail)
 static int
 set_urls(const cJSON *file, struct config *config, struct fail *fail)
 {
-	const struct {
-		const char *name, *path;
-		char **url;
-	} rows[] = {
-		{ "anthropic", "anthropic.url", &config->anthropic_url },
-		{ "composio", "composio.url", &config->composio_url },
-	};
-	const cJSON *section, *value;
-	size_t i;
+	char path[SHAPE_PATH];
+	const cJSON *url;
 
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		section = json_item(file, rows[i].name);
-		if (section == NULL)
-			continue;
-		if (shape_object(section, rows[i].name, url_members, fail) < 0)
-			return -1;
-		value = json_item(section, "url");
-		if (value != NULL &&
-		    set_url(value, rows[i].path, rows[i].url, fail) < 0)
-			return -1;
-	}
-	return 0;
+	url = find(file, "anthropic", "url", path);
+	if (url != NULL && set_url(url, path, &config->anthropic_url, fail) < 0)
+		return -1;
+	url = find(file, "composio", "url", path);
+	return url != NULL ? set_url(url, path, &config->composio_url, fail)
+			   : 0;
 }
-
-struct number_rule {
-	const char *section, *name; /* section NULL: top level */
-	int64_t least, most;
-	int64_t scale; /* 1: whole numbers */
-	int64_t *number;
-};
 
 static int
 set_numbers(const cJSON *file, struct config *config, struct fail *fail)
 {
-	const struct number_rule rules[] = {
-		{ NULL, "max_tokens", 1, 1000000, 1, &config->max_tokens },
-		{ NULL, "result_bytes", 0, 10000000, 1, &config->result_bytes },
-		{ NULL, "result_bytes_max", 1000, 32 << 20, 1,
+	const struct {
+		const char *section, *name;
+		int64_t least, most;
+		int64_t scale; /* 1: whole numbers */
+		int64_t *number;
+	} rows[] = {
+		{ "", "max_tokens", 1, 1000000, 1, &config->max_tokens },
+		{ "", "result_bytes", 0, 10000000, 1, &config->result_bytes },
+		{ "", "result_bytes_max", 1000, 32 << 20, 1,
 		    &config->result_bytes_max },
-		{ NULL, "attempts", 1, 100, 1, &config->attempts },
+		{ "", "attempts", 1, 100, 1, &config->attempts },
 		{ "time_limits", "turn", 0, DAY, SECONDS, &config->turn_ms },
 		{ "time_limits", "idle", 1, DAY, SECONDS, &config->idle_ms },
 		{ "time_limits", "call", 1, DAY, SECONDS, &config->call_ms },
@@ -290,31 +243,20 @@ set_numbers(const cJSON *file, struct config *config, struct fail *fail)
 		{ "limits", "store_bytes", 0, LARGE_NUMBER, 1,
 		    &config->store_bytes },
 	};
-	const struct number_rule *rule;
 	const cJSON *value;
 	char path[SHAPE_PATH];
 	size_t i;
-	int result;
 
-	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-		rule = &rules[i];
-		value = json_item(rule->section != NULL
-			? json_item(file, rule->section)
-			: file,
-		    rule->name);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		value = find(file, rows[i].section, rows[i].name, path);
 		if (value == NULL)
 			continue;
-		snprintf(path, sizeof(path), "%s%s%s",
-		    rule->section != NULL ? rule->section : "",
-		    rule->section != NULL ? "." : "", rule->name);
-		if (rule->scale == 1)
-			result = shape_integer(value, path, rule->least,
-			    rule->most, rule->number, fail);
-		else
-			result = shape_decimal(value, path, (double)rule->least,
-			    (double)rule->most, rule->scale, rule->number,
-			    fail);
-		if (result < 0)
+		if ((rows[i].scale == 1
+			    ? shape_integer(value, path, rows[i].least,
+				  rows[i].most, rows[i].number, fail)
+			    : shape_decimal(value, path, (double)rows[i].least,
+				  (double)rows[i].most, rows[i].scale,
+				  rows[i].number, fail)) < 0)
 			return -1;
 	}
 	return 0;
@@ -323,10 +265,12 @@ set_numbers(const cJSON *file, struct config *config, struct fail *fail)
 static int
 check_sections(const cJSON *file, struct fail *fail)
 {
-	const struct {
+	static const struct {
 		const char *name;
 		const char *const *known;
 	} sections[] = {
+		{ "anthropic", url_members },
+		{ "composio", url_members },
 		{ "time_limits", time_members },
 		{ "worker", worker_members },
 		{ "limits", limit_members },
@@ -344,19 +288,21 @@ check_sections(const cJSON *file, struct fail *fail)
 	return 0;
 }
 
+/* What follows from the price of input when nothing else is said. */
+static void
+derive(struct price *price, int64_t cache_read)
+{
+	price->cache_read = cache_read;
+	price->cache_write_5m = price->input * 5 / 4;
+	price->cache_write_1h = price->input * 2;
+}
+
 static int
 set_price(const cJSON *value, struct price *price, struct fail *fail)
 {
-	struct {
-		const char *name;
-		int64_t *number;
-	} rows[] = {
-		{ "input", &price->input },
-		{ "output", &price->output },
-		{ "cache_read", &price->cache_read },
-		{ "cache_write_5m", &price->cache_write_5m },
-		{ "cache_write_1h", &price->cache_write_1h },
-	};
+	int64_t *const numbers[] = { &price->input, &price->output,
+		&price->cache_read, &price->cache_write_5m,
+		&price->cache_write_1h };
 	const cJSON *member;
 	char path[SHAPE_PATH];
 	size_t i;
@@ -364,20 +310,16 @@ set_price(const cJSON *value, struct price *price, struct fail *fail)
 	snprintf(path, sizeof(path), "prices.%.130s", price->model);
 	if (shape_object(value, path, price_members, fail) < 0)
 		return -1;
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (i = 0; price_members[i] != NULL; i++) {
 		snprintf(path, sizeof(path), "prices.%.130s.%s", price->model,
-		    rows[i].name);
-		member = json_item(value, rows[i].name);
-		if (member == NULL && i >= 2)
-			continue;
-		if (shape_decimal(member, path, 0, PRICE_MAX, PRICE_SCALE,
-			rows[i].number, fail) < 0)
+		    price_members[i]);
+		member = json_item(value, price_members[i]);
+		if ((member != NULL || i < 2) &&
+		    shape_decimal(member, path, 0, PRICE_MAX, PRICE_SCALE,
+			numbers[i], fail) < 0)
 			return -1;
-		if (i == 0) {
-			price->cache_read = price->input / 10;
-			price->cache_write_5m = price->input * 5 / 4;
-			price->cache_write_1h = price->input * 2;
-		}
+		if (i == 0)
+			derive(price, price->input / 10);
 	}
 	return 0;
 }
@@ -396,8 +338,7 @@ set_prices(const cJSON *file, struct config *config, struct fail *fail)
 	}
 	config->prices = mem_alloc(
 	    (count + BUILT_IN_PRICES) * sizeof(*config->prices));
-	for (entry = prices != NULL ? prices->child : NULL; entry != NULL;
-	     entry = entry->next) {
+	cJSON_ArrayForEach (entry, prices) {
 		price = &config->prices[config->price_count++];
 		price->model = mem_string(entry->string);
 		if (set_price(entry, price, fail) < 0)
@@ -408,9 +349,7 @@ set_prices(const cJSON *file, struct config *config, struct fail *fail)
 		price->model = mem_string(built_in_prices[i].model);
 		price->input = built_in_prices[i].input;
 		price->output = built_in_prices[i].output;
-		price->cache_read = built_in_prices[i].cache_read;
-		price->cache_write_5m = price->input * 5 / 4;
-		price->cache_write_1h = price->input * 2;
+		derive(price, built_in_prices[i].cache_read);
 	}
 	return 0;
 }
