@@ -33,33 +33,12 @@ static const char *const state_names[] = {
 _Static_assert(sizeof(state_names) / sizeof(*state_names) == TASK_STATES,
     "each state has a name");
 
-static const char *const members[] = {
-	"user",
-	"goal",
-	"toolkits",
-	"tools",
-	"model",
-	"effort",
-	"max_tokens",
-	"system",
-	"key",
-	"queue",
-	"priority",
-	"not_before",
-	"deadline",
-	"budget",
-	"labels",
-	"preflight",
-	NULL,
-};
+static const char *const members[] = { "user", "goal", "toolkits", "tools",
+	"model", "effort", "max_tokens", "system", "key", "queue", "priority",
+	"not_before", "deadline", "budget", "labels", "preflight", NULL };
 
-static const char *const budget_members[] = {
-	"turns",
-	"tokens",
-	"usd",
-	"seconds",
-	NULL,
-};
+static const char *const budget_members[] = { "turns", "tokens", "usd",
+	"seconds", NULL };
 
 #define SMALL "abcdefghijklmnopqrstuvwxyz"
 #define LARGE "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -95,19 +74,7 @@ task_state_parse(const char *name, enum task_state *ret_state)
 bool
 task_state_final(enum task_state state)
 {
-	switch (state) {
-	case TASK_COMPLETED:
-	case TASK_BLOCKED:
-	case TASK_FAILED:
-	case TASK_CANCELLED:
-		return true;
-	case TASK_QUEUED:
-	case TASK_RUNNING:
-	case TASK_WAITING:
-	case TASK_STATES:
-		break;
-	}
-	return false;
+	return state >= TASK_COMPLETED && state < TASK_STATES;
 }
 
 static bool
@@ -179,11 +146,13 @@ label_name_fine(const char *text)
 	return only(text, SMALL LARGE DIGITS "._/-");
 }
 
+/* Strings and lists of strings. */
 struct text_rule {
 	const char *name;
 	size_t most;
 	bool (*fine)(const char *text);
 	const char *must;
+	size_t entries; /* the most of a list */
 };
 
 static const struct text_rule user_rule = { "user", TASK_USER_MAX,
@@ -199,6 +168,11 @@ static const struct text_rule key_rule = { "key", TASK_KEY_MAX, printable,
 	"a text without control characters" };
 static const struct text_rule queue_rule = { "queue", TASK_QUEUE_MAX,
 	queue_fine, "a name of small letters, digits and . _ -" };
+static const struct text_rule toolkits_rule = { "toolkits", TASK_TOOLKIT_MAX,
+	toolkit_fine, "the name of a toolkit (small letters, digits, _ -)",
+	TASK_TOOLKITS_MAX };
+static const struct text_rule tools_rule = { "tools", TASK_TOOL_MAX, tool_fine,
+	"the name of a tool, or a pattern with * ? [...]", TASK_TOOLS_MAX };
 
 /* Copies a string member, or its default (NULL: none, and left out). */
 static int
@@ -288,22 +262,8 @@ refuse:
 	    "a time after 1970 as in \"2026-11-23T20:01:02Z\" (RFC 3339)");
 }
 
-struct list_rule {
-	const char *name;
-	size_t most, item_most;
-	bool (*fine)(const char *text);
-	const char *must;
-};
-
-static const struct list_rule toolkits_rule = { "toolkits", TASK_TOOLKITS_MAX,
-	TASK_TOOLKIT_MAX, toolkit_fine,
-	"the name of a toolkit (small letters, digits, _ -)" };
-static const struct list_rule tools_rule = { "tools", TASK_TOOLS_MAX,
-	TASK_TOOL_MAX, tool_fine,
-	"the name of a tool, or a pattern with * ? [...]" };
-
 static int
-take_list(const struct check *check, const struct list_rule *rule,
+take_list(const struct check *check, const struct text_rule *rule,
     const cJSON **ret_list)
 {
 	const cJSON *value, *item, *before;
@@ -320,13 +280,13 @@ take_list(const struct check *check, const struct list_rule *rule,
 	if (!cJSON_IsArray(value))
 		return shape_refuse(check->fail, value, rule->name,
 		    "a list of strings");
-	if ((size_t)cJSON_GetArraySize(value) > rule->most)
+	if ((size_t)cJSON_GetArraySize(value) > rule->entries)
 		return fail_set(check->fail, FAIL_NEVER, "invalid_value",
 		    "%s has %d entries, and may have at most %zu", rule->name,
-		    cJSON_GetArraySize(value), rule->most);
+		    cJSON_GetArraySize(value), rule->entries);
 	cJSON_ArrayForEach (item, value) {
 		snprintf(path, sizeof(path), "%s[%zu]", rule->name, i++);
-		if (shape_string(item, path, 1, rule->item_most, rule->fine,
+		if (shape_string(item, path, 1, rule->most, rule->fine,
 			rule->must, &text, check->fail) < 0)
 			return -1;
 		cJSON_ArrayForEach (before, list)
@@ -343,46 +303,40 @@ static int
 take_budget(const struct check *check)
 {
 	struct task *task = check->task;
-	const cJSON *budget, *value;
+	const struct {
+		int64_t most, scale; /* 1: whole numbers */
+		int64_t *number;
+	} rows[] = {
+		{ TASK_TURNS_MAX, 1, &task->budget_turns },
+		{ TASK_TOKENS_MAX, 1, &task->budget_tokens },
+		{ TASK_USD_MAX, MONEY_SCALE, &task->budget_nano_usd },
+		{ TASK_SECONDS_MAX, 1, &task->budget_seconds },
+	};
+	const cJSON *budget = json_item(check->in, "budget"), *value;
+	char path[SHAPE_PATH];
 	cJSON *out;
 
-	budget = json_item(check->in, "budget");
 	if (budget != NULL &&
 	    shape_object(budget, "budget", budget_members, check->fail) < 0)
 		return -1;
 	task->budget_turns = TASK_TURNS_DEFAULT;
-	value = json_item(budget, "turns");
-	if (value != NULL &&
-	    shape_integer(value, "budget.turns", 1, TASK_TURNS_MAX,
-		&task->budget_turns, check->fail) < 0)
-		return -1;
-	value = json_item(budget, "tokens");
-	if (value != NULL &&
-	    shape_integer(value, "budget.tokens", 1, TASK_TOKENS_MAX,
-		&task->budget_tokens, check->fail) < 0)
-		return -1;
-	value = json_item(budget, "usd");
-	if (value != NULL &&
-	    shape_decimal(value, "budget.usd", 1.0 / MONEY_SCALE, TASK_USD_MAX,
-		MONEY_SCALE, &task->budget_nano_usd, check->fail) < 0)
-		return -1;
-	value = json_item(budget, "seconds");
-	if (value != NULL &&
-	    shape_integer(value, "budget.seconds", 1, TASK_SECONDS_MAX,
-		&task->budget_seconds, check->fail) < 0)
-		return -1;
-
 	out = cJSON_AddObjectToObject(task->doc, "budget");
-	cJSON_AddNumberToObject(out, "turns", (double)task->budget_turns);
-	if (task->budget_tokens > 0)
-		cJSON_AddNumberToObject(out, "tokens",
-		    (double)task->budget_tokens);
-	if (task->budget_nano_usd > 0)
-		cJSON_AddNumberToObject(out, "usd",
-		    (double)task->budget_nano_usd / MONEY_SCALE);
-	if (task->budget_seconds > 0)
-		cJSON_AddNumberToObject(out, "seconds",
-		    (double)task->budget_seconds);
+	for (size_t i = 0; budget_members[i] != NULL; i++) {
+		snprintf(path, sizeof(path), "budget.%s", budget_members[i]);
+		value = json_item(budget, budget_members[i]);
+		if (value != NULL &&
+		    (rows[i].scale == 1
+			    ? shape_integer(value, path, 1, rows[i].most,
+				  rows[i].number, check->fail)
+			    : shape_decimal(value, path,
+				  1.0 / (double)rows[i].scale,
+				  (double)rows[i].most, rows[i].scale,
+				  rows[i].number, check->fail)) < 0)
+			return -1;
+		if (*rows[i].number > 0)
+			cJSON_AddNumberToObject(out, budget_members[i],
+			    (double)*rows[i].number / (double)rows[i].scale);
+	}
 	return 0;
 }
 
