@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/agent/journal.h"
 #include "common/json/json.h"
 
 #define NAME_MAX_BYTES 128
@@ -72,14 +73,8 @@ takes_effort(const char *model)
 static bool
 holds_data(const char *name)
 {
-	static const char *const names[] = {
-		"const",
-		"default",
-		"enum",
-		"example",
-		"examples",
-		"required",
-	};
+	static const char *const names[] = { "const", "default", "enum",
+		"example", "examples", "required" };
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -120,76 +115,51 @@ bad_key(const cJSON *schema)
 	return NULL;
 }
 
+static int
+check_schema(const cJSON *schema, const char *slug, struct fail *fail)
+{
+	const char *type = json_string(schema, "type"), *key;
+
+	if (type == NULL || strcmp(type, "object") != 0)
+		return fail_set(fail, FAIL_NO, "refused",
+		    "the tool %s cannot be offered to the model: its schema is "
+		    "not of type object",
+		    slug);
+	key = bad_key(schema);
+	if (key != NULL)
+		return fail_set(fail, FAIL_NO, "refused",
+		    "the tool %s cannot be offered to the model: its parameter "
+		    "\"%.100s\" has not a name of 1 to %d letters, digits, "
+		    "_ . and -",
+		    slug, key, KEY_MAX_BYTES);
+	return 0;
+}
+
 int
 pins_check_tool(const struct pin_tool *tool, struct fail *fail)
 {
 	struct fail reason;
-	const char *type, *key;
-	cJSON *schema = NULL;
-	int result = -1;
+	cJSON *schema;
+	int result;
 
-	if (!word(tool->slug, WORD, NAME_MAX_BYTES)) {
-		fail_set(fail, FAIL_NO, "refused",
-		    "the tool \"%.150s\" cannot "
-		    "be offered to the model: a name has 1 to %d letters, "
-		    "digits, _ and -",
+	if (!word(tool->slug, WORD, NAME_MAX_BYTES))
+		return fail_set(fail, FAIL_NO, "refused",
+		    "the tool \"%.150s\" cannot be offered to the model: a name "
+		    "has 1 to %d letters, digits, _ and -",
 		    tool->slug, NAME_MAX_BYTES);
-		goto out;
-	}
-	if (strcmp(tool->slug, PINS_BLOCKED_TOOL) == 0) {
-		fail_set(fail, FAIL_NO, "refused",
-		    "the tool \"%s\" has the "
-		    "name of a tool that every task has",
+	if (strcmp(tool->slug, PINS_BLOCKED_TOOL) == 0)
+		return fail_set(fail, FAIL_NO, "refused",
+		    "the tool \"%s\" has the name of a tool that every task has",
 		    tool->slug);
-		goto out;
-	}
 	schema = json_parse(tool->input_schema, strlen(tool->input_schema),
 	    &json_limits_upstream, &reason);
-	if (schema == NULL) {
-		fail_set(fail, FAIL_NO, "refused",
-		    "the tool %s has a schema "
-		    "that cannot be read: %.300s",
+	if (schema == NULL)
+		return fail_set(fail, FAIL_NO, "refused",
+		    "the tool %s has a schema that cannot be read: %.300s",
 		    tool->slug, reason.message);
-		goto out;
-	}
-	type = json_string(schema, "type");
-	if (type == NULL || strcmp(type, "object") != 0) {
-		fail_set(fail, FAIL_NO, "refused",
-		    "the tool %s cannot be "
-		    "offered to the model: its schema is not of type object",
-		    tool->slug);
-		goto out;
-	}
-	key = bad_key(schema);
-	if (key != NULL) {
-		fail_set(fail, FAIL_NO, "refused",
-		    "the tool %s cannot be "
-		    "offered to the model: its parameter \"%.100s\" has not a "
-		    "name of 1 to %d letters, digits, _ . and -",
-		    tool->slug, key, KEY_MAX_BYTES);
-		goto out;
-	}
-	result = 0;
-out:
+	result = check_schema(schema, tool->slug, fail);
 	cJSON_Delete(schema);
 	return result;
-}
-
-static int
-check_model(const struct task *task, struct fail *fail)
-{
-	if (task->effort != NULL && !takes_effort(task->model))
-		return fail_set(fail, FAIL_NO, "refused",
-		    "the model %s takes no effort: leave effort out, or name "
-		    "a newer model",
-		    task->model);
-	return 0;
-}
-
-static void
-add_quoted(struct buf *buf, const char *text)
-{
-	json_quote(buf, text, strlen(text));
 }
 
 static void
@@ -204,8 +174,8 @@ add_system(const struct task *task, const struct config *config,
 		buf_print(&text, "\n\n%s", config->system);
 	if (task->system != NULL)
 		buf_print(&text, "\n\n%s", task->system);
-	buf_add_string(buf, "\"system\":[{\"type\":\"text\",\"text\":");
-	add_quoted(buf, text.data);
+	buf_add_string(buf, "\"system\":[{\"type\":\"text\"");
+	member_string(buf, "text", text.data);
 	buf_add_string(buf, ",\"cache_control\":{\"type\":\"ephemeral\"}}]");
 	buf_release(&text);
 }
@@ -216,31 +186,29 @@ add_request(const struct task *task, const struct config *config,
 {
 	size_t i;
 
-	buf_add_string(buf, "\"request\":{\"model\":");
-	add_quoted(buf, task->model);
-	buf_print(buf, ",\"max_tokens\":%lld,\"stream\":true,",
-	    (long long)task->max_tokens);
+	buf_add_string(buf, "\"request\":{");
+	member_string(buf, "model", task->model);
+	member_integer(buf, "max_tokens", task->max_tokens);
+	buf_add_string(buf, ",\"stream\":true");
 	if (thinks_adaptively(task->model))
 		buf_add_string(buf,
-		    "\"thinking\":{\"type\":\"adaptive\","
-		    "\"display\":\"summarized\"},");
+		    ",\"thinking\":{\"type\":\"adaptive\","
+		    "\"display\":\"summarized\"}");
 	if (task->effort != NULL) {
-		buf_add_string(buf, "\"output_config\":{\"effort\":");
-		add_quoted(buf, task->effort);
-		buf_add_string(buf, "},");
+		buf_add_string(buf, ",\"output_config\":{");
+		member_string(buf, "effort", task->effort);
+		buf_add_string(buf, "}");
 	}
-	buf_add_string(buf, "\"cache_control\":{\"type\":\"ephemeral\"},");
+	buf_add_string(buf, ",\"cache_control\":{\"type\":\"ephemeral\"},");
 	add_system(task, config, buf);
 	buf_add_string(buf, ",\"tools\":[");
 	for (i = 0; i < count; i++) {
-		buf_add_string(buf, "{\"name\":");
-		add_quoted(buf, tools[i].slug);
-		if (tools[i].description != NULL) {
-			buf_add_string(buf, ",\"description\":");
-			add_quoted(buf, tools[i].description);
-		}
-		buf_add_string(buf, ",\"input_schema\":");
-		buf_add_string(buf, tools[i].input_schema);
+		buf_add_string(buf, "{");
+		member_string(buf, "name", tools[i].slug);
+		if (tools[i].description != NULL)
+			member_string(buf, "description", tools[i].description);
+		member_raw(buf, "input_schema", tools[i].input_schema,
+		    strlen(tools[i].input_schema));
 		buf_add_string(buf, "},");
 	}
 	buf_add_string(buf, blocked_tool);
@@ -259,20 +227,14 @@ add_tool(const struct config *config, const struct pin_tool *tool,
 		repeatable = rule->repeatable;
 	if (rule != NULL && rule->has_on_unknown)
 		policy = rule->on_unknown;
-	buf_add_string(buf, "{\"name\":");
-	add_quoted(buf, tool->slug);
-	buf_add_string(buf, ",\"provider\":");
-	add_quoted(buf, tool->provider);
-	buf_add_string(buf, ",\"slug\":");
-	add_quoted(buf, tool->slug);
-	buf_add_string(buf, ",\"toolkit\":");
-	add_quoted(buf, tool->toolkit);
-	buf_add_string(buf, ",\"version\":");
-	add_quoted(buf, tool->version);
-	if (tool->account != NULL) {
-		buf_add_string(buf, ",\"account\":");
-		add_quoted(buf, tool->account);
-	}
+	buf_add_string(buf, "{");
+	member_string(buf, "name", tool->slug);
+	member_string(buf, "provider", tool->provider);
+	member_string(buf, "slug", tool->slug);
+	member_string(buf, "toolkit", tool->toolkit);
+	member_string(buf, "version", tool->version);
+	if (tool->account != NULL)
+		member_string(buf, "account", tool->account);
 	buf_print(buf, ",\"repeatable\":%s,\"on_unknown\":\"%s\"}",
 	    repeatable ? "true" : "false", config_on_unknown[policy]);
 }
@@ -298,7 +260,12 @@ pins_make(const struct task *task, const struct config *config,
 {
 	size_t i;
 
-	if (check_model(task, fail) < 0 || check_names(tools, count, fail) < 0)
+	if (task->effort != NULL && !takes_effort(task->model))
+		return fail_set(fail, FAIL_NO, "refused",
+		    "the model %s takes no effort: leave effort out, or name "
+		    "a newer model",
+		    task->model);
+	if (check_names(tools, count, fail) < 0)
 		return -1;
 	for (i = 0; i < count; i++)
 		if (pins_check_tool(&tools[i], fail) < 0)
