@@ -148,59 +148,59 @@ write_line(struct buf *text, const struct token *token,
 	    token->revoked ? "revoked" : expires, created, token->user);
 }
 
-static bool
-is_comment(const char *line)
-{
-	return *line == '#' || *line == '\n';
-}
-
 /* ---- the whole file ---- */
 
-/* Calls EACH for every line; TOKEN is NULL for one without a token. */
-static int
-each_line(const char *path, const struct buf *text,
-    void (*each)(void *context, const char *line, const struct token *token,
-	const char *hash),
-    void *context, struct fail *fail)
-{
-	const char *line = text->data, *end = text->data + text->length;
-	char hash[DIGEST_TEXT];
+struct lines {
+	const char *path, *line, *rest; /* REST: what follows LINE */
+	size_t number;
+	bool is_token; /* else an empty line or a comment */
 	struct token token;
-	size_t number = 1;
-
-	for (; line < end; line = strchr(line, '\n') + 1, number++) {
-		if (is_comment(line))
-			each(context, line, NULL, NULL);
-		else if (parse_line(line, &token, hash))
-			each(context, line, &token, hash);
-		else
-			return fail_set(fail, FAIL_NEVER, "invalid_tokens",
-			    "%s: line %zu is not a token", path, number);
-	}
-	return 0;
-}
-
-struct change {
-	struct buf text;
-	const char *revoke; /* an id, or NULL */
-	bool found;
+	char hash[DIGEST_TEXT];
 };
 
-static void
-copy_line(void *context, const char *line, const struct token *token,
-    const char *hash)
+/* Takes the next line: 1, at the end 0, or -1 when it is not valid. */
+static int
+next_line(struct lines *lines, struct fail *fail)
 {
-	struct change *change = context;
-	struct token other;
+	lines->line = lines->rest;
+	if (!*lines->line)
+		return 0;
+	lines->rest = strchr(lines->line, '\n') + 1;
+	lines->number++;
+	lines->is_token = *lines->line != '#' && *lines->line != '\n';
+	if (!lines->is_token ||
+	    parse_line(lines->line, &lines->token, lines->hash))
+		return 1;
+	return fail_set(fail, FAIL_NEVER, "invalid_tokens",
+	    "%s: line %zu is not a token", lines->path, lines->number);
+}
 
-	if (token && change->revoke && strcmp(token->id, change->revoke) == 0) {
-		other = *token;
-		other.revoked = true;
-		change->found = true;
-		write_line(&change->text, &other, hash);
-	} else if (*line != '\n') {
-		buf_add(&change->text, line, strcspn(line, "\n") + 1);
+/* Copies the file PATH to TEXT; the token REVOKE (NULL: none) is revoked. */
+static int
+copy_lines(const char *path, const char *revoke, struct buf *text,
+    bool *ret_found, struct fail *fail)
+{
+	struct buf old = BUF_INIT(FILE_MAX_BYTES);
+	struct lines lines = { .path = path };
+	struct stat seen;
+	int got = -1;
+
+	if (read_file(path, &old, &seen, fail) < 0)
+		goto out;
+	lines.rest = old.data;
+	while ((got = next_line(&lines, fail)) > 0) {
+		if (lines.is_token && revoke &&
+		    strcmp(lines.token.id, revoke) == 0) {
+			lines.token.revoked = *ret_found = true;
+			write_line(text, &lines.token, lines.hash);
+		} else if (*lines.line != '\n') {
+			buf_add(text, lines.line,
+			    (size_t)(lines.rest - lines.line));
+		}
 	}
+out:
+	buf_release(&old);
+	return got;
 }
 
 /* Changes are made one after the other; the lock file stays. */
@@ -223,37 +223,33 @@ lock_file(const char *path, int *ret_fd, struct fail *fail)
 	return result;
 }
 
-/* ADDED (NULL: none) is put at the end. */
+/* Revokes a token (REVOKE NULL: none), or puts ADDED at the end. */
 static int
-change_file(const char *path, struct change *change, const struct token *added,
+change_file(const char *path, const char *revoke, const struct token *added,
     const char *hash, struct fail *fail)
 {
-	struct buf old = BUF_INIT(FILE_MAX_BYTES);
-	struct stat seen;
+	struct buf text = BUF_INIT(FILE_MAX_BYTES);
+	bool found = false;
 	int fd = -1, result = -1;
 
-	change->text = BUF_INIT(FILE_MAX_BYTES);
 	if (lock_file(path, &fd, fail) < 0)
 		return -1;
 	if ((added == NULL || access(path, F_OK) == 0 || errno != ENOENT) &&
-	    (read_file(path, &old, &seen, fail) < 0 ||
-		each_line(path, &old, copy_line, change, fail) < 0))
+	    copy_lines(path, revoke, &text, &found, fail) < 0)
 		goto out;
 	if (added)
-		write_line(&change->text, added, hash);
-	if (change->text.overflow)
+		write_line(&text, added, hash);
+	if (text.overflow)
 		fail_set(fail, FAIL_NEVER, "too_large",
 		    "%s would be larger than %u bytes", path, FILE_MAX_BYTES);
-	else if (change->revoke && !change->found)
+	else if (revoke && !found)
 		fail_set(fail, FAIL_NO, "no_token", "there is no token %.40s",
-		    change->revoke);
+		    revoke);
 	else
-		result = file_replace(path, change->text.data,
-		    change->text.length, fail);
+		result = file_replace(path, text.data, text.length, fail);
 out:
 	close(fd);
-	buf_release(&old);
-	buf_release(&change->text);
+	buf_release(&text);
 	return result;
 }
 
@@ -263,8 +259,7 @@ token_new(const char *path, const char *user, int64_t expires, int64_t now,
 {
 	struct token token = { .created = now, .expires = expires };
 	char secret[SECRET_LENGTH + 1], hash[DIGEST_TEXT];
-	struct change change = { .revoke = NULL };
-	int result = -1;
+	int result;
 
 	if (strlen(user) > TASK_USER_MAX || !task_user_fine(user))
 		return fail_set(fail, FAIL_NEVER, "invalid_user",
@@ -275,31 +270,14 @@ token_new(const char *path, const char *user, int64_t expires, int64_t now,
 	random_hex(ID_LENGTH / 2, token.id);
 	random_hex(SECRET_LENGTH / 2, secret);
 	digest_hex(secret, SECRET_LENGTH, hash);
-	if (change_file(path, &change, &token, hash, fail) == 0) {
+	result = change_file(path, NULL, &token, hash, fail);
+	if (result == 0) {
 		snprintf(ret_text, TOKEN_TEXT, PREFIX "%s_%s", token.id,
 		    secret);
 		*ret_token = token;
-		result = 0;
 	}
 	explicit_bzero(secret, sizeof(secret));
 	return result;
-}
-
-struct visit {
-	void (*each)(void *context, const struct token *token);
-	void *context;
-};
-
-static void
-visit_line(void *context, const char *line, const struct token *token,
-    const char *hash)
-{
-	const struct visit *visit = context;
-
-	(void)line;
-	(void)hash;
-	if (token)
-		visit->each(visit->context, token);
 }
 
 int
@@ -308,22 +286,25 @@ token_list(const char *path,
     struct fail *fail)
 {
 	struct buf text = BUF_INIT(FILE_MAX_BYTES);
-	struct visit visit = { each, context };
+	struct lines lines = { .path = path };
 	struct stat seen;
-	int result = -1;
+	int got = -1;
 
-	if (read_file(path, &text, &seen, fail) == 0)
-		result = each_line(path, &text, visit_line, &visit, fail);
+	if (read_file(path, &text, &seen, fail) < 0)
+		goto out;
+	lines.rest = text.data;
+	while ((got = next_line(&lines, fail)) > 0)
+		if (lines.is_token)
+			each(context, &lines.token);
+out:
 	buf_release(&text);
-	return result;
+	return got;
 }
 
 int
 token_revoke(const char *path, const char *id, struct fail *fail)
 {
-	struct change change = { .revoke = id };
-
-	return change_file(path, &change, NULL, NULL, fail);
+	return change_file(path, id, NULL, NULL, fail);
 }
 
 /* ---- checking ---- */
