@@ -7,8 +7,8 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
-#include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -153,21 +153,11 @@ int
 callers_number(const char *name, int64_t most, int64_t otherwise,
     int64_t *ret_number, struct fail *fail)
 {
-	const char *text = setting(name);
-	long long number;
-	char *end;
-
 	*ret_number = otherwise;
-	if (!text)
+	if (cgi_number(name, setting(name), 0, most, ret_number, fail) == 0)
 		return 0;
-	errno = 0;
-	number = strtoll(text, &end, 10);
-	if (errno || *end || !isdigit((unsigned char)*text) || number > most)
-		return fail_set(fail, FAIL_NEVER, "invalid_gateway",
-		    "%s must be a whole number from 0 to %lld, not \"%.60s\"",
-		    name, (long long)most, text);
-	*ret_number = number;
-	return 0;
+	snprintf(fail->type, sizeof(fail->type), "invalid_gateway");
+	return -1;
 }
 
 static int
