@@ -13,7 +13,7 @@
  * The model's events are folded in reply.c, those of tool calls in
  * call.c.
  */
-#include "common/agent/fold.h"
+#include "common/agent/state.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
  * The results of all calls of a reply become one user message when the last
  * one is there, in the order of the calls.
  */
-#include "common/agent/fold.h"
+#include "common/agent/state.h"
 
 #include <stdlib.h>
 #include <string.h>

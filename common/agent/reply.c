@@ -8,7 +8,7 @@
  * conversation that contains them: one whose only content is empty text, and
  * one that ends in a thinking block and is not continued.
  */
-#include "common/agent/fold.h"
+#include "common/agent/state.h"
 
 #include <stdlib.h>
 #include <string.h>

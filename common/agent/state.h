@@ -157,4 +157,20 @@ agent_add_message(struct agent *agent, const char *role, struct span content);
 void
 agent_fail_step(struct agent *agent, const char *type, const char *message);
 
+/* The worker died: the calls that it had under way are lost. */
+void
+agent_lose_calls(struct agent *agent);
+
+void
+agent_free_calls(struct agent *agent);
+
+/* Each folds one type of event, as agent_apply: those of the model are in
+ * reply.c, those of calls in call.c. */
+typedef int
+event_fold(struct agent *agent, const struct event *event, struct fail *fail);
+
+extern event_fold agent_model_started, agent_model_replied, agent_model_failed,
+    agent_tool_started, agent_tool_finished, agent_tool_failed,
+    agent_tool_unknown;
+
 #endif
