@@ -29,7 +29,8 @@ static const struct json_limits limits = { EVENT_MAX, 216, 1000100 };
 static const struct {
 	const char *name;
 	struct member members[MEMBERS_MAX];
-	int since; /* version that brought it; 0: the first */
+	enum task_state end; /* in which it ends the task, if that is final */
+	int since;           /* version that brought it; 0: the first */
 } types[] = {
 	[EVENT_SUBMITTED] = { "submitted", { { "task", OBJECT } } },
 	[EVENT_PINNED] = { "pinned",
@@ -66,10 +67,12 @@ static const struct {
 	    { { "signal", STRING }, { "call", STRING, true } } },
 	[EVENT_WAITING] = { "waiting",
 	    { { "reason", STRING }, { "until", STRING, true } } },
-	[EVENT_COMPLETED] = { "completed", { { "result", STRING } } },
-	[EVENT_BLOCKED] = { "blocked", { { "reason", STRING } } },
-	[EVENT_FAILED] = { "failed", { { "error", OBJECT } } },
-	[EVENT_CANCELLED] = { "cancelled", { { "reason", STRING } } },
+	[EVENT_COMPLETED] = { "completed", { { "result", STRING } },
+	    TASK_COMPLETED },
+	[EVENT_BLOCKED] = { "blocked", { { "reason", STRING } }, TASK_BLOCKED },
+	[EVENT_FAILED] = { "failed", { { "error", OBJECT } }, TASK_FAILED },
+	[EVENT_CANCELLED] = { "cancelled", { { "reason", STRING } },
+	    TASK_CANCELLED },
 };
 _Static_assert(sizeof(types) / sizeof(*types) == EVENT_TYPES,
     "each type of event has a row");
@@ -83,26 +86,10 @@ event_type_name(enum event_type type)
 bool
 event_is_end(enum event_type type, enum task_state *ret_state)
 {
-	enum task_state state;
-
-	switch (type) {
-	case EVENT_COMPLETED:
-		state = TASK_COMPLETED;
-		break;
-	case EVENT_BLOCKED:
-		state = TASK_BLOCKED;
-		break;
-	case EVENT_FAILED:
-		state = TASK_FAILED;
-		break;
-	case EVENT_CANCELLED:
-		state = TASK_CANCELLED;
-		break;
-	default:
+	if (!task_state_final(types[type].end))
 		return false;
-	}
 	if (ret_state)
-		*ret_state = state;
+		*ret_state = types[type].end;
 	return true;
 }
 
