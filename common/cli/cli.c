@@ -138,31 +138,26 @@ static int
 read_config(struct cli *cli, struct fail *fail)
 {
 	struct buf text = BUF_INIT(CONFIG_BYTES);
-	char *path;
 	int result = -1;
+	char *path;
 
 	path = mem_string(cli->config_path != NULL
 		? cli->config_path
 		: environment("AGENT_CONFIG"));
 	if (path == NULL)
 		path = usual_config();
-	if (path == NULL) {
-		result = config_parse(NULL, 0, &cli->config, fail);
-		goto out;
-	}
+	if (path == NULL)
+		return config_parse(NULL, 0, &cli->config, fail);
 	if (file_read(path, &text, fail) < 0) {
 		fail_prefix(fail, "configuration");
 		if (fail->kind == FAIL_NOT_NOW && access(path, F_OK) < 0)
 			fail->kind = FAIL_NEVER; /* the given name is wrong */
-		goto out;
+	} else {
+		result = config_parse(text.data != NULL ? text.data : "",
+		    text.length, &cli->config, fail);
+		if (result < 0)
+			fail_prefix(fail, "%s", path);
 	}
-	if (config_parse(text.data != NULL ? text.data : "", text.length,
-		&cli->config, fail) < 0) {
-		fail_prefix(fail, "%s", path);
-		goto out;
-	}
-	result = 0;
-out:
 	buf_release(&text);
 	free(path);
 	return result;
@@ -180,29 +175,28 @@ override(char **setting, const char *option, const char *variable)
 	*setting = mem_string(value);
 }
 
+static int
+override_url(char **setting, const char *variable, struct fail *fail)
+{
+	const char *url = environment(variable);
+
+	return url != NULL ? config_url(variable, url, setting, fail) : 0;
+}
+
 int
 cli_settings(struct cli *cli, struct fail *fail)
 {
 	struct config *config = &cli->config;
-	const char *url;
 
 	if (read_config(cli, fail) < 0)
 		return -1;
 	override(&config->store, cli->store, "AGENT_STORE");
 	override(&config->engine, cli->engine, "AGENT_ENGINE");
 	cli->engine = config->engine;
-	url = environment("ANTHROPIC_BASE_URL");
-	if (url != NULL &&
-	    config_url("ANTHROPIC_BASE_URL", url, &config->anthropic_url,
-		fail) < 0)
-		goto failed;
-	url = environment("COMPOSIO_BASE_URL");
-	if (url != NULL &&
-	    config_url("COMPOSIO_BASE_URL", url, &config->composio_url, fail) <
-		0)
-		goto failed;
-	return 0;
-failed:
+	if (override_url(&config->anthropic_url, "ANTHROPIC_BASE_URL", fail) ==
+		0 &&
+	    override_url(&config->composio_url, "COMPOSIO_BASE_URL", fail) == 0)
+		return 0;
 	config_release(config);
 	return -1;
 }

@@ -165,10 +165,16 @@ cut(struct task_input *input, struct span *ret_line)
 	return true;
 }
 
-enum line { LINE_FAILED = -1, LINE_END, LINE_GIVEN, LINE_NONE, LINE_LONG };
+static enum task_input_result
+too_long(struct fail *fail)
+{
+	fail_set(fail, FAIL_NEVER, "too_large",
+	    "longer than %u bytes: give a shorter task", INTAKE_MAX);
+	return INTAKE_FAULT;
+}
 
-/* The next line that is not blank. */
-static enum line
+/* The next line that is not blank. One that is too long is INTAKE_FAULT. */
+static enum task_input_result
 next_line(struct task_input *input, bool wait, struct span *ret_line,
     struct fail *fail)
 {
@@ -176,15 +182,15 @@ next_line(struct task_input *input, bool wait, struct span *ret_line,
 		while (input->data && cut(input, ret_line)) {
 			if (input->skipping || ret_line->length > INTAKE_MAX) {
 				input->skipping = false;
-				return LINE_LONG;
+				return too_long(fail);
 			}
 			if (!blank(*ret_line))
-				return LINE_GIVEN;
+				return INTAKE_VALUE;
 		}
 		if (input->ended)
-			return LINE_END;
+			return INTAKE_END;
 		if (!wait && !readable(input))
-			return LINE_NONE;
+			return INTAKE_NONE;
 		input->start = input->next;
 		if (input->end - input->next > INTAKE_MAX) {
 			input->skipping = true;
@@ -193,12 +199,12 @@ next_line(struct task_input *input, bool wait, struct span *ret_line,
 		}
 		drop(input);
 		if (fill(input, fail) < 0)
-			return LINE_FAILED;
+			return INTAKE_FAILED;
 		if (input->ended && input->skipping &&
 		    input->next == input->end) {
 			input->skipping = false;
 			input->line++;
-			return LINE_LONG;
+			return too_long(fail);
 		}
 	}
 }
@@ -315,35 +321,25 @@ enum task_input_result
 task_input_next(struct task_input *input, bool wait, cJSON **ret_value,
     struct span *ret_text, struct fail *fail)
 {
+	enum task_input_result got;
 	struct span line;
-	enum line got;
 
 	if (input->form == FORM_DONE)
 		return INTAKE_END;
 	got = next_line(input, wait, &line, fail);
-	switch (got) {
-	case LINE_FAILED:
-		return INTAKE_FAILED;
-	case LINE_NONE:
-		return INTAKE_NONE;
-	case LINE_LONG:
-		input->form = FORM_LINES;
-		fail_set(fail, FAIL_NEVER, "too_large",
-		    "longer than %u bytes: give a shorter task", INTAKE_MAX);
-		return INTAKE_FAULT;
-	case LINE_END:
-		if (input->form == FORM_LINES)
-			return INTAKE_END;
+	if (got == INTAKE_END && input->form == FORM_UNKNOWN) {
 		input->form = FORM_DONE;
 		fail_set(fail, FAIL_NEVER, "no_task",
 		    "%s is empty: give a task as JSON or YAML", input->name);
 		return INTAKE_FAULT;
-	case LINE_GIVEN:
-		break;
 	}
-	if (input->form == FORM_UNKNOWN && !whole_object(line))
+	if (got == INTAKE_VALUE && input->form == FORM_UNKNOWN &&
+	    !whole_object(line))
 		return document(input, ret_value, ret_text, fail);
-	input->form = FORM_LINES;
+	if (got == INTAKE_VALUE || got == INTAKE_FAULT)
+		input->form = FORM_LINES;
+	if (got != INTAKE_VALUE)
+		return got;
 	*ret_text = line;
 	return parse(line, json_parse, ret_value, fail);
 }
