@@ -8,7 +8,7 @@
 
 #include "common/agent/engine.h"
 #include "common/agent/task.h"
-#include "common/api/fastcgi_server.h"
+#include "common/api/read_api.h"
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/fail.h"

@@ -12,7 +12,6 @@
 #include "common/base/fail.h"
 #include "common/base/mem.h"
 #include "common/cli/cli.h"
-#include "common/cli/engine_open.h"
 #include "common/store/worker.h"
 
 static const char usage_text[] =

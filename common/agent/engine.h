@@ -27,13 +27,6 @@ struct engine {
 
 enum engine_mode { ENGINE_READ, ENGINE_WRITE, ENGINE_CREATE };
 
-/* NAME: NULL or "lmdb", whose store is FOLDER, or
- * "temporal://HOST:PORT/NAMESPACE"; others are FAIL_NEVER. (Defined
- * in cli/engine_open.c, which alone knows every engine.) */
-int
-engine_open(const char *name, const char *folder, enum engine_mode mode,
-    const struct config *config, struct engine **ret_engine, struct fail *fail);
-
 /* The options of agent-worker, the same for every engine. */
 struct worker_options {
 	const char *const *queues; /* count 0: all */
@@ -136,6 +129,28 @@ struct engine_operations {
 	int (*schedule_signal)(struct engine *engine, const char *id,
 	    const char *signal, struct fail *fail);
 };
+
+/* ---- in cli/engine_open.c, which alone knows every engine ---- */
+
+/* NAME: NULL or "lmdb", whose store is FOLDER, or
+ * "temporal://HOST:PORT/NAMESPACE"; others are FAIL_NEVER. */
+int
+engine_open(const char *name, const char *folder, enum engine_mode mode,
+    const struct config *config, struct engine **ret_engine, struct fail *fail);
+
+/* Whether NAME (may be NULL) begins as the targets of Temporal do. */
+bool
+engine_is_temporal(const char *name);
+
+/* Runs Temporal's worker, as worker_run of store/worker.h does the store's.
+ * FAIL_NEVER, type "unknown_engine", where the programs were built or installed
+ * without Temporal. */
+int
+engine_work_temporal(const char *target, const char *folder,
+    const struct config *config, const struct worker_options *options,
+    int *ret_state, struct fail *fail);
+
+/* ---- for every engine ---- */
 
 void
 engine_close(struct engine *engine); /* NULL is fine */

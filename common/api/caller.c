@@ -14,7 +14,6 @@
 #include <strings.h>
 
 #include "common/api/cgi.h"
-#include "common/api/rate.h"
 #include "common/api/token.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"

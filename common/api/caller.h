@@ -47,4 +47,18 @@ int
 callers_number(const char *name, int64_t most, int64_t otherwise,
     int64_t *ret_number, struct fail *fail);
 
+/* ---- rate.c: requests, counted across the processes that share a folder ---- */
+
+struct rate_limit {
+	int64_t per_minute; /* on the long run; 0: no limit */
+	int64_t burst;      /* at once, at least 1 */
+};
+
+/* Counts one request of CALLER at NOW (wall milliseconds) in FOLDER/rate.
+ * FAIL_NOT_NOW, type "rate_limited", when it is one too many; then it is not
+ * counted, and *RET_WAIT is the number of milliseconds to wait. */
+int
+rate_take(const char *folder, const struct rate_limit *limit,
+    const char *caller, int64_t now, int64_t *ret_wait, struct fail *fail);
+
 #endif

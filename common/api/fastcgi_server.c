@@ -16,7 +16,7 @@
  * are made every second, some at a time, for at most a fifth of the time; tasks
  * that were not probed are next.
  */
-#include "common/api/fastcgi_server.h"
+#include "common/api/read_api.h"
 
 #include <errno.h>
 #include <fcgiapp.h>

@@ -11,7 +11,7 @@
  * use all of these buckets, the request passes, because limiting too little
  * does less harm than locking a caller out.
  */
-#include "common/api/rate.h"
+#include "common/api/caller.h"
 
 #include <fcntl.h>
 #include <stdbool.h>

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "common/base/mem.h"
-#include "common/cli/engine_open.h"
 #include "common/store/engine.h"
 #include "common/temporal/engine.h"
 

@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "common/api/caller.h"
-#include "common/api/rate.h"
 #include "common/api/token.h"
 #include "common/base/clock.h"
 #include "common/base/digest.h"
