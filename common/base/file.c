@@ -105,29 +105,22 @@ file_write(int fd, const void *bytes, size_t size, const char *name,
 	return 0;
 }
 
-/* Syncs the folder that PATH is in. */
-static int
-sync_folder(const char *path, struct fail *fail)
+int
+file_sync_parent(const char *path, struct fail *fail)
 {
 	const char *slash = strrchr(path, '/');
-	char *folder = NULL;
-	int fd, result = -1;
+	char *folder = !slash
+	    ? mem_string(".")
+	    : mem_copy(path, slash == path ? 1 : (size_t)(slash - path));
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), result = 0;
 
-	folder = !slash     ? mem_string(".")
-	    : slash == path ? mem_string("/")
-			    : mem_copy(path, (size_t)(slash - path));
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0) {
-		fail_errno(fail, "unable to open the folder %s", folder);
-		goto out;
-	}
+	if (fd < 0)
+		result = fail_errno(fail, "unable to open the folder %s",
+		    folder);
 	/* EINVAL: a file system that cannot sync a folder. */
-	if (fsync(fd) < 0 && errno != EINVAL) {
-		fail_errno(fail, "unable to sync the folder %s", folder);
-		goto out;
-	}
-	result = 0;
-out:
+	else if (fsync(fd) < 0 && errno != EINVAL)
+		result = fail_errno(fail, "unable to sync the folder %s",
+		    folder);
 	if (fd >= 0)
 		close(fd);
 	free(folder);
@@ -160,7 +153,7 @@ file_replace(const char *path, const void *bytes, size_t size,
 	}
 	free(temporary);
 	temporary = NULL;
-	result = sync_folder(path, fail);
+	result = file_sync_parent(path, fail);
 out:
 	close(fd);
 	if (temporary)
@@ -180,7 +173,7 @@ make_one(const char *path, struct fail *fail)
 		if (errno != ENOENT)
 			return fail_errno(fail, "unable to reach %s", path);
 		if (mkdir(path, 0700) == 0)
-			return sync_folder(path, fail);
+			return file_sync_parent(path, fail);
 		if (errno != EEXIST || stat(path, &status) < 0)
 			return fail_errno(fail, "unable to make the folder %s",
 			    path);

@@ -32,6 +32,10 @@ int
 file_replace(const char *path, const void *bytes, size_t size,
     struct fail *fail);
 
+/* Makes the name of PATH in its folder durable. */
+int
+file_sync_parent(const char *path, struct fail *fail);
+
 /* mkdir -p, mode 0700 for new folders, which are on disk when it returns. If
  * something that is not a folder has the name: FAIL_NEVER, type "no_folder". */
 int

@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/store/index.h"
 #include "common/store/internal.h"
@@ -294,25 +295,9 @@ remove_copy(const char *folder)
 static int
 publish(const char *copy, const char *folder, struct fail *fail)
 {
-	char *parent = mem_string(folder), *slash;
-	int fd = -1, result = -1;
-
-	slash = strrchr(parent, '/');
-	if (slash == parent)
-		slash[1] = '\0';
-	else if (slash)
-		*slash = '\0';
-	fd = open(slash ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 ||
-	    renameat2(AT_FDCWD, copy, AT_FDCWD, folder, RENAME_NOREPLACE) < 0 ||
-	    fsync(fd) < 0)
-		fail_errno(fail, "unable to name the backup %s", folder);
-	else
-		result = 0;
-	if (fd >= 0)
-		close(fd);
-	free(parent);
-	return result;
+	if (renameat2(AT_FDCWD, copy, AT_FDCWD, folder, RENAME_NOREPLACE) < 0)
+		return fail_errno(fail, "unable to name the backup %s", folder);
+	return file_sync_parent(folder, fail);
 }
 
 int

@@ -26,6 +26,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "common/base/file.h"
 #include "common/base/lock.h"
 #include "common/base/mem.h"
 #include "common/store/internal.h"
@@ -397,21 +398,6 @@ open_or_create(struct store *store, struct fail *fail)
 	}
 }
 
-/* The names of the files in FOLDER are durable after this. */
-static int
-sync_folder(const char *folder, struct fail *fail)
-{
-	int fd, result = 0;
-
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fsync(fd) < 0)
-		result = fail_errno(fail, "unable to sync the folder %s",
-		    folder);
-	if (fd >= 0)
-		close(fd);
-	return result;
-}
-
 int
 db_open(struct store *store, struct fail *fail)
 {
@@ -426,7 +412,7 @@ db_open(struct store *store, struct fail *fail)
 		return fail_missing(store, fail);
 	if (open_lock(store, fail) < 0 || open_or_create(store, fail) < 0)
 		return -1;
-	return there ? 0 : sync_folder(store->folder, fail);
+	return there ? 0 : file_sync_parent(store->data_path, fail);
 }
 
 void
@@ -570,5 +556,5 @@ db_sync(struct store *store, struct fail *fail)
 
 	if (error)
 		return db_fail(store, disk_error(store, error), "sync", fail);
-	return sync_folder(store->folder, fail);
+	return file_sync_parent(store->data_path, fail);
 }

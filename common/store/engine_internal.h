@@ -44,8 +44,6 @@ engine_lmdb_depth(struct engine *engine, const char *queue, struct buf *buf,
 int
 engine_lmdb_id(const char *text, struct id *ret_id, struct fail *fail);
 
-/* ---- engine_watch.c, as engine.h ---- */
-
 int
 engine_lmdb_wait(struct engine *engine, int64_t milliseconds,
     struct fail *fail);

@@ -6,8 +6,13 @@
  */
 #include "common/store/engine_internal.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/agent/journal.h"
 #include "common/agent/task_row.h"
@@ -42,8 +47,7 @@ add_row(struct buf *members, const struct task_row *row)
 }
 
 struct ends { /* of a journal */
-	char *task, *last;
-	size_t task_length, last_length;
+	struct buf task, last;
 };
 
 static int
@@ -54,10 +58,8 @@ keep_task(void *context, uint64_t seq, struct span text, struct fail *fail)
 
 	(void)seq;
 	(void)fail;
-	if (json_member(text, "task", &task)) {
-		ends->task = mem_copy(task.at, task.length);
-		ends->task_length = task.length;
-	}
+	if (json_member(text, "task", &task))
+		buf_add(&ends->task, task.at, task.length);
 	return 1;
 }
 
@@ -68,9 +70,8 @@ keep_last(void *context, uint64_t seq, struct span text, struct fail *fail)
 
 	(void)seq;
 	(void)fail;
-	free(ends->last);
-	ends->last = mem_copy(text.at, text.length);
-	ends->last_length = text.length;
+	buf_reset(&ends->last);
+	buf_add(&ends->last, text.at, text.length);
 	return 0;
 }
 
@@ -92,7 +93,7 @@ engine_lmdb_get(struct engine *engine, const char *text, struct buf *buf,
     struct fail *fail)
 {
 	struct engine_lmdb *lmdb = engine_lmdb(engine);
-	struct ends ends = { .task = NULL };
+	struct ends ends = { BUF_INIT(OBJECT_MAX), BUF_INIT(OBJECT_MAX) };
 	struct task_row row;
 	struct id id;
 	int result = -1;
@@ -112,14 +113,14 @@ out:
 		buf_add_string(buf, "{");
 		add_row(buf, &row);
 		row_ends(buf, &row,
-		    (struct span){ ends.task, ends.task_length },
-		    (struct span){ ends.last, ends.last_length });
+		    (struct span){ ends.task.data, ends.task.length },
+		    (struct span){ ends.last.data, ends.last.length });
 		if (row.state == TASK_RUNNING)
 			add_progress(lmdb, buf, &id);
 		buf_add_string(buf, "}");
 	}
-	free(ends.task);
-	free(ends.last);
+	buf_release(&ends.task);
+	buf_release(&ends.last);
 	return result;
 }
 
@@ -190,7 +191,7 @@ out:
 
 struct rows {
 	struct task_row *rows;
-	size_t count, room;
+	size_t count;
 };
 
 static int
@@ -198,11 +199,7 @@ keep_row(void *context, const struct task_row *row)
 {
 	struct rows *rows = context;
 
-	if (rows->count == rows->room) {
-		rows->room = rows->room ? rows->room * 2 : 64;
-		rows->rows = mem_grow(rows->rows, rows->room,
-		    sizeof(*rows->rows));
-	}
+	rows->rows = mem_grow(rows->rows, rows->count + 1, sizeof(*rows->rows));
 	rows->rows[rows->count++] = *row;
 	return 0;
 }
@@ -316,5 +313,120 @@ engine_lmdb_depth(struct engine *engine, const char *queue, struct buf *buf,
 	if (!queue)
 		add_numbers(buf, &numbers);
 	buf_add_string(buf, "}");
+	return 0;
+}
+
+/* ---- changes: inotify says that there are some, versions which tasks have ---- */
+
+/* The text of a turn under way is not in data.mdb. */
+static int
+watch_store(struct engine_lmdb *lmdb, struct fail *fail)
+{
+	static const struct {
+		const char *name;
+		uint32_t events;
+	} watched[] = {
+		{ "data.mdb", IN_MODIFY },
+		{ "progress", IN_MODIFY | IN_CREATE | IN_DELETE },
+	};
+	char *path;
+	int result = 0;
+
+	lmdb->notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (lmdb->notify < 0)
+		return fail_errno(fail, "unable to watch the store");
+	for (size_t i = 0; result == 0 && i < 2; i++) {
+		path = mem_print("%s/%s", store_folder(lmdb->store),
+		    watched[i].name);
+		if (inotify_add_watch(lmdb->notify, path, watched[i].events) <
+		    0)
+			result = fail_errno(fail, "unable to watch %s", path);
+		free(path);
+	}
+	return result;
+}
+
+int
+engine_lmdb_watch(struct engine *engine, int *ret_fd, struct fail *fail)
+{
+	struct engine_lmdb *lmdb = engine_lmdb(engine);
+
+	if (lmdb->notify < 0 && watch_store(lmdb, fail) < 0)
+		return -1;
+	*ret_fd = lmdb->notify;
+	return 0;
+}
+
+/* FNV-1a, which is enough to tell one version from another. */
+static uint64_t
+mix(uint64_t sum, int64_t number)
+{
+	for (int i = 0; i < 8; i++)
+		sum = (sum ^ (uint8_t)(number >> 8 * i)) * 1099511628211u;
+	return sum;
+}
+
+static void
+fill_probe(struct engine_lmdb *lmdb, struct engine_probe *probe,
+    const struct task_row *row)
+{
+	struct stat progress;
+	char *path;
+
+	probe->found = true;
+	probe->state = row->state;
+	memcpy(probe->user, row->user, sizeof(probe->user));
+	probe->version = mix(
+	    mix(mix(mix(14695981039346656037u, (int64_t)row->seq), row->state),
+		row->due),
+	    row->updated_at);
+	if (row->state != TASK_RUNNING)
+		return;
+	path = store_progress_path(lmdb->store, &row->id);
+	if (stat(path, &progress) == 0)
+		probe->version = mix(mix(probe->version, progress.st_size),
+		    (int64_t)progress.st_ino);
+	free(path);
+}
+
+int
+engine_lmdb_probe(struct engine *engine, struct engine_probe *probes,
+    size_t count, struct fail *fail)
+{
+	struct engine_lmdb *lmdb = engine_lmdb(engine);
+	struct task_row row;
+	int result = 0;
+	struct id id;
+
+	if (store_begin(lmdb->store, false, 0, fail) < 0)
+		return -1;
+	for (size_t i = 0; result == 0 && i < count; i++) {
+		probes[i].found = false;
+		if (!id_parse(probes[i].id, &id))
+			continue;
+		if (store_get(lmdb->store, &id, &row, fail) == 0)
+			fill_probe(lmdb, &probes[i], &row);
+		else if (strcmp(fail->type, "no_task") != 0)
+			result = -1;
+	}
+	store_abort(lmdb->store);
+	return result;
+}
+
+/* The first call returns at once: changes before it were not watched. */
+int
+engine_lmdb_wait(struct engine *engine, int64_t milliseconds, struct fail *fail)
+{
+	struct engine_lmdb *lmdb = engine_lmdb(engine);
+	struct pollfd poll_on;
+	char events[4096];
+
+	if (lmdb->notify < 0)
+		return watch_store(lmdb, fail);
+	poll_on = (struct pollfd){ .fd = lmdb->notify, .events = POLLIN };
+	if (poll(&poll_on, 1, (int)milliseconds) < 0 && errno != EINTR)
+		return fail_errno(fail, "unable to wait for the store");
+	while (read(lmdb->notify, events, sizeof(events)) > 0)
+		;
 	return 0;
 }

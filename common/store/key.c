@@ -6,6 +6,7 @@
  */
 #include "common/store/key.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 #include "common/store/pack.h"
@@ -16,195 +17,138 @@ key_add(struct key *key, const void *bytes, size_t length)
 {
 	if (length > sizeof(key->bytes) - key->length)
 		length = sizeof(key->bytes) - key->length;
-	memcpy(key->bytes + key->length, bytes, length);
+	if (length)
+		memcpy(key->bytes + key->length, bytes, length);
 	key->length += length;
 }
 
-static void
-key_add_byte(struct key *key, uint8_t byte)
+/* FORM has a letter for each part: t a text and its NUL, w a text without one,
+ * b a byte (int), n a number (uint64_t), i an id (NULL: nothing). */
+static struct key
+make(const char *form, ...)
 {
-	key_add(key, &byte, 1);
-}
-
-static void
-key_add_text(struct key *key, const char *text)
-{
-	key_add(key, text, strlen(text) + 1);
-}
-
-static void
-key_add_number(struct key *key, uint64_t number)
-{
+	struct key key = { .length = 0 };
+	const struct id *id;
+	const char *text;
 	uint8_t bytes[8];
+	va_list parts;
 
-	put64(bytes, number);
-	key_add(key, bytes, sizeof(bytes));
-}
-
-static void
-key_add_id(struct key *key, const struct id *id)
-{
-	key_add(key, id->bytes, ID_SIZE);
+	va_start(parts, form);
+	for (; *form; form++) {
+		switch (*form) {
+		case 't':
+		case 'w':
+			text = va_arg(parts, const char *);
+			key_add(&key, text, strlen(text) + (*form == 't'));
+			break;
+		case 'b':
+			bytes[0] = (uint8_t)va_arg(parts, int);
+			key_add(&key, bytes, 1);
+			break;
+		case 'n':
+			put64(bytes, va_arg(parts, uint64_t));
+			key_add(&key, bytes, sizeof(bytes));
+			break;
+		case 'i':
+			id = va_arg(parts, const struct id *);
+			key_add(&key, id, id ? ID_SIZE : 0);
+			break;
+		}
+	}
+	va_end(parts);
+	return key;
 }
 
 struct key
 key_task(const struct id *id)
 {
-	struct key key = { .length = 0 };
-
-	key_add_id(&key, id);
-	return key;
+	return make("i", id);
 }
 
 struct key
 key_event(const struct id *id, uint64_t seq)
 {
-	struct key key = { .length = 0 };
-
-	key_add_id(&key, id);
-	key_add_number(&key, seq);
-	return key;
-}
-
-static void
-key_add_position(struct key *key, const struct task_row *row)
-{
-	key_add_byte(key, (uint8_t)(9 - row->priority));
-	key_add_number(key, row->order);
-	key_add_id(key, &row->id);
+	return make("in", id, seq);
 }
 
 struct key
 key_ready(const struct task_row *row)
 {
-	struct key key = { .length = 0 };
-
-	key_add_text(&key, row->queue);
-	key_add_position(&key, row);
-	return key;
+	return make("tbni", row->queue, 9 - row->priority, row->order,
+	    &row->id);
 }
 
 struct key
 key_parked(const struct task_row *row)
 {
-	struct key key = { .length = 0 };
-
-	key_add_text(&key, row->user);
-	key_add_text(&key, row->queue);
-	key_add_position(&key, row);
-	return key;
+	return make("ttbni", row->user, row->queue, 9 - row->priority,
+	    row->order, &row->id);
 }
 
 struct key
 key_due(int64_t due, const struct id *id)
 {
-	struct key key = { .length = 0 };
-
-	key_add_number(&key, (uint64_t)due);
-	key_add_id(&key, id);
-	return key;
+	return make("ni", (uint64_t)due, id);
 }
 
 struct key
 key_lease(const struct id *worker, const struct id *task)
 {
-	struct key key = { .length = 0 };
-
-	key_add_id(&key, worker);
-	key_add_id(&key, task);
-	return key;
+	return make("ii", worker, task);
 }
 
 struct key
 key_idempotency(const char *user, const char *name)
 {
-	struct key key = { .length = 0 };
-
-	key_add_text(&key, user);
-	key_add(&key, name, strlen(name));
-	return key;
+	return make("tw", user, name);
 }
 
 struct key
 key_user(const char *user, int state, const struct id *id)
 {
-	struct key key = { .length = 0 };
-
-	key_add_text(&key, user);
-	key_add_byte(&key, (uint8_t)state);
-	if (id)
-		key_add_id(&key, id);
-	return key;
+	return make("tbi", user, state, id);
 }
 
 struct key
 key_state(enum task_state state, const struct id *id)
 {
-	struct key key = { .length = 0 };
-
-	key_add_byte(&key, (uint8_t)state);
-	if (id)
-		key_add_id(&key, id);
-	return key;
+	return make("bi", (int)state, id);
 }
 
 struct key
 key_name(const char *name)
 {
-	struct key key = { .length = 0 };
-
-	key_add(&key, name, strlen(name));
-	return key;
+	return make("w", name);
 }
 
 struct key
 key_counter(char kind, const char *name)
 {
-	struct key key = { .length = 0 };
-
-	key_add(&key, &kind, 1);
-	key_add(&key, name, strlen(name));
-	return key;
+	return make("bw", kind, name);
 }
 
 struct key
 key_share(const char *queue, uint8_t priority, const char *user)
 {
-	struct key key = { .length = 0 };
-
-	key_add_text(&key, queue);
-	key_add_byte(&key, (uint8_t)(9 - priority));
-	key_add(&key, user, strlen(user));
-	return key;
+	return make("tbw", queue, 9 - priority, user);
 }
 
 struct key
 key_served(const char *queue)
 {
-	struct key key = { .length = 0 };
-
-	key_add_text(&key, queue);
-	key_add_byte(&key, 255);
-	return key;
+	return make("tb", queue, 255);
 }
 
 struct key
 key_text(const char *text)
 {
-	struct key key = { .length = 0 };
-
-	key_add_text(&key, text);
-	return key;
+	return make("t", text);
 }
 
 struct key
 key_text2(const char *first, const char *second)
 {
-	struct key key = { .length = 0 };
-
-	key_add_text(&key, first);
-	key_add_text(&key, second);
-	return key;
+	return make("tt", first, second);
 }
 
 struct key
@@ -228,7 +172,7 @@ key_after(struct key *key)
 void
 key_next(struct key *key)
 {
-	key_add_byte(key, 0);
+	key_add(key, "", 1);
 }
 
 bool

@@ -5,35 +5,25 @@
  */
 #include "common/store/task_session.h"
 
-#include "common/agent/task_row.h"
-
-struct folding {
-	struct agent *agent;
-	uint64_t seq;
-};
-
 static int
 fold_event(void *context, uint64_t seq, struct span text, struct fail *fail)
 {
-	struct folding *folding = context;
 	struct event event;
 
 	(void)seq;
 	if (event_parse(text, &event, fail) < 0)
 		return -1;
-	return agent_apply(folding->agent, &event, fail);
+	return agent_apply(context, &event, fail);
 }
 
 static int
 fold_after(struct task_session *session, struct store *store, uint64_t after,
     struct fail *fail)
 {
-	struct folding folding = { .agent = session->agent };
+	char id[ID_TEXT];
 
-	if (store_read(store, &session->row.id, after, fold_event, &folding,
-		fail) != 0) {
-		char id[ID_TEXT];
-
+	if (store_read(store, &session->row.id, after, fold_event,
+		session->agent, fail) != 0) {
 		id_format(&session->row.id, id);
 		return fail_prefix(fail, "task %s", id);
 	}
@@ -101,6 +91,21 @@ session_record(struct task_session *session, struct store *store, int64_t now,
 	result = 0;
 out:
 	buf_release(&text);
+	return result;
+}
+
+int
+session_release(struct task_session *session, struct store *store, int64_t now,
+    const char *worker, const char *reason, struct fail *fail)
+{
+	struct buf members = BUF_INIT(EVENT_MAX);
+	int result;
+
+	member_string(&members, "worker", worker);
+	member_string(&members, "reason", reason);
+	result = session_record(session, store, now, EVENT_RELEASED,
+	    members.data, members.length, fail);
+	buf_release(&members);
 	return result;
 }
 

@@ -45,6 +45,11 @@ session_record(struct task_session *session, struct store *store, int64_t now,
     enum event_type type, const char *members, size_t length,
     struct fail *fail);
 
+/* Appends that WORKER has the task no longer. */
+int
+session_release(struct task_session *session, struct store *store, int64_t now,
+    const char *worker, const char *reason, struct fail *fail);
+
 /* Records every decision that needs no effect, and returns the remaining plan,
  * which the caller releases. */
 int

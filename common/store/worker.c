@@ -38,29 +38,14 @@
 #define LEASES 256 /* taken in one transaction; the next tick takes more */
 #define ROOM (1u << 20)
 
-struct worker_state {
-	struct worker worker; /* the part that worker_run.c uses */
-	const struct worker_options *options;
-	struct run **runs;
-	size_t count;
-	struct watch notify;
-	int wake_folder, workers_folder; /* inotify's numbers for them */
-	struct timer renew, poll, due, grace, probe;
-	size_t probes; /* probes of dead workers' locks so far */
-	bool renew_due, probe_due;
-	bool took_one; /* for --once */
-	bool leave;
-	int *ret_state;
-};
-
 static void
-tick_soon(struct worker_state *own)
+tick_soon(struct worker *own)
 {
-	own->worker.dirty = true;
+	own->dirty = true;
 }
 
 static void
-look_at_all(struct worker_state *own)
+look_at_all(struct worker *own)
 {
 	size_t i;
 
@@ -74,7 +59,7 @@ look_at_all(struct worker_state *own)
 static void
 on_renew(void *context)
 {
-	struct worker_state *own = context;
+	struct worker *own = context;
 
 	/* After a stop another worker may have the tasks, and effects that are
 	 * under way for them here may never end. */
@@ -85,9 +70,9 @@ on_renew(void *context)
 static void
 on_poll(void *context)
 {
-	struct worker_state *own = context;
+	struct worker *own = context;
 
-	loop_timer(own->worker.loop, &own->poll, clock_boot() + POLL_MS);
+	loop_timer(own->loop, &own->poll, clock_boot() + POLL_MS);
 	tick_soon(own);
 }
 
@@ -100,48 +85,48 @@ on_due(void *context)
 static void
 on_probe(void *context)
 {
-	struct worker_state *own = context;
+	struct worker *own = context;
 	int64_t delay = lock_probe_delay(++own->probes);
 
 	own->probe_due = true;
 	if (delay >= 0)
-		loop_timer(own->worker.loop, &own->probe, clock_boot() + delay);
+		loop_timer(own->loop, &own->probe, clock_boot() + delay);
 	tick_soon(own);
 }
 
 static void
 on_grace(void *context)
 {
-	struct worker_state *own = context;
+	struct worker *own = context;
 
-	own->worker.grace_over = true;
+	own->grace_over = true;
 	look_at_all(own);
 }
 
 static void
-drain(struct worker_state *own)
+drain(struct worker *own)
 {
-	if (own->worker.draining)
+	if (own->draining)
 		return;
-	own->worker.draining = true;
-	loop_timer(own->worker.loop, &own->grace,
-	    clock_boot() + own->worker.config->grace_ms);
+	own->draining = true;
+	loop_timer(own->loop, &own->grace,
+	    clock_boot() + own->config->grace_ms);
 	look_at_all(own);
 }
 
 static void
 on_signal(void *context, int signal)
 {
-	struct worker_state *own = context;
+	struct worker *own = context;
 
 	if (signal == SIGCHLD) { /* as PID 1 we have to reap orphans */
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
 		return;
 	}
-	log_line("info", "drain", "worker", own->worker.name, "reason",
+	log_line("info", "drain", "worker", own->name, "reason",
 	    strsignal(signal), NULL);
-	if (own->worker.draining)
+	if (own->draining)
 		on_grace(own);
 	drain(own);
 }
@@ -149,7 +134,7 @@ on_signal(void *context, int signal)
 static void
 on_notify(void *context, uint32_t events)
 {
-	struct worker_state *own = context;
+	struct worker *own = context;
 	union {
 		struct inotify_event event;
 		char bytes[8192];
@@ -165,7 +150,7 @@ on_notify(void *context, uint32_t events)
 			event = (const void *)(room.bytes + at);
 			if (event->wd == own->workers_folder) {
 				own->probes = 0;
-				loop_timer(own->worker.loop, &own->probe,
+				loop_timer(own->loop, &own->probe,
 				    clock_boot());
 				continue;
 			}
@@ -179,7 +164,7 @@ on_notify(void *context, uint32_t events)
 /* The journal of the task cannot be read, for the reason WHY: when that is for
  * ever, another program may be able to, and the task waits for it. */
 static int
-park(struct worker_state *own, struct task_row *row, int64_t now,
+park(struct worker *own, struct task_row *row, int64_t now,
     const struct fail *why, struct fail *fail)
 {
 	char id[ID_TEXT];
@@ -194,26 +179,25 @@ park(struct worker_state *own, struct task_row *row, int64_t now,
 	row->state = TASK_WAITING;
 	row->due = now + UNREADABLE_MS;
 	row_cut(row->reason, sizeof(row->reason), why->message);
-	return store_put(own->worker.store, row, fail);
+	return store_put(own->store, row, fail);
 }
 
 /* A worker died: its tasks go back to the queue. */
 static int
-recover(struct worker_state *own, int64_t now, struct fail *fail)
+recover(struct worker *own, int64_t now, struct fail *fail)
 {
-	struct store *store = own->worker.store;
+	struct store *store = own->store;
 	struct task_row *rows;
 	struct task_session session = { .agent = NULL };
-	struct buf members = BUF_INIT(4096);
 	char name[ID_TEXT];
 	struct fail why;
 	int count, i, result = 0;
 
 	rows = mem_alloc(ORPHANS * sizeof(*rows));
-	count = store_orphans(store, &own->worker.id, clock_boot(), rows,
-	    ORPHANS, fail);
+	count = store_orphans(store, &own->id, clock_boot(), rows, ORPHANS,
+	    fail);
 	if (count == ORPHANS)
-		loop_timer(own->worker.loop, &own->probe, clock_boot());
+		loop_timer(own->loop, &own->probe, clock_boot());
 	for (i = 0; i < count && result == 0; i++) {
 		/* The queue's workers see it after our commit: the store is
 		 * locked until then. */
@@ -223,32 +207,28 @@ recover(struct worker_state *own, int64_t now, struct fail *fail)
 			continue;
 		}
 		id_format(&rows[i].worker, name);
-		buf_reset(&members);
-		member_string(&members, "worker", name);
-		member_string(&members, "reason", "worker lost");
-		if (session_record(&session, store, now, EVENT_RELEASED,
-			members.data, members.length, fail) < 0 ||
+		if (session_release(&session, store, now, name, "worker lost",
+			fail) < 0 ||
 		    session_save(&session, store, now, fail) < 0)
 			result = -1;
 		log_line("warning", "worker.lost", "worker", name, NULL);
 		session_close(&session);
 	}
-	buf_release(&members);
 	free(rows);
 	return count < 0 ? -1 : result;
 }
 
 static int
-renew(struct worker_state *own, struct fail *fail)
+renew(struct worker *own, struct fail *fail)
 {
-	return store_renew(own->worker.store, &own->worker.id,
-	    clock_boot() + own->worker.config->lease_ms, fail);
+	return store_renew(own->store, &own->id,
+	    clock_boot() + own->config->lease_ms, fail);
 }
 
 static int
-lease(struct worker_state *own, int64_t now, struct fail *fail)
+lease(struct worker *own, int64_t now, struct fail *fail)
 {
-	const struct config *config = own->worker.config;
+	const struct config *config = own->config;
 	const struct worker_options *options = own->options;
 	const struct store_limits limits = { config->running_per_user,
 		config->running_per_queue };
@@ -260,12 +240,12 @@ lease(struct worker_state *own, int64_t now, struct fail *fail)
 
 	if (options->once)
 		free_places = own->took_one ? 0 : 1;
-	if (!free_places || own->worker.draining)
+	if (!free_places || own->draining)
 		return 0;
 	if (free_places > LEASES)
 		free_places = LEASES;
 	rows = mem_alloc(free_places * sizeof(*rows));
-	count = store_lease(own->worker.store, &own->worker.id, options->queues,
+	count = store_lease(own->store, &own->id, options->queues,
 	    options->queue_count, &limits, rows, free_places, fail);
 	if (count < 0 && strcmp(fail->type, "no_worker") == 0) {
 		/* It hung and was found dead: it is alive again. */
@@ -278,7 +258,7 @@ lease(struct worker_state *own, int64_t now, struct fail *fail)
 		tick_soon(own);
 	for (i = 0; i < count && result == 0; i++) {
 		own->took_one = true;
-		if (run_open(&own->worker, &rows[i], now, &run, &why) < 0) {
+		if (run_open(own, &rows[i], now, &run, &why) < 0) {
 			result = park(own, &rows[i], now, &why, fail);
 			continue;
 		}
@@ -291,11 +271,9 @@ lease(struct worker_state *own, int64_t now, struct fail *fail)
 }
 
 static int
-transact(struct worker_state *own, int64_t now, int64_t *next_due,
-    struct fail *fail)
+transact(struct worker *own, int64_t now, int64_t *next_due, struct fail *fail)
 {
-	struct worker *worker = &own->worker;
-	struct store *store = worker->store;
+	struct store *store = own->store;
 	size_t i;
 
 	if (own->renew_due && renew(own, fail) < 0)
@@ -314,7 +292,7 @@ transact(struct worker_state *own, int64_t now, int64_t *next_due,
 
 /* After the commit: starts effects; closes runs that have ended here. */
 static int
-settle(struct worker_state *own, struct fail *fail)
+settle(struct worker *own, struct fail *fail)
 {
 	struct run *run;
 	size_t i, kept = 0;
@@ -327,8 +305,7 @@ settle(struct worker_state *own, struct fail *fail)
 				*own->ret_state = (int)run->session.row.state;
 			else if (run->session.row.state == TASK_QUEUED ||
 			    run->session.row.due)
-				store_wake(own->worker.store,
-				    run->session.row.queue);
+				store_wake(own->store, run->session.row.queue);
 			run_close(run);
 			continue;
 		}
@@ -347,16 +324,16 @@ settle(struct worker_state *own, struct fail *fail)
 
 /* Whether nothing is left to do, for a worker that ends when idle. */
 static int
-check_idle(struct worker_state *own, int64_t now, struct fail *fail)
+check_idle(struct worker *own, int64_t now, struct fail *fail)
 {
 	const struct worker_options *options = own->options;
-	struct store *store = own->worker.store;
+	struct store *store = own->store;
 	struct store_depth depth;
 	int64_t ready = 0, running = 0;
 	size_t i = 0;
 	int result = 0;
 
-	if (own->worker.draining) {
+	if (own->draining) {
 		own->leave = own->count == 0;
 		return 0;
 	}
@@ -383,30 +360,29 @@ check_idle(struct worker_state *own, int64_t now, struct fail *fail)
 }
 
 static int
-tick(struct worker_state *own, struct fail *fail)
+tick(struct worker *own, struct fail *fail)
 {
-	struct worker *worker = &own->worker;
 	int64_t now = clock_wall(), next_due = 0;
 	size_t i, room = ROOM;
 
-	worker->dirty = false;
+	own->dirty = false;
 	for (i = 0; i < own->count; i++)
 		if (own->runs[i]->dirty)
 			room += run_room(own->runs[i]);
-	if (store_begin(worker->store, true, room, fail) < 0)
+	if (store_begin(own->store, true, room, fail) < 0)
 		return -1;
 	if (transact(own, now, &next_due, fail) < 0) {
-		store_abort(worker->store);
+		store_abort(own->store);
 		return -1;
 	}
-	if (store_commit(worker->store, fail) < 0)
+	if (store_commit(own->store, fail) < 0)
 		return -1;
 	if (own->renew_due)
-		loop_timer(worker->loop, &own->renew,
-		    clock_boot() + worker->config->lease_ms / 3);
+		loop_timer(own->loop, &own->renew,
+		    clock_boot() + own->config->lease_ms / 3);
 	own->renew_due = own->probe_due = false;
 	if (next_due)
-		loop_timer(worker->loop, &own->due,
+		loop_timer(own->loop, &own->due,
 		    clock_boot() + (next_due > now ? next_due - now : 0));
 	if (settle(own, fail) < 0)
 		return -1;
@@ -416,9 +392,9 @@ tick(struct worker_state *own, struct fail *fail)
 /* ---- beginning and end ---- */
 
 static int
-watch_folders(struct worker_state *own, struct fail *fail)
+watch_folders(struct worker *own, struct fail *fail)
 {
-	const char *folder = store_folder(own->worker.store);
+	const char *folder = store_folder(own->store);
 	char *wake = mem_print("%s/wake", folder);
 	char *workers = mem_print("%s/workers", folder);
 	int result = -1;
@@ -442,7 +418,7 @@ watch_folders(struct worker_state *own, struct fail *fail)
 		fail_errno(fail, "unable to watch the folders of %s", folder);
 		goto out;
 	}
-	result = loop_watch(own->worker.loop, &own->notify, fail);
+	result = loop_watch(own->loop, &own->notify, fail);
 out:
 	free(wake);
 	free(workers);
@@ -461,19 +437,17 @@ raise_limits(void)
 }
 
 static int
-begin(struct worker_state *own, struct fail *fail)
+begin(struct worker *own, struct fail *fail)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGCHLD, 0 };
-	struct worker *worker = &own->worker;
 
 	raise_limits();
-	worker->id = id_new();
-	id_format(&worker->id, worker->name);
-	if (loop_open(&worker->loop, fail) < 0 ||
-	    loop_signals(worker->loop, signals, on_signal, own, fail) < 0 ||
-	    effects_open(worker->loop, worker->config, &worker->effects, fail) <
-		0 ||
-	    store_join(worker->store, &worker->id, fail) < 0 ||
+	own->id = id_new();
+	id_format(&own->id, own->name);
+	if (loop_open(&own->loop, fail) < 0 ||
+	    loop_signals(own->loop, signals, on_signal, own, fail) < 0 ||
+	    effects_open(own->loop, own->config, &own->effects, fail) < 0 ||
+	    store_join(own->store, &own->id, fail) < 0 ||
 	    watch_folders(own, fail) < 0)
 		return -1;
 	own->renew = (struct timer){ .fire = on_renew, .context = own };
@@ -482,21 +456,21 @@ begin(struct worker_state *own, struct fail *fail)
 	own->grace = (struct timer){ .fire = on_grace, .context = own };
 	own->probe = (struct timer){ .fire = on_probe, .context = own };
 	own->renew_due = own->probe_due = true;
-	loop_timer(worker->loop, &own->poll, clock_boot() + POLL_MS);
-	loop_timer(worker->loop, &own->probe, clock_boot());
+	loop_timer(own->loop, &own->poll, clock_boot() + POLL_MS);
+	loop_timer(own->loop, &own->probe, clock_boot());
 	tick_soon(own);
-	log_line("info", "ready", "worker", worker->name, NULL);
+	log_line("info", "ready", "worker", own->name, NULL);
 	return 0;
 }
 
 static int
-leave(struct worker_state *own, struct fail *fail)
+leave(struct worker *own, struct fail *fail)
 {
-	struct store *store = own->worker.store;
+	struct store *store = own->store;
 
 	if (store_begin(store, true, 0, fail) < 0)
 		return -1;
-	if (store_leave(store, &own->worker.id, fail) < 0) {
+	if (store_leave(store, &own->id, fail) < 0) {
 		store_abort(store);
 		return -1;
 	}
@@ -507,7 +481,8 @@ int
 worker_run(struct engine *engine, const struct config *config,
     const struct worker_options *options, int *ret_state, struct fail *fail)
 {
-	struct worker_state own = { .worker = { .config = config },
+	struct worker own = { .store = engine_lmdb_store(engine),
+		.config = config,
 		.options = options,
 		.notify.fd = -1,
 		.ret_state = ret_state };
@@ -516,27 +491,26 @@ worker_run(struct engine *engine, const struct config *config,
 
 	*ret_state = -1;
 	log_verbose(options->verbose);
-	own.worker.store = engine_lmdb_store(engine);
 	if (begin(&own, fail) < 0)
 		goto out;
 	while (!own.leave) {
-		if (own.worker.dirty && tick(&own, fail) < 0)
+		if (own.dirty && tick(&own, fail) < 0)
 			goto out;
-		if (!own.leave && !own.worker.dirty &&
-		    loop_turn(own.worker.loop, -1, fail) < 0)
+		if (!own.leave && !own.dirty &&
+		    loop_turn(own.loop, -1, fail) < 0)
 			goto out;
 	}
 	result = leave(&own, fail);
-	log_line("info", "end", "worker", own.worker.name, NULL);
+	log_line("info", "end", "worker", own.name, NULL);
 out:
 	for (i = 0; i < own.count; i++)
 		run_close(own.runs[i]);
 	free(own.runs);
 	if (own.notify.fd >= 0) {
-		loop_unwatch(own.worker.loop, &own.notify);
+		loop_unwatch(own.loop, &own.notify);
 		close(own.notify.fd);
 	}
-	effects_close(own.worker.effects);
-	loop_close(own.worker.loop);
+	effects_close(own.effects);
+	loop_close(own.loop);
 	return result;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * worker_internal: one task that a worker has leased. For worker.c and
+ * worker_internal: a worker, and one task that it has leased. For worker.c and
  * worker_run.c only.
  */
 #ifndef COMMON_STORE_WORKER_INTERNAL_H
@@ -49,6 +49,7 @@ struct run {
 struct worker {
 	struct store *store;
 	const struct config *config;
+	const struct worker_options *options;
 	struct loop *loop;
 	struct effects *effects;
 	struct id id;
@@ -56,6 +57,17 @@ struct worker {
 	bool dirty; /* a tick is due */
 	bool draining;
 	bool grace_over;
+	/* The rest is for worker.c only. */
+	struct run **runs;
+	size_t count;
+	struct watch notify;
+	int wake_folder, workers_folder; /* inotify's numbers for them */
+	struct timer renew, poll, due, grace, probe;
+	size_t probes; /* probes of dead workers' locks so far */
+	bool renew_due, probe_due;
+	bool took_one; /* for --once */
+	bool leave;
+	int *ret_state;
 };
 
 /* Opens a task that was just leased; records "started". In the transaction. */

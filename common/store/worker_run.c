@@ -217,21 +217,15 @@ record_intents(struct run *run, int64_t now, struct fail *fail)
 static int
 release(struct run *run, int64_t now, struct fail *fail)
 {
-	struct buf members = BUF_INIT(EVENT_ROOM);
 	struct agent_summary summary;
-	int result;
 
 	plan_release(&run->plan);
 	agent_summary(run->session.agent, &summary);
 	if (summary.state != TASK_RUNNING ||
 	    (run->slots && !run->worker->grace_over))
 		return 0;
-	member_string(&members, "worker", run->worker->name);
-	member_string(&members, "reason", "drained");
-	result = session_record(&run->session, run->worker->store, now,
-	    EVENT_RELEASED, members.data, members.length, fail);
-	buf_release(&members);
-	return result;
+	return session_release(&run->session, run->worker->store, now,
+	    run->worker->name, "drained", fail);
 }
 
 static bool
@@ -257,9 +251,8 @@ run_advance(struct run *run, int64_t now, struct fail *fail)
 		run->lost = true;
 		log_line("warning", "fenced", "task", run->id, "worker",
 		    run->worker->name, "reason",
-		    "the lease ran out and "
-		    "another worker has the task; what this one brought is "
-		    "dropped",
+		    "the lease ran out and another worker has the task; what "
+		    "this one brought is dropped",
 		    NULL);
 		return 0;
 	}
