@@ -5,8 +5,10 @@
  * the tools; then the accounts, for which the tools' toolkits must be known,
  * and the toolkits of which no tool came; then the auth configs of toolkits
  * without an active account, from which a link can be made. Every list is read
- * to its last page. The first request that fails ends all of it, because
- * incomplete facts are worse than none.
+ * to its last page; each page but that one names the cursor that the next one
+ * begins at. A list that never ends is an error, because nothing else would end
+ * it. The first request that fails ends all of it, because incomplete facts are
+ * worse than none.
  */
 #include <string.h>
 
@@ -16,6 +18,7 @@
 #include "common/json/json.h"
 #include "common/provider/composio_internal.h"
 
+#define PAGES_MAX 200
 #define SLUGS_AT_ONCE 50 /* keeps the URL short */
 #define TOOLS_QUERY "&toolkit_versions=latest&limit=1000"
 
@@ -42,17 +45,23 @@ struct gather {
 struct list {
 	struct gather *gather;
 	struct list *next, *previous;
-	struct pages *pages;
+	struct query *query;
 	enum subject subject;
-	char *path;
+	char *path;    /* of the first page */
+	char *cursor;  /* of the page under way; NULL: the first */
 	char *toolkit; /* NULL when it is not about one */
+	unsigned pages;
 };
+
+static int
+list_ask(struct list *list, struct fail *fail);
 
 static void
 list_free(struct list *list)
 {
-	pages_cancel(list->pages);
+	query_cancel(list->query);
 	free(list->path);
+	free(list->cursor);
 	free(list->toolkit);
 	free(list);
 }
@@ -81,16 +90,13 @@ gather_end(struct gather *gather, const struct fail *fail)
 	void (*done)(void *, cJSON *, const struct fail *) = gather->done;
 	void *context = gather->context;
 	cJSON *raw = NULL;
-	struct fail copy;
 
-	if (fail != NULL) {
-		copy = *fail;
-	} else {
+	if (fail == NULL) {
 		raw = gather->raw;
 		gather->raw = NULL;
 	}
 	gather_free(&gather->call);
-	done(context, raw, raw == NULL ? &copy : NULL);
+	done(context, raw, fail);
 }
 
 /* When a round has nothing (more) to ask, the loop begins the next one. */
@@ -186,38 +192,47 @@ take_items(struct list *list, cJSON *items)
 	}
 }
 
+/* Goes on with the page after ANSWER. 1 when there is one. */
 static int
-take_page(void *context, cJSON *answer, struct fail *fail)
+next_page(struct list *list, const cJSON *answer, struct fail *fail)
 {
-	struct list *list = context;
+	const char *cursor = json_string(answer, "next_cursor");
+
+	if (cursor == NULL || *cursor == '\0')
+		return 0;
+	if ((list->cursor != NULL && strcmp(cursor, list->cursor) == 0) ||
+	    ++list->pages >= PAGES_MAX)
+		return fail_set(fail, FAIL_NOT_NOW, "upstream",
+		    "Composio: the pages of %s never end", list->path);
+	free(list->cursor);
+	list->cursor = mem_string(cursor);
+	return list_ask(list, fail) < 0 ? -1 : 1;
+}
+
+/* ANSWER is NULL when there is no such thing. 1 when more will come. */
+static int
+take_page(struct list *list, cJSON *answer, struct fail *fail)
+{
 	cJSON *items;
 
-	if (list->subject == TOOLKIT) {
+	if (list->subject == TOOLKIT)
 		take_toolkit(list->gather, list->toolkit, answer != NULL,
 		    answer);
+	if (list->subject == TOOLKIT || answer == NULL)
 		return 0;
-	}
-	if (answer == NULL)
-		return list->subject == ACCOUNTS ? -1 : 0;
 	items = json_item(answer, "items");
 	if (!cJSON_IsArray(items))
 		return fail_set(fail, FAIL_NOT_NOW, "upstream",
 		    "Composio: the answer to %s has no items", list->path);
 	take_items(list, items);
-	return 0;
+	return next_page(list, answer, fail);
 }
 
 static void
-list_end(void *context, const struct fail *fail)
+list_end(struct list *list)
 {
-	struct list *list = context;
 	struct gather *gather = list->gather;
 
-	list->pages = NULL;
-	if (fail != NULL) {
-		gather_end(gather, fail);
-		return;
-	}
 	if (list->previous != NULL)
 		list->previous->next = list->next;
 	else
@@ -226,6 +241,42 @@ list_end(void *context, const struct fail *fail)
 		list->next->previous = list->previous;
 	list_free(list);
 	look_on(gather);
+}
+
+static void
+on_page(void *context, cJSON *answer, int status, const struct fail *why)
+{
+	struct list *list = context;
+	struct fail fail;
+	int more = -1;
+
+	list->query = NULL;
+	if (answer != NULL || (status == 404 && list->subject != ACCOUNTS))
+		more = take_page(list, answer, &fail);
+	else
+		fail = *why;
+	cJSON_Delete(answer);
+	if (more < 0)
+		gather_end(list->gather, &fail);
+	else if (more == 0)
+		list_end(list);
+}
+
+static int
+list_ask(struct list *list, struct fail *fail)
+{
+	struct buf path = BUF_INIT(65536);
+	int result;
+
+	buf_add_string(&path, list->path);
+	if (list->cursor != NULL) {
+		buf_add_string(&path, "&cursor=");
+		http_escape(&path, list->cursor);
+	}
+	result = query_start(list->gather->call.composio, "GET", path.data,
+	    NULL, on_page, list, &list->query, fail);
+	buf_release(&path);
+	return result;
 }
 
 /* Starts to read a list; PATH is taken over. */
@@ -243,8 +294,7 @@ list_start(struct gather *gather, enum subject subject, struct buf *path,
 	if (list->next != NULL)
 		list->next->previous = list;
 	gather->lists = list;
-	return pages_start(gather->call.composio, list->path, take_page,
-	    list_end, list, &list->pages, fail);
+	return list_ask(list, fail);
 }
 
 static bool
@@ -327,16 +377,11 @@ toolkit_from_tools(const struct gather *gather, const char *toolkit)
 	return found;
 }
 
-struct entry {
-	cJSON *tool;
-};
-
 static int
 compare_slugs(const void *a, const void *b)
 {
-	const char *one = json_string(((const struct entry *)a)->tool, "slug");
-	const char *other = json_string(((const struct entry *)b)->tool,
-	    "slug");
+	const char *one = json_string(*(cJSON *const *)a, "slug");
+	const char *other = json_string(*(cJSON *const *)b, "slug");
 
 	return strcmp(one ? one : "", other ? other : "");
 }
@@ -347,15 +392,14 @@ static void
 sort_tools(struct gather *gather)
 {
 	int count = cJSON_GetArraySize(gather->tools), i;
-	struct entry *entries = mem_alloc(
-	    ((size_t)count + 1) * sizeof(*entries));
+	cJSON **tools = mem_grow(NULL, (size_t)count + 1, sizeof(*tools));
 
 	for (i = 0; i < count; i++)
-		entries[i].tool = cJSON_DetachItemFromArray(gather->tools, 0);
-	qsort(entries, (size_t)count, sizeof(*entries), compare_slugs);
+		tools[i] = cJSON_DetachItemFromArray(gather->tools, 0);
+	qsort(tools, (size_t)count, sizeof(*tools), compare_slugs);
 	for (i = 0; i < count; i++)
-		cJSON_AddItemToArray(gather->tools, entries[i].tool);
-	free(entries);
+		cJSON_AddItemToArray(gather->tools, tools[i]);
+	free(tools);
 }
 
 /* Adds a toolkit to the gather, to PATH when it may need an account, and asks

@@ -102,20 +102,4 @@ query_start(struct composio *composio, const char *method, const char *path,
 void
 query_cancel(struct query *query);
 
-/* A list that is read to its last page. */
-struct pages;
-
-/* PATH, which must live until the end, is the first page's, as above. Calls
- * PAGE with each answer, or with NULL, and why in FAIL, when there is no such
- * thing (404); PAGE returns 0, or -1 with a fail to end it. END is called last,
- * with NULL when all went well. */
-int
-pages_start(struct composio *composio, const char *path,
-    int (*page)(void *context, cJSON *answer, struct fail *fail),
-    void (*end)(void *context, const struct fail *fail), void *context,
-    struct pages **ret_pages, struct fail *fail);
-
-void
-pages_cancel(struct pages *pages); /* NULL is fine */
-
 #endif
