@@ -15,6 +15,7 @@
 #include "common/base/mem.h"
 #include "common/base/random.h"
 #include "common/json/json.h"
+#include "common/provider/claude_internal.h"
 
 #define VERSION_HEADER "anthropic-version: 2026-10-21"
 
@@ -121,13 +122,14 @@ spend_limit(const char *code)
 	    strcmp(code, "contract_spend_limit_reached") == 0;
 }
 
+/* ANSWER is the one whose headers count, or NULL. */
 static void
 plan_retry(const struct claude_call *call, const struct http_answer *answer,
-    int status, bool headers_count, struct claude_reply *reply)
+    int status, struct claude_reply *reply)
 {
 	struct backoff_answer back = { .date = clock_wall() };
 
-	if (headers_count)
+	if (answer != NULL)
 		back = http_backoff(answer);
 	back.status = status;
 	reply->retryable = !spend_limit(reply->error_code) &&
@@ -177,7 +179,7 @@ refused(struct claude_call *call, const struct http_answer *answer,
 	value = json_string(body, "request_id");
 	if (*reply->request_id == '\0' && value != NULL)
 		reply->request_id = value;
-	plan_retry(call, answer, answer->status, true, reply);
+	plan_retry(call, answer, answer->status, reply);
 	finish(call, reply);
 	buf_release(&said);
 	cJSON_Delete(body);
@@ -187,53 +189,26 @@ static void
 on_done(void *context, const struct http_answer *answer)
 {
 	struct claude_call *call = context;
-	struct claude_reply reply = {
-		.content = "",
-		.stop_reason = "",
-		.stop_details = "",
-		.message_id = "",
-		.model = "",
-		.request_id = "",
-		.error_type = "",
-		.error_message = "",
-		.error_code = "",
-	};
-	struct claude_turn turn;
-	const char *id;
+	struct claude_reply reply;
+	const char *id = http_header(answer->call, "request-id");
 
+	claude_stream_end(call->stream, &reply);
 	reply.status = answer->status;
-	id = http_header(answer->call, "request-id");
 	if (id != NULL)
 		reply.request_id = id;
 	if (answer->status != 0 && answer->status / 100 != 2) {
 		refused(call, answer, &reply);
 		return;
 	}
-	claude_stream_end(call->stream, &turn);
-	reply.ok = turn.complete;
-	reply.usage = turn.usage;
-	reply.message_id = turn.message_id;
-	reply.model = turn.model;
-	if (reply.ok) {
-		reply.content = turn.content;
-		reply.content_length = turn.content_length;
-		reply.stop_reason = turn.stop_reason;
-		reply.stop_details = turn.stop_details;
-	} else if (turn.error_sent) {
-		reply.error_type = turn.error_type;
-		reply.error_message = turn.error_message;
-		reply.error_code = turn.error_code;
-		plan_retry(call, answer, status_of(turn.error_type), false,
-		    &reply);
-	} else {
-		reply.error_type = turn.error_type;
-		reply.error_message = turn.error_message;
+	if (reply.error_sent) {
+		plan_retry(call, NULL, status_of(reply.error_type), &reply);
+	} else if (!reply.ok) {
 		if (answer->outcome == HTTP_NOT_SENT ||
 		    answer->outcome == HTTP_CUT) {
 			reply.error_type = "connection_error";
 			reply.error_message = answer->error;
 		}
-		plan_retry(call, answer, 0, false, &reply);
+		plan_retry(call, NULL, 0, &reply);
 		if (strcmp(reply.error_type, "reply_too_large") == 0)
 			reply.retryable = false;
 	}
@@ -254,6 +229,7 @@ claude_start(struct claude *claude, char *body, size_t length, unsigned attempt,
 		.method = "POST",
 		.url = claude->url,
 		.headers = headers,
+		.body = body,
 		.body_length = length,
 		.idle_ms = claude->idle_ms,
 		.total_ms = claude->turn_ms,
@@ -263,7 +239,6 @@ claude_start(struct claude *claude, char *body, size_t length, unsigned attempt,
 		.context = call,
 	};
 
-	request.body = body;
 	call->claude = claude;
 	call->attempt = attempt;
 	call->text = text;

@@ -11,19 +11,23 @@
 #define COMMON_PROVIDER_CLAUDE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/agent/config.h"
 #include "common/base/fail.h"
 #include "common/net/http.h"
-#include "common/provider/claude_stream.h"
 
 struct claude;
 struct claude_call;
 
-struct claude_reply {
+struct claude_usage { /* tokens */
+	int64_t input, output, cache_read, cache_write_5m, cache_write_1h;
+};
+
+struct claude_reply { /* borrowed until done returns */
 	bool ok;
-	/* when ok; borrowed until done returns */
+	/* when ok */
 	const char *content; /* raw JSON array, block for block as it came */
 	size_t content_length;
 	const char *stop_reason;  /* "" when null */
@@ -35,6 +39,7 @@ struct claude_reply {
 	/* when not ok */
 	int status;                                          /* 0: no answer */
 	const char *error_type, *error_message, *error_code; /* "" when none */
+	bool error_sent; /* by the service, as an event of the stream */
 	bool retryable;
 	int64_t delay_ms; /* when retryable: how long to wait first */
 };
@@ -57,5 +62,9 @@ claude_start(struct claude *claude, char *body, size_t length, unsigned attempt,
 
 void
 claude_cancel(struct claude_call *call);
+
+/* What the usage costs, in nano-dollars; 0 without a price. */
+int64_t
+claude_cost(const struct claude_usage *usage, const struct price *price);
 
 #endif

@@ -12,7 +12,7 @@
  * surrogate pair. Only a string that is still invalid when it is complete is
  * repaired.
  */
-#include "common/provider/claude_stream.h"
+#include "common/provider/claude_internal.h"
 
 #include <string.h>
 
@@ -512,42 +512,44 @@ claude_stream_feed(struct claude_stream *stream, const char *bytes,
 	    "an event of the reply is longer than 32 MiB");
 }
 
-void
-claude_stream_end(struct claude_stream *stream, struct claude_turn *ret)
+static const char *
+or_empty(const char *string)
 {
-	struct claude_turn turn = { 0 };
+	return string != NULL ? string : "";
+}
+
+void
+claude_stream_end(struct claude_stream *stream, struct claude_reply *ret)
+{
 	size_t i;
 
 	if (!stream->stopped)
 		broken(stream, "cut_short", "the reply ended before its end");
 	if (stream->broken_input &&
-	    (stream->stop_reason == NULL ||
-		strcmp(stream->stop_reason, "max_tokens") != 0))
+	    strcmp(or_empty(stream->stop_reason), "max_tokens") != 0)
 		nonsense(stream,
 		    "the input of a tool call is not a JSON object");
-	turn.complete = stream->error_type == NULL;
-	if (turn.complete) {
-		buf_add(&stream->content, "[", 1);
-		for (i = 0; i < stream->block_count; i++) {
-			if (i > 0)
-				buf_add(&stream->content, ",", 1);
-			buf_add(&stream->content, stream->blocks[i].json.data,
-			    stream->blocks[i].json.length);
-		}
-		buf_add(&stream->content, "]", 1);
-		turn.content = stream->content.data;
-		turn.content_length = stream->content.length;
+	buf_add(&stream->content, "[", 1);
+	for (i = 0; i < stream->block_count; i++) {
+		if (i > 0)
+			buf_add(&stream->content, ",", 1);
+		buf_add(&stream->content, stream->blocks[i].json.data,
+		    stream->blocks[i].json.length);
 	}
-#define OR_EMPTY(string) ((string) != NULL ? (string) : "")
-	turn.stop_reason = OR_EMPTY(stream->stop_reason);
-	turn.stop_details = OR_EMPTY(stream->stop_details);
-	turn.message_id = OR_EMPTY(stream->message_id);
-	turn.model = OR_EMPTY(stream->model);
-	turn.error_type = OR_EMPTY(stream->error_type);
-	turn.error_message = OR_EMPTY(stream->error_message);
-	turn.error_code = OR_EMPTY(stream->error_code);
-#undef OR_EMPTY
-	turn.usage = stream->usage;
-	turn.error_sent = stream->error_sent;
-	*ret = turn;
+	buf_add(&stream->content, "]", 1);
+	*ret = (struct claude_reply){
+		.ok = stream->error_type == NULL,
+		.content = stream->content.data,
+		.content_length = stream->content.length,
+		.stop_reason = or_empty(stream->stop_reason),
+		.stop_details = or_empty(stream->stop_details),
+		.message_id = or_empty(stream->message_id),
+		.model = or_empty(stream->model),
+		.usage = stream->usage,
+		.request_id = "",
+		.error_type = or_empty(stream->error_type),
+		.error_message = or_empty(stream->error_message),
+		.error_code = or_empty(stream->error_code),
+		.error_sent = stream->error_sent,
+	};
 }

@@ -4,9 +4,7 @@
  * kinds of cache writes is always sent, the number of each kind is not: the
  * rest is of the usual, cheap kind.
  */
-#include "common/provider/claude_usage.h"
-
-#include <stddef.h>
+#include "common/provider/claude_internal.h"
 
 static void
 take_number(const struct json_object *object, const char *name, int64_t *number)

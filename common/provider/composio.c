@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "common/agent/journal.h"
 #include "common/base/backoff.h"
 #include "common/base/file.h"
 #include "common/base/mem.h"
@@ -312,16 +313,12 @@ execute_body(const struct agent_call *call, size_t *ret_length)
 {
 	struct buf body = BUF_INIT(BODY_MAX);
 
-	buf_add_string(&body, "{\"user_id\":");
-	json_quote(&body, call->user, strlen(call->user));
-	if (call->account != NULL) {
-		buf_add_string(&body, ",\"connected_account_id\":");
-		json_quote(&body, call->account, strlen(call->account));
-	}
-	buf_add_string(&body, ",\"version\":");
-	json_quote(&body, call->version, strlen(call->version));
-	buf_add_string(&body, ",\"arguments\":");
-	buf_add(&body, call->input.at, call->input.length);
+	buf_add_string(&body, "{");
+	member_string(&body, "user_id", call->user);
+	if (call->account != NULL)
+		member_string(&body, "connected_account_id", call->account);
+	member_string(&body, "version", call->version);
+	member_raw(&body, "arguments", call->input.at, call->input.length);
 	buf_add_string(&body, "}");
 	return buf_detach(&body, ret_length);
 }

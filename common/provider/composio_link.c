@@ -4,8 +4,7 @@
  * POST that makes a Composio-managed one for the toolkit. Neither is repeated,
  * because each creates something at the service.
  */
-#include <string.h>
-
+#include "common/agent/journal.h"
 #include "common/base/mem.h"
 #include "common/json/json.h"
 #include "common/provider/composio_internal.h"
@@ -76,10 +75,9 @@ ask_link(struct link *link, const char *auth_config, struct fail *fail)
 {
 	struct buf body = BUF_INIT(8192);
 
-	buf_add_string(&body, "{\"auth_config_id\":");
-	json_quote(&body, auth_config, strlen(auth_config));
-	buf_add_string(&body, ",\"user_id\":");
-	json_quote(&body, link->user, strlen(link->user));
+	buf_add_string(&body, "{");
+	member_string(&body, "auth_config_id", auth_config);
+	member_string(&body, "user_id", link->user);
 	buf_add_string(&body, "}");
 	return query_start(link->call.composio, "POST",
 	    "connected_accounts/link", buf_detach(&body, NULL), on_link, link,
@@ -113,8 +111,8 @@ ask_auth_config(struct link *link, struct fail *fail)
 {
 	struct buf body = BUF_INIT(8192);
 
-	buf_add_string(&body, "{\"toolkit\":{\"slug\":");
-	json_quote(&body, link->toolkit, strlen(link->toolkit));
+	buf_add_string(&body, "{\"toolkit\":{");
+	member_string(&body, "slug", link->toolkit);
 	buf_add_string(&body,
 	    "},\"auth_config\":"
 	    "{\"type\":\"use_composio_managed_auth\"}}");

@@ -3,12 +3,12 @@
  * A reply comes to the same wherever its stream is cut; a whole one has
  * content that can be sent back and an end that the fold can read.
  */
-#include "common/provider/claude_stream.h"
+#include "common/provider/claude_internal.h"
 #include "tests/fuzz/fuzz.h"
 
 struct reply {
 	struct claude_stream *stream;
-	struct claude_turn turn;
+	struct claude_reply turn;
 	struct buf text;
 };
 
@@ -43,11 +43,11 @@ release(struct reply *reply)
 }
 
 static void
-check(const struct claude_turn *turn)
+check(const struct claude_reply *turn)
 {
 	cJSON *content;
 
-	if (!turn->complete) {
+	if (!turn->ok) {
 		assert(*turn->error_type && turn->error_message);
 		return;
 	}
@@ -67,9 +67,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	read_by(size + 1, bytes, size, &one);
 	check(&one.turn);
 	read_by(1, bytes, size, &other);
-	assert(one.turn.complete == other.turn.complete);
+	assert(one.turn.ok == other.turn.ok);
 	assert(fuzz_same(one.text.data, other.text.data));
-	if (one.turn.complete) {
+	if (one.turn.ok) {
 		assert(strcmp(one.turn.content, other.turn.content) == 0);
 		assert(
 		    strcmp(one.turn.stop_reason, other.turn.stop_reason) == 0);

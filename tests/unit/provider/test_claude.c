@@ -10,7 +10,7 @@
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
-#include "common/provider/claude.h"
+#include "common/provider/claude_internal.h"
 #include "tests/unit/net/server.h"
 
 #define EVENT(data) "event: x\ndata: " data "\n\n"
@@ -225,7 +225,7 @@ check_reply(size_t i, const char *stream, size_t length, size_t step)
 {
 	struct buf text = BUF_INIT(1 << 20);
 	struct claude_stream *reply = claude_stream_new(take_text, &text);
-	struct claude_turn turn;
+	struct claude_reply turn;
 	bool complete = replies[i].content != NULL;
 	size_t at, size;
 
@@ -236,7 +236,7 @@ check_reply(size_t i, const char *stream, size_t length, size_t step)
 			break;
 	}
 	claude_stream_end(reply, &turn);
-	if (turn.complete != complete ||
+	if (turn.ok != complete ||
 	    strcmp(complete ? turn.stop_reason : turn.error_type,
 		replies[i].stop) != 0)
 		fail_msg("%s: %s %s %s", replies[i].name, turn.stop_reason,
@@ -279,7 +279,7 @@ test_replies(void **state)
 
 static void
 end_of(const char *events, struct claude_stream **ret_reply,
-    struct claude_turn *ret)
+    struct claude_reply *ret)
 {
 	struct buf stream = BUF_INIT(64u << 20);
 
@@ -312,7 +312,7 @@ test_usage(void **state)
 		    { 101, 12, 3, 4, 0 } },
 	};
 	struct claude_stream *reply;
-	struct claude_turn turn;
+	struct claude_reply turn;
 	char *events;
 	size_t i;
 
@@ -325,7 +325,7 @@ test_usage(void **state)
 		    "{\"type\":\"message_stop\"}\n",
 		    cases[i].usage);
 		end_of(events, &reply, &turn);
-		assert_true(turn.complete);
+		assert_true(turn.ok);
 		assert_string_equal(turn.stop_details, "{\"category\": null}");
 		assert_memory_equal(&turn.usage, &cases[i].sum,
 		    sizeof(turn.usage));
@@ -340,7 +340,7 @@ test_large(void **state)
 {
 	struct buf stream = BUF_INIT(64u << 20), line = BUF_INIT(8192);
 	struct claude_stream *reply = claude_stream_new(NULL, NULL);
-	struct claude_turn turn;
+	struct claude_reply turn;
 	char piece[1025];
 	bool fine = true;
 	int i;
@@ -360,7 +360,7 @@ test_large(void **state)
 	frame(&stream, INPUT("\"\\\"}\"") STOP(0) END("\"tool_use\""), "\n");
 	assert_true(claude_stream_feed(reply, stream.data, stream.length));
 	claude_stream_end(reply, &turn);
-	assert_true(turn.complete);
+	assert_true(turn.ok);
 	assert_true(turn.content_length > 10u << 20);
 	claude_stream_free(reply);
 
