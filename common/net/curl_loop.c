@@ -11,6 +11,8 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 
+#define CONNECT_MS 5000L
+
 struct curl_loop {
 	struct loop *loop;
 	CURLM *multi;
@@ -24,12 +26,56 @@ struct curl_socket {
 	struct curl_loop *curl;
 };
 
+int
+curl_loop_share(CURLSH **ret_share, struct fail *fail)
+{
+	CURLSH *share = NULL;
+
+	if (curl_global_init(CURL_GLOBAL_NOTHING) == CURLE_OK) {
+		share = curl_share_init();
+		if (share == NULL)
+			curl_global_cleanup();
+	}
+	if (share == NULL)
+		return fail_set(fail, FAIL_NOT_NOW, "system",
+		    "cannot initialise libcurl");
+	curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+	*ret_share = share;
+	return 0;
+}
+
+void
+curl_loop_unshare(CURLSH *share)
+{
+	curl_share_cleanup(share);
+	curl_global_cleanup();
+}
+
+void
+curl_loop_setup(CURL *easy, CURLSH *share, void *call, char *error)
+{
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error);
+	curl_easy_setopt(easy, CURLOPT_SHARE, share);
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_USERAGENT, "agent-utils/" AGENT_VERSION);
+	curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 30L);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 15L);
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
+	curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+}
+
 static void
 curl_action(struct curl_loop *curl, curl_socket_t fd, int events)
 {
 	CURLMsg *message;
-	CURL *easy;
 	CURLcode code;
+	void *call;
 	int count;
 
 	curl->inside = true;
@@ -40,9 +86,11 @@ curl_action(struct curl_loop *curl, curl_socket_t fd, int events)
 	while ((message = curl_multi_info_read(curl->multi, &count)) != NULL) {
 		if (message->msg != CURLMSG_DONE)
 			continue;
-		easy = message->easy_handle;
+		/* the message does not outlive the transfer */
 		code = message->data.result;
-		curl->owner.ended(curl->owner.context, easy, code);
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE,
+		    &call);
+		curl->owner.ended(curl->owner.context, call, code);
 	}
 	if (curl->owner.settled != NULL)
 		curl->owner.settled(curl->owner.context);

@@ -15,6 +15,18 @@
 #include "common/base/fail.h"
 #include "common/base/loop.h"
 
+/* Begins with libcurl: what its transfers share, the sessions of TLS. */
+int
+curl_loop_share(CURLSH **ret_share, struct fail *fail);
+
+void
+curl_loop_unshare(CURLSH *share);
+
+/* The options that every transfer has. CALL, whose ERROR has CURL_ERROR_SIZE
+ * bytes, is what libcurl's callbacks and ended get. */
+void
+curl_loop_setup(CURL *easy, CURLSH *share, void *call, char *error);
+
 struct curl_loop;
 
 struct curl_loop_owner {
@@ -22,7 +34,7 @@ struct curl_loop_owner {
 	void (*returned)(void *context);
 	/* Once for each transfer, which is not removed yet. May add and remove
 	 * transfers, but not close the curl_loop. */
-	void (*ended)(void *context, CURL *easy, CURLcode code);
+	void (*ended)(void *context, void *call, CURLcode code);
 	/* After those; may close the curl_loop. NULL: none. */
 	void (*settled)(void *context);
 	void *context;

@@ -85,16 +85,15 @@ hello_ended(struct grpc_call *call, enum grpc_status status,
 }
 
 static void
-connection_ended(void *context, CURL *easy, CURLcode code)
+connection_ended(void *context, void *ended, CURLcode code)
 {
 	struct connection *connection = context;
 	struct grpc *grpc = connection->grpc;
-	struct grpc_call *call = NULL;
+	struct grpc_call *call = ended;
 	enum grpc_status status;
 	const char *message = "";
 
 	grpc->ending++;
-	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call);
 	status = call_outcome(call, code, &message);
 	/* one stream that was reset, or a reply that we cut off, does not break
 	 * the connection */
@@ -269,11 +268,9 @@ split_address(const char *address, char **ret_host, const char **ret_port,
 	    strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
 	    strlen(colon + 1) > 5 ||
 	    strcspn(address, "/@?# \t\r\n") != strlen(address) ||
-	    (memchr(address, ':', host) != NULL && address[0] != '[')) {
-		fail_set(fail, FAIL_NEVER, "invalid_address",
+	    (memchr(address, ':', host) != NULL && address[0] != '['))
+		return fail_set(fail, FAIL_NEVER, "invalid_address",
 		    "\"%.200s\" is not an address: use HOST:PORT", address);
-		return -1;
-	}
 	*ret_host = mem_copy(address, host);
 	*ret_port = colon + 1;
 	return 0;
@@ -343,28 +340,19 @@ int
 grpc_open(struct loop *loop, const struct grpc_options *options,
     struct grpc **ret_grpc, struct fail *fail)
 {
-	struct grpc *grpc;
+	struct grpc *grpc = mem_alloc(sizeof(*grpc));
 
-	if (curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK)
-		return fail_set(fail, FAIL_NOT_NOW, "system",
-		    "cannot initialise libcurl");
-	grpc = mem_alloc(sizeof(*grpc));
-	grpc->loop = loop;
-	grpc->share = curl_share_init();
-	if (grpc->share == NULL) {
-		fail_set(fail, FAIL_NOT_NOW, "system",
-		    "cannot initialise libcurl");
-		goto out;
+	if (curl_loop_share(&grpc->share, fail) < 0) {
+		free(grpc);
+		return -1;
 	}
-	curl_share_setopt(grpc->share, CURLSHOPT_SHARE,
-	    CURL_LOCK_DATA_SSL_SESSION);
-	if (copy_options(grpc, options, fail) < 0)
-		goto out;
+	grpc->loop = loop;
+	if (copy_options(grpc, options, fail) < 0) {
+		grpc_close(grpc);
+		return -1;
+	}
 	*ret_grpc = grpc;
 	return 0;
-out:
-	grpc_close(grpc);
-	return -1;
 }
 
 void
@@ -390,7 +378,7 @@ grpc_close(struct grpc *grpc)
 		curl_slist_free_all(grpc->headers[i].list);
 	curl_slist_free_all(grpc->metadata);
 	curl_slist_free_all(grpc->connect_list);
-	curl_share_cleanup(grpc->share);
+	curl_loop_unshare(grpc->share);
 	free(grpc->origin);
 	free(grpc->connect_to);
 	free(grpc->bearer);
@@ -399,7 +387,6 @@ grpc_close(struct grpc *grpc)
 	free(grpc->certificate_file);
 	free(grpc->key_file);
 	free(grpc);
-	curl_global_cleanup();
 }
 
 char *

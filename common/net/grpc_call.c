@@ -17,7 +17,6 @@
 #include "common/base/mem.h"
 #include "common/base/random.h"
 
-#define CONNECT_MS 5000
 #define STUCK_MS 1000 /* in which no byte of a request is sent */
 #define GRACE_MS 2000 /* the server's deadline comes before ours */
 #define TRAILER_MAX (64u << 10)
@@ -86,30 +85,17 @@ easy_setup(struct grpc_call *call)
 	struct grpc *grpc = call->grpc;
 	CURL *easy = call->easy;
 
-	curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
-	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
-	curl_easy_setopt(easy, CURLOPT_SHARE, grpc->share);
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_loop_setup(easy, grpc->share, call, call->error);
 	/* libcurl 7.88 can forget a reply that is longer until something else
 	 * happens */
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)CURL_MAX_READ_SIZE);
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, "agent-utils/" AGENT_VERSION);
 	curl_easy_setopt(easy, CURLOPT_POST, 1L);
 	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
-	curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
-	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 30L);
-	curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 15L);
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
 	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_request);
-	curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
 	/* a proxy in the environment is not for this machine */
 	if (!grpc->tls || grpc->local)
 		curl_easy_setopt(easy, CURLOPT_PROXY, "");

@@ -25,13 +25,11 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/net/curl_loop.h"
-#include "common/net/http_internal.h"
 
 #define SPARE_MAX 256          /* handles kept for reuse */
 #define CONNECTIONS_MAX 256L   /* idle connections kept */
 #define CONNECTION_AGE 50L     /* seconds idle; common servers hang up at 60 */
 #define CONNECTION_AGE_ONCE 4L /* the shortest common limit is 5 */
-#define CONNECT_MS 5000
 #define IDLE_MS 60000
 #define STOPPED_MS 1000 /* a timer so late: the process was stopped */
 #define BODY_MAX (64u << 20)
@@ -135,11 +133,13 @@ call_finish(struct http_call *call, const char *error)
 }
 
 static void
-call_result(struct http_call *call, CURLcode code)
+http_ended(void *context, void *ended, CURLcode code)
 {
+	struct http_call *call = ended;
 	char message[80];
 	const char *error = NULL;
 
+	(void)context;
 	if (code == CURLE_OK && (!call->head_whole || call_status(call) < 200))
 		error = "the answer ended before its body";
 	else if (code == CURLE_OK)
@@ -197,16 +197,6 @@ http_returned(void *context)
 			call_finish(call, "cannot start the request");
 	}
 	http->put_off = false;
-}
-
-static void
-http_ended(void *context, CURL *easy, CURLcode code)
-{
-	struct http_call *call = NULL;
-
-	(void)context;
-	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call);
-	call_result(call, code);
 }
 
 static int
@@ -302,25 +292,18 @@ http_open(struct loop *loop, struct http **ret_http, struct fail *fail)
 
 	/* TLS writes to sockets that may be gone, without MSG_NOSIGNAL */
 	signal(SIGPIPE, SIG_IGN);
-	if (curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK)
-		return fail_set(fail, FAIL_NOT_NOW, "system",
-		    "cannot initialise libcurl");
 	http = mem_alloc(sizeof(*http));
+	if (curl_loop_share(&http->share, fail) < 0) {
+		free(http);
+		return -1;
+	}
 	http->loop = loop;
 	http->ca_file = mem_string(getenv("SSL_CERT_FILE"));
 	owner.context = http;
-	http->share = curl_share_init();
-	if (http->share == NULL) {
-		http_close(http);
-		return fail_set(fail, FAIL_NOT_NOW, "system",
-		    "cannot initialise libcurl");
-	}
 	if (curl_loop_open(loop, &owner, &http->curl, fail) < 0) {
 		http_close(http);
 		return -1;
 	}
-	curl_share_setopt(http->share, CURLSHOPT_SHARE,
-	    CURL_LOCK_DATA_SSL_SESSION);
 	*ret_http = http;
 	return 0;
 }
@@ -339,11 +322,10 @@ http_close(struct http *http)
 	while (http->spare_count > 0)
 		curl_easy_cleanup(http->spare[--http->spare_count]);
 	curl_loop_close(http->curl);
-	curl_share_cleanup(http->share);
+	curl_loop_unshare(http->share);
 	free(http->ca_file);
 	free(http->plain);
 	free(http);
-	curl_global_cleanup();
 }
 
 void
@@ -395,14 +377,9 @@ easy_setup(struct http_call *call, const struct http_request *request,
 {
 	CURL *easy = call->easy;
 
-	curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
-	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
-	curl_easy_setopt(easy, CURLOPT_SHARE, call->http->share);
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_loop_setup(easy, call->http->share, call, call->error);
 	curl_easy_setopt(easy, CURLOPT_URL, request->url);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, "agent-utils/" AGENT_VERSION);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
 	    secure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1);
 	if (call->http->ca_file != NULL)
@@ -410,21 +387,12 @@ easy_setup(struct http_call *call, const struct http_request *request,
 	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, secure ? 1L : 0L);
 	if (loopback)
 		curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
-	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 30L);
-	curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 15L);
 	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN,
 	    request->once ? CONNECTION_AGE_ONCE : CONNECTION_AGE);
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-	    (long)(request->connect_ms > 0 ? request->connect_ms : CONNECT_MS));
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->total_ms);
 	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_request);
-	curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
 	if (call->body != NULL || strcmp(request->method, "POST") == 0) {
 		curl_easy_setopt(easy, CURLOPT_POST, 1L);
 		curl_easy_setopt(easy, CURLOPT_POSTFIELDS,

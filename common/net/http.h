@@ -33,7 +33,6 @@ struct http_request {
 	const char *const *headers; /* "name: value", ends with NULL */
 	char *body;                 /* NULL: none; taken over and freed */
 	size_t body_length;
-	int64_t connect_ms;  /* 0: 5000 */
 	int64_t idle_ms;     /* no byte for so long ends it; 0: 60000 */
 	int64_t total_ms;    /* 0: no limit */
 	size_t body_maximum; /* of the answer; 0: 64 MiB */
@@ -111,6 +110,12 @@ http_backoff(const struct http_answer *answer);
  * proxy, for example) for a message: one line of ASCII, without tags. */
 void
 http_excerpt(struct buf *buf, const char *body, size_t length);
+
+/* Whether a key may be sent to this URL: FAIL_NEVER, type "invalid_url" or
+ * "insecure_url", when not. PLAIN: as for http_plain. */
+int
+http_check_url(const char *text, const char *plain, bool *ret_loopback,
+    bool *ret_secure, struct fail *fail);
 
 /* Adds TEXT percent-encoded as a component of a URL (all but unreserved). */
 void

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "common/net/http_internal.h"
+#include "common/net/http.h"
 
 #define EXCERPT_MAX 200
 

@@ -3,7 +3,7 @@
  * A line that is a URL to which a key may be sent, what of a page is told, and
  * a component of a URL.
  */
-#include "common/net/http_internal.h"
+#include "common/net/http.h"
 #include "tests/fuzz/fuzz.h"
 
 static bool
