@@ -97,82 +97,43 @@ take_name(struct span *text, const char *name, bool *ret_same)
 	return take(text, ':');
 }
 
-enum found { FOUND, MISSING, NOT_AN_OBJECT };
-
-/* TEXT begins at a member. RET_END is the closing brace when the one of that
- * name is MISSING. */
-static enum found
-find_among(struct span text, const char *name, struct span *ret_value,
-    const char **ret_end)
+/* TEXT begins at a member and is moved to the value of the one of that name. */
+static bool
+find_name(struct span *text, const char *name)
 {
+	struct span value;
 	bool same = false;
 
-	for (;;) {
-		if (!take_name(&text, name, &same) ||
-		    !take_value(&text, ret_value))
-			return NOT_AN_OBJECT;
+	do {
+		if (!take_name(text, name, &same))
+			return false;
 		if (same)
-			return FOUND;
-		if (take(&text, '}'))
-			break;
-		if (!take(&text, ','))
-			return NOT_AN_OBJECT;
-	}
-	*ret_end = text.at - 1;
-	return MISSING;
-}
-
-static enum found
-find_member(struct span text, const char *name, struct span *ret_value,
-    const char **ret_end, bool *ret_empty)
-{
-	if (!take(&text, '{'))
-		return NOT_AN_OBJECT;
-	*ret_empty = take(&text, '}');
-	if (!*ret_empty)
-		return find_among(text, name, ret_value, ret_end);
-	*ret_end = text.at - 1;
-	return MISSING;
+			return true;
+	} while (take_value(text, &value) && take(text, ','));
+	return false;
 }
 
 bool
 json_member(struct span text, const char *name, struct span *ret_value)
 {
-	struct span value = { NULL, 0 };
-	const char *end = NULL;
-	bool empty;
-
-	if (find_member(text, name, &value, &end, &empty) != FOUND)
-		return false;
-	*ret_value = value;
-	return true;
+	return take(&text, '{') && find_name(&text, name) &&
+	    take_value(&text, ret_value);
 }
 
 bool
 json_member_rest(struct span text, const char *name, struct span *ret_rest)
 {
-	struct span value;
-	bool same = false;
-
-	if (!take(&text, '{'))
+	if (!take(&text, '{') || !find_name(&text, name))
 		return false;
-	do {
-		if (!take_name(&text, name, &same))
-			return false;
-		if (same) {
-			*ret_rest = skip_space(text);
-			return true;
-		}
-	} while (take_value(&text, &value) && take(&text, ','));
-	return false;
+	*ret_rest = skip_space(text);
+	return true;
 }
 
 struct span
 json_get(const struct json_object *object, const char *name)
 {
 	size_t length = strlen(name), i;
-	struct span value = { NULL, 0 }, raw;
-	const char *end;
+	struct span value = { NULL, 0 }, raw, rest = object->rest;
 
 	for (i = 0; i < object->count; i++) {
 		raw = object->at[i].name;
@@ -181,10 +142,9 @@ json_get(const struct json_object *object, const char *name)
 			    memcmp(raw.at, name, length) == 0)
 			return object->at[i].value;
 	}
-	if (object->rest.length > 0 &&
-	    find_among(object->rest, name, &value, &end) == FOUND)
-		return value;
-	return (struct span){ NULL, 0 };
+	if (rest.length > 0 && find_name(&rest, name))
+		(void)take_value(&rest, &value);
+	return value;
 }
 
 bool
@@ -259,27 +219,26 @@ bool
 json_splice(struct buf *buf, struct span text, const char *name,
     struct span value)
 {
-	struct span old = { NULL, 0 };
-	const char *end = NULL, *stop = text.at + text.length;
-	bool empty = false;
+	struct span old, inner = text;
+	const char *stop = text.at + text.length, *end;
+	bool empty;
 
-	switch (find_member(text, name, &old, &end, &empty)) {
-	case NOT_AN_OBJECT:
-		return false;
-	case FOUND:
+	if (json_member(text, name, &old)) {
 		buf_add(buf, text.at, (size_t)(old.at - text.at));
-		buf_add(buf, value.at, value.length);
 		end = old.at + old.length;
-		break;
-	case MISSING:
+	} else {
+		end = json_value_end(text.at, stop);
+		if (!take(&inner, '{') || !end)
+			return false;
+		end--; /* the closing brace */
+		empty = take(&inner, '}');
 		buf_add(buf, text.at, (size_t)(end - text.at));
 		if (!empty)
 			buf_add(buf, ",", 1);
 		json_quote(buf, name, strlen(name));
 		buf_add(buf, ":", 1);
-		buf_add(buf, value.at, value.length);
-		break;
 	}
+	buf_add(buf, value.at, value.length);
 	buf_add(buf, end, (size_t)(stop - end));
 	return true;
 }
