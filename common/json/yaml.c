@@ -63,33 +63,34 @@ one_of(const char *text, const char *const *words)
 	return false;
 }
 
+static bool
+skip_digits(const char **text)
+{
+	size_t count = strspn(*text, "0123456789");
+
+	*text += count;
+	return count > 0;
+}
+
 /* Whether TEXT is a number as JSON writes it. */
 static bool
 is_number(const char *text)
 {
-	static const char digits[] = "0123456789";
-	size_t size;
-
-	if (*text == '-')
+	text += *text == '-';
+	if (*text == '0')
 		text++;
-	size = strspn(text, digits);
-	if (size == 0 || (*text == '0' && size > 1))
+	else if (!skip_digits(&text))
 		return false;
-	text += size;
 	if (*text == '.') {
-		size = strspn(++text, digits);
-		if (size == 0)
+		text++;
+		if (!skip_digits(&text))
 			return false;
-		text += size;
 	}
 	if (*text == 'e' || *text == 'E') {
 		text++;
-		if (*text == '+' || *text == '-')
-			text++;
-		size = strspn(text, digits);
-		if (size == 0)
+		text += *text == '+' || *text == '-';
+		if (!skip_digits(&text))
 			return false;
-		text += size;
 	}
 	return *text == '\0';
 }
