@@ -144,9 +144,9 @@ add_usage(const struct effect *effect, struct buf *members,
 static bool
 was_billed(const struct claude_usage *usage)
 {
-	return usage->input != 0 || usage->output != 0 ||
-	    usage->cache_read != 0 || usage->cache_write_5m != 0 ||
-	    usage->cache_write_1h != 0;
+	static const struct claude_usage none = { 0 };
+
+	return memcmp(usage, &none, sizeof(none)) != 0;
 }
 
 static void
@@ -391,12 +391,6 @@ wait_for(struct effect *effect, const char *what, const char *message,
 	effect_end(effect, EVENT_WAITING, &members);
 }
 
-static void
-facts_failed(struct effect *effect, const struct fail *fail)
-{
-	wait_for(effect, "preflight", fail->message, FACTS_WAIT_MS);
-}
-
 /* Joins the messages of all reasons; true when each is about a connection,
  * which the user can make while the task waits. */
 static bool
@@ -417,41 +411,42 @@ join_reasons(const cJSON *reasons, struct buf *text)
 	return connections;
 }
 
+/* The task cannot run as it is. */
+static void
+unfit(struct effect *effect, const cJSON *reasons)
+{
+	struct buf text = BUF_INIT(1u << 20), members = BUF_INIT(2u << 20);
+
+	if (join_reasons(reasons, &text)) {
+		wait_for(effect, "connection", text.data, CONNECTION_WAIT_MS);
+	} else {
+		member_error(&members, "refused", text.data, NULL);
+		effect_end(effect, EVENT_FAILED, &members);
+	}
+	buf_release(&text);
+}
+
 static void
 facts_done(void *context, cJSON *facts, const struct fail *fail)
 {
 	struct effect *effect = context;
-	struct buf reasons = BUF_INIT(1u << 20), members;
 	struct preflight preflight;
 	struct fail shape;
-	bool connections;
 
 	effect->tool_call = NULL;
-	if (facts == NULL) {
-		facts_failed(effect, fail);
-		return;
-	}
-	if (preflight_check(&effect->task, effect->effects->config, facts,
-		&preflight, &shape) < 0) {
-		facts_failed(effect, &shape);
-		goto out;
-	}
-	if (cJSON_GetArraySize(preflight.reasons) == 0) {
-		effect_end(effect, EVENT_PINNED, &preflight.pins);
+	if (facts != NULL &&
+	    preflight_check(&effect->task, effect->effects->config, facts,
+		&preflight, &shape) < 0)
+		fail = &shape;
+	if (fail != NULL) {
+		wait_for(effect, "preflight", fail->message, FACTS_WAIT_MS);
 	} else {
-		connections = join_reasons(preflight.reasons, &reasons);
-		if (connections) {
-			wait_for(effect, "connection", reasons.data,
-			    CONNECTION_WAIT_MS);
-		} else {
-			members = BUF_INIT(2u << 20);
-			member_error(&members, "refused", reasons.data, NULL);
-			effect_end(effect, EVENT_FAILED, &members);
-		}
+		if (cJSON_GetArraySize(preflight.reasons) == 0)
+			effect_end(effect, EVENT_PINNED, &preflight.pins);
+		else
+			unfit(effect, preflight.reasons);
+		preflight_release(&preflight);
 	}
-	preflight_release(&preflight);
-out:
-	buf_release(&reasons);
 	cJSON_Delete(facts);
 }
 
