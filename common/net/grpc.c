@@ -308,7 +308,7 @@ copy_options(struct grpc *grpc, const struct grpc_options *options,
     struct fail *fail)
 {
 	const char *port = NULL, *name;
-	char *host = NULL;
+	char *host = NULL, *place;
 
 	if (split_address(options->address, &host, &port, fail) < 0)
 		return -1;
@@ -318,8 +318,9 @@ copy_options(struct grpc *grpc, const struct grpc_options *options,
 	grpc->origin = mem_print("%s://%s:%s", grpc->tls ? "https" : "http",
 	    name, port);
 	if (options->server_name != NULL) {
-		grpc->connect_to = mem_print("::%s:%s", host, port);
-		grpc->connect_list = curl_slist_append(NULL, grpc->connect_to);
+		place = mem_print("::%s:%s", host, port);
+		grpc->connect_list = curl_slist_append(NULL, place);
+		free(place);
 	}
 	free(host);
 	grpc->hello = mem_string(options->hello);
@@ -360,7 +361,6 @@ grpc_close(struct grpc *grpc)
 {
 	struct connection *connection;
 	struct grpc_call *call;
-	size_t i;
 
 	if (grpc == NULL)
 		return;
@@ -374,13 +374,10 @@ grpc_close(struct grpc *grpc)
 		grpc->spare = call->next;
 		call_destroy(call);
 	}
-	for (i = 0; i < grpc->header_count; i++)
-		curl_slist_free_all(grpc->headers[i].list);
 	curl_slist_free_all(grpc->metadata);
 	curl_slist_free_all(grpc->connect_list);
 	curl_loop_unshare(grpc->share);
 	free(grpc->origin);
-	free(grpc->connect_to);
 	free(grpc->bearer);
 	free(grpc->hello);
 	free(grpc->authority_file);

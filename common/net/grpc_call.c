@@ -99,14 +99,11 @@ easy_setup(struct grpc_call *call)
 	/* a proxy in the environment is not for this machine */
 	if (!grpc->tls || grpc->local)
 		curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	if (grpc->connect_list != NULL)
-		curl_easy_setopt(easy, CURLOPT_CONNECT_TO, grpc->connect_list);
+	curl_easy_setopt(easy, CURLOPT_CONNECT_TO, grpc->connect_list);
 	if (grpc->authority_file != NULL)
 		curl_easy_setopt(easy, CURLOPT_CAINFO, grpc->authority_file);
-	if (grpc->certificate_file != NULL)
-		curl_easy_setopt(easy, CURLOPT_SSLCERT, grpc->certificate_file);
-	if (grpc->key_file != NULL)
-		curl_easy_setopt(easy, CURLOPT_SSLKEY, grpc->key_file);
+	curl_easy_setopt(easy, CURLOPT_SSLCERT, grpc->certificate_file);
+	curl_easy_setopt(easy, CURLOPT_SSLKEY, grpc->key_file);
 }
 
 static struct curl_slist *
@@ -129,26 +126,16 @@ header_list(const struct grpc *grpc, int64_t timeout_ms)
 	return list;
 }
 
-/* The header lines of a call, cached, since few time limits are in use. */
+/* A reused call often has the time limit that it had before. */
 static struct curl_slist *
 call_headers(struct grpc_call *call)
 {
-	struct grpc *grpc = call->grpc;
-	struct header_set *set;
-	size_t i;
-
-	for (i = 0; i < grpc->header_count; i++)
-		if (grpc->headers[i].timeout_ms == call->timeout_ms)
-			return grpc->headers[i].list;
-	if (grpc->header_count == GRPC_HEADER_SETS) {
-		curl_slist_free_all(call->own_headers);
-		call->own_headers = header_list(grpc, call->timeout_ms);
-		return call->own_headers;
+	if (call->headers == NULL || call->headers_ms != call->timeout_ms) {
+		curl_slist_free_all(call->headers);
+		call->headers = header_list(call->grpc, call->timeout_ms);
+		call->headers_ms = call->timeout_ms;
 	}
-	set = &grpc->headers[grpc->header_count++];
-	set->timeout_ms = call->timeout_ms;
-	set->list = header_list(grpc, call->timeout_ms);
-	return set->list;
+	return call->headers;
 }
 
 bool
@@ -283,6 +270,7 @@ void
 call_destroy(struct grpc_call *call)
 {
 	curl_easy_cleanup(call->easy);
+	curl_slist_free_all(call->headers);
 	buf_release(&call->body);
 	buf_release(&call->trailer.message);
 	buf_release(&call->trailer.details);
@@ -305,8 +293,6 @@ call_free(struct grpc_call *call)
 	else if (grpc->last_call == call)
 		grpc->last_call = call->previous;
 	call->next = call->previous = NULL;
-	curl_slist_free_all(call->own_headers);
-	call->own_headers = NULL;
 	free(call->path);
 	free(call->frame);
 	call->path = call->frame = NULL;

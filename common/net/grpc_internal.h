@@ -43,8 +43,6 @@ grpc_announced(const struct buf *body);
 
 /* ---- grpc.c: the channel and its connections ---- */
 
-#define GRPC_HEADER_SETS 8
-
 struct connection {
 	struct grpc *grpc;
 	struct connection *next;
@@ -52,11 +50,6 @@ struct connection {
 	int64_t born, used;
 	size_t flying;
 	bool up, broken;
-};
-
-struct header_set {
-	int64_t timeout_ms;
-	struct curl_slist *list;
 };
 
 struct grpc {
@@ -67,11 +60,9 @@ struct grpc {
 	struct grpc_call *spare;
 	size_t spare_count;
 	CURLSH *share;
-	char *origin, *connect_to, *bearer, *hello;
+	char *origin, *bearer, *hello;
 	char *authority_file, *certificate_file, *key_file;
 	struct curl_slist *metadata, *connect_list;
-	struct header_set headers[GRPC_HEADER_SETS];
-	size_t header_count;
 	int64_t age_ms;
 	size_t message_maximum, reply_maximum;
 	bool tls, local;
@@ -86,7 +77,8 @@ struct grpc_call {
 	struct connection *connection; /* CALL_FLYING */
 	enum call_state state;
 	CURL *easy;
-	struct curl_slist *own_headers;
+	struct curl_slist *headers;
+	int64_t headers_ms; /* the time limit that they tell */
 	char *path, *frame;
 	size_t size;
 	curl_off_t uploaded; /* as the timer saw it last */
