@@ -267,43 +267,29 @@ unexpected(struct scan *scan, const char *reason)
 
 static const char misplaced[] = "something else is expected here";
 
-/* Moves over a comma, the one behind member COUNT. */
+/* Begins at the bracket that opens; ONE reads what stands between commas. */
 static bool
-scan_comma(struct scan *scan, size_t count)
+scan_container(struct scan *scan, char close, bool (*one)(struct scan *scan))
 {
-	if (!next_is(scan, ','))
-		return unexpected(scan, misplaced);
-	if (count >= scan->limits->members)
-		return refuse(scan, "an array or object of too many members");
-	scan->at++;
-	return true;
-}
+	size_t count = 0;
 
-/* Moves behind the bracket that opens. */
-static bool
-scan_open(struct scan *scan)
-{
 	if (scan->depth == scan->limits->depth)
 		return refuse(scan, "nested too deep");
 	scan->depth++;
 	scan->at++;
 	skip_space(scan);
-	return true;
-}
-
-static bool
-scan_array(struct scan *scan)
-{
-	size_t count = 0;
-
-	if (!scan_open(scan))
-		return false;
-	while (!next_is(scan, ']')) {
-		if (count > 0 && !scan_comma(scan, count))
+	while (!next_is(scan, close)) {
+		if (count > 0 && !next_is(scan, ','))
+			return unexpected(scan, misplaced);
+		if (count > 0 && count >= scan->limits->members)
+			return refuse(scan,
+			    "an array or object of too many members");
+		if (count++ > 0) {
+			scan->at++;
+			skip_space(scan);
+		}
+		if (!one(scan))
 			return false;
-		if (!scan_value(scan))
-			return false;
-		count++;
 		skip_space(scan);
 	}
 	scan->at++;
@@ -435,24 +421,10 @@ scan_member(struct scan *scan)
 static bool
 scan_object(struct scan *scan)
 {
-	size_t count = 0, first = scan->names ? scan->names->count : 0;
+	size_t first = scan->names ? scan->names->count : 0;
 
-	if (!scan_open(scan))
-		return false;
-	while (!next_is(scan, '}')) {
-		if (count > 0) {
-			if (!scan_comma(scan, count))
-				return false;
-			skip_space(scan);
-		}
-		if (!scan_member(scan))
-			return false;
-		count++;
-		skip_space(scan);
-	}
-	scan->at++;
-	scan->depth--;
-	return !scan->names || check_names(scan, first);
+	return scan_container(scan, '}', scan_member) &&
+	    (!scan->names || check_names(scan, first));
 }
 
 static bool
@@ -465,7 +437,7 @@ scan_value(struct scan *scan)
 	case '{':
 		return scan_object(scan);
 	case '[':
-		return scan_array(scan);
+		return scan_container(scan, ']', scan_value);
 	case '"':
 		return scan_string(scan);
 	case ']':
