@@ -44,7 +44,7 @@ struct gather {
 
 struct list {
 	struct gather *gather;
-	struct list *next, *previous;
+	struct list *next;
 	struct query *query;
 	enum subject subject;
 	char *path;    /* of the first page */
@@ -70,10 +70,10 @@ static void
 gather_free(struct composio_call *call)
 {
 	struct gather *gather = (struct gather *)(void *)call;
-	struct list *list, *next;
+	struct list *list;
 
-	for (list = gather->lists; list != NULL; list = next) {
-		next = list->next;
+	while ((list = gather->lists) != NULL) {
+		gather->lists = list->next;
 		list_free(list);
 	}
 	loop_cancel(http_loop(call->composio->http), &gather->next);
@@ -232,13 +232,11 @@ static void
 list_end(struct list *list)
 {
 	struct gather *gather = list->gather;
+	struct list **at = &gather->lists;
 
-	if (list->previous != NULL)
-		list->previous->next = list->next;
-	else
-		gather->lists = list->next;
-	if (list->next != NULL)
-		list->next->previous = list->previous;
+	while (*at != list)
+		at = &(*at)->next;
+	*at = list->next;
 	list_free(list);
 	look_on(gather);
 }
@@ -273,8 +271,8 @@ list_ask(struct list *list, struct fail *fail)
 		buf_add_string(&path, "&cursor=");
 		http_escape(&path, list->cursor);
 	}
-	result = query_start(list->gather->call.composio, "GET", path.data,
-	    NULL, on_page, list, &list->query, fail);
+	result = query_start(list->gather->call.composio, path.data, NULL,
+	    on_page, list, &list->query, fail);
 	buf_release(&path);
 	return result;
 }
@@ -291,8 +289,6 @@ list_start(struct gather *gather, enum subject subject, struct buf *path,
 	list->path = buf_detach(path, NULL);
 	list->toolkit = mem_string(toolkit);
 	list->next = gather->lists;
-	if (list->next != NULL)
-		list->next->previous = list;
 	gather->lists = list;
 	return list_ask(list, fail);
 }

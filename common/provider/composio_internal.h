@@ -90,11 +90,11 @@ composio_error_read(const struct http_answer *answer,
 /* One request with a JSON answer. A GET is made up to three times. */
 struct query;
 
-/* PATH is what follows the base. DONE gets the answer, which it frees, or NULL
+/* PATH is what follows the base. BODY (taken over) is POSTed; without one it is
+ * a GET. DONE gets the answer, which it frees, or NULL
  * and a fail; status is 0 when none came. DONE is not called from within. */
 int
-query_start(struct composio *composio, const char *method, const char *path,
-    char *body,
+query_start(struct composio *composio, const char *path, char *body,
     void (*done)(void *context, cJSON *answer, int status,
 	const struct fail *fail),
     void *context, struct query **ret_query, struct fail *fail);

@@ -79,9 +79,8 @@ ask_link(struct link *link, const char *auth_config, struct fail *fail)
 	member_string(&body, "auth_config_id", auth_config);
 	member_string(&body, "user_id", link->user);
 	buf_add_string(&body, "}");
-	return query_start(link->call.composio, "POST",
-	    "connected_accounts/link", buf_detach(&body, NULL), on_link, link,
-	    &link->query, fail);
+	return query_start(link->call.composio, "connected_accounts/link",
+	    buf_detach(&body, NULL), on_link, link, &link->query, fail);
 }
 
 static void
@@ -116,7 +115,7 @@ ask_auth_config(struct link *link, struct fail *fail)
 	buf_add_string(&body,
 	    "},\"auth_config\":"
 	    "{\"type\":\"use_composio_managed_auth\"}}");
-	return query_start(link->call.composio, "POST", "auth_configs",
+	return query_start(link->call.composio, "auth_configs",
 	    buf_detach(&body, NULL), on_auth_config, link, &link->query, fail);
 }
 

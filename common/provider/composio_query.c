@@ -113,8 +113,7 @@ struct query {
 	struct composio *composio;
 	struct http_call *http_call;
 	struct timer timer;
-	const char *method;
-	char *path, *body;
+	char *path, *body; /* a POST has a body, a GET has none */
 	unsigned attempt;
 	void (*done)(void *context, cJSON *answer, int status,
 	    const struct fail *fail);
@@ -123,6 +122,12 @@ struct query {
 
 static int
 query_send(struct query *query, struct fail *fail);
+
+static const char *
+method_of(const struct query *query)
+{
+	return query->body != NULL ? "POST" : "GET";
+}
 
 static void
 query_free(struct query *query)
@@ -151,7 +156,7 @@ try_again(struct query *query, const struct http_answer *answer)
 	struct backoff_answer back = http_backoff(answer);
 	int64_t delay;
 
-	if (query->attempt >= TRIES || strcmp(query->method, "GET") != 0)
+	if (query->attempt >= TRIES || query->body != NULL)
 		return false;
 	if (back.status / 100 == 2 || !backoff_retryable(&back))
 		return false;
@@ -197,7 +202,7 @@ refused(struct query *query, const struct http_answer *answer)
 		    text);
 	else
 		fail_set(&fail, FAIL_NOT_NOW, "upstream", "Composio: %s %s: %s",
-		    query->method, query->path, text);
+		    method_of(query), query->path, text);
 	buf_release(&error.text);
 	query_end(query, NULL, answer->status, &fail);
 }
@@ -215,7 +220,7 @@ on_answer(void *context, const struct http_answer *answer)
 		return;
 	if (answer->outcome != HTTP_ANSWERED) {
 		fail_set(&fail, FAIL_NOT_NOW, "upstream", "Composio: %s %s: %s",
-		    query->method, query->path, answer->error);
+		    method_of(query), query->path, answer->error);
 		query_end(query, NULL, 0, &fail);
 		return;
 	}
@@ -230,7 +235,7 @@ on_answer(void *context, const struct http_answer *answer)
 	if (!cJSON_IsObject(json)) {
 		fail_set(&fail, FAIL_NOT_NOW, "upstream",
 		    "Composio: %s %s: the answer is not understood: %s",
-		    query->method, query->path,
+		    method_of(query), query->path,
 		    json == NULL ? why.message : "not a JSON object");
 		cJSON_Delete(json);
 		query_end(query, NULL, answer->status, &fail);
@@ -246,7 +251,7 @@ query_send(struct query *query, struct fail *fail)
 		"accept: application/json",
 		query->body ? "content-type: application/json" : NULL, NULL };
 	struct http_request request = {
-		.method = query->method,
+		.method = method_of(query),
 		.headers = headers,
 		.idle_ms = query->composio->call_ms,
 		.total_ms = query->composio->call_ms,
@@ -270,8 +275,7 @@ query_send(struct query *query, struct fail *fail)
 }
 
 int
-query_start(struct composio *composio, const char *method, const char *path,
-    char *body,
+query_start(struct composio *composio, const char *path, char *body,
     void (*done)(void *context, cJSON *answer, int status,
 	const struct fail *fail),
     void *context, struct query **ret_query, struct fail *fail)
@@ -279,7 +283,6 @@ query_start(struct composio *composio, const char *method, const char *path,
 	struct query *query = mem_alloc(sizeof(*query));
 
 	query->composio = composio;
-	query->method = method;
 	query->path = mem_string(path);
 	query->body = body;
 	query->done = done;
