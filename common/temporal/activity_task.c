@@ -7,7 +7,7 @@
  * server repeats one only when its worker is lost: retries are counted once, by
  * the fold.
  */
-#include "common/temporal/activity_task.h"
+#include "common/temporal/worker_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +21,6 @@
 #include "common/temporal/history_cache.h"
 #include "common/temporal/history_reader.h"
 #include "common/temporal/liveness.h"
-#include "common/temporal/poller.h"
 
 #define BEAT_MS 1000
 #define AGAIN_MS 1000
@@ -122,14 +121,13 @@ answered(void *context, struct temporal_answer *answer)
 }
 
 static void
-send_answer(struct activity_task *activity, enum temporal_method method,
-    const ProtobufCMessage *request)
+send_answer(struct activity_task *activity, ProtobufCMessage *request)
 {
 	struct fail fail;
 
 	activity->answer.then = answered;
 	activity->answer.context = activity;
-	if (temporal_send(activity->worker->temporal, method, request,
+	if (temporal_send(activity->worker->temporal, request,
 		&activity->answer, &fail) == 0)
 		return;
 	log_line("error", "activity.refused", "task", workflow_id(activity),
@@ -141,19 +139,16 @@ static void
 send_result(void *context)
 {
 	struct activity_task *activity = context;
-	struct temporal *temporal = activity->worker->temporal;
 	Api__RespondActivityTaskCompletedRequest request;
-	struct temporal_payload room;
+	Api__Payloads *result = heap_payloads((struct span){
+	    activity->result.text.data, activity->result.text.length });
 
 	api__respond_activity_task_completed_request__init(&request);
-	request.namespace_ = temporal_namespace(temporal);
-	request.identity = temporal_identity(temporal);
 	request.task_token = activity->task->task_token;
 	request.resource_id = temporal_text(workflow_id(activity));
-	request.result = temporal_json(&room,
-	    (struct span){ activity->result.text.data,
-		activity->result.text.length });
-	send_answer(activity, TEMPORAL_ACTIVITY_COMPLETED, &request.base);
+	request.result = result;
+	send_answer(activity, &request.base);
+	api__payloads__free_unpacked(result, NULL);
 }
 
 /* Its attempt did not end: the server decides whether it is repeated. */
@@ -161,26 +156,16 @@ static void
 send_failure(void *context)
 {
 	struct activity_task *activity = context;
-	struct temporal *temporal = activity->worker->temporal;
 	Api__RespondActivityTaskFailedRequest request;
-	Api__Failure failure;
-	Api__ApplicationFailureInfo info;
+	Api__Failure *failure = heap_failure("handed_back",
+	    activity->result.text.data, NULL);
 
-	api__application_failure_info__init(&info);
-	info.type = temporal_text("handed_back");
-	api__failure__init(&failure);
-	failure.message = activity->result.text.data;
-	failure.source = temporal_text("agent-utils");
-	failure.failure_info_case =
-	    API__FAILURE__FAILURE_INFO_APPLICATION_FAILURE_INFO;
-	failure.application_failure_info = &info;
 	api__respond_activity_task_failed_request__init(&request);
-	request.namespace_ = temporal_namespace(temporal);
-	request.identity = temporal_identity(temporal);
 	request.task_token = activity->task->task_token;
 	request.resource_id = temporal_text(workflow_id(activity));
-	request.failure = &failure;
-	send_answer(activity, TEMPORAL_ACTIVITY_FAILED, &request.base);
+	request.failure = failure;
+	send_answer(activity, &request.base);
+	api__failure__free_unpacked(failure, NULL);
 }
 
 static void
@@ -280,19 +265,16 @@ activity_task_text(void *context, const char *bytes, size_t length)
 static void
 send_cancelled(struct activity_task *activity)
 {
-	struct temporal *temporal = activity->worker->temporal;
 	Api__RespondActivityTaskCanceledRequest request;
 
 	effect_cancel(activity->effect);
 	activity->effect = NULL;
 	loop_cancel(activity->worker->loop, &activity->timer);
 	api__respond_activity_task_canceled_request__init(&request);
-	request.namespace_ = temporal_namespace(temporal);
-	request.identity = temporal_identity(temporal);
 	request.task_token = activity->task->task_token;
 	request.resource_id = temporal_text(workflow_id(activity));
 	activity->tries = ANSWER_TRIES;
-	send_answer(activity, TEMPORAL_ACTIVITY_CANCELED, &request.base);
+	send_answer(activity, &request.base);
 }
 
 static void
@@ -323,10 +305,8 @@ static void
 send_beat(void *context)
 {
 	struct activity_task *activity = context;
-	struct temporal *temporal = activity->worker->temporal;
 	Api__RecordActivityTaskHeartbeatRequest request;
 	struct buf members = BUF_INIT(1u << 20), details = BUF_INIT(1u << 20);
-	struct temporal_payload room;
 	struct fail fail;
 
 	loop_timer(activity->worker->loop, &activity->timer,
@@ -335,8 +315,6 @@ send_beat(void *context)
 	if (activity->beat.call != NULL)
 		return;
 	api__record_activity_task_heartbeat_request__init(&request);
-	request.namespace_ = temporal_namespace(temporal);
-	request.identity = temporal_identity(temporal);
 	request.task_token = activity->task->task_token;
 	request.resource_id = temporal_text(workflow_id(activity));
 	if (activity->text.length > 0) {
@@ -346,13 +324,15 @@ send_beat(void *context)
 		json_quote(&members, activity->text.data,
 		    activity->text.length);
 		buf_print(&details, "{%s}", members.data);
-		request.details = temporal_json(&room,
+		request.details = heap_payloads(
 		    (struct span){ details.data, details.length });
 	}
 	activity->beat.then = beat_came;
 	activity->beat.context = activity;
-	(void)temporal_send(temporal, TEMPORAL_HEARTBEAT, &request.base,
+	(void)temporal_send(activity->worker->temporal, &request.base,
 	    &activity->beat, &fail);
+	if (request.details != NULL)
+		api__payloads__free_unpacked(request.details, NULL);
 	buf_release(&members);
 	buf_release(&details);
 }

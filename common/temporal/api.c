@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: a table says for each method its path, its reply's type and
- * its time limits; everything else is the same for all of them.
+ * How it works: the services in temporal.proto say which method takes a
+ * request, and the type of its reply. What nearly all requests have (namespace,
+ * identity, request id) is filled in here, and the time limits are the same for
+ * all of them but long polls.
+ *
+ * The server remembers a request id, so that a request that is retried is not
+ * done twice.
  */
 #include "common/temporal/api.h"
 
@@ -12,108 +17,15 @@
 
 #include "common/base/clock.h"
 #include "common/base/file.h"
+#include "common/base/id.h"
 #include "common/base/mem.h"
 
 #define PATIENCE_MS 10000
 #define PLAIN_MS 10000
 #define POLL_MS 70000 /* the server answers an empty one after 60 s */
-#define IDENTITY_MAX 200
 
 #define SERVICE "/temporal.api.workflowservice.v1.WorkflowService/"
 #define OPERATOR "/temporal.api.operatorservice.v1.OperatorService/"
-#define HEALTH "/grpc.health.v1.Health/"
-
-enum pace { PLAIN, WAIT, POLL };
-
-struct method {
-	const char *service, *name;
-	const ProtobufCMessageDescriptor *reply;
-	enum pace pace;
-};
-
-#define METHOD(service, name, type, pace) \
-	{ \
-		service, name, &api__##type##__descriptor, pace \
-	}
-
-static const struct method methods[] = {
-	[TEMPORAL_START] = METHOD(SERVICE, "StartWorkflowExecution",
-	    start_workflow_execution_response, PLAIN),
-	[TEMPORAL_SIGNAL] = METHOD(SERVICE, "SignalWorkflowExecution",
-	    signal_workflow_execution_response, PLAIN),
-	[TEMPORAL_CANCEL] = METHOD(SERVICE, "RequestCancelWorkflowExecution",
-	    request_cancel_workflow_execution_response, PLAIN),
-	[TEMPORAL_TERMINATE] = METHOD(SERVICE, "TerminateWorkflowExecution",
-	    terminate_workflow_execution_response, PLAIN),
-	[TEMPORAL_DELETE] = METHOD(SERVICE, "DeleteWorkflowExecution",
-	    delete_workflow_execution_response, PLAIN),
-	[TEMPORAL_QUERY] = METHOD(SERVICE, "QueryWorkflow",
-	    query_workflow_response, PLAIN),
-	[TEMPORAL_DESCRIBE] = METHOD(SERVICE, "DescribeWorkflowExecution",
-	    describe_workflow_execution_response, PLAIN),
-	[TEMPORAL_HISTORY] = METHOD(SERVICE, "GetWorkflowExecutionHistory",
-	    get_workflow_execution_history_response, PLAIN),
-	[TEMPORAL_HISTORY_WAIT] = METHOD(SERVICE, "GetWorkflowExecutionHistory",
-	    get_workflow_execution_history_response, WAIT),
-	[TEMPORAL_HISTORY_REVERSE] = METHOD(SERVICE,
-	    "GetWorkflowExecutionHistoryReverse",
-	    get_workflow_execution_history_reverse_response, PLAIN),
-	[TEMPORAL_LIST] = METHOD(SERVICE, "ListWorkflowExecutions",
-	    list_workflow_executions_response, PLAIN),
-	[TEMPORAL_COUNT] = METHOD(SERVICE, "CountWorkflowExecutions",
-	    count_workflow_executions_response, PLAIN),
-	[TEMPORAL_SCHEDULE_CREATE] = METHOD(SERVICE, "CreateSchedule",
-	    create_schedule_response, PLAIN),
-	[TEMPORAL_SCHEDULE_DESCRIBE] = METHOD(SERVICE, "DescribeSchedule",
-	    describe_schedule_response, PLAIN),
-	[TEMPORAL_SCHEDULE_PATCH] = METHOD(SERVICE, "PatchSchedule",
-	    patch_schedule_response, PLAIN),
-	[TEMPORAL_SCHEDULE_DELETE] = METHOD(SERVICE, "DeleteSchedule",
-	    delete_schedule_response, PLAIN),
-	[TEMPORAL_SCHEDULE_LIST] = METHOD(SERVICE, "ListSchedules",
-	    list_schedules_response, PLAIN),
-	[TEMPORAL_SYSTEM_INFO] = METHOD(SERVICE, "GetSystemInfo",
-	    get_system_info_response, PLAIN),
-	[TEMPORAL_HEALTH] = METHOD(HEALTH, "Check", health_check_response,
-	    PLAIN),
-	[TEMPORAL_NAMESPACE] = METHOD(SERVICE, "DescribeNamespace",
-	    describe_namespace_response, PLAIN),
-	[TEMPORAL_NAMESPACE_REGISTER] = METHOD(SERVICE, "RegisterNamespace",
-	    register_namespace_response, PLAIN),
-	[TEMPORAL_ATTRIBUTES_ADD] = METHOD(OPERATOR, "AddSearchAttributes",
-	    add_search_attributes_response, PLAIN),
-	[TEMPORAL_QUEUE] = METHOD(SERVICE, "DescribeTaskQueue",
-	    describe_task_queue_response, PLAIN),
-	[TEMPORAL_POLL_WORKFLOW] = METHOD(SERVICE, "PollWorkflowTaskQueue",
-	    poll_workflow_task_queue_response, POLL),
-	[TEMPORAL_WORKFLOW_COMPLETED] = METHOD(SERVICE,
-	    "RespondWorkflowTaskCompleted",
-	    respond_workflow_task_completed_response, PLAIN),
-	[TEMPORAL_WORKFLOW_FAILED] = METHOD(SERVICE,
-	    "RespondWorkflowTaskFailed", respond_workflow_task_failed_response,
-	    PLAIN),
-	[TEMPORAL_QUERY_COMPLETED] = METHOD(SERVICE,
-	    "RespondQueryTaskCompleted", respond_query_task_completed_response,
-	    PLAIN),
-	[TEMPORAL_POLL_ACTIVITY] = METHOD(SERVICE, "PollActivityTaskQueue",
-	    poll_activity_task_queue_response, POLL),
-	[TEMPORAL_HEARTBEAT] = METHOD(SERVICE, "RecordActivityTaskHeartbeat",
-	    record_activity_task_heartbeat_response, PLAIN),
-	[TEMPORAL_ACTIVITY_COMPLETED] = METHOD(SERVICE,
-	    "RespondActivityTaskCompleted",
-	    respond_activity_task_completed_response, PLAIN),
-	[TEMPORAL_ACTIVITY_FAILED] = METHOD(SERVICE,
-	    "RespondActivityTaskFailed", respond_activity_task_failed_response,
-	    PLAIN),
-	[TEMPORAL_ACTIVITY_FAILED_BY_ID] = METHOD(SERVICE,
-	    "RespondActivityTaskFailedById",
-	    respond_activity_task_failed_by_id_response, PLAIN),
-	[TEMPORAL_ACTIVITY_CANCELED] = METHOD(SERVICE,
-	    "RespondActivityTaskCanceled",
-	    respond_activity_task_canceled_response, PLAIN),
-	[TEMPORAL_SHUTDOWN_WORKER] = METHOD(SERVICE, "ShutdownWorker",
-	    shutdown_worker_response, PLAIN),
-};
 
 struct temporal {
 	struct loop *loop;
@@ -235,9 +147,7 @@ temporal_open(struct loop *loop, const struct temporal_options *options,
 	char host[128] = "";
 
 	gethostname(host, sizeof(host) - 1);
-	temporal->identity = options->identity != NULL
-	    ? mem_print("%.*s", IDENTITY_MAX, options->identity)
-	    : mem_print("%ld@%s", (long)getpid(), host);
+	temporal->identity = mem_print("%ld@%s", (long)getpid(), host);
 	temporal->timeout_ms = options->timeout_ms > 0 ? options->timeout_ms
 						       : PLAIN_MS;
 	temporal->patience_ms = options->patience_ms > 0 ? options->patience_ms
@@ -269,18 +179,6 @@ temporal_close(struct temporal *temporal)
 	free(temporal->namespace);
 	free(temporal->identity);
 	free(temporal);
-}
-
-char *
-temporal_namespace(const struct temporal *temporal)
-{
-	return temporal->namespace;
-}
-
-char *
-temporal_identity(const struct temporal *temporal)
-{
-	return temporal->identity;
 }
 
 struct loop *
@@ -351,7 +249,6 @@ say_failure(struct temporal_answer *answer, const struct grpc_reply *reply,
     const Api__Status *details)
 {
 	const struct temporal *temporal = answer->temporal;
-	const char *name = methods[answer->method].name;
 	const char *text = reply->message[0] != '\0' ? reply->message
 						     : "no reason given";
 	enum fail_kind kind = kinds[reply->status].kind;
@@ -378,7 +275,8 @@ say_failure(struct temporal_answer *answer, const struct grpc_reply *reply,
 		type = "too_large";
 	}
 	fail_set(&answer->fail, kind, type, "%s at Temporal (%s): %s (%s)%s",
-	    name, temporal->address, text, grpc_status_name(reply->status),
+	    answer->method->name, temporal->address, text,
+	    grpc_status_name(reply->status),
 	    strcmp(type, "permission") == 0
 		? ": check TEMPORAL_API_KEY or the client's certificate"
 		: "");
@@ -393,18 +291,15 @@ take_reply(void *context, const struct grpc_reply *reply)
 	answer->call = NULL;
 	answer->done = true;
 	answer->status = reply->status;
-	answer->unsent = reply->unsent;
 	if (reply->status == GRPC_OK) {
 		answer->message = protobuf_c_message_unpack(
-		    methods[answer->method].reply, NULL, reply->size,
-		    reply->body);
+		    answer->method->output, NULL, reply->size, reply->body);
 		if (answer->message == NULL) {
 			answer->status = GRPC_INTERNAL;
 			fail_set(&answer->fail, FAIL_NOT_NOW,
 			    "temporal_unavailable",
 			    "the reply to %s from %s is not a valid message",
-			    methods[answer->method].name,
-			    answer->temporal->address);
+			    answer->method->name, answer->temporal->address);
 		}
 	} else {
 		if (reply->details_size > 0)
@@ -421,31 +316,83 @@ take_reply(void *context, const struct grpc_reply *reply)
 		answer->then(answer->context, answer);
 }
 
-int
-temporal_send(struct temporal *temporal, enum temporal_method method,
-    const ProtobufCMessage *request, struct temporal_answer *answer,
-    struct fail *fail)
+/* The method that takes the request: temporal.proto has one for each, of which
+ * one is the operator's. */
+static const ProtobufCMethodDescriptor *
+find_method(const ProtobufCMessage *request)
 {
-	const struct method *row = &methods[method];
-	char *path = mem_print("%s%s", row->service, row->name);
-	struct grpc_request grpc = {
-		.path = path,
-		.size = protobuf_c_message_get_packed_size(request),
-		.timeout_ms = row->pace == PLAIN ? temporal->timeout_ms
-		    : row->pace == POLL          ? temporal->poll_ms
-						 : POLL_MS,
-		.repeat_ms = row->pace == POLL ? 0 : temporal->patience_ms,
-		.done = take_reply,
-		.context = answer,
-	};
+	const ProtobufCServiceDescriptor
+	    *service = &api__workflow_service__descriptor;
+	size_t i;
+
+	for (i = 0; i < service->n_methods; i++)
+		if (service->methods[i].input == request->descriptor)
+			return &service->methods[i];
+	return api__operator_service__descriptor.methods;
+}
+
+/* The string member NAME, or NULL where there is none, or it has a value. */
+static char **
+find_empty(ProtobufCMessage *request, const char *name)
+{
+	const ProtobufCFieldDescriptor *field =
+	    protobuf_c_message_descriptor_get_field_by_name(request->descriptor,
+		name);
+	char **member = field == NULL
+	    ? NULL
+	    : (char **)(void *)((char *)request + field->offset);
+
+	return member == NULL || (*member != NULL && **member != '\0') ? NULL
+								       : member;
+}
+
+static bool
+waits_for_event(const ProtobufCMessage *request)
+{
+	return request->descriptor ==
+	    &api__get_workflow_execution_history_request__descriptor &&
+	    ((const Api__GetWorkflowExecutionHistoryRequest *)request)
+		->wait_new_event;
+}
+
+int
+temporal_send(struct temporal *temporal, ProtobufCMessage *request,
+    struct temporal_answer *answer, struct fail *fail)
+{
+	const ProtobufCMethodDescriptor *method = find_method(request);
+	struct grpc_request grpc = { .done = take_reply, .context = answer };
+	char **member, request_id[ID_TEXT], *path;
 	uint8_t *message;
 	int result;
 
 	temporal_answer_release(answer);
 	answer->temporal = temporal;
 	answer->method = method;
+	if ((member = find_empty(request, "namespace")) != NULL)
+		*member = temporal->namespace;
+	if ((member = find_empty(request, "identity")) != NULL)
+		*member = temporal->identity;
+	if ((member = find_empty(request, "request_id")) != NULL) {
+		id_new_text(request_id);
+		*member = request_id;
+	}
+	grpc.size = protobuf_c_message_get_packed_size(request);
 	grpc.frame = grpc_frame(grpc.size, &message);
 	protobuf_c_message_pack(request, message);
+	if (member != NULL)
+		*member = NULL;
+	path = mem_print("%s%s",
+	    method == api__operator_service__descriptor.methods ? OPERATOR
+								: SERVICE,
+	    method->name);
+	grpc.path = path;
+	grpc.timeout_ms = waits_for_event(request) ? POLL_MS
+						   : temporal->timeout_ms;
+	grpc.repeat_ms = temporal->patience_ms;
+	if (strncmp(method->name, "Poll", 4) == 0) {
+		grpc.timeout_ms = temporal->poll_ms;
+		grpc.repeat_ms = 0;
+	}
 	result = grpc_start(temporal->grpc, &grpc, &answer->call, fail);
 	free(path);
 	return result;
@@ -462,6 +409,15 @@ temporal_wait(struct temporal *temporal, struct temporal_answer *answer,
 		return 0;
 	*fail = answer->fail;
 	return -1;
+}
+
+int
+temporal_call(struct temporal *temporal, ProtobufCMessage *request,
+    struct temporal_answer *answer, struct fail *fail)
+{
+	return temporal_send(temporal, request, answer, fail) < 0
+	    ? -1
+	    : temporal_wait(temporal, answer, fail);
 }
 
 int

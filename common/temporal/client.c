@@ -2,13 +2,8 @@
 /*
  * How it works: each call fills the request's struct on the stack, with
  * pointers to its arguments, and sends it.
- *
- * A request that a repetition could do twice has a request id, which the server
- * remembers.
  */
 #include "common/temporal/client.h"
-
-#include "common/base/id.h"
 
 /* ---- one run ---- */
 
@@ -31,10 +26,8 @@ temporal_describe(struct temporal *temporal, const char *id, const char *run,
 	Api__DescribeWorkflowExecutionRequest request;
 
 	api__describe_workflow_execution_request__init(&request);
-	request.namespace_ = temporal_namespace(temporal);
 	request.execution = &both;
-	return temporal_send(temporal, TEMPORAL_DESCRIBE, &request.base, answer,
-	    fail);
+	return temporal_call(temporal, &request.base, answer, fail);
 }
 
 int
@@ -48,28 +41,22 @@ temporal_history(struct temporal *temporal, const struct temporal_page *page,
 	if (page->reverse) {
 		api__get_workflow_execution_history_reverse_request__init(
 		    &reverse);
-		reverse.namespace_ = temporal_namespace(temporal);
 		reverse.execution = &both;
 		reverse.maximum_page_size = page->size;
 		if (page->token != NULL)
 			reverse.next_page_token = *page->token;
-		return temporal_send(temporal, TEMPORAL_HISTORY_REVERSE,
-		    &reverse.base, answer, fail);
+		return temporal_send(temporal, &reverse.base, answer, fail);
 	}
 	api__get_workflow_execution_history_request__init(&request);
-	request.namespace_ = temporal_namespace(temporal);
 	request.execution = &both;
 	request.maximum_page_size = page->size;
 	request.wait_new_event = page->wait;
-	request.history_event_filter_type = page->close_only
-	    ? TEMPORAL_ENUM(HISTORY_EVENT_FILTER_TYPE, CLOSE_EVENT)
-	    : TEMPORAL_ENUM(HISTORY_EVENT_FILTER_TYPE, ALL_EVENT);
+	request.history_event_filter_type = TEMPORAL_ENUM(
+	    HISTORY_EVENT_FILTER_TYPE, ALL_EVENT);
 	request.skip_archival = true;
 	if (page->token != NULL)
 		request.next_page_token = *page->token;
-	return temporal_send(temporal,
-	    page->wait ? TEMPORAL_HISTORY_WAIT : TEMPORAL_HISTORY,
-	    &request.base, answer, fail);
+	return temporal_send(temporal, &request.base, answer, fail);
 }
 
 int
@@ -79,40 +66,17 @@ temporal_signal(struct temporal *temporal, const char *id, const char *run,
 {
 	Api__WorkflowExecution both = execution(id, run);
 	Api__SignalWorkflowExecutionRequest request;
-	struct temporal_payload room;
-	char request_id[ID_TEXT];
+	int result;
 
-	if (temporal_check_size(json, "signal", fail) < 0)
+	if (temporal_check_size(json.length, "signal", fail) < 0)
 		return -1;
-	id_new_text(request_id);
 	api__signal_workflow_execution_request__init(&request);
-	request.namespace_ = temporal_namespace(temporal);
-	request.identity = temporal_identity(temporal);
 	request.workflow_execution = &both;
 	request.signal_name = temporal_text(name);
-	request.request_id = request_id;
-	request.input = json.length > 0 ? temporal_json(&room, json) : NULL;
-	return temporal_send(temporal, TEMPORAL_SIGNAL, &request.base, answer,
-	    fail);
-}
-
-int
-temporal_cancel(struct temporal *temporal, const char *id, const char *run,
-    const char *reason, struct temporal_answer *answer, struct fail *fail)
-{
-	Api__WorkflowExecution both = execution(id, run);
-	Api__RequestCancelWorkflowExecutionRequest request;
-	char request_id[ID_TEXT];
-
-	id_new_text(request_id);
-	api__request_cancel_workflow_execution_request__init(&request);
-	request.namespace_ = temporal_namespace(temporal);
-	request.identity = temporal_identity(temporal);
-	request.workflow_execution = &both;
-	request.request_id = request_id;
-	request.reason = temporal_text(reason);
-	return temporal_send(temporal, TEMPORAL_CANCEL, &request.base, answer,
-	    fail);
+	request.input = heap_payloads(json);
+	result = temporal_call(temporal, &request.base, answer, fail);
+	api__payloads__free_unpacked(request.input, NULL);
+	return result;
 }
 
 int
@@ -123,35 +87,9 @@ temporal_terminate(struct temporal *temporal, const char *id, const char *run,
 	Api__TerminateWorkflowExecutionRequest request;
 
 	api__terminate_workflow_execution_request__init(&request);
-	request.namespace_ = temporal_namespace(temporal);
-	request.identity = temporal_identity(temporal);
 	request.workflow_execution = &both;
 	request.reason = temporal_text(reason);
-	return temporal_send(temporal, TEMPORAL_TERMINATE, &request.base,
-	    answer, fail);
-}
-
-int
-temporal_query(struct temporal *temporal, const char *id, const char *run,
-    const char *type, struct span json, struct temporal_answer *answer,
-    struct fail *fail)
-{
-	Api__WorkflowExecution both = execution(id, run);
-	Api__QueryWorkflowRequest request;
-	struct temporal_payload room;
-	Api__WorkflowQuery query;
-
-	if (temporal_check_size(json, "query", fail) < 0)
-		return -1;
-	api__workflow_query__init(&query);
-	query.query_type = temporal_text(type);
-	query.query_args = json.length > 0 ? temporal_json(&room, json) : NULL;
-	api__query_workflow_request__init(&request);
-	request.namespace_ = temporal_namespace(temporal);
-	request.execution = &both;
-	request.query = &query;
-	return temporal_send(temporal, TEMPORAL_QUERY, &request.base, answer,
-	    fail);
+	return temporal_call(temporal, &request.base, answer, fail);
 }
 
 /* ---- many runs ---- */
@@ -164,13 +102,11 @@ temporal_list(struct temporal *temporal, const char *query, int32_t size,
 	Api__ListWorkflowExecutionsRequest request;
 
 	api__list_workflow_executions_request__init(&request);
-	request.namespace_ = temporal_namespace(temporal);
 	request.page_size = size;
 	request.query = temporal_text(query);
 	if (token != NULL)
 		request.next_page_token = *token;
-	return temporal_send(temporal, TEMPORAL_LIST, &request.base, answer,
-	    fail);
+	return temporal_send(temporal, &request.base, answer, fail);
 }
 
 int
@@ -180,10 +116,8 @@ temporal_count(struct temporal *temporal, const char *query,
 	Api__CountWorkflowExecutionsRequest request;
 
 	api__count_workflow_executions_request__init(&request);
-	request.namespace_ = temporal_namespace(temporal);
 	request.query = temporal_text(query);
-	return temporal_send(temporal, TEMPORAL_COUNT, &request.base, answer,
-	    fail);
+	return temporal_send(temporal, &request.base, answer, fail);
 }
 
 /* ---- the server ---- */
@@ -199,25 +133,12 @@ temporal_queue(struct temporal *temporal, const char *queue, bool activities,
 	task_queue.name = temporal_text(queue);
 	task_queue.kind = TEMPORAL_ENUM(TASK_QUEUE_KIND, NORMAL);
 	api__describe_task_queue_request__init(&request);
-	request.namespace_ = temporal_namespace(temporal);
 	request.task_queue = &task_queue;
 	request.task_queue_type = activities
 	    ? TEMPORAL_ENUM(TASK_QUEUE_TYPE, ACTIVITY)
 	    : TEMPORAL_ENUM(TASK_QUEUE_TYPE, WORKFLOW);
 	request.report_stats = true;
-	return temporal_send(temporal, TEMPORAL_QUEUE, &request.base, answer,
-	    fail);
-}
-
-int
-temporal_system_info(struct temporal *temporal, struct temporal_answer *answer,
-    struct fail *fail)
-{
-	Api__GetSystemInfoRequest request;
-
-	api__get_system_info_request__init(&request);
-	return temporal_send(temporal, TEMPORAL_SYSTEM_INFO, &request.base,
-	    answer, fail);
+	return temporal_send(temporal, &request.base, answer, fail);
 }
 
 int
@@ -227,42 +148,86 @@ temporal_describe_namespace(struct temporal *temporal,
 	Api__DescribeNamespaceRequest request;
 
 	api__describe_namespace_request__init(&request);
-	request.namespace_ = temporal_namespace(temporal);
-	return temporal_send(temporal, TEMPORAL_NAMESPACE, &request.base,
-	    answer, fail);
-}
-
-int
-temporal_health(struct temporal *temporal, struct temporal_answer *answer,
-    struct fail *fail)
-{
-	Api__HealthCheckRequest request;
-
-	api__health_check_request__init(&request);
-	request.service = temporal_text(
-	    "temporal.api.workflowservice.v1.WorkflowService");
-	return temporal_send(temporal, TEMPORAL_HEALTH, &request.base, answer,
-	    fail);
+	return temporal_call(temporal, &request.base, answer, fail);
 }
 
 int
 temporal_shutdown_worker(struct temporal *temporal, const char *queue,
-    const char *sticky_queue, const char *instance,
-    struct temporal_answer *answer, struct fail *fail)
+    const char *instance, struct temporal_answer *answer, struct fail *fail)
 {
 	Api__TaskQueueType types[] = { TEMPORAL_ENUM(TASK_QUEUE_TYPE, WORKFLOW),
 		TEMPORAL_ENUM(TASK_QUEUE_TYPE, ACTIVITY) };
 	Api__ShutdownWorkerRequest request;
 
 	api__shutdown_worker_request__init(&request);
-	request.namespace_ = temporal_namespace(temporal);
-	request.identity = temporal_identity(temporal);
-	request.sticky_task_queue = temporal_text(sticky_queue);
 	request.worker_instance_key = temporal_text(instance);
 	request.task_queue = temporal_text(queue);
 	request.reason = temporal_text("drained");
 	request.n_task_queue_types = 2;
 	request.task_queue_types = types;
-	return temporal_send(temporal, TEMPORAL_SHUTDOWN_WORKER, &request.base,
-	    answer, fail);
+	return temporal_send(temporal, &request.base, answer, fail);
+}
+
+/* ---- schedules ---- */
+
+int
+temporal_schedule_describe(struct temporal *temporal, const char *id,
+    struct temporal_answer *answer, struct fail *fail)
+{
+	Api__DescribeScheduleRequest request;
+
+	api__describe_schedule_request__init(&request);
+	request.schedule_id = temporal_text(id);
+	return temporal_call(temporal, &request.base, answer, fail);
+}
+
+int
+temporal_schedule_patch(struct temporal *temporal, const char *id,
+    enum temporal_patch what, const char *notes, struct temporal_answer *answer,
+    struct fail *fail)
+{
+	Api__TriggerImmediatelyRequest trigger;
+	Api__PatchScheduleRequest request;
+	Api__SchedulePatch patch;
+
+	/* with an empty note the server would not pause */
+	if (notes == NULL || notes[0] == '\0')
+		notes = "agent-utils";
+	api__trigger_immediately_request__init(&trigger);
+	api__schedule_patch__init(&patch);
+	if (what == TEMPORAL_PAUSE)
+		patch.pause = temporal_text(notes);
+	else if (what == TEMPORAL_RESUME)
+		patch.unpause = temporal_text(notes);
+	else
+		patch.trigger_immediately = &trigger;
+	api__patch_schedule_request__init(&request);
+	request.schedule_id = temporal_text(id);
+	request.patch = &patch;
+	return temporal_call(temporal, &request.base, answer, fail);
+}
+
+int
+temporal_schedule_delete(struct temporal *temporal, const char *id,
+    struct temporal_answer *answer, struct fail *fail)
+{
+	Api__DeleteScheduleRequest request;
+
+	api__delete_schedule_request__init(&request);
+	request.schedule_id = temporal_text(id);
+	return temporal_call(temporal, &request.base, answer, fail);
+}
+
+int
+temporal_schedule_list(struct temporal *temporal, int32_t size,
+    const ProtobufCBinaryData *token, struct temporal_answer *answer,
+    struct fail *fail)
+{
+	Api__ListSchedulesRequest request;
+
+	api__list_schedules_request__init(&request);
+	request.maximum_page_size = size;
+	if (token != NULL)
+		request.next_page_token = *token;
+	return temporal_call(temporal, &request.base, answer, fail);
 }

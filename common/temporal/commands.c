@@ -12,7 +12,6 @@
 
 #include "common/base/mem.h"
 #include "common/base/utf8.h"
-#include "common/temporal/heap_message.h"
 
 #define HEARTBEAT_MS 3000        /* a lost worker is noticed after this */
 #define HEARTBEAT_DOUBT_MS 10000 /* a wrong alarm makes a call doubtful */
@@ -36,9 +35,7 @@ add(struct commands *commands, Api__CommandType type,
 
 	command->command_type = type;
 	command->attributes_case = attributes;
-	commands->list = mem_grow(commands->list, commands->count + 1,
-	    sizeof(*commands->list));
-	commands->list[commands->count++] = command;
+	commands->list = heap_append(commands->list, &commands->count, command);
 	return command;
 }
 
@@ -66,8 +63,7 @@ add_marker(struct commands *commands, const char *name, const char *key,
 	entry->key = mem_string(key);
 	entry->value = value;
 	marker->marker_name = mem_string(name);
-	marker->n_details = 1;
-	marker->details = heap_one(entry);
+	marker->details = heap_append(NULL, &marker->n_details, entry);
 	ADD(commands, RECORD_MARKER)->record_marker_command_attributes = marker;
 	return value;
 }
@@ -95,9 +91,8 @@ commands_carried_all(struct commands *commands)
 void
 commands_carry(Api__Payloads *carried, struct span event)
 {
-	carried->payloads = mem_grow(carried->payloads, carried->n_payloads + 1,
-	    sizeof(*carried->payloads));
-	carried->payloads[carried->n_payloads++] = heap_json(event);
+	carried->payloads = heap_append(carried->payloads, &carried->n_payloads,
+	    heap_json(event));
 }
 
 /* ---- activities ---- */
@@ -196,10 +191,8 @@ commands_activity(struct commands *commands,
 
 	agent_summary(agent, &summary);
 	activity->activity_type = HEAP_NEW(activity_type);
-	activity->task_queue = HEAP_NEW(task_queue);
-	activity->task_queue->name = mem_print("agent-%s",
-	    agent_task(agent)->queue);
-	activity->task_queue->kind = TEMPORAL_ENUM(TASK_QUEUE_KIND, NORMAL);
+	activity->task_queue = heap_queue(
+	    mem_print("agent-%s", agent_task(agent)->queue));
 	switch (action->type) {
 	case ACTION_PIN:
 		activity->activity_id = mem_print("pin-%" PRId64, pin);
@@ -252,30 +245,22 @@ commands_show(struct commands *commands, bool attribute, const char *state)
 {
 	Api__UpsertWorkflowSearchAttributesCommandAttributes *upsert;
 	Api__ModifyWorkflowPropertiesCommandAttributes *modify;
-	Api__SearchAttributes__IndexedFieldsEntry *indexed;
-	Api__Memo__FieldsEntry *field;
 
 	if (attribute) {
-		indexed = HEAP_NEW(search_attributes__indexed_fields_entry);
-		indexed->key = mem_string(TEMPORAL_STATE);
-		indexed->value = heap_string(state, strlen(state));
 		upsert = HEAP_NEW(
 		    upsert_workflow_search_attributes_command_attributes);
 		upsert->search_attributes = HEAP_NEW(search_attributes);
-		upsert->search_attributes->n_indexed_fields = 1;
-		upsert->search_attributes->indexed_fields = heap_one(indexed);
+		heap_set_attribute(upsert->search_attributes, TEMPORAL_STATE,
+		    heap_string(state));
 		ADD(commands, UPSERT_WORKFLOW_SEARCH_ATTRIBUTES)
 		    ->upsert_workflow_search_attributes_command_attributes =
 		    upsert;
 		return;
 	}
-	field = HEAP_NEW(memo__fields_entry);
-	field->key = mem_string(TEMPORAL_STATE_MEMO);
-	field->value = heap_string(state, strlen(state));
 	modify = HEAP_NEW(modify_workflow_properties_command_attributes);
 	modify->upserted_memo = HEAP_NEW(memo);
-	modify->upserted_memo->n_fields = 1;
-	modify->upserted_memo->fields = heap_one(field);
+	heap_set_memo(modify->upserted_memo, TEMPORAL_STATE_MEMO,
+	    heap_string(state));
 	ADD(commands, MODIFY_WORKFLOW_PROPERTIES)
 	    ->modify_workflow_properties_command_attributes = modify;
 }
@@ -288,21 +273,14 @@ add_failure(struct commands *commands, const char *type, struct span event,
 {
 	Api__FailWorkflowExecutionCommandAttributes *fail = HEAP_NEW(
 	    fail_workflow_execution_command_attributes);
-	Api__ApplicationFailureInfo *info = HEAP_NEW(application_failure_info);
-	Api__Failure *failure = HEAP_NEW(failure);
-
-	info->type = mem_string(type);
-	info->non_retryable = true;
-	info->details = heap_payloads(event);
-	failure->message = mem_copy(message,
+	char *words = mem_copy(message,
 	    utf8_cut(message, strlen(message), MESSAGE_MAX));
-	failure->source = mem_string("agent-utils");
-	failure->failure_info_case =
-	    API__FAILURE__FAILURE_INFO_APPLICATION_FAILURE_INFO;
-	failure->application_failure_info = info;
-	fail->failure = failure;
+
+	fail->failure = heap_failure(type, words, heap_payloads(event));
+	fail->failure->application_failure_info->non_retryable = true;
 	ADD(commands, FAIL_WORKFLOW_EXECUTION)
 	    ->fail_workflow_execution_command_attributes = fail;
+	free(words);
 }
 
 /* The type of the error in an event "failed". */
@@ -351,55 +329,25 @@ commands_end(struct commands *commands, enum event_type type, struct span event,
 
 /* ---- going on in a new run ---- */
 
-/* Puts the state SHOWN into *VALUE, so that lists still show it in the new run. */
-static void
-show(Api__Payload **value, const char *shown)
-{
-	api__payload__free_unpacked(*value, NULL);
-	*value = heap_string(shown, strlen(shown));
-}
-
-static void
-add_shown_memo(Api__Memo *memo, const char *shown)
-{
-	Api__Memo__FieldsEntry *field;
-	size_t i;
-
-	for (i = 0; i < memo->n_fields; i++)
-		if (strcmp(memo->fields[i]->key, TEMPORAL_STATE_MEMO) == 0) {
-			show(&memo->fields[i]->value, shown);
-			return;
-		}
-	field = HEAP_NEW(memo__fields_entry);
-	field->key = mem_string(TEMPORAL_STATE_MEMO);
-	field->value = heap_string(shown, strlen(shown));
-	memo->fields = mem_grow(memo->fields, memo->n_fields + 1,
-	    sizeof(*memo->fields));
-	memo->fields[memo->n_fields++] = field;
-}
-
+/* Lists still show the state in the new run. */
 static void
 add_shown(Api__ContinueAsNewWorkflowExecutionCommandAttributes *next,
     const struct temporal_facts *facts)
 {
-	bool known = facts->shown == NULL;
-	size_t i;
+	struct span was;
 
 	next->memo = facts->memo != NULL ? heap_copy(&facts->memo->base)
 					 : HEAP_NEW(memo);
 	if (facts->attributes != NULL)
 		next->search_attributes = heap_copy(&facts->attributes->base);
-	for (i = 0; !known && next->search_attributes != NULL &&
-	     i < next->search_attributes->n_indexed_fields;
-	     i++)
-		if (strcmp(next->search_attributes->indexed_fields[i]->key,
-			TEMPORAL_STATE) == 0) {
-			show(&next->search_attributes->indexed_fields[i]->value,
-			    facts->shown);
-			known = true;
-		}
-	if (!known)
-		add_shown_memo(next->memo, facts->shown);
+	if (facts->shown == NULL)
+		return;
+	if (temporal_attribute(facts->attributes, TEMPORAL_STATE, &was))
+		heap_set_attribute(next->search_attributes, TEMPORAL_STATE,
+		    heap_string(facts->shown));
+	else
+		heap_set_memo(next->memo, TEMPORAL_STATE_MEMO,
+		    heap_string(facts->shown));
 }
 
 /* {"task":{...},"continued":{"events":N,"steps":S,"runs":[...]}} */
@@ -408,24 +356,18 @@ continued_input(const struct temporal_history *history, const char *run)
 {
 	const struct agent *agent = temporal_history_agent(history);
 	struct temporal_facts facts = temporal_history_facts(history);
-	struct fail fail;
-	cJSON *runs = facts.runs == NULL
-	    ? cJSON_CreateArray()
-	    : json_parse(facts.runs, strlen(facts.runs), &json_limits_upstream,
-		  &fail);
+	bool first = facts.runs == NULL || strlen(facts.runs) <= 2;
 	struct agent_summary summary;
-	char *doc, *list, *input;
+	char *doc, *input;
 
-	cJSON_AddItemToArray(runs, cJSON_CreateString(run));
 	agent_summary(agent, &summary);
 	doc = json_text(agent_task(agent)->doc);
-	list = json_text(runs);
 	input = mem_print("{\"task\":%s,\"continued\":{\"events\":%" PRIu64
-			  ",\"steps\":%" PRId64 ",\"runs\":%s}}",
-	    doc, summary.seq, facts.steps, list);
+			  ",\"steps\":%" PRId64 ",\"runs\":%.*s%s\"%s\"]}}",
+	    doc, summary.seq, facts.steps,
+	    first ? 1 : (int)strlen(facts.runs) - 1, first ? "[" : facts.runs,
+	    first ? "" : ",", run);
 	free(doc);
-	free(list);
-	cJSON_Delete(runs);
 	return input;
 }
 
@@ -440,10 +382,8 @@ commands_continue(struct commands *commands,
 
 	next->workflow_type = HEAP_NEW(workflow_type);
 	next->workflow_type->name = mem_string(TEMPORAL_WORKFLOW);
-	next->task_queue = HEAP_NEW(task_queue);
-	next->task_queue->name = mem_print("agent-%s",
-	    agent_task(temporal_history_agent(history))->queue);
-	next->task_queue->kind = TEMPORAL_ENUM(TASK_QUEUE_KIND, NORMAL);
+	next->task_queue = heap_queue(mem_print("agent-%s",
+	    agent_task(temporal_history_agent(history))->queue));
 	next->input = heap_payloads((struct span){ input, strlen(input) });
 	next->initiator = TEMPORAL_ENUM(CONTINUE_AS_NEW_INITIATOR, WORKFLOW);
 	add_shown(next, &facts);

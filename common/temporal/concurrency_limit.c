@@ -5,7 +5,7 @@
  * within that moment are added, so one worker never exceeds the limit; several
  * workers in the same moment can exceed it by one task each.
  */
-#include "common/temporal/concurrency_limit.h"
+#include "common/temporal/worker_internal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -11,7 +11,7 @@
  * near, a run must have added as much as it began with before it is continued
  * again. So all runs together hold at most some three times the journal.
  */
-#include "common/temporal/continue_as_new.h"
+#include "common/temporal/decisions.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -198,15 +198,16 @@ carry_begin(struct worker_temporal *worker, const char *workflow,
 {
 	struct temporal_facts facts = temporal_history_facts(history);
 	struct carry *carry = mem_alloc(sizeof(*carry));
-	struct fail fail;
-	cJSON *runs = json_parse(facts.runs, strlen(facts.runs),
-	    &json_limits_upstream, &fail);
-	const cJSON *last = cJSON_GetArrayItem(runs,
-	    cJSON_GetArraySize(runs) - 1);
+	struct span runs = { facts.runs, strlen(facts.runs) };
+	struct span last = { "", 0 };
 
+	while (json_element(&runs, &last))
+		;
 	carry->worker = worker;
 	carry->workflow = mem_string(workflow);
-	carry->run = mem_string(cJSON_IsString(last) ? last->valuestring : "");
+	carry->run = json_decode(last);
+	if (carry->run == NULL)
+		carry->run = mem_string("");
 	carry->own = mem_string(run);
 	carry->after = facts.carried;
 	carry->commands = commands;
@@ -221,7 +222,6 @@ carry_begin(struct worker_temporal *worker, const char *workflow,
 		.history = carry->history,
 		.done = run_came,
 		.context = carry };
-	cJSON_Delete(runs);
 	history_reader_read(&carry->reader, NULL);
 	return carry;
 }

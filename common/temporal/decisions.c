@@ -12,7 +12,6 @@
 #include "common/base/mem.h"
 #include "common/base/utf8.h"
 #include "common/json/log.h"
-#include "common/temporal/continue_as_new.h"
 
 #define LIMIT_MS 500
 #define LIMIT_MAX_MS 60000

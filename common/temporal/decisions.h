@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * decisions: what the fold of a task wants next, as commands.
+ * decisions: what the fold of a task wants next, as commands; takes the journal
+ * into a new run, before the server ends the old one for its length; and answers
+ * what a client asks of a running workflow.
  *
  *	struct decisions decisions = { .worker = worker, ... };
  *
@@ -33,5 +35,51 @@ decisions_make(struct decisions *decisions, struct fail *fail);
 int
 decisions_fail(struct decisions *decisions, const char *type,
     const char *message, struct fail *fail);
+
+/* ---- continue_as_new.c ---- */
+
+/* Whether the task should go on in a new run. */
+bool
+carry_due(const struct worker_temporal *worker,
+    const struct temporal_facts *facts);
+
+/* Whether the server is about to end the run while it cannot go on in a new run
+ * yet. */
+bool
+carry_too_late(const struct temporal_facts *facts);
+
+/* Reads the journal of the run before RUN, and adds markers with its events,
+ * from the first that is missing in HISTORY, to COMMANDS, as many as fit in one
+ * request; then calls THEN (never from within this call), with FAIL NULL unless
+ * it failed. */
+struct carry;
+
+struct carry *
+carry_begin(struct worker_temporal *worker, const char *workflow,
+    const char *run, const struct temporal_history *history,
+    struct commands *commands,
+    void (*then)(void *context, const struct fail *fail), void *context);
+
+void
+carry_end(struct carry *carry); /* NULL is fine; then is not called any more */
+
+/* ---- query.c ---- */
+
+/* The words for a query of another type. */
+extern const char query_unknown[];
+
+/* The JSON text of the answer; NULL when there is no such query. The caller
+ * frees. */
+char *
+query_answer(const struct temporal_history *history, const char *type);
+
+/* Answers to the queries that came with the task. */
+void
+query_add_results(const Api__PollWorkflowTaskQueueResponse *task,
+    const struct temporal_history *history,
+    Api__RespondWorkflowTaskCompletedRequest *request);
+
+void
+query_free_results(Api__RespondWorkflowTaskCompletedRequest *request);
 
 #endif

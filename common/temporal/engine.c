@@ -6,12 +6,12 @@
  * visibility (engine_list.c), which is at most a second old.
  */
 #include "common/temporal/engine.h"
-#include "common/temporal/worker.h"
 
 #include <stdlib.h>
 
 #include "common/base/mem.h"
 #include "common/temporal/engine_internal.h"
+#include "common/temporal/worker_internal.h"
 
 static void
 close_engine(struct engine *engine)

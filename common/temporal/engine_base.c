@@ -2,8 +2,10 @@
 /*
  * What several operations of the engine need.
  */
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/temporal/engine_internal.h"
 
 struct engine_temporal *
@@ -56,13 +58,24 @@ engine_temporal_add_attributes(struct engine_temporal *own, struct fail *fail)
 	}
 	request.n_search_attributes = 2;
 	request.search_attributes = list;
-	request.namespace_ = temporal_namespace(own->temporal);
-	result = temporal_send(own->temporal, TEMPORAL_ATTRIBUTES_ADD,
-	    &request.base, &answer, fail);
-	if (result == 0)
-		result = temporal_wait(own->temporal, &answer, fail);
+	result = temporal_call(own->temporal, &request.base, &answer, fail);
 	if (result < 0 && strcmp(fail->type, "already_exists") == 0)
 		result = 0;
 	temporal_answer_release(&answer);
 	return result;
+}
+
+void
+engine_temporal_query(struct buf *query, const char *queue)
+{
+	char *name;
+
+	buf_add_string(query, "WorkflowType = ");
+	temporal_quote(query, TEMPORAL_WORKFLOW);
+	if (queue == NULL)
+		return;
+	name = mem_print(TEMPORAL_QUEUE_PREFIX "%s", queue);
+	buf_add_string(query, " AND TaskQueue = ");
+	temporal_quote(query, name);
+	free(name);
 }

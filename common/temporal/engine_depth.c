@@ -65,22 +65,14 @@ struct depth {
 static void
 add_query(const struct depth *depth, const char *condition, struct buf *query)
 {
-	char *name = mem_print(TEMPORAL_QUEUE_PREFIX "%s",
-	    depth->queue != NULL ? depth->queue : "");
 	char now[CLOCK_TEXT];
 
-	buf_add_string(query, "WorkflowType = ");
-	temporal_quote(query, TEMPORAL_WORKFLOW);
-	if (depth->queue != NULL) {
-		buf_add_string(query, " AND TaskQueue = ");
-		temporal_quote(query, name);
-	}
+	engine_temporal_query(query, depth->queue);
 	buf_print(query, " AND %s", condition);
 	if (condition == counts[SCHEDULED].condition) {
 		clock_format(depth->now, now);
 		temporal_quote(query, now);
 	}
-	free(name);
 }
 
 static int
@@ -155,8 +147,7 @@ look_at_open(struct depth *depth, struct fail *fail)
 		at = temporal_time(info->start_time);
 		if (temporal_attribute(info->search_attributes, TEMPORAL_STATE,
 			&state) &&
-		    (state.length != 8 ||
-			memcmp(state.at, "\"queued\"", 8) != 0))
+		    !json_is(state, "queued"))
 			continue;
 		if (temporal_time(info->execution_time) <= depth->now &&
 		    (depth->oldest == 0 || at < depth->oldest))

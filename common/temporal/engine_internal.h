@@ -50,6 +50,10 @@ engine_temporal_no_attribute(const struct fail *fail);
 int
 engine_temporal_add_attributes(struct engine_temporal *own, struct fail *fail);
 
+/* Begins a query for our tasks, those of QUEUE unless it is NULL. */
+void
+engine_temporal_query(struct buf *query, const char *queue);
+
 /* ---- the operations ---- */
 
 int

@@ -133,20 +133,6 @@ is_enough(const struct listing *listing,
 /* ---- asking ---- */
 
 static void
-add_base(struct buf *query, const char *queue)
-{
-	buf_add_string(query, "WorkflowType = ");
-	temporal_quote(query, TEMPORAL_WORKFLOW);
-	if (queue != NULL) {
-		char *name = mem_print(TEMPORAL_QUEUE_PREFIX "%s", queue);
-
-		buf_add_string(query, " AND TaskQueue = ");
-		temporal_quote(query, name);
-		free(name);
-	}
-}
-
-static void
 add_query(const struct listing *listing, bool open, struct buf *query)
 {
 	static const char *const ends[TASK_STATES] = {
@@ -158,7 +144,7 @@ add_query(const struct listing *listing, bool open, struct buf *query)
 	const struct engine_filter *filter = listing->filter;
 	char at[CLOCK_TEXT];
 
-	add_base(query, filter->queue);
+	engine_temporal_query(query, filter->queue);
 	if (filter->user != NULL && !listing->own->plain) {
 		buf_add_string(query, " AND " TEMPORAL_USER " = ");
 		temporal_quote(query, filter->user);
@@ -253,8 +239,6 @@ find_before(struct listing *listing, struct fail *fail)
 		return 0;
 	result = temporal_describe(listing->own->temporal, id, NULL, &answer,
 	    fail);
-	if (result == 0)
-		result = temporal_wait(listing->own->temporal, &answer, fail);
 	if (result == 0) {
 		description = (Api__DescribeWorkflowExecutionResponse *)(void *)
 				  answer.message;

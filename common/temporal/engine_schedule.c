@@ -29,48 +29,74 @@ compare(struct engine_temporal *own, struct start_request *start,
 {
 	const Api__DescribeScheduleResponse *response;
 	const Api__ScheduleAction *action;
-	struct buf quoted = BUF_INIT(4096);
 	struct span was = { "", 0 };
 
 	if (temporal_schedule_describe(own->temporal, start->id, &start->answer,
-		fail) < 0 ||
-	    temporal_wait(own->temporal, &start->answer, fail) < 0)
+		fail) < 0)
 		return -1;
 	response = (Api__DescribeScheduleResponse *)(void *)
 		       start->answer.message;
 	action = response->schedule != NULL ? response->schedule->action : NULL;
-	json_quote(&quoted, cron, strlen(cron));
 	(void)temporal_memo(response->memo, "cron", &was);
 	start_request_again(start,
 	    action != NULL &&
 		    action->action_case ==
 			API__SCHEDULE_ACTION__ACTION_START_WORKFLOW &&
-		    was.length == quoted.length &&
-		    memcmp(was.at, quoted.data, was.length) == 0
+		    json_is(was, cron)
 		? action->start_workflow->input
 		: NULL);
-	buf_release(&quoted);
 	return 0;
+}
+
+static int
+send_create(struct engine_temporal *own, struct start_request *start,
+    char *cron, struct fail *fail)
+{
+	Api__CreateScheduleRequest request;
+	Api__ScheduleAction action;
+	Api__SchedulePolicies policies;
+	Api__ScheduleState state;
+	Api__ScheduleSpec spec;
+	Api__Schedule schedule;
+
+	api__schedule_spec__init(&spec);
+	spec.n_cron_string = 1;
+	spec.cron_string = &cron;
+	api__schedule_action__init(&action);
+	action.action_case = API__SCHEDULE_ACTION__ACTION_START_WORKFLOW;
+	action.start_workflow = start->what;
+	api__schedule_policies__init(&policies);
+	policies.overlap_policy = TEMPORAL_ENUM(SCHEDULE_OVERLAP_POLICY, SKIP);
+	api__schedule_state__init(&state);
+	api__schedule__init(&schedule);
+	schedule.spec = &spec;
+	schedule.action = &action;
+	schedule.policies = &policies;
+	schedule.state = &state;
+	api__create_schedule_request__init(&request);
+	request.schedule_id = start->id;
+	request.schedule = &schedule;
+	request.memo = start->what->memo;
+	return temporal_call(own->temporal, &request.base, &start->answer,
+	    fail);
 }
 
 static int
 create(struct engine_temporal *own, struct submission *submission,
     const char *cron, struct fail *fail)
 {
-	struct temporal_schedule schedule = { .cron = cron,
-		.overlap = TEMPORAL_ENUM(SCHEDULE_OVERLAP_POLICY, SKIP) };
 	struct start_request start;
-	int result;
+	int result = -1;
 
-	start_request_fill(&start, submission, cron, !own->plain);
-	start.start.delay_ms = 0;
+	start_request_fill(&start, submission, cron);
 	memcpy(submission->id, start.id, ID_TEXT);
-	schedule.id = start.id;
-	schedule.action = start.start;
-	result = temporal_schedule_create(own->temporal, &schedule,
-	    &start.answer, fail);
-	if (result == 0)
-		result = temporal_wait(own->temporal, &start.answer, fail);
+	if (own->plain) {
+		api__search_attributes__free_unpacked(
+		    start.what->search_attributes, NULL);
+		start.what->search_attributes = NULL;
+	}
+	if (temporal_check_size(start.size, "input", fail) == 0)
+		result = send_create(own, &start, temporal_text(cron), fail);
 	if (result < 0 && strcmp(fail->type, "already_exists") == 0 &&
 	    submission->task->key != NULL)
 		result = compare(own, &start, cron, fail);
@@ -188,8 +214,6 @@ engine_temporal_schedules(struct engine *engine,
 		result = temporal_schedule_list(temporal, PAGE,
 		    page != NULL ? &page->next_page_token : NULL, &pages[i],
 		    fail);
-		if (result == 0)
-			result = temporal_wait(temporal, &pages[i], fail);
 		if (result < 0)
 			break;
 		page = (Api__ListSchedulesResponse *)(void *)pages[i].message;
@@ -221,8 +245,6 @@ engine_temporal_schedule_signal(struct engine *engine, const char *id,
 			: strcmp(signal, "resume") == 0 ? TEMPORAL_RESUME
 							: TEMPORAL_TRIGGER,
 		    "agent-signal", &answer, fail);
-	if (result == 0)
-		result = temporal_wait(temporal, &answer, fail);
 	temporal_answer_release(&answer);
 	return result < 0 ? missing(id, fail) : 0;
 }

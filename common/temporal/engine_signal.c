@@ -24,8 +24,6 @@ send_signal(struct engine_temporal *own, const char *id, const char *signal,
 	buf_add(&text, "}", 1);
 	result = temporal_signal(own->temporal, id, NULL, signal,
 	    (struct span){ text.data, text.length }, &answer, fail);
-	if (result == 0)
-		result = temporal_wait(own->temporal, &answer, fail);
 	if (result < 0 && strcmp(fail->type, "not_found") == 0)
 		fail_set(fail, FAIL_NO, "task_ended", "the task has ended");
 	temporal_answer_release(&answer);
@@ -58,8 +56,6 @@ end_cancelled(struct engine_temporal *own, const char *id, struct fail *fail)
 		goto out;
 	result = temporal_terminate(own->temporal, id, NULL, "asked for",
 	    &answer, fail);
-	if (result == 0)
-		result = temporal_wait(own->temporal, &answer, fail);
 	if (result < 0 && strcmp(fail->type, "not_found") == 0)
 		result = 0;
 out:

@@ -22,12 +22,9 @@ compare(struct engine_temporal *own, struct start_request *start,
 	struct temporal_page page = { .id = start->id, .size = 1 };
 	Api__GetWorkflowExecutionHistoryResponse *response;
 	const Api__HistoryEvent *first;
-	int result;
 
-	if (temporal_history(own->temporal, &page, &start->answer, fail) < 0)
-		return -1;
-	result = temporal_wait(own->temporal, &start->answer, fail);
-	if (result < 0)
+	if (temporal_history(own->temporal, &page, &start->answer, fail) < 0 ||
+	    temporal_wait(own->temporal, &start->answer, fail) < 0)
 		return -1;
 	response = (Api__GetWorkflowExecutionHistoryResponse *)(void *)
 		       start->answer.message;
@@ -75,15 +72,12 @@ begin(struct engine_temporal *own, struct start_request *start,
 	struct submission *submission = start->submission;
 	struct fail why;
 
-	if (start->start.input.length + start->start.more.length <=
-	    TEMPORAL_BLOB_MAX)
-		return temporal_start(own->temporal, &start->start,
-		    &start->answer, fail);
+	if (start->size <= TEMPORAL_BLOB_MAX)
+		return start_request_send(own, start, fail);
 	fail_set(&why, FAIL_NEVER, "too_large",
 	    "the task and its tools have %zu bytes, and Temporal takes %zu: "
 	    "name fewer tools in it",
-	    start->start.input.length + start->start.more.length,
-	    TEMPORAL_BLOB_MAX);
+	    start->size, TEMPORAL_BLOB_MAX);
 	submission->refused = true;
 	submission->fail = why;
 	return 0;
@@ -110,9 +104,7 @@ submit_first(struct engine_temporal *own, struct start_request *start,
 			    0;
 		}
 		own->plain = own->plain || clock_boot() > until;
-		if (own->plain)
-			start->start.attribute_count = 0;
-		else if (temporal_pause(own->temporal, 100, fail) < 0)
+		if (!own->plain && temporal_pause(own->temporal, 100, fail) < 0)
 			return -1;
 	}
 }
@@ -140,7 +132,7 @@ submit_rest(struct engine_temporal *own, struct start_request *starts,
 	while (finished < count) {
 		while (sent < count && sent - finished < WINDOW) {
 			start_request_fill(&starts[sent], &submissions[sent],
-			    NULL, !own->plain);
+			    NULL);
 			result = begin(own, &starts[sent++], fail);
 			if (result < 0)
 				goto out;
@@ -170,7 +162,7 @@ engine_temporal_submit(struct engine *engine, struct submission *submissions,
 	if (count == 0)
 		return 0;
 	starts = mem_alloc(count * sizeof(*starts));
-	start_request_fill(&starts[0], &submissions[0], NULL, !own->plain);
+	start_request_fill(&starts[0], &submissions[0], NULL);
 	result = submit_first(own, &starts[0], fail);
 	start_request_release(&starts[0]);
 	if (result == 0)

@@ -54,13 +54,13 @@ history_drop_expected(struct temporal_history *history)
 void
 history_drop_start(struct temporal_history *history)
 {
-	if (history->memo != NULL)
-		api__memo__free_unpacked(history->memo, NULL);
-	if (history->attributes != NULL)
-		api__search_attributes__free_unpacked(history->attributes,
+	if (history->facts.memo != NULL)
+		api__memo__free_unpacked(history->facts.memo, NULL);
+	if (history->facts.attributes != NULL)
+		api__search_attributes__free_unpacked(history->facts.attributes,
 		    NULL);
-	history->memo = NULL;
-	history->attributes = NULL;
+	history->facts.memo = NULL;
+	history->facts.attributes = NULL;
 }
 
 static void
@@ -90,10 +90,10 @@ temporal_history_free(struct temporal_history *history)
 	history_drop_expected(history);
 	free(history->expected);
 	free(history->worker);
-	free(history->unread);
-	free(history->next_run);
-	free(history->shown);
-	free(history->runs);
+	free(history->facts.unread);
+	free(history->facts.next_run);
+	free(history->facts.shown);
+	free(history->facts.runs);
 	history_drop_start(history);
 	drop_late(history);
 	free(history);
@@ -215,7 +215,7 @@ history_submit(struct temporal_history *history, int64_t at,
 {
 	struct buf cancel = BUF_INIT(256);
 
-	history_set(&history->unread, NULL);
+	history_set(&history->facts.unread, NULL);
 	if (history_fold(history, at, EVENT_SUBMITTED, members, fail) < 0)
 		return -1;
 	if (!history->cancel_early)
@@ -232,7 +232,7 @@ history_bring_started(struct temporal_history *history, int64_t at,
 
 	member_string(&members, "worker",
 	    history->worker != NULL ? history->worker : "");
-	member_integer(&members, "fence", history->steps);
+	member_integer(&members, "fence", history->facts.steps);
 	return history_fold_buf(history, at, EVENT_STARTED, &members, fail);
 }
 
@@ -246,13 +246,13 @@ history_step(struct temporal_history *history, struct fail *fail)
 
 	if (history->fresh != NULL)
 		return 0;
-	history->steps++;
+	history->facts.steps++;
 	if (task == NULL)
 		return 0;
-	if (now.state == TASK_QUEUED ? task->not_before <= history->now
+	if (now.state == TASK_QUEUED ? task->not_before <= history->facts.now
 				     : now.state == TASK_WAITING &&
-		    now.due != 0 && now.due <= history->now)
-		return history_bring_started(history, history->now, fail);
+		    now.due != 0 && now.due <= history->facts.now)
+		return history_bring_started(history, history->facts.now, fail);
 	return 0;
 }
 
@@ -264,9 +264,9 @@ history_submit_late(struct temporal_history *history, struct span members,
 {
 	if (history->passing)
 		return 0;
-	if (history_submit(history, history->now, members, fail) < 0)
+	if (history_submit(history, history->facts.now, members, fail) < 0)
 		return -1;
-	history->steps--;
+	history->facts.steps--;
 	return history_step(history, fail);
 }
 
@@ -358,30 +358,14 @@ temporal_history_agent(const struct temporal_history *history)
 struct temporal_facts
 temporal_history_facts(const struct temporal_history *history)
 {
-	struct temporal_facts facts = {
-		.last = history->last,
-		.now = history->now,
-		.unread = history->unread,
-		.closed = history->closed,
-		.next_run = history->next_run,
-		.shown = history->shown,
-		.pins = history->pins,
-		.activities = history->activity_count,
-		.carrying = history->fresh != NULL,
-		.carried = history->carried,
-		.steps = history->steps,
-		.runs = history->runs,
-		.suggest_new = history->suggest_new,
-		.size = history->size,
-		.own_size = history->base_size < 0
-		    ? 0
-		    : history->size - history->base_size,
-		.own_events = history->last - history->base_last,
-		.memo = history->memo,
-		.attributes = history->attributes,
-	};
+	struct temporal_facts facts = history->facts;
 	size_t i;
 
+	facts.activities = history->activity_count;
+	facts.carrying = history->fresh != NULL;
+	if (history->base_size >= 0)
+		facts.own_size = facts.size - history->base_size;
+	facts.own_events = facts.last - history->base_last;
 	for (i = 0; i < history->activity_count; i++)
 		if (history->activities[i].type == ACTION_PIN)
 			facts.pinning = true;
@@ -422,7 +406,7 @@ int
 temporal_history_step(struct temporal_history *history, bool *ret_running,
     struct fail *fail)
 {
-	if (history->task_started != history->last)
+	if (history->task_started != history->facts.last)
 		return fail_set(fail, FAIL_NEVER, "invalid_journal",
 		    "the history does not end where a workflow task starts");
 	if (history_step(history, fail) < 0)
@@ -447,5 +431,5 @@ temporal_history_ahead(struct temporal_history *history, Api__EventType kind,
 		return 0;
 	if (type == EVENT_SUBMITTED)
 		return history_submit_late(history, members, fail);
-	return history_fold(history, history->now, type, members, fail);
+	return history_fold(history, history->facts.now, type, members, fail);
 }

@@ -39,7 +39,7 @@
 #include "common/agent/agent.h"
 #include "common/agent/journal.h"
 #include "common/base/fail.h"
-#include "common/temporal/api.h"
+#include "common/temporal/message.h"
 
 #define TEMPORAL_WORKFLOW "agent-task"
 #define TEMPORAL_MODEL_TURN "model.turn"
@@ -84,15 +84,14 @@ const struct agent *
 temporal_history_agent(const struct temporal_history *history);
 
 struct temporal_facts {
-	int64_t last;       /* id of the last event taken */
-	int64_t now;        /* when the last workflow task was started */
-	const char *unread; /* a task that is not in the form that task_check
+	int64_t last; /* id of the last event taken */
+	int64_t now;  /* when the last workflow task was started */
+	char *unread; /* a task that is not in the form that task_check
 	                       * gives it, until a marker "submitted" has it
 	                       * in that form; else NULL */
 	bool closed;
-	const char
-	    *next_run;     /* of a run that was continued as new, else NULL */
-	const char *shown; /* the state as the lists show it, else NULL */
+	char *next_run;    /* of a run that was continued as new, else NULL */
+	char *shown;       /* the state as the lists show it, else NULL */
 	bool pinning;      /* an activity "pin" is under way */
 	int64_t pins;      /* how many there were */
 	size_t activities; /* under way */
@@ -101,14 +100,14 @@ struct temporal_facts {
 	bool carrying;    /* its beginning is incomplete: it cannot go on */
 	uint64_t carried; /* events of it so far */
 	int64_t steps;
-	const char *runs; /* those before it as a JSON array, oldest first;
+	char *runs; /* those before it as a JSON array, oldest first;
 	                       * NULL: it is the first */
 
 	bool suggest_new; /* the server wants it to be continued as new */
 	int64_t size;     /* bytes of the run's history */
 	int64_t own_size, own_events; /* without the carried events */
-	const Api__Memo *memo; /* what the run was started with, or NULL */
-	const Api__SearchAttributes *attributes;
+	Api__Memo *memo; /* what the run was started with, or NULL */
+	Api__SearchAttributes *attributes;
 };
 
 /* Borrowed until the next call. */

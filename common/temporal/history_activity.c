@@ -106,7 +106,7 @@ take_scheduled(struct temporal_history *history, const Api__HistoryEvent *event,
 		goto out;
 	}
 	if (activity.type == ACTION_PIN) {
-		history->pins++;
+		history->facts.pins++;
 		result = 0;
 	} else {
 		/* Clocks of a server's nodes differ: the wait was over for
@@ -164,7 +164,6 @@ comes_of(const struct activity *activity, enum event_type type,
     struct span text)
 {
 	struct span value;
-	bool known;
 
 	switch (activity->type) {
 	case ACTION_PIN:
@@ -174,10 +173,8 @@ comes_of(const struct activity *activity, enum event_type type,
 		return type == EVENT_MODEL_REPLIED ||
 		    type == EVENT_MODEL_FAILED;
 	case ACTION_TOOL:
-		known = json_member(text, "call", &value) &&
-		    value.length == strlen(activity->call) + 2 &&
-		    memcmp(value.at + 1, activity->call, value.length - 2) == 0;
-		return known &&
+		return json_member(text, "call", &value) &&
+		    json_is(value, activity->call) &&
 		    (type == EVENT_TOOL_FINISHED || type == EVENT_TOOL_FAILED ||
 			type == EVENT_TOOL_UNKNOWN);
 	}
@@ -211,26 +208,6 @@ take_completed(struct temporal_history *history, const Api__HistoryEvent *event,
 	return result;
 }
 
-static int
-end_activity(struct temporal_history *history, const Api__HistoryEvent *event,
-    int64_t scheduled, const char *type, const Api__Failure *failure,
-    int64_t delay_ms, struct fail *fail)
-{
-	struct activity *activity = find_activity(history, scheduled);
-	const char *message;
-	int result;
-
-	if (activity == NULL)
-		return 0;
-	message = failure != NULL && failure->message[0] != '\0'
-	    ? failure->message
-	    : "the worker ended while it was under way";
-	result = history_lose(history, temporal_time(event->event_time),
-	    activity, type, message, delay_ms, fail);
-	drop_activity(history, activity);
-	return result;
-}
-
 static int64_t
 retry_delay(Api__RetryState state)
 {
@@ -253,53 +230,52 @@ is_reported(const Api__Failure *failure)
 }
 
 static int
-take_failed(struct temporal_history *history, const Api__HistoryEvent *event,
+take_end(struct temporal_history *history, const Api__HistoryEvent *event,
     struct fail *fail)
 {
 	const Api__ActivityTaskFailedEventAttributes
 	    *failed = event->activity_task_failed_event_attributes;
-
-	return end_activity(history, event, failed->scheduled_event_id,
-	    TEMPORAL_WORKER_LOST, failed->failure,
-	    is_reported(failed->failure) ? 0 : retry_delay(failed->retry_state),
-	    fail);
-}
-
-static int
-take_timed_out(struct temporal_history *history, const Api__HistoryEvent *event,
-    struct fail *fail)
-{
 	const Api__ActivityTaskTimedOutEventAttributes
 	    *timed_out = event->activity_task_timed_out_event_attributes;
+	const char *message = "the worker ended while it was under way",
+		   *type = TEMPORAL_WORKER_LOST;
+	int64_t scheduled, delay_ms = LOST_RETRY_MS;
+	struct activity *activity;
+	int result;
 
-	return end_activity(history, event, timed_out->scheduled_event_id,
-	    TEMPORAL_WORKER_LOST, NULL, retry_delay(timed_out->retry_state),
-	    fail);
-}
-
-static int
-take_canceled(struct temporal_history *history, const Api__HistoryEvent *event,
-    struct fail *fail)
-{
-	return end_activity(history, event,
-	    event->activity_task_canceled_event_attributes->scheduled_event_id,
-	    "cancelled", NULL, LOST_RETRY_MS, fail);
+	if (event->event_type == TEMPORAL_EVENT(ACTIVITY_TASK_FAILED)) {
+		scheduled = failed->scheduled_event_id;
+		delay_ms = is_reported(failed->failure)
+		    ? 0
+		    : retry_delay(failed->retry_state);
+		if (failed->failure != NULL &&
+		    failed->failure->message[0] != '\0')
+			message = failed->failure->message;
+	} else if (event->event_type ==
+	    TEMPORAL_EVENT(ACTIVITY_TASK_TIMED_OUT)) {
+		scheduled = timed_out->scheduled_event_id;
+		delay_ms = retry_delay(timed_out->retry_state);
+	} else {
+		scheduled = event->activity_task_canceled_event_attributes
+				->scheduled_event_id;
+		type = "cancelled";
+	}
+	activity = find_activity(history, scheduled);
+	if (activity == NULL)
+		return 0;
+	result = history_lose(history, temporal_time(event->event_time),
+	    activity, type, message, delay_ms, fail);
+	drop_activity(history, activity);
+	return result;
 }
 
 int
 history_activity(struct temporal_history *history,
     const Api__HistoryEvent *event, struct fail *fail)
 {
-	switch (event->event_type) {
-	case TEMPORAL_EVENT(ACTIVITY_TASK_SCHEDULED):
-		return take_scheduled(history, event, fail);
-	case TEMPORAL_EVENT(ACTIVITY_TASK_COMPLETED):
-		return take_completed(history, event, fail);
-	case TEMPORAL_EVENT(ACTIVITY_TASK_FAILED):
-		return take_failed(history, event, fail);
-	case TEMPORAL_EVENT(ACTIVITY_TASK_TIMED_OUT):
-		return take_timed_out(history, event, fail);
-	default:
-		return take_canceled(history, event, fail);
-	}
+	return event->event_type == TEMPORAL_EVENT(ACTIVITY_TASK_SCHEDULED)
+	    ? take_scheduled(history, event, fail)
+	    : event->event_type == TEMPORAL_EVENT(ACTIVITY_TASK_COMPLETED)
+	    ? take_completed(history, event, fail)
+	    : take_end(history, event, fail);
 }

@@ -19,7 +19,6 @@
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "common/temporal/heap_message.h"
 
 #define ATTRIBUTES(name) \
 	API__HISTORY_EVENT__ATTRIBUTES_##name##_EVENT_ATTRIBUTES
@@ -33,9 +32,9 @@ history_keep_start(struct temporal_history *history,
 
 	history_drop_start(history);
 	if (started->memo != NULL)
-		history->memo = heap_copy(&started->memo->base);
+		history->facts.memo = heap_copy(&started->memo->base);
 	if (started->search_attributes != NULL)
-		history->attributes = heap_copy(
+		history->facts.attributes = heap_copy(
 		    &started->search_attributes->base);
 }
 
@@ -59,29 +58,23 @@ int
 history_continue(struct temporal_history *history, struct span continued,
     struct fail *fail)
 {
-	struct fail why;
-	cJSON *data = json_parse(continued.at, continued.length,
-	    &json_limits_upstream, &why);
+	struct json_object object;
 	struct span runs;
 	int64_t steps;
-	int result = -1;
 
-	if (!json_integer(data, "steps", &steps) ||
-	    !json_member(continued, "runs", &runs)) {
-		fail_set(fail, FAIL_NEVER, "invalid_event",
+	if (json_check(continued, &json_limits_upstream, &object, fail) < 0 ||
+	    !json_whole(json_get(&object, "steps"), &steps) ||
+	    (runs = json_get(&object, "runs")).length == 0 || runs.at[0] != '[')
+		return fail_set(fail, FAIL_NEVER, "invalid_event",
 		    "the workflow's first argument does not say from what "
 		    "it is continued");
-	} else {
-		agent_free(history->fresh);
-		history->fresh = agent_new();
-		history->carried = 0;
-		history->steps = steps;
-		free(history->runs);
-		history->runs = mem_copy(runs.at, runs.length);
-		result = 0;
-	}
-	cJSON_Delete(data);
-	return result;
+	agent_free(history->fresh);
+	history->fresh = agent_new();
+	history->facts.carried = 0;
+	history->facts.steps = steps;
+	free(history->facts.runs);
+	history->facts.runs = mem_copy(runs.at, runs.length);
+	return 0;
 }
 
 void
@@ -89,13 +82,13 @@ temporal_history_next(struct temporal_history *history)
 {
 	history_drop_activities(history);
 	history->timer_count = 0;
-	history->last = 0;
+	history->facts.last = 0;
 	history->task_started = 0;
-	history->closed = false;
-	history_set(&history->next_run, NULL);
-	history->suggest_new = false;
-	history->pins = 0;
-	history->size = history->base_size = history->base_last = 0;
+	history->facts.closed = false;
+	history_set(&history->facts.next_run, NULL);
+	history->facts.suggest_new = false;
+	history->facts.pins = 0;
+	history->facts.size = history->base_size = history->base_last = 0;
 }
 
 /* Folds one event of the journal, copied from the run before. */
@@ -112,7 +105,7 @@ carry_event(struct temporal_history *history, struct span text,
 	if (result == 0 && event.seq > history_summary(history).seq &&
 	    history->event != NULL)
 		history->event(history->context, &event);
-	history->carried = event.seq;
+	history->facts.carried = event.seq;
 	return result;
 }
 

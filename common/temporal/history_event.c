@@ -29,14 +29,20 @@ is_checked(struct span task)
 	return result;
 }
 
+/* The state that lists show, if it is there. */
 static void
-show(struct temporal_history *history, bool known, struct span json)
+show(struct temporal_history *history, const Api__Memo *memo,
+    const Api__SearchAttributes *attributes)
 {
-	char *state = known ? json_decode(json) : NULL;
+	struct span json;
+	char *state = temporal_attribute(attributes, TEMPORAL_STATE, &json) ||
+		temporal_memo(memo, TEMPORAL_STATE_MEMO, &json)
+	    ? json_decode(json)
+	    : NULL;
 
 	if (state != NULL) {
-		free(history->shown);
-		history->shown = state;
+		free(history->facts.shown);
+		history->facts.shown = state;
 	}
 }
 
@@ -47,16 +53,11 @@ take_started(struct temporal_history *history, const Api__HistoryEvent *event,
 	const Api__WorkflowExecutionStartedEventAttributes
 	    *started = event->workflow_execution_started_event_attributes;
 	int64_t at = temporal_time(event->event_time);
-	struct span text, task, members, pins, json = { "", 0 };
+	struct span text, task, members, pins;
 
 	history_keep_start(history, event);
 	if (temporal_history_continued(event, &text)) {
-		show(history,
-		    temporal_attribute(started->search_attributes,
-			TEMPORAL_STATE, &json) ||
-			temporal_memo(started->memo, TEMPORAL_STATE_MEMO,
-			    &json),
-		    json);
+		show(history, started->memo, started->search_attributes);
 		return history_continue(history, text, fail);
 	}
 	if (!temporal_value(started->input, 0, &text) ||
@@ -66,8 +67,8 @@ take_started(struct temporal_history *history, const Api__HistoryEvent *event,
 		    "the member \"task\"");
 	task = text;
 	if (!json_member(text, "task", &task) || !is_checked(task)) {
-		free(history->unread);
-		history->unread = mem_copy(task.at, task.length);
+		free(history->facts.unread);
+		history->facts.unread = mem_copy(task.at, task.length);
 		return 0;
 	}
 	if (history_submit(history, at, members, fail) < 0)
@@ -89,12 +90,12 @@ take_task_started(struct temporal_history *history,
 
 	(void)fail;
 	history->task_started = event->event_id;
-	history->now = temporal_time(event->event_time);
-	history->suggest_new = started->suggest_continue_as_new;
-	history->size = started->history_size_bytes;
+	history->facts.now = temporal_time(event->event_time);
+	history->facts.suggest_new = started->suggest_continue_as_new;
+	history->facts.size = started->history_size_bytes;
 	if (history->base_size < 0) {
-		history->base_size = history->size;
-		history->base_last = history->last;
+		history->base_size = history->facts.size;
+		history->base_last = history->facts.last;
 	}
 	history_set(&history->worker, started->identity);
 	return 0;
@@ -131,34 +132,21 @@ take_timer(struct temporal_history *history, const Api__HistoryEvent *event,
 }
 
 static int
-end_timer(struct temporal_history *history, int64_t started)
+take_timer_end(struct temporal_history *history, const Api__HistoryEvent *event,
+    struct fail *fail)
 {
+	int64_t started = event->event_type == TEMPORAL_EVENT(TIMER_FIRED)
+	    ? event->timer_fired_event_attributes->started_event_id
+	    : event->timer_canceled_event_attributes->started_event_id;
 	size_t i;
 
+	(void)fail;
 	for (i = 0; i < history->timer_count; i++)
 		if (history->timers[i].started == started)
 			break;
 	if (i < history->timer_count)
 		history->timers[i] = history->timers[--history->timer_count];
 	return 0;
-}
-
-static int
-take_timer_fired(struct temporal_history *history,
-    const Api__HistoryEvent *event, struct fail *fail)
-{
-	(void)fail;
-	return end_timer(history,
-	    event->timer_fired_event_attributes->started_event_id);
-}
-
-static int
-take_timer_canceled(struct temporal_history *history,
-    const Api__HistoryEvent *event, struct fail *fail)
-{
-	(void)fail;
-	return end_timer(history,
-	    event->timer_canceled_event_attributes->started_event_id);
 }
 
 /* ---- signals and decisions ---- */
@@ -229,33 +217,20 @@ take_marker(struct temporal_history *history, const Api__HistoryEvent *event,
 }
 
 static int
-take_attributes(struct temporal_history *history,
-    const Api__HistoryEvent *event, struct fail *fail)
-{
-	struct span json = { "", 0 };
-
-	(void)fail;
-	show(history,
-	    temporal_attribute(
-		event->upsert_workflow_search_attributes_event_attributes
-		    ->search_attributes,
-		TEMPORAL_STATE, &json),
-	    json);
-	return 0;
-}
-
-static int
-take_memo(struct temporal_history *history, const Api__HistoryEvent *event,
+take_shown(struct temporal_history *history, const Api__HistoryEvent *event,
     struct fail *fail)
 {
-	struct span json = { "", 0 };
-
 	(void)fail;
-	show(history,
-	    temporal_memo(event->workflow_properties_modified_event_attributes
-			      ->upserted_memo,
-		TEMPORAL_STATE_MEMO, &json),
-	    json);
+	if (event->event_type ==
+	    TEMPORAL_EVENT(UPSERT_WORKFLOW_SEARCH_ATTRIBUTES))
+		show(history, NULL,
+		    event->upsert_workflow_search_attributes_event_attributes
+			->search_attributes);
+	else
+		show(history,
+		    event->workflow_properties_modified_event_attributes
+			->upserted_memo,
+		    NULL);
 	return 0;
 }
 
@@ -264,8 +239,8 @@ take_continued(struct temporal_history *history, const Api__HistoryEvent *event,
     struct fail *fail)
 {
 	(void)fail;
-	history->closed = true;
-	history_set(&history->next_run,
+	history->facts.closed = true;
+	history_set(&history->facts.next_run,
 	    event->workflow_execution_continued_as_new_event_attributes
 		->new_execution_run_id);
 	return 0;
@@ -310,21 +285,21 @@ static const struct {
 	PASSES(ACTIVITY_TASK_CANCEL_REQUESTED),
 	TAKES(ACTIVITY_TASK_CANCELED, history_activity),
 	TAKES(TIMER_STARTED, take_timer),
-	TAKES(TIMER_FIRED, take_timer_fired),
-	TAKES(TIMER_CANCELED, take_timer_canceled),
+	TAKES(TIMER_FIRED, take_timer_end),
+	TAKES(TIMER_CANCELED, take_timer_end),
 	TAKES(WORKFLOW_EXECUTION_CANCEL_REQUESTED, take_cancel_requested),
 	TAKES(WORKFLOW_EXECUTION_CANCELED, history_end),
 	TAKES(MARKER_RECORDED, take_marker),
 	TAKES(WORKFLOW_EXECUTION_SIGNALED, take_signaled),
 	TAKES(WORKFLOW_EXECUTION_TERMINATED, history_end),
 	TAKES(WORKFLOW_EXECUTION_CONTINUED_AS_NEW, take_continued),
-	TAKES(UPSERT_WORKFLOW_SEARCH_ATTRIBUTES, take_attributes),
+	TAKES(UPSERT_WORKFLOW_SEARCH_ATTRIBUTES, take_shown),
 	PASSES(WORKFLOW_EXECUTION_UPDATE_ACCEPTED),
 	PASSES(WORKFLOW_EXECUTION_UPDATE_REJECTED),
 	PASSES(WORKFLOW_EXECUTION_UPDATE_COMPLETED),
 	PASSES(WORKFLOW_PROPERTIES_MODIFIED_EXTERNALLY),
 	PASSES(ACTIVITY_PROPERTIES_MODIFIED_EXTERNALLY),
-	TAKES(WORKFLOW_PROPERTIES_MODIFIED, take_memo),
+	TAKES(WORKFLOW_PROPERTIES_MODIFIED, take_shown),
 	PASSES(WORKFLOW_EXECUTION_UPDATE_ADMITTED),
 	PASSES(WORKFLOW_EXECUTION_OPTIONS_UPDATED),
 	PASSES(WORKFLOW_EXECUTION_PAUSED),
@@ -384,12 +359,12 @@ temporal_history_take(struct temporal_history *history,
 	    kinds[kind].take != NULL;
 	int result = 0;
 
-	if (event->event_id <= history->last)
+	if (event->event_id <= history->facts.last)
 		return 0;
-	if (event->event_id != history->last + 1)
+	if (event->event_id != history->facts.last + 1)
 		return fail_set(fail, FAIL_NEVER, "invalid_journal",
 		    "event %" PRId64 " of the history follows event %" PRId64,
-		    event->event_id, history->last);
+		    event->event_id, history->facts.last);
 	if (known && kinds[kind].attributes != 0 &&
 	    event->attributes_case != kinds[kind].attributes)
 		return fail_set(fail, FAIL_NEVER, "invalid_event",
@@ -402,7 +377,7 @@ temporal_history_take(struct temporal_history *history,
 		    event->event_id, kind);
 	if (compare(history, event, fail) < 0)
 		return -1;
-	history->last = event->event_id;
+	history->facts.last = event->event_id;
 	if (known)
 		result = kinds[kind].take(history, event, fail);
 	history->passing = false;

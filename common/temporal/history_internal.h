@@ -39,8 +39,8 @@ struct temporal_history {
 	void (*event)(void *context, const struct event *event);
 	void *context;
 
-	int64_t last, steps;
-	int64_t task_started, now; /* the last WorkflowTaskStarted: id, time */
+	struct temporal_facts facts; /* those that are not computed */
+	int64_t task_started;        /* id of the last WorkflowTaskStarted */
 	char *worker;
 	bool stepped; /* that task's step was folded ahead */
 
@@ -52,23 +52,15 @@ struct temporal_history {
 	size_t expected_count, expected_seen;
 	bool passing; /* the event was folded ahead */
 
-	char *unread, *next_run, *shown;
 	bool cancel_early; /* a cancel came before the task was read */
-	bool closed, suggest_new;
-	int64_t pins;
 
 	/* a run that goes on from another one */
 	struct agent *fresh;      /* folded from the journal that is being
 	                             * carried into it; NULL: it is complete */
-	uint64_t carried;         /* events of it so far */
-	char *runs;               /* the runs before it, oldest first: JSON */
 	struct late_signal *late; /* signals that came before all of them */
 	size_t late_count;
-	int64_t size;                 /* of the run's history, in bytes */
 	int64_t base_size, base_last; /* size and last event before anything
 	                               * new; size -1: set by the next event */
-	Api__Memo *memo;              /* as the run was started with */
-	Api__SearchAttributes *attributes;
 };
 
 /* ---- history.c ---- */

@@ -4,15 +4,13 @@
  * task of the worker's queues wants a worker. Lists may be a moment old, so the
  * answer must be no several times, during which nothing is polled.
  */
-#include "common/temporal/idle.h"
+#include "common/temporal/worker_internal.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/temporal/history.h"
-#include "common/temporal/poller.h"
 
 #define IDLE_MS 300
 #define IDLE_LOOKS 3
@@ -25,27 +23,19 @@ struct idle {
 	size_t queues_asked;
 };
 
-static bool
-says_waiting(bool known, struct span json)
-{
-	return known && json.length == 9 &&
-	    memcmp(json.at, "\"waiting\"", 9) == 0;
-}
-
 /* Whether the task waits for something other than a worker. The memo shows it
  * when the attribute cannot be used, which may change while the worker runs. */
 static bool
 is_waiting(const Api__WorkflowExecutionInfo *info)
 {
-	struct span json = { "", 0 };
-	bool known = temporal_attribute(info->search_attributes, TEMPORAL_STATE,
-	    &json);
+	struct span json;
 
-	if (temporal_time(info->execution_time) > clock_wall() ||
-	    says_waiting(known, json))
-		return true;
-	known = temporal_memo(info->memo, TEMPORAL_STATE_MEMO, &json);
-	return says_waiting(known, json);
+	return temporal_time(info->execution_time) > clock_wall() ||
+	    (temporal_attribute(info->search_attributes, TEMPORAL_STATE,
+		 &json) &&
+		json_is(json, "waiting")) ||
+	    (temporal_memo(info->memo, TEMPORAL_STATE_MEMO, &json) &&
+		json_is(json, "waiting"));
 }
 
 static void

@@ -136,8 +136,6 @@ report_lost(struct liveness *liveness, char *line)
 	struct temporal *temporal = liveness->worker->temporal;
 	Api__RespondActivityTaskFailedByIdRequest request;
 	struct report *report;
-	Api__ApplicationFailureInfo info;
-	Api__Failure failure;
 	struct fail fail;
 	char *run = strchr(line, '\t'), *activity;
 
@@ -147,31 +145,21 @@ report_lost(struct liveness *liveness, char *line)
 	*run++ = *activity++ = '\0';
 	log_line("warning", "activity.lost", "task", line, "activity", activity,
 	    "reason", words, NULL);
-	api__application_failure_info__init(&info);
-	info.type = temporal_text(TEMPORAL_WORKER_LOST);
-	info.non_retryable = true;
-	api__failure__init(&failure);
-	failure.message = temporal_text(words);
-	failure.source = temporal_text("agent-utils");
-	failure.failure_info_case =
-	    API__FAILURE__FAILURE_INFO_APPLICATION_FAILURE_INFO;
-	failure.application_failure_info = &info;
 	api__respond_activity_task_failed_by_id_request__init(&request);
-	request.namespace_ = temporal_namespace(temporal);
-	request.identity = temporal_identity(temporal);
 	request.workflow_id = line;
 	request.run_id = run;
 	request.activity_id = activity;
-	request.failure = &failure;
+	request.failure = heap_failure(TEMPORAL_WORKER_LOST, words, NULL);
+	request.failure->application_failure_info->non_retryable = true;
 	report = mem_alloc(sizeof(*report));
 	report->liveness = liveness;
 	report->next = liveness->reports;
 	liveness->reports = report;
 	report->answer.then = reported;
 	report->answer.context = report;
-	if (temporal_send(temporal, TEMPORAL_ACTIVITY_FAILED_BY_ID,
-		&request.base, &report->answer, &fail) < 0)
+	if (temporal_send(temporal, &request.base, &report->answer, &fail) < 0)
 		reported(report, &report->answer);
+	api__failure__free_unpacked(request.failure, NULL);
 }
 
 /* Whether a line of "ended" for the one at LINE follows. */

@@ -13,7 +13,7 @@
  * as one returns a task. A worker that ends when idle polls no more once it
  * seems idle.
  */
-#include "common/temporal/poller.h"
+#include "common/temporal/worker_internal.h"
 
 #include <stdlib.h>
 
@@ -135,20 +135,15 @@ send_poll(struct poll *poll, struct fail *fail)
 	poll->answer.context = poll;
 	if (poll->group->activity) {
 		api__poll_activity_task_queue_request__init(&activity);
-		activity.namespace_ = temporal_namespace(temporal);
-		activity.identity = temporal_identity(temporal);
 		activity.task_queue = &queue;
 		activity.worker_instance_key = poll->worker->name;
-		return temporal_send(temporal, TEMPORAL_POLL_ACTIVITY,
-		    &activity.base, &poll->answer, fail);
+		return temporal_send(temporal, &activity.base, &poll->answer,
+		    fail);
 	}
 	api__poll_workflow_task_queue_request__init(&workflow);
-	workflow.namespace_ = temporal_namespace(temporal);
-	workflow.identity = temporal_identity(temporal);
 	workflow.task_queue = &queue;
 	workflow.worker_instance_key = poll->worker->name;
-	return temporal_send(temporal, TEMPORAL_POLL_WORKFLOW, &workflow.base,
-	    &poll->answer, fail);
+	return temporal_send(temporal, &workflow.base, &poll->answer, fail);
 }
 
 /* Whether a poll may be sent; RET_NEXT is when to check that again. */
@@ -268,7 +263,7 @@ say_goodbye(struct worker_temporal *worker)
 	    worker->queue_count * sizeof(*poller->goodbyes));
 	for (i = 0; i < worker->queue_count; i++)
 		(void)temporal_shutdown_worker(worker->temporal,
-		    worker->queues[i], "", worker->name, &poller->goodbyes[i],
+		    worker->queues[i], worker->name, &poller->goodbyes[i],
 		    &fail);
 }
 

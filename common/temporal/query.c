@@ -3,13 +3,12 @@
  * How it works: the history is folded, and a query is answered with the fold's
  * summary.
  */
-#include "common/temporal/query.h"
+#include "common/temporal/decisions.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "common/temporal/heap_message.h"
 
 const char query_unknown[] = "there is no such query: ask for \"state\"";
 

@@ -14,9 +14,10 @@
 #include "common/base/clock.h"
 #include "common/base/digest.h"
 #include "common/base/mem.h"
+#include "common/base/utf8.h"
 
-#define MEMO_MAX (64u << 10)
-#define TASK_MS 5000 /* a dead worker's workflow task is repeated */
+#define FAIRNESS_MAX 64 /* bytes that the server takes */
+#define TASK_MS 5000    /* a dead worker's workflow task is repeated */
 
 /* A UUID of version 8 (RFC 9562), made from the user's key. */
 static void
@@ -36,112 +37,121 @@ key_id(const struct task *task, char ret[ID_TEXT])
 	buf_release(&text);
 }
 
-static struct span
-quoted(struct buf *buf, const char *string)
-{
-	*buf = BUF_INIT(MEMO_MAX);
-	json_quote(buf, string, strlen(string));
-	return (struct span){ buf->data, buf->length };
-}
-
-static void
-add_memo(struct start_request *start, const char *name, const char *value)
-{
-	size_t at = start->start.memo_count;
-
-	if (value == NULL)
-		return;
-	start->fields[at].name = name;
-	start->fields[at].json = quoted(&start->memo[at], value);
-	start->start.memo_count++;
-}
-
+/* The task, and what it is pinned to when that is known. */
 static void
 fill_input(struct start_request *start)
 {
 	const struct span *pins = &start->submission->pins;
+	Api__Payloads *made;
+	char *text;
 
 	start->doc = json_text(start->submission->task->doc);
-	start->input = BUF_INIT(EVENT_MAX);
-	buf_add_string(&start->input, "{\"task\":");
-	buf_add_string(&start->input, start->doc);
-	buf_add_string(&start->input, "}");
-	start->start.input = (struct span){ start->input.data,
-		start->input.length };
-	start->pins = BUF_INIT(EVENT_MAX);
+	text = mem_print("{\"task\":%s}", start->doc);
+	start->size = strlen(text);
+	start->what->input = made = heap_payloads(
+	    (struct span){ text, start->size });
+	free(text);
 	if (pins->length == 0)
 		return;
-	buf_add_string(&start->pins, "{");
-	buf_add(&start->pins, pins->at, pins->length);
-	buf_add_string(&start->pins, "}");
-	start->start.more = (struct span){ start->pins.data,
-		start->pins.length };
+	text = mem_print("{%.*s}", (int)pins->length, pins->at);
+	made->payloads = heap_append(made->payloads, &made->n_payloads,
+	    heap_json((struct span){ text, pins->length + 2 }));
+	start->size += pins->length + 2;
+	free(text);
+}
+
+static void
+fill_memo(Api__NewWorkflowExecutionInfo *what, const struct task *task,
+    const char *title, const char *cron)
+{
+	char priority[8] = { (char)('0' + task->priority), '\0' };
+
+	what->memo = HEAP_NEW(memo);
+	heap_set_memo(what->memo, "user", heap_string(task->user));
+	heap_set_memo(what->memo, "title", heap_string(title));
+	heap_set_memo(what->memo, "queue", heap_string(task->queue));
+	heap_set_memo(what->memo, "priority",
+	    heap_json((struct span){ priority, 1 }));
+	if (task->key != NULL)
+		heap_set_memo(what->memo, "key", heap_string(task->key));
+	if (cron != NULL)
+		heap_set_memo(what->memo, "cron", heap_string(cron));
+	what->search_attributes = HEAP_NEW(search_attributes);
+	heap_set_attribute(what->search_attributes, TEMPORAL_USER,
+	    heap_string(task->user));
+	heap_set_attribute(what->search_attributes, TEMPORAL_STATE,
+	    heap_string("queued"));
 }
 
 void
 start_request_fill(struct start_request *start, struct submission *submission,
-    const char *cron, bool attributes)
+    const char *cron)
 {
+	Api__NewWorkflowExecutionInfo *what = HEAP_NEW(
+	    new_workflow_execution_info);
 	const struct task *task = submission->task;
 	int64_t now = clock_wall();
-	char priority[8] = { (char)('0' + task->priority), '\0' };
 	char title[81];
 
-	*start = (struct start_request){ .submission = submission };
+	*start = (struct start_request){ .submission = submission,
+		.what = what };
 	if (task->key != NULL)
 		key_id(task, start->id);
 	else
 		id_new_text(start->id);
-	fill_input(start);
 	row_cut(title, sizeof(title), task->goal);
-	add_memo(start, "user", task->user);
-	add_memo(start, "title", title);
-	add_memo(start, "queue", task->queue);
-	add_memo(start, "priority", priority);
-	start->fields[start->start.memo_count - 1].json = (struct span){
-		start->memo[3].data + 1, 1
-	};
-	add_memo(start, "key", task->key);
-	add_memo(start, "cron", cron);
-	start->attributes[0] = (struct temporal_field){ TEMPORAL_USER,
-		start->fields[0].json };
-	start->attributes[1] = (struct temporal_field){ TEMPORAL_STATE,
-		{ "\"queued\"", 8 } };
-	start->title = BUF_INIT(256);
-	buf_add_string(&start->title, title);
-	start->queue = mem_print(TEMPORAL_QUEUE_PREFIX "%s", task->queue);
-	start->start.id = start->id;
-	start->start.type = TEMPORAL_WORKFLOW;
-	start->start.queue = start->queue;
-	start->start.memo = start->fields;
-	start->start.attributes = start->attributes;
-	start->start.attribute_count = attributes ? 2 : 0;
-	start->start.summary = start->title.data;
+	what->workflow_id = mem_string(start->id);
+	what->workflow_type = HEAP_NEW(workflow_type);
+	what->workflow_type->name = mem_string(TEMPORAL_WORKFLOW);
+	what->task_queue = heap_queue(
+	    mem_print(TEMPORAL_QUEUE_PREFIX "%s", task->queue));
+	what->workflow_task_timeout = heap_duration(TASK_MS);
+	fill_input(start);
+	fill_memo(what, task, title, cron);
+	what->user_metadata = HEAP_NEW(user_metadata);
+	what->user_metadata->summary = heap_string(title);
+	what->priority = HEAP_NEW(priority);
 	/* ours: 9 first, 0 last; the server's: 1 first, 5 last */
-	start->start.priority = 5 - (int)task->priority / 2;
-	start->start.fairness = task->user;
-	start->start.reuse = TEMPORAL_ENUM(WORKFLOW_ID_REUSE_POLICY,
-	    REJECT_DUPLICATE);
-	start->start.conflict = TEMPORAL_ENUM(WORKFLOW_ID_CONFLICT_POLICY,
-	    FAIL);
-	start->start.task_ms = TASK_MS;
-	start->start.delay_ms = task->not_before > now ? task->not_before - now
-						       : 0;
+	what->priority->priority_key = 5 - (int)task->priority / 2;
+	what->priority->fairness_key = mem_copy(task->user,
+	    utf8_cut(task->user, strlen(task->user), FAIRNESS_MAX));
+	if (task->not_before > now)
+		start->delay = heap_duration(task->not_before - now);
 }
 
 void
 start_request_release(struct start_request *start)
 {
-	size_t i;
-
 	temporal_answer_release(&start->answer);
 	free(start->doc);
-	free(start->queue);
-	buf_release(&start->input);
-	buf_release(&start->pins);
-	buf_release(&start->title);
-	for (i = 0; i < start->start.memo_count; i++)
-		buf_release(&start->memo[i]);
+	free(start->delay);
+	api__new_workflow_execution_info__free_unpacked(start->what, NULL);
+}
+
+int
+start_request_send(struct engine_temporal *own, struct start_request *start,
+    struct fail *fail)
+{
+	const Api__NewWorkflowExecutionInfo *what = start->what;
+	Api__StartWorkflowExecutionRequest request;
+
+	api__start_workflow_execution_request__init(&request);
+	request.workflow_id = what->workflow_id;
+	request.workflow_type = what->workflow_type;
+	request.task_queue = what->task_queue;
+	request.input = what->input;
+	request.workflow_task_timeout = what->workflow_task_timeout;
+	request.workflow_start_delay = start->delay;
+	request.workflow_id_reuse_policy = TEMPORAL_ENUM(
+	    WORKFLOW_ID_REUSE_POLICY, REJECT_DUPLICATE);
+	request.workflow_id_conflict_policy = TEMPORAL_ENUM(
+	    WORKFLOW_ID_CONFLICT_POLICY, FAIL);
+	request.memo = what->memo;
+	request.search_attributes = own->plain ? NULL : what->search_attributes;
+	request.user_metadata = what->user_metadata;
+	request.priority = what->priority;
+	return temporal_send(own->temporal, &request.base, &start->answer,
+	    fail);
 }
 
 void

@@ -11,20 +11,25 @@
 
 struct start_request {
 	struct submission *submission;
-	char id[ID_TEXT], *doc, *queue;
-	struct buf input, pins, memo[6], title;
-	struct temporal_field fields[6], attributes[2];
-	struct temporal_start start;
+	char id[ID_TEXT], *doc;
+	size_t size; /* bytes of the input */
+	Api__NewWorkflowExecutionInfo *what;
+	Api__Duration *delay; /* or NULL */
 	struct temporal_answer answer;
 };
 
 /* CRON: of a schedule, or NULL. */
 void
 start_request_fill(struct start_request *start, struct submission *submission,
-    const char *cron, bool attributes);
+    const char *cron);
 
 void
 start_request_release(struct start_request *start);
+
+/* Sends it, at once; with our search attributes unless the server lacks them. */
+int
+start_request_send(struct engine_temporal *own, struct start_request *start,
+    struct fail *fail);
 
 /* Handles a key that was used before: INPUT is the input of that workflow. Sets
  * existing or refused. */

@@ -156,15 +156,18 @@ turn_to(struct task_reader *reader, const char *run)
 	drop_held(reader);
 }
 
-/* RUNS may be NULL; the caller frees. */
-static cJSON *
-parse_runs(const char *runs)
+/* The number of runs in the list RUNS (NULL: none); RET_RUN, unless it is NULL,
+ * gets the one of number INDEX, which the caller frees. */
+static int
+count_runs(const char *runs, int index, char **ret_run)
 {
-	struct fail fail;
+	struct span list = { runs, runs != NULL ? strlen(runs) : 0 }, run;
+	int count = 0;
 
-	return runs == NULL
-	    ? NULL
-	    : json_parse(runs, strlen(runs), &json_limits_upstream, &fail);
+	for (; json_element(&list, &run); count++)
+		if (ret_run != NULL && count == index)
+			*ret_run = json_decode(run);
+	return count;
 }
 
 /* Chooses the oldest run that was not tried yet; when the server has none of them
@@ -172,31 +175,20 @@ parse_runs(const char *runs)
 static bool
 turn_to_oldest(struct task_reader *reader)
 {
-	cJSON *runs = parse_runs(reader->runs);
-	const cJSON *run = cJSON_GetArrayItem(runs, reader->next_run++);
+	char *run = NULL;
 	bool result = true;
 
-	if (cJSON_IsString(run)) {
-		turn_to(reader, run->valuestring);
-	} else if (runs != NULL && !reader->alone) {
+	(void)count_runs(reader->runs, reader->next_run++, &run);
+	if (run != NULL) {
+		turn_to(reader, run);
+	} else if (reader->runs != NULL && !reader->alone) {
 		turn_to(reader, "");
 		reader->alone = true;
 	} else {
 		result = false;
 	}
-	cJSON_Delete(runs);
+	free(run);
 	return result;
-}
-
-/* The number of runs in the list RUNS. */
-static int
-count_runs(const char *runs)
-{
-	cJSON *list = parse_runs(runs);
-	int count = cJSON_GetArraySize(list);
-
-	cJSON_Delete(list);
-	return count;
 }
 
 /* Whether the page is of the latest run, and others must be read first: all
@@ -206,16 +198,22 @@ is_ahead(struct task_reader *reader, const Api__History *page)
 {
 	struct temporal_facts facts = temporal_history_facts(reader->history);
 	struct span continued, runs;
+	struct json_object object;
+	struct fail why;
 
 	if ((reader->run != NULL && *reader->run != '\0') ||
 	    page->n_events == 0 ||
 	    !temporal_history_continued(page->events[0], &continued) ||
-	    !json_member(continued, "runs", &runs))
+	    json_check(continued, &json_limits_upstream, &object, &why) < 0)
+		return false;
+	runs = json_get(&object, "runs");
+	if (runs.length == 0)
 		return false;
 	set(&reader->runs, runs.at, runs.length);
-	reader->next_run = facts.last > 0 ? count_runs(facts.runs) : 0;
-	return facts.last > 0 ? count_runs(reader->runs) > reader->next_run
-			      : !reader->alone;
+	reader->next_run = facts.last > 0 ? count_runs(facts.runs, 0, NULL) : 0;
+	return facts.last > 0
+	    ? count_runs(reader->runs, 0, NULL) > reader->next_run
+	    : !reader->alone;
 }
 
 static int

@@ -5,7 +5,7 @@
  * activity_task.c do them, and idle.c ends a worker that has nothing to do. Here
  * they are opened, and the worker ends, at a signal or at their word.
  */
-#include "common/temporal/worker.h"
+#include "common/temporal/worker_internal.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -15,13 +15,8 @@
 #include "common/base/mem.h"
 #include "common/json/log.h"
 #include "common/provider/effect.h"
-#include "common/temporal/activity_task.h"
-#include "common/temporal/concurrency_limit.h"
 #include "common/temporal/history_cache.h"
-#include "common/temporal/idle.h"
 #include "common/temporal/liveness.h"
-#include "common/temporal/poller.h"
-#include "common/temporal/workflow_task.h"
 
 #define POLL_MS 3000       /* the server sends an empty answer after 1 s */
 #define POLL_SHORT_MS 2500 /* and after half a second; under 2 s it refuses */
@@ -88,13 +83,12 @@ add_attributes(struct worker_temporal *worker, struct fail *fail)
 	entry.value = TEMPORAL_ENUM(INDEXED_VALUE_TYPE, KEYWORD);
 	list = &entry;
 	api__add_search_attributes_request__init(&request);
-	request.namespace_ = temporal_namespace(worker->temporal);
 	request.n_search_attributes = 1;
 	request.search_attributes = &list;
 	worker->attributes_answer.then = attributes_came;
 	worker->attributes_answer.context = worker;
-	return temporal_send(worker->temporal, TEMPORAL_ATTRIBUTES_ADD,
-	    &request.base, &worker->attributes_answer, fail);
+	return temporal_send(worker->temporal, &request.base,
+	    &worker->attributes_answer, fail);
 }
 
 /* Those of the options, else the queue of tasks that name none. */
@@ -120,10 +114,9 @@ static int
 check_server(struct worker_temporal *worker, struct fail *fail)
 {
 	struct temporal_answer answer = { 0 };
-	int result = -1;
+	int result = temporal_describe_namespace(worker->temporal, &answer,
+	    fail);
 
-	if (temporal_describe_namespace(worker->temporal, &answer, fail) == 0)
-		result = temporal_wait(worker->temporal, &answer, fail);
 	temporal_answer_release(&answer);
 	return result;
 }

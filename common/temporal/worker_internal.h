@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * worker_internal: the state that the parts of a worker share. Each part has a
- * small header: poller.h brings tasks, workflow_task.h and activity_task.h do
- * them, and idle.h, liveness.h and history_cache.h serve these.
+ * worker_internal: the state that the parts of a worker share, and what the parts
+ * do for each other: poller.c brings tasks, workflow_task.c answers the workflow
+ * tasks, as the fold of the run's history says, activity_task.c performs the
+ * activities and reports what came of them, and idle.c ends a worker that is told
+ * to end when it has nothing to do. concurrency_limit.c, liveness.h and
+ * history_cache.h serve these.
  */
 #ifndef COMMON_TEMPORAL_WORKER_INTERNAL_H
 #define COMMON_TEMPORAL_WORKER_INTERNAL_H
 
 #include "common/agent/config.h"
 #include "common/agent/engine.h"
+#include "common/agent/task.h"
 #include "common/base/id.h"
 #include "common/base/loop.h"
 #include "common/temporal/client.h"
@@ -63,5 +67,96 @@ worker_give_up(struct worker_temporal *worker, const struct fail *why)
 		worker->why = *why;
 	worker->failed = true;
 }
+
+/* ---- worker.c ---- */
+
+/* As worker_run. TARGET is "temporal://HOST:PORT/NAMESPACE"; in FOLDER (made
+ * when it is missing; nothing is lost if that fails) the workers of this
+ * machine note their activities under way. Without queues in OPTIONS it takes
+ * the tasks of the queue "default". */
+int
+worker_temporal_run(const char *target, const char *folder,
+    const struct config *config, const struct worker_options *options,
+    int *ret_state, struct fail *fail);
+
+/* ---- poller.c ---- */
+
+/* Makes worker->poller. What its polls bring is handed over to WORKFLOW and to
+ * ACTIVITY. */
+void
+poller_open(struct worker_temporal *worker,
+    void (*workflow)(struct worker_temporal *worker,
+	Api__PollWorkflowTaskQueueResponse *response),
+    void (*activity)(struct worker_temporal *worker,
+	Api__PollActivityTaskQueueResponse *response));
+
+void
+poller_close(struct poller *poller); /* NULL is fine */
+
+/* Starts as many polls as the limits allow. */
+void
+poller_more(struct worker_temporal *worker);
+
+/* Starts no more polls, and sets the grace timer; those that are open are not
+ * cancelled. */
+void
+poller_drain(struct worker_temporal *worker);
+
+/* Whether a poll is open. */
+bool
+poller_is_open(const struct worker_temporal *worker);
+
+/* ---- workflow_task.c ---- */
+
+/* RESPONSE is taken over. */
+void
+workflow_task_begin(struct worker_temporal *worker,
+    Api__PollWorkflowTaskQueueResponse *response);
+
+void
+workflow_task_end_all(struct worker_temporal *worker);
+
+/* ---- activity_task.c ---- */
+
+/* RESPONSE is taken over. */
+void
+activity_task_begin(struct worker_temporal *worker,
+    Api__PollActivityTaskQueueResponse *response);
+
+/* The run has ended: cuts off those of its activities that may be. */
+void
+activity_task_cut_run(struct worker_temporal *worker, const char *run);
+
+/* The grace is over: releases all activities. */
+void
+activity_task_release_all(struct worker_temporal *worker);
+
+void
+activity_task_end_all(struct worker_temporal *worker);
+
+/* ---- idle.c ---- */
+
+/* Makes worker->idle, which drains the worker once it is idle, or, for --once,
+ * once it has taken a task. */
+void
+idle_begin(struct worker_temporal *worker);
+
+void
+idle_end(struct idle *idle); /* NULL is fine */
+
+/* ---- concurrency_limit.c ---- */
+
+/* Asks whether the limits let TASK begin. NULL: no limit applies, and THEN is
+ * not called. Else THEN is called once, from the loop, and the caller frees. */
+struct permit *
+permit_ask(struct worker_temporal *worker, const struct task *task,
+    void (*then)(void *context, bool free), void *context);
+
+void
+permit_free(struct permit *permit); /* NULL is fine */
+
+/* Frees what is remembered of tasks that began a moment ago. */
+void
+permit_forget_all(struct worker_temporal *worker);
 
 #endif

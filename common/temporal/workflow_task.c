@@ -12,21 +12,16 @@
  * A task that cannot be folded is failed once; a repeated one is left to its
  * time limit, since the server would send a failed one again at once.
  */
-#include "common/temporal/workflow_task.h"
+#include "common/temporal/worker_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
 #include "common/json/log.h"
-#include "common/temporal/activity_task.h"
-#include "common/temporal/concurrency_limit.h"
-#include "common/temporal/continue_as_new.h"
 #include "common/temporal/decisions.h"
 #include "common/temporal/history_cache.h"
 #include "common/temporal/history_reader.h"
-#include "common/temporal/poller.h"
-#include "common/temporal/query.h"
 
 #define BACK_SIZE 16 /* a step has some three batches of events */
 
@@ -129,15 +124,14 @@ ended(void *context, struct temporal_answer *answer)
 
 /* Answers the workflow task; the server's reply goes to ended. */
 static void
-send_answer(struct workflow_task *workflow, enum temporal_method method,
-    const ProtobufCMessage *request)
+send_answer(struct workflow_task *workflow, ProtobufCMessage *request)
 {
 	struct worker_temporal *worker = workflow->worker;
 	struct fail fail;
 
 	workflow->answer.then = ended;
 	workflow->answer.context = workflow;
-	if (temporal_send(worker->temporal, method, request, &workflow->answer,
+	if (temporal_send(worker->temporal, request, &workflow->answer,
 		&fail) == 0)
 		return;
 	history_cache_put(worker->histories, run_id(workflow), NULL);
@@ -163,7 +157,6 @@ let_be(struct workflow_task *workflow, const struct fail *why)
 static void
 refuse(struct workflow_task *workflow, const struct fail *why)
 {
-	struct worker_temporal *worker = workflow->worker;
 	Api__RespondWorkflowTaskFailedRequest request;
 	Api__Failure failure;
 
@@ -177,14 +170,12 @@ refuse(struct workflow_task *workflow, const struct fail *why)
 	failure.message = temporal_text(why->message);
 	failure.source = temporal_text("agent-utils");
 	api__respond_workflow_task_failed_request__init(&request);
-	request.namespace_ = temporal_namespace(worker->temporal);
-	request.identity = temporal_identity(worker->temporal);
 	request.task_token = workflow->task->task_token;
 	request.cause = TEMPORAL_ENUM(WORKFLOW_TASK_FAILED_CAUSE,
 	    NON_DETERMINISTIC_ERROR);
 	request.failure = &failure;
 	workflow->state = -1;
-	send_answer(workflow, TEMPORAL_WORKFLOW_FAILED, &request.base);
+	send_answer(workflow, &request.base);
 }
 
 /* ---- queries ---- */
@@ -196,16 +187,14 @@ send_query_answer(struct workflow_task *workflow)
 	char *json = query_answer(workflow->history,
 	    workflow->task->query->query_type);
 	Api__RespondQueryTaskCompletedRequest request;
-	struct temporal_payload room;
 
 	api__respond_query_task_completed_request__init(&request);
-	request.namespace_ = temporal_namespace(worker->temporal);
 	request.task_token = workflow->task->task_token;
 	request.completed_type = json != NULL
 	    ? TEMPORAL_ENUM(QUERY_RESULT_TYPE, ANSWERED)
 	    : TEMPORAL_ENUM(QUERY_RESULT_TYPE, FAILED);
 	if (json != NULL)
-		request.query_result = temporal_json(&room,
+		request.query_result = heap_payloads(
 		    (struct span){ json, strlen(json) });
 	else
 		request.error_message = temporal_text(query_unknown);
@@ -215,7 +204,9 @@ send_query_answer(struct workflow_task *workflow)
 		    workflow->history);
 		workflow->history = NULL;
 	}
-	send_answer(workflow, TEMPORAL_QUERY_COMPLETED, &request.base);
+	send_answer(workflow, &request.base);
+	if (request.query_result != NULL)
+		api__payloads__free_unpacked(request.query_result, NULL);
 	free(json);
 }
 
@@ -230,8 +221,6 @@ respond(struct workflow_task *workflow, const struct commands *commands,
 	Api__RespondWorkflowTaskCompletedRequest request;
 
 	api__respond_workflow_task_completed_request__init(&request);
-	request.namespace_ = temporal_namespace(worker->temporal);
-	request.identity = temporal_identity(worker->temporal);
 	request.task_token = workflow->task->task_token;
 	request.resource_id = temporal_text(workflow_id(workflow));
 	request.n_commands = commands->count;
@@ -243,7 +232,7 @@ respond(struct workflow_task *workflow, const struct commands *commands,
 		    workflow->history);
 		workflow->history = NULL;
 	}
-	send_answer(workflow, TEMPORAL_WORKFLOW_COMPLETED, &request.base);
+	send_answer(workflow, &request.base);
 	query_free_results(&request);
 }
 

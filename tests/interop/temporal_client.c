@@ -89,6 +89,33 @@ bad(int sent, struct temporal_answer *answer, enum fail_kind kind,
 	temporal_answer_release(answer);
 }
 
+/* ---- starts ---- */
+
+/* The parts of a start, for which one at a time is needed. */
+static Api__WorkflowType type;
+static Api__TaskQueue start_queue;
+static Api__Payloads *input;
+
+static Api__StartWorkflowExecutionRequest
+start_of(const char *id, const char *type_name, struct span json)
+{
+	Api__StartWorkflowExecutionRequest start;
+
+	if (input != NULL)
+		api__payloads__free_unpacked(input, NULL);
+	api__workflow_type__init(&type);
+	type.name = temporal_text(type_name);
+	api__task_queue__init(&start_queue);
+	start_queue.name = queue;
+	input = heap_payloads(json);
+	api__start_workflow_execution_request__init(&start);
+	start.workflow_id = temporal_text(id);
+	start.workflow_type = &type;
+	start.task_queue = &start_queue;
+	start.input = input;
+	return start;
+}
+
 /* ---- the server ---- */
 
 static void
@@ -96,12 +123,13 @@ test_server(void **state)
 {
 	struct temporal_answer answer = { 0 };
 	struct temporal *other;
+	Api__GetSystemInfoRequest request = API__GET_SYSTEM_INFO_REQUEST__INIT;
 	Api__GetSystemInfoResponse *info;
 	Api__DescribeNamespaceResponse *space;
-	Api__HealthCheckResponse *health;
 
 	(void)state;
-	info = good(temporal_system_info(temporal, &answer, &fail), &answer);
+	info = good(temporal_send(temporal, &request.base, &answer, &fail),
+	    &answer);
 	assert_true(strlen(info->server_version) > 3);
 	space = good(temporal_describe_namespace(temporal, &answer, &fail),
 	    &answer);
@@ -110,13 +138,11 @@ test_server(void **state)
 		assert_true(
 		    space->namespace_info->limits->blob_size_limit_error >=
 		    (int64_t)TEMPORAL_BLOB_MAX);
-	health = good(temporal_health(temporal, &answer, &fail), &answer);
-	assert_int_equal(health->status, 1);
 	temporal_answer_release(&answer);
 
 	other = open_temporal("no-such", 0, 0);
-	assert_int_equal(temporal_describe_namespace(other, &answer, &fail), 0);
-	assert_int_equal(temporal_wait(other, &answer, &fail), -1);
+	assert_int_equal(temporal_describe_namespace(other, &answer, &fail),
+	    -1);
 	print_message("# %s\n", fail.message);
 	assert_string_equal(fail.type, "no_namespace");
 	temporal_answer_release(&answer);
@@ -128,20 +154,14 @@ test_server(void **state)
 static void
 test_start(void **state)
 {
-	const struct temporal_field memo[] = { { "title", { "\"one\"", 5 } },
-		{ "n", { "7", 1 } } };
-	struct temporal_start start = { .id = "start-1",
-		.type = "agent.task",
-		.queue = queue,
-		.input = span("{\"a\":1}"),
-		.memo = memo,
-		.memo_count = 2,
-		.summary = "a \"task\"",
-		.request_id = "first",
-		.reuse = TEMPORAL_ENUM(WORKFLOW_ID_REUSE_POLICY,
-		    REJECT_DUPLICATE),
-		.conflict = TEMPORAL_ENUM(WORKFLOW_ID_CONFLICT_POLICY, FAIL),
-		.priority = 2 };
+	Api__RequestCancelWorkflowExecutionRequest cancel =
+	    API__REQUEST_CANCEL_WORKFLOW_EXECUTION_REQUEST__INIT;
+	Api__WorkflowExecution both = API__WORKFLOW_EXECUTION__INIT;
+	Api__StartWorkflowExecutionRequest start = start_of("start-1",
+	    "agent.task", span("{\"a\":1}"));
+	Api__UserMetadata metadata = API__USER_METADATA__INIT;
+	Api__Priority priority = API__PRIORITY__INIT;
+	char first[] = "first";
 	struct temporal_answer answer = { 0 };
 	Api__StartWorkflowExecutionResponse *started;
 	Api__DescribeWorkflowExecutionResponse *described;
@@ -149,25 +169,38 @@ test_start(void **state)
 	struct span json;
 
 	(void)state;
-	started = good(temporal_start(temporal, &start, &answer, &fail),
+	start.memo = HEAP_NEW(memo);
+	heap_set_memo(start.memo, "title", heap_string("one"));
+	heap_set_memo(start.memo, "n", heap_json(span("7")));
+	start.user_metadata = &metadata;
+	metadata.summary = heap_string("a \"task\"");
+	start.priority = &priority;
+	priority.priority_key = 2;
+	start.request_id = first;
+	start.workflow_id_reuse_policy = TEMPORAL_ENUM(WORKFLOW_ID_REUSE_POLICY,
+	    REJECT_DUPLICATE);
+	start.workflow_id_conflict_policy = TEMPORAL_ENUM(
+	    WORKFLOW_ID_CONFLICT_POLICY, FAIL);
+	started = good(temporal_send(temporal, &start.base, &answer, &fail),
 	    &answer);
 	assert_true(started->started);
 	snprintf(run, sizeof(run), "%s", started->run_id);
 	/* a repetition is the same run */
-	started = good(temporal_start(temporal, &start, &answer, &fail),
+	started = good(temporal_send(temporal, &start.base, &answer, &fail),
 	    &answer);
 	assert_string_equal(started->run_id, run);
 	/* another one is refused, and says whose run is in the way */
 	start.request_id = NULL;
-	assert_int_equal(temporal_start(temporal, &start, &answer, &fail), 0);
+	assert_int_equal(temporal_send(temporal, &start.base, &answer, &fail),
+	    0);
 	assert_int_equal(temporal_wait(temporal, &answer, &fail), -1);
 	assert_string_equal(answer.run_id, run);
 	assert_int_equal(fail.kind, FAIL_NO);
 	assert_string_equal(fail.type, "already_exists");
 	/* or taken as it is */
-	start.conflict = TEMPORAL_ENUM(WORKFLOW_ID_CONFLICT_POLICY,
-	    USE_EXISTING);
-	started = good(temporal_start(temporal, &start, &answer, &fail),
+	start.workflow_id_conflict_policy = TEMPORAL_ENUM(
+	    WORKFLOW_ID_CONFLICT_POLICY, USE_EXISTING);
+	started = good(temporal_send(temporal, &start.base, &answer, &fail),
 	    &answer);
 	assert_false(started->started);
 	assert_string_equal(started->run_id, run);
@@ -184,20 +217,23 @@ test_start(void **state)
 	assert_true(llabs(temporal_time(
 			      described->workflow_execution_info->start_time) -
 			clock_wall()) < 60000);
-	good(temporal_cancel(temporal, "start-1", NULL, "enough", &answer,
-		 &fail),
-	    &answer);
+	both.workflow_id = start.workflow_id;
+	cancel.workflow_execution = &both;
+	good(temporal_send(temporal, &cancel.base, &answer, &fail), &answer);
 	good(temporal_terminate(temporal, "start-1", run, "enough", &answer,
 		 &fail),
 	    &answer);
 	bad(temporal_signal(temporal, "start-1", NULL, "s", span("1"), &answer,
 		&fail),
 	    &answer, FAIL_NO, "not_found");
-	start.conflict = TEMPORAL_ENUM(WORKFLOW_ID_CONFLICT_POLICY, FAIL);
-	bad(temporal_start(temporal, &start, &answer, &fail), &answer, FAIL_NO,
-	    "already_exists");
+	start.workflow_id_conflict_policy = TEMPORAL_ENUM(
+	    WORKFLOW_ID_CONFLICT_POLICY, FAIL);
+	bad(temporal_send(temporal, &start.base, &answer, &fail), &answer,
+	    FAIL_NO, "already_exists");
 	bad(temporal_describe(temporal, "no-such", NULL, &answer, &fail),
 	    &answer, FAIL_NO, "not_found");
+	api__memo__free_unpacked(start.memo, NULL);
+	api__payload__free_unpacked(metadata.summary, NULL);
 }
 
 /* What is too large never leaves, or is not repeated. */
@@ -205,18 +241,16 @@ static void
 test_too_large(void **state)
 {
 	char *text = mem_alloc(5u << 20);
-	struct temporal_start start = { .id = "large",
-		.type = "agent.task",
-		.queue = queue };
+	Api__StartWorkflowExecutionRequest start;
 	struct temporal_answer answer = { 0 };
 
 	(void)state;
 	memset(text, '1', 5u << 20);
-	start.input = (struct span){ text, 3u << 20 };
-	bad(temporal_start(temporal, &start, &answer, &fail), &answer,
-	    FAIL_NEVER, "too_large");
-	start.input = (struct span){ text, TEMPORAL_BLOB_MAX };
-	good(temporal_start(temporal, &start, &answer, &fail), &answer);
+	bad(temporal_check_size(3u << 20, "input", &fail), &answer, FAIL_NEVER,
+	    "too_large");
+	start = start_of("large", "agent.task",
+	    (struct span){ text, TEMPORAL_BLOB_MAX });
+	good(temporal_send(temporal, &start.base, &answer, &fail), &answer);
 	bad(temporal_signal(temporal, "large", NULL, "s",
 		(struct span){ text, 5u << 20 }, &answer, &fail),
 	    &answer, FAIL_NEVER, "too_large");
@@ -232,7 +266,7 @@ test_too_large(void **state)
 /* ---- a worker's side ---- */
 
 static void
-poll(enum temporal_method method, struct temporal_answer *answer)
+poll(bool activities, struct temporal_answer *answer)
 {
 	Api__PollWorkflowTaskQueueRequest workflow;
 	Api__PollActivityTaskQueueRequest activity;
@@ -243,14 +277,11 @@ poll(enum temporal_method method, struct temporal_answer *answer)
 	task_queue.kind = TEMPORAL_ENUM(TASK_QUEUE_KIND, NORMAL);
 	api__poll_workflow_task_queue_request__init(&workflow);
 	api__poll_activity_task_queue_request__init(&activity);
-	workflow.namespace_ = activity.namespace_ = mem_string("default");
 	workflow.task_queue = activity.task_queue = &task_queue;
-	assert_int_equal(temporal_send(temporal, method,
-			     method == TEMPORAL_POLL_WORKFLOW ? &workflow.base
-							      : &activity.base,
+	assert_int_equal(temporal_send(temporal,
+			     activities ? &activity.base : &workflow.base,
 			     answer, &fail),
 	    0);
-	free(workflow.namespace_);
 }
 
 static void
@@ -263,9 +294,7 @@ complete(const ProtobufCBinaryData *token, Api__Command *command)
 	request.task_token = *token;
 	request.n_commands = command != NULL;
 	request.commands = &command;
-	good(temporal_send(temporal, TEMPORAL_WORKFLOW_COMPLETED, &request.base,
-		 &answer, &fail),
-	    &answer);
+	good(temporal_send(temporal, &request.base, &answer, &fail), &answer);
 	temporal_answer_release(&answer);
 }
 
@@ -273,23 +302,23 @@ static void
 schedule_activity(const ProtobufCBinaryData *token)
 {
 	Api__ScheduleActivityTaskCommandAttributes schedule;
-	Api__Duration limit = temporal_duration(30000);
-	struct temporal_payload room;
+	Api__Duration limit = API__DURATION__INIT;
 	Api__TaskQueue task_queue;
-	Api__ActivityType type;
+	Api__ActivityType activity_type;
 	Api__Command command;
 	char id[] = "step-1", name[] = "tool.call";
 
 	api__task_queue__init(&task_queue);
 	task_queue.name = queue;
-	api__activity_type__init(&type);
-	type.name = name;
+	limit.seconds = 30;
+	api__activity_type__init(&activity_type);
+	activity_type.name = name;
 	api__schedule_activity_task_command_attributes__init(&schedule);
 	schedule.activity_id = id;
-	schedule.activity_type = &type;
+	schedule.activity_type = &activity_type;
 	schedule.task_queue = &task_queue;
 	schedule.start_to_close_timeout = &limit;
-	schedule.input = temporal_json(&room, span("[1]"));
+	schedule.input = heap_payloads(span("[1]"));
 	api__command__init(&command);
 	command.command_type = TEMPORAL_ENUM(COMMAND_TYPE,
 	    SCHEDULE_ACTIVITY_TASK);
@@ -297,6 +326,7 @@ schedule_activity(const ProtobufCBinaryData *token)
 	    API__COMMAND__ATTRIBUTES_SCHEDULE_ACTIVITY_TASK_COMMAND_ATTRIBUTES;
 	command.schedule_activity_task_command_attributes = &schedule;
 	complete(token, &command);
+	api__payloads__free_unpacked(schedule.input, NULL);
 }
 
 static void
@@ -306,10 +336,9 @@ perform_activity(void)
 	Api__RecordActivityTaskHeartbeatRequest beat;
 	Api__RespondActivityTaskCompletedRequest done;
 	Api__PollActivityTaskQueueResponse *task;
-	struct temporal_payload room;
 	struct span json;
 
-	poll(TEMPORAL_POLL_ACTIVITY, &polled);
+	poll(true, &polled);
 	task = good(0, &polled);
 	assert_string_equal(task->activity_id, "step-1");
 	assert_true(temporal_value(task->input, 0, &json));
@@ -317,32 +346,28 @@ perform_activity(void)
 	assert_false(temporal_value(task->input, 1, &json));
 	api__record_activity_task_heartbeat_request__init(&beat);
 	beat.task_token = task->task_token;
-	beat.details = temporal_json(&room, span("{\"p\":1}"));
-	good(temporal_send(temporal, TEMPORAL_HEARTBEAT, &beat.base, &answer,
-		 &fail),
-	    &answer);
+	beat.details = heap_payloads(span("{\"p\":1}"));
+	good(temporal_send(temporal, &beat.base, &answer, &fail), &answer);
 	api__respond_activity_task_completed_request__init(&done);
 	done.task_token = task->task_token;
-	done.result = temporal_json(&room, span("\"ok\""));
-	good(temporal_send(temporal, TEMPORAL_ACTIVITY_COMPLETED, &done.base,
-		 &answer, &fail),
-	    &answer);
+	done.result = heap_payloads(span("\"ok\""));
+	good(temporal_send(temporal, &done.base, &answer, &fail), &answer);
 	/* its answer may be lost: the second one tells that it is done */
-	bad(temporal_send(temporal, TEMPORAL_ACTIVITY_COMPLETED, &done.base,
-		&answer, &fail),
-	    &answer, FAIL_NO, "not_found");
+	bad(temporal_send(temporal, &done.base, &answer, &fail), &answer,
+	    FAIL_NO, "not_found");
 	temporal_answer_release(&polled);
+	api__payloads__free_unpacked(beat.details, NULL);
+	api__payloads__free_unpacked(done.result, NULL);
 }
 
 static void
 finish(const ProtobufCBinaryData *token)
 {
 	Api__CompleteWorkflowExecutionCommandAttributes attributes;
-	struct temporal_payload room;
 	Api__Command command;
 
 	api__complete_workflow_execution_command_attributes__init(&attributes);
-	attributes.result = temporal_json(&room, span("{\"done\":true}"));
+	attributes.result = heap_payloads(span("{\"done\":true}"));
 	api__command__init(&command);
 	command.command_type = TEMPORAL_ENUM(COMMAND_TYPE,
 	    COMPLETE_WORKFLOW_EXECUTION);
@@ -350,6 +375,7 @@ finish(const ProtobufCBinaryData *token)
 	    API__COMMAND__ATTRIBUTES_COMPLETE_WORKFLOW_EXECUTION_COMMAND_ATTRIBUTES;
 	command.complete_workflow_execution_command_attributes = &attributes;
 	complete(token, &command);
+	api__payloads__free_unpacked(attributes.result, NULL);
 }
 
 static void
@@ -388,13 +414,11 @@ read_history(const char *id)
 static void
 test_steps(void **state)
 {
-	struct temporal_start start = { .id = "steps",
-		.type = "agent.task",
-		.queue = queue,
-		.input = span("{}") };
-	struct temporal_page page = { .id = "steps",
-		.wait = true,
-		.close_only = true };
+	Api__StartWorkflowExecutionRequest start = start_of("steps",
+	    "agent.task", span("{}"));
+	Api__GetWorkflowExecutionHistoryRequest page =
+	    API__GET_WORKFLOW_EXECUTION_HISTORY_REQUEST__INIT;
+	Api__WorkflowExecution both = API__WORKFLOW_EXECUTION__INIT;
 	struct temporal_answer answer = { 0 }, task = { 0 }, end = { 0 },
 			       idle = { 0 }, previous;
 	Api__PollWorkflowTaskQueueResponse *polled;
@@ -404,23 +428,28 @@ test_steps(void **state)
 	int i;
 
 	(void)state;
-	poll(TEMPORAL_POLL_WORKFLOW, &task);
-	good(temporal_start(temporal, &start, &answer, &fail), &answer);
+	both.workflow_id = start.workflow_id;
+	page.execution = &both;
+	page.wait_new_event = true;
+	page.history_event_filter_type = TEMPORAL_ENUM(
+	    HISTORY_EVENT_FILTER_TYPE, CLOSE_EVENT);
+	poll(false, &task);
+	good(temporal_send(temporal, &start.base, &answer, &fail), &answer);
 	polled = good(0, &task);
 	assert_string_equal(polled->workflow_execution->workflow_id, "steps");
 	schedule_activity(&polled->task_token);
 	perform_activity();
-	poll(TEMPORAL_POLL_WORKFLOW, &task);
+	poll(false, &task);
 	polled = good(0, &task);
-	assert_int_equal(temporal_history(temporal, &page, &end, &fail), 0);
+	assert_int_equal(temporal_send(temporal, &page.base, &end, &fail), 0);
 	finish(&polled->task_token);
 	closed = good(0, &end);
 	/* a wait that comes back empty is to be continued */
 	for (i = 0; i < 3 && closed->history->n_events == 0; i++) {
 		previous = end;
 		end = (struct temporal_answer){ 0 };
-		page.token = &closed->next_page_token;
-		closed = good(temporal_history(temporal, &page, &end, &fail),
+		page.next_page_token = closed->next_page_token;
+		closed = good(temporal_send(temporal, &page.base, &end, &fail),
 		    &end);
 		temporal_answer_release(&previous);
 	}
@@ -432,13 +461,13 @@ test_steps(void **state)
 	assert_memory_equal(json.at, "{\"done\":true}", 13);
 	read_history("steps");
 	/* a poll is called off by releasing its answer */
-	poll(TEMPORAL_POLL_ACTIVITY, &idle);
+	poll(true, &idle);
 	described = good(temporal_queue(temporal, queue, true, &answer, &fail),
 	    &answer);
 	assert_non_null(described->stats);
 	assert_int_equal(described->stats->approximate_backlog_count, 0);
 	temporal_answer_release(&idle);
-	good(temporal_shutdown_worker(temporal, queue, "", "i", &answer, &fail),
+	good(temporal_shutdown_worker(temporal, queue, "i", &answer, &fail),
 	    &answer);
 	temporal_answer_release(&answer);
 	temporal_answer_release(&task);
@@ -450,10 +479,8 @@ test_steps(void **state)
 static void
 test_list(void **state)
 {
-	struct temporal_start start = { .id = "it's odd",
-		.queue = queue,
-		.type = "agent.list",
-		.input = span("{}") };
+	Api__StartWorkflowExecutionRequest start = start_of("it's odd",
+	    "agent.list", span("{}"));
 	struct temporal_answer answer = { 0 };
 	Api__CountWorkflowExecutionsResponse *counted = NULL;
 	Api__ListWorkflowExecutionsResponse *listed;
@@ -461,9 +488,9 @@ test_list(void **state)
 	int64_t limit = clock_boot() + AWAIT_MS;
 
 	(void)state;
-	good(temporal_start(temporal, &start, &answer, &fail), &answer);
+	good(temporal_send(temporal, &start.base, &answer, &fail), &answer);
 	buf_add_string(&query, "WorkflowId = ");
-	temporal_quote(&query, start.id);
+	temporal_quote(&query, start.workflow_id);
 	do {
 		next_look();
 		counted = good(temporal_count(temporal, query.data, &answer,
@@ -476,10 +503,11 @@ test_list(void **state)
 	    &answer);
 	assert_int_equal(listed->n_executions, 1);
 	assert_string_equal(listed->executions[0]->execution->workflow_id,
-	    start.id);
+	    start.workflow_id);
 	bad(temporal_list(temporal, "no such = 1", 10, NULL, &answer, &fail),
 	    &answer, FAIL_NEVER, "invalid_argument");
-	good(temporal_terminate(temporal, start.id, NULL, "", &answer, &fail),
+	good(temporal_terminate(temporal, start.workflow_id, NULL, "", &answer,
+		 &fail),
 	    &answer);
 	temporal_answer_release(&answer);
 	buf_release(&query);
@@ -488,24 +516,40 @@ test_list(void **state)
 static void
 test_schedules(void **state)
 {
-	struct temporal_schedule schedule = { .id = "nightly",
-		.cron = "0 3 * * *",
-		.zone = "Europe/Berlin",
-		.paused = true,
-		.action = { .id = "night",
-		    .type = "agent.task",
-		    .queue = queue,
-		    .input = span("{}") } };
+	Api__NewWorkflowExecutionInfo what =
+	    API__NEW_WORKFLOW_EXECUTION_INFO__INIT;
+	Api__CreateScheduleRequest create = API__CREATE_SCHEDULE_REQUEST__INIT;
+	Api__ScheduleAction action = API__SCHEDULE_ACTION__INIT;
+	Api__ScheduleState paused = API__SCHEDULE_STATE__INIT;
+	Api__ScheduleSpec spec = API__SCHEDULE_SPEC__INIT;
+	Api__Schedule schedule = API__SCHEDULE__INIT;
+	Api__StartWorkflowExecutionRequest start = start_of("night",
+	    "agent.task", span("{}"));
+	char *cron = temporal_text("0 3 * * *");
 	struct temporal_answer answer = { 0 };
 	Api__DescribeScheduleResponse *described;
 	Api__ListSchedulesResponse *listed;
 	int64_t limit = clock_boot() + AWAIT_MS;
 
 	(void)state;
-	good(temporal_schedule_create(temporal, &schedule, &answer, &fail),
-	    &answer);
-	bad(temporal_schedule_create(temporal, &schedule, &answer, &fail),
-	    &answer, FAIL_NO, "already_exists");
+	what.workflow_id = start.workflow_id;
+	what.workflow_type = start.workflow_type;
+	what.task_queue = start.task_queue;
+	what.input = start.input;
+	action.action_case = API__SCHEDULE_ACTION__ACTION_START_WORKFLOW;
+	action.start_workflow = &what;
+	spec.n_cron_string = 1;
+	spec.cron_string = &cron;
+	spec.timezone_name = temporal_text("Europe/Berlin");
+	paused.paused = true;
+	schedule.action = &action;
+	schedule.spec = &spec;
+	schedule.state = &paused;
+	create.schedule_id = temporal_text("nightly");
+	create.schedule = &schedule;
+	good(temporal_send(temporal, &create.base, &answer, &fail), &answer);
+	bad(temporal_send(temporal, &create.base, &answer, &fail), &answer,
+	    FAIL_NO, "already_exists");
 	described = good(temporal_schedule_describe(temporal, "nightly",
 			     &answer, &fail),
 	    &answer);
@@ -547,15 +591,21 @@ test_schedules(void **state)
 static void
 test_query_without_worker(void **state)
 {
-	struct temporal_start start = { .id = "query",
-		.type = "agent.task",
-		.queue = "nobody" };
+	Api__StartWorkflowExecutionRequest start = start_of("query",
+	    "agent.task", span("{}"));
+	Api__QueryWorkflowRequest request = API__QUERY_WORKFLOW_REQUEST__INIT;
+	Api__WorkflowExecution both = API__WORKFLOW_EXECUTION__INIT;
+	Api__WorkflowQuery query = API__WORKFLOW_QUERY__INIT;
 	struct temporal_answer answer = { 0 };
 
 	(void)state;
-	good(temporal_start(temporal, &start, &answer, &fail), &answer);
-	assert_int_equal(temporal_query(temporal, "query", NULL, "state",
-			     span("1"), &answer, &fail),
+	start_queue.name = temporal_text("nobody");
+	both.workflow_id = start.workflow_id;
+	query.query_type = temporal_text("state");
+	request.execution = &both;
+	request.query = &query;
+	good(temporal_send(temporal, &start.base, &answer, &fail), &answer);
+	assert_int_equal(temporal_send(temporal, &request.base, &answer, &fail),
 	    0);
 	assert_int_equal(temporal_wait(temporal, &answer, &fail), -1);
 	print_message("# %s: %s\n", fail.type, fail.message);
@@ -573,6 +623,7 @@ test_steady(void **state)
 {
 	int64_t until = clock_boot() + *(int64_t *)*state;
 	struct temporal_answer polls[5] = { { 0 } }, answer = { 0 };
+	Api__GetSystemInfoRequest request = API__GET_SYSTEM_INFO_REQUEST__INIT;
 	int calls = 0;
 	size_t i;
 
@@ -581,9 +632,10 @@ test_steady(void **state)
 			if (polls[i].done)
 				good(0, &polls[i]);
 			if (polls[i].call == NULL)
-				poll(TEMPORAL_POLL_ACTIVITY, &polls[i]);
+				poll(true, &polls[i]);
 		}
-		good(temporal_system_info(temporal, &answer, &fail), &answer);
+		good(temporal_send(temporal, &request.base, &answer, &fail),
+		    &answer);
 		calls++;
 	} while (clock_boot() < until);
 	for (i = 0; i < 5; i++)
@@ -618,8 +670,7 @@ call_once(void)
 	int result = 0;
 
 	temporal = open_temporal("default", 0, 1);
-	if (temporal_describe_namespace(temporal, &answer, &fail) < 0 ||
-	    temporal_wait(temporal, &answer, &fail) < 0) {
+	if (temporal_describe_namespace(temporal, &answer, &fail) < 0) {
 		fprintf(stderr, "%s: %s\n", fail.type, fail.message);
 		result = fail.kind;
 	}
@@ -666,5 +717,7 @@ main(int argc, char **argv)
 	else
 		failed = cmocka_run_group_tests(calls, NULL, NULL);
 	temporal_close(temporal);
+	if (input != NULL)
+		api__payloads__free_unpacked(input, NULL);
 	return failed > 0;
 }
