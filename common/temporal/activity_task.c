@@ -306,7 +306,7 @@ send_beat(void *context)
 {
 	struct activity_task *activity = context;
 	Api__RecordActivityTaskHeartbeatRequest request;
-	struct buf members = BUF_INIT(1u << 20), details = BUF_INIT(1u << 20);
+	struct buf details = BUF_INIT(1u << 20);
 	struct fail fail;
 
 	loop_timer(activity->worker->loop, &activity->timer,
@@ -318,12 +318,11 @@ send_beat(void *context)
 	request.task_token = activity->task->task_token;
 	request.resource_id = temporal_text(workflow_id(activity));
 	if (activity->text.length > 0) {
-		member_integer(&members, "from",
-		    (int64_t)activity->text_before);
-		buf_add_string(&members, ",\"text\":");
-		json_quote(&members, activity->text.data,
+		buf_print(&details,
+		    "{\"from\":%zu,\"text\":", activity->text_before);
+		json_quote(&details, activity->text.data,
 		    activity->text.length);
-		buf_print(&details, "{%s}", members.data);
+		buf_add_string(&details, "}");
 		request.details = heap_payloads(
 		    (struct span){ details.data, details.length });
 	}
@@ -333,7 +332,6 @@ send_beat(void *context)
 	    &activity->beat, &fail);
 	if (request.details != NULL)
 		api__payloads__free_unpacked(request.details, NULL);
-	buf_release(&members);
 	buf_release(&details);
 }
 

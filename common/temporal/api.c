@@ -365,9 +365,6 @@ temporal_send(struct temporal *temporal, ProtobufCMessage *request,
 	uint8_t *message;
 	int result;
 
-	temporal_answer_release(answer);
-	answer->temporal = temporal;
-	answer->method = method;
 	if ((member = find_empty(request, "namespace")) != NULL)
 		*member = temporal->namespace;
 	if ((member = find_empty(request, "identity")) != NULL)
@@ -381,6 +378,10 @@ temporal_send(struct temporal *temporal, ProtobufCMessage *request,
 	protobuf_c_message_pack(request, message);
 	if (member != NULL)
 		*member = NULL;
+	/* the request may have borrowed from the last answer */
+	temporal_answer_release(answer);
+	answer->temporal = temporal;
+	answer->method = method;
 	path = mem_print("%s%s",
 	    method == api__operator_service__descriptor.methods ? OPERATOR
 								: SERVICE,

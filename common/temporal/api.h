@@ -77,7 +77,8 @@ struct temporal_answer {
 	const ProtobufCMethodDescriptor *method;
 };
 
-/* Sends a request of temporal.proto, which the caller may free when it returns.
+/* Sends a request of temporal.proto, which the caller may free when it returns; it
+ * may borrow from the last message of ANSWER, such as the token of a page.
  * Its namespace, its identity ("PID@HOST") and a new request id are filled in
  * where these members are empty. All calls but polls are retried after failures
  * that can pass: each may be done twice, unless it has a request id. Kind and

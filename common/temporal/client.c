@@ -5,6 +5,8 @@
  */
 #include "common/temporal/client.h"
 
+#include <string.h>
+
 /* ---- one run ---- */
 
 static Api__WorkflowExecution
@@ -183,22 +185,20 @@ temporal_schedule_describe(struct temporal *temporal, const char *id,
 
 int
 temporal_schedule_patch(struct temporal *temporal, const char *id,
-    enum temporal_patch what, const char *notes, struct temporal_answer *answer,
-    struct fail *fail)
+    const char *what, struct temporal_answer *answer, struct fail *fail)
 {
+	/* with an empty note the server would not pause */
+	char *note = temporal_text("agent-signal");
 	Api__TriggerImmediatelyRequest trigger;
 	Api__PatchScheduleRequest request;
 	Api__SchedulePatch patch;
 
-	/* with an empty note the server would not pause */
-	if (notes == NULL || notes[0] == '\0')
-		notes = "agent-utils";
 	api__trigger_immediately_request__init(&trigger);
 	api__schedule_patch__init(&patch);
-	if (what == TEMPORAL_PAUSE)
-		patch.pause = temporal_text(notes);
-	else if (what == TEMPORAL_RESUME)
-		patch.unpause = temporal_text(notes);
+	if (strcmp(what, "pause") == 0)
+		patch.pause = note;
+	else if (strcmp(what, "resume") == 0)
+		patch.unpause = note;
 	else
 		patch.trigger_immediately = &trigger;
 	api__patch_schedule_request__init(&request);

@@ -58,12 +58,10 @@ int
 temporal_schedule_describe(struct temporal *temporal, const char *id,
     struct temporal_answer *answer, struct fail *fail);
 
-enum temporal_patch { TEMPORAL_PAUSE, TEMPORAL_RESUME, TEMPORAL_TRIGGER };
-
+/* WHAT: "pause", "resume", else the schedule is triggered. */
 int
 temporal_schedule_patch(struct temporal *temporal, const char *id,
-    enum temporal_patch what, const char *notes, struct temporal_answer *answer,
-    struct fail *fail);
+    const char *what, struct temporal_answer *answer, struct fail *fail);
 
 int
 temporal_schedule_delete(struct temporal *temporal, const char *id,

@@ -22,19 +22,20 @@
 #define SUMMARY_MAX 300  /* as JSON, in quotes: the server takes 400 */
 #define MESSAGE_MAX 4096 /* the whole is in the details */
 
-/* A new command, whose attributes are still to be set. */
-#define ADD(commands, name) \
+/* A new command with its attributes, which are a union of pointers. */
+#define ADD(commands, name, attributes) \
 	add(commands, TEMPORAL_ENUM(COMMAND_TYPE, name), \
-	    API__COMMAND__ATTRIBUTES_##name##_COMMAND_ATTRIBUTES)
+	    API__COMMAND__ATTRIBUTES_##name##_COMMAND_ATTRIBUTES, attributes)
 
 static Api__Command *
 add(struct commands *commands, Api__CommandType type,
-    Api__Command__AttributesCase attributes)
+    Api__Command__AttributesCase which, void *attributes)
 {
 	Api__Command *command = HEAP_NEW(command);
 
 	command->command_type = type;
-	command->attributes_case = attributes;
+	command->attributes_case = which;
+	command->record_marker_command_attributes = attributes;
 	commands->list = heap_append(commands->list, &commands->count, command);
 	return command;
 }
@@ -64,7 +65,7 @@ add_marker(struct commands *commands, const char *name, const char *key,
 	entry->value = value;
 	marker->marker_name = mem_string(name);
 	marker->details = heap_append(NULL, &marker->n_details, entry);
-	ADD(commands, RECORD_MARKER)->record_marker_command_attributes = marker;
+	ADD(commands, RECORD_MARKER, marker);
 	return value;
 }
 
@@ -184,12 +185,13 @@ commands_activity(struct commands *commands,
 {
 	Api__ScheduleActivityTaskCommandAttributes *activity = HEAP_NEW(
 	    schedule_activity_task_command_attributes);
-	struct buf input = BUF_INIT(1u << 20), text = BUF_INIT(1u << 20);
+	struct buf input = BUF_INIT(1u << 20);
 	struct buf words = BUF_INIT(1u << 16);
 	struct agent_summary summary;
-	Api__Command *command = ADD(commands, SCHEDULE_ACTIVITY_TASK);
+	Api__Command *command = ADD(commands, SCHEDULE_ACTIVITY_TASK, activity);
 
 	agent_summary(agent, &summary);
+	buf_add_string(&input, "{");
 	activity->activity_type = HEAP_NEW(activity_type);
 	activity->task_queue = heap_queue(
 	    mem_print("agent-%s", agent_task(agent)->queue));
@@ -212,16 +214,14 @@ commands_activity(struct commands *commands,
 	}
 	member_integer(&input, "attempt", action->attempt);
 	member_integer(&input, "tries", action->tries);
-	buf_print(&text, "{%s}", input.data);
+	buf_add_string(&input, "}");
 	activity->input = heap_payloads(
-	    (struct span){ text.data, text.length });
+	    (struct span){ input.data, input.length });
 	command->user_metadata = HEAP_NEW(user_metadata);
 	command->user_metadata->summary = summary_payload(words.data,
 	    words.length);
-	command->schedule_activity_task_command_attributes = activity;
 	*ret_id = activity->activity_id;
 	buf_release(&input);
-	buf_release(&text);
 	buf_release(&words);
 }
 
@@ -234,7 +234,7 @@ commands_timer(struct commands *commands, int64_t at, int64_t now,
 
 	timer->timer_id = mem_print(TEMPORAL_TIMER "%" PRId64, at);
 	timer->start_to_fire_timeout = heap_duration(at > now ? at - now : 1);
-	ADD(commands, START_TIMER)->start_timer_command_attributes = timer;
+	ADD(commands, START_TIMER, timer);
 	*ret_id = timer->timer_id;
 }
 
@@ -252,17 +252,14 @@ commands_show(struct commands *commands, bool attribute, const char *state)
 		upsert->search_attributes = HEAP_NEW(search_attributes);
 		heap_set_attribute(upsert->search_attributes, TEMPORAL_STATE,
 		    heap_string(state));
-		ADD(commands, UPSERT_WORKFLOW_SEARCH_ATTRIBUTES)
-		    ->upsert_workflow_search_attributes_command_attributes =
-		    upsert;
+		ADD(commands, UPSERT_WORKFLOW_SEARCH_ATTRIBUTES, upsert);
 		return;
 	}
 	modify = HEAP_NEW(modify_workflow_properties_command_attributes);
 	modify->upserted_memo = HEAP_NEW(memo);
 	heap_set_memo(modify->upserted_memo, TEMPORAL_STATE_MEMO,
 	    heap_string(state));
-	ADD(commands, MODIFY_WORKFLOW_PROPERTIES)
-	    ->modify_workflow_properties_command_attributes = modify;
+	ADD(commands, MODIFY_WORKFLOW_PROPERTIES, modify);
 }
 
 /* ---- the end ---- */
@@ -278,8 +275,7 @@ add_failure(struct commands *commands, const char *type, struct span event,
 
 	fail->failure = heap_failure(type, words, heap_payloads(event));
 	fail->failure->application_failure_info->non_retryable = true;
-	ADD(commands, FAIL_WORKFLOW_EXECUTION)
-	    ->fail_workflow_execution_command_attributes = fail;
+	ADD(commands, FAIL_WORKFLOW_EXECUTION, fail);
 	free(words);
 }
 
@@ -309,14 +305,12 @@ commands_end(struct commands *commands, enum event_type type, struct span event,
 		complete = HEAP_NEW(
 		    complete_workflow_execution_command_attributes);
 		complete->result = heap_payloads(event);
-		ADD(commands, COMPLETE_WORKFLOW_EXECUTION)
-		    ->complete_workflow_execution_command_attributes = complete;
+		ADD(commands, COMPLETE_WORKFLOW_EXECUTION, complete);
 		return TEMPORAL_EVENT(WORKFLOW_EXECUTION_COMPLETED);
 	case EVENT_CANCELLED:
 		cancel = HEAP_NEW(cancel_workflow_execution_command_attributes);
 		cancel->details = heap_payloads(event);
-		ADD(commands, CANCEL_WORKFLOW_EXECUTION)
-		    ->cancel_workflow_execution_command_attributes = cancel;
+		ADD(commands, CANCEL_WORKFLOW_EXECUTION, cancel);
 		return TEMPORAL_EVENT(WORKFLOW_EXECUTION_CANCELED);
 	default:
 		word = type == EVENT_BLOCKED ? mem_string("blocked")
@@ -387,7 +381,6 @@ commands_continue(struct commands *commands,
 	next->input = heap_payloads((struct span){ input, strlen(input) });
 	next->initiator = TEMPORAL_ENUM(CONTINUE_AS_NEW_INITIATOR, WORKFLOW);
 	add_shown(next, &facts);
-	ADD(commands, CONTINUE_AS_NEW_WORKFLOW_EXECUTION)
-	    ->continue_as_new_workflow_execution_command_attributes = next;
+	ADD(commands, CONTINUE_AS_NEW_WORKFLOW_EXECUTION, next);
 	free(input);
 }

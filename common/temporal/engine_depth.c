@@ -221,27 +221,26 @@ print_depth(const struct depth *depth, struct buf *buf)
 	int64_t woken = between(0, depth->backlog[0] - wanted, waiting);
 	int64_t ready = between(0, depth->backlog[0] + depth->backlog[1],
 	    wanted + woken);
-	struct buf members = BUF_INIT(QUERY_MAX);
 
+	buf_add_string(buf, "{");
 	if (depth->queue != NULL)
-		member_string(&members, "queue", depth->queue);
+		member_string(buf, "queue", depth->queue);
 	else
-		add_queues(depth, &members);
-	member_integer(&members, "ready", ready);
-	member_integer(&members, "queued", ready + scheduled);
-	member_integer(&members, "running", wanted + woken - ready);
-	member_integer(&members, "waiting", waiting - woken);
-	member_integer(&members, "completed", number[COMPLETED]);
-	member_integer(&members, "blocked", number[BLOCKED]);
-	member_integer(&members, "failed", number[NOT_DONE] - number[BLOCKED]);
-	member_integer(&members, "cancelled", number[CANCELLED]);
-	member_integer(&members, "workers", depth->workers);
-	member_integer(&members, "oldest_ready_ms",
+		add_queues(depth, buf);
+	member_integer(buf, "ready", ready);
+	member_integer(buf, "queued", ready + scheduled);
+	member_integer(buf, "running", wanted + woken - ready);
+	member_integer(buf, "waiting", waiting - woken);
+	member_integer(buf, "completed", number[COMPLETED]);
+	member_integer(buf, "blocked", number[BLOCKED]);
+	member_integer(buf, "failed", number[NOT_DONE] - number[BLOCKED]);
+	member_integer(buf, "cancelled", number[CANCELLED]);
+	member_integer(buf, "workers", depth->workers);
+	member_integer(buf, "oldest_ready_ms",
 	    ready > 0 && depth->oldest > 0 && depth->oldest < depth->now
 		? depth->now - depth->oldest
 		: 0);
-	buf_print(buf, "{%s}", members.data);
-	buf_release(&members);
+	buf_add_string(buf, "}");
 }
 
 int

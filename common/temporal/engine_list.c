@@ -160,33 +160,26 @@ add_query(const struct listing *listing, bool open, struct buf *query)
 		: "IN ('Completed','Failed','TimedOut','Canceled','Terminated')");
 }
 
-/* The token of a page is needed to ask for the next, so there are two answers. */
 static int
 collect(struct listing *listing, const char *query, struct fail *fail)
 {
-	struct temporal_answer pages[2] = { { .done = false } };
+	struct temporal_answer answer = { .done = false };
 	const Api__ListWorkflowExecutionsResponse *page = NULL;
 	struct temporal *temporal = listing->own->temporal;
-	int result = 0;
-	size_t i = 0;
+	int result;
 
-	while (result == 0) {
+	do {
 		result = temporal_list(temporal, query, PAGE,
-		    page != NULL ? &page->next_page_token : NULL, &pages[i],
+		    page != NULL ? &page->next_page_token : NULL, &answer,
 		    fail);
 		if (result == 0)
-			result = temporal_wait(temporal, &pages[i], fail);
-		page = (Api__ListWorkflowExecutionsResponse *)(void *)pages[i]
-			   .message;
-		i = !i;
-		if (result < 0)
-			break;
-		add_candidates(listing, page);
-		if (is_enough(listing, page))
-			break;
-	}
-	temporal_answer_release(&pages[0]);
-	temporal_answer_release(&pages[1]);
+			result = temporal_wait(temporal, &answer, fail);
+		page = (Api__ListWorkflowExecutionsResponse *)(void *)
+			   answer.message;
+		if (result == 0)
+			add_candidates(listing, page);
+	} while (result == 0 && !is_enough(listing, page));
+	temporal_answer_release(&answer);
 	return result;
 }
 

@@ -153,32 +153,32 @@ tell(const Api__ScheduleListEntry *entry,
 	static const char *const names[] = { "cron", "user", "queue", "title",
 		"key" };
 	const Api__ScheduleListInfo *info = entry->info;
-	struct buf members = BUF_INIT(OBJECT_MAX), text = BUF_INIT(OBJECT_MAX);
+	struct buf text = BUF_INIT(OBJECT_MAX);
 	const Api__ScheduleActionResult *last;
 	int result;
 	size_t i;
 
-	member_string(&members, "schedule", entry->schedule_id);
+	buf_add_string(&text, "{");
+	member_string(&text, "schedule", entry->schedule_id);
 	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
-		add_memo(&members, entry->memo, names[i]);
+		add_memo(&text, entry->memo, names[i]);
 	if (info != NULL) {
-		member_raw(&members, "paused", info->paused ? "true" : "false",
+		member_raw(&text, "paused", info->paused ? "true" : "false",
 		    info->paused ? 4 : 5);
-		add_time(&members, "next_at",
+		add_time(&text, "next_at",
 		    info->n_future_action_times > 0
 			? info->future_action_times[0]
 			: NULL);
 	}
 	if (info != NULL && info->n_recent_actions > 0) {
 		last = info->recent_actions[info->n_recent_actions - 1];
-		add_time(&members, "last_at", last->actual_time);
+		add_time(&text, "last_at", last->actual_time);
 		if (last->start_workflow_result != NULL)
-			member_string(&members, "last_id",
+			member_string(&text, "last_id",
 			    last->start_workflow_result->workflow_id);
 	}
-	buf_print(&text, "{%s}", members.data);
+	buf_add_string(&text, "}");
 	result = schedule(context, (struct span){ text.data, text.length });
-	buf_release(&members);
 	buf_release(&text);
 	return result;
 }
@@ -198,32 +198,25 @@ tell_page(const Api__ListSchedulesResponse *page,
 	return result;
 }
 
-/* The token of a page is needed to ask for the next, so there are two answers. */
 int
 engine_temporal_schedules(struct engine *engine,
     int (*schedule)(void *context, struct span text), void *context,
     struct fail *fail)
 {
 	struct temporal *temporal = engine_temporal_own(engine)->temporal;
-	struct temporal_answer pages[2] = { { .done = false } };
+	struct temporal_answer answer = { .done = false };
 	const Api__ListSchedulesResponse *page = NULL;
-	int result = 0;
-	size_t i = 0;
+	int result;
 
-	while (result == 0) {
+	do {
 		result = temporal_schedule_list(temporal, PAGE,
-		    page != NULL ? &page->next_page_token : NULL, &pages[i],
+		    page != NULL ? &page->next_page_token : NULL, &answer,
 		    fail);
-		if (result < 0)
-			break;
-		page = (Api__ListSchedulesResponse *)(void *)pages[i].message;
-		i = !i;
-		result = tell_page(page, schedule, context);
-		if (page->next_page_token.len == 0)
-			break;
-	}
-	temporal_answer_release(&pages[0]);
-	temporal_answer_release(&pages[1]);
+		page = (Api__ListSchedulesResponse *)(void *)answer.message;
+		if (result == 0)
+			result = tell_page(page, schedule, context);
+	} while (result == 0 && page->next_page_token.len > 0);
+	temporal_answer_release(&answer);
 	return result;
 }
 
@@ -240,11 +233,8 @@ engine_temporal_schedule_signal(struct engine *engine, const char *id,
 	if (strcmp(signal, "delete") == 0)
 		result = temporal_schedule_delete(temporal, id, &answer, fail);
 	else
-		result = temporal_schedule_patch(temporal, id,
-		    strcmp(signal, "pause") == 0        ? TEMPORAL_PAUSE
-			: strcmp(signal, "resume") == 0 ? TEMPORAL_RESUME
-							: TEMPORAL_TRIGGER,
-		    "agent-signal", &answer, fail);
+		result = temporal_schedule_patch(temporal, id, signal, &answer,
+		    fail);
 	temporal_answer_release(&answer);
 	return result < 0 ? missing(id, fail) : 0;
 }

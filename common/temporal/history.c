@@ -117,7 +117,6 @@ history_summary(const struct temporal_history *history)
 	return result;
 }
 
-/* Folds one event of the journal; ignored after the end of the task. */
 int
 history_fold(struct temporal_history *history, int64_t at, enum event_type type,
     struct span members, struct fail *fail)
@@ -158,7 +157,6 @@ history_fold_buf(struct temporal_history *history, int64_t at,
 
 /* ---- payloads ---- */
 
-/* The text between the braces of an object. */
 bool
 history_inside(struct span text, struct span *ret)
 {
@@ -236,8 +234,6 @@ history_bring_started(struct temporal_history *history, int64_t at,
 	return history_fold_buf(history, at, EVENT_STARTED, &members, fail);
 }
 
-/* Counts one step of the task, at the start of the last workflow task, and folds
- * "started" when the task's time has come. */
 int
 history_step(struct temporal_history *history, struct fail *fail)
 {
@@ -256,8 +252,6 @@ history_step(struct temporal_history *history, struct fail *fail)
 	return 0;
 }
 
-/* Submits a task that first had to be put into the form of task_check; the step
- * of its workflow task was counted already. */
 int
 history_submit_late(struct temporal_history *history, struct span members,
     struct fail *fail)

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: each page asks for the next one before it is freed, because
- * the request needs its token.
- *
  * Whoever is told the end may free the reader, so that call is always the last
  * thing that is done with it.
  */
@@ -51,7 +48,6 @@ page_came(void *context, struct temporal_answer *answer)
 		reader->done(reader->context, &why);
 		return;
 	}
-	answer->message = NULL;
 	if (reader->reverse) {
 		Api__GetWorkflowExecutionHistoryReverseResponse *page =
 		    (Api__GetWorkflowExecutionHistoryReverseResponse *)message;
@@ -63,7 +59,6 @@ page_came(void *context, struct temporal_answer *answer)
 		history_reader_take(reader, page->history,
 		    &page->next_page_token);
 	}
-	protobuf_c_message_free_unpacked(message, NULL);
 }
 
 void

@@ -56,12 +56,10 @@ struct liveness {
 	struct report *reports;
 };
 
+/* LINE is freed. */
 static void
-put(struct liveness *liveness, char sign, const char *workflow, const char *run,
-    const char *activity)
+put(struct liveness *liveness, char *line)
 {
-	char *line = mem_print("%c %s\t%s\t%s\n", sign, workflow, run,
-	    activity);
 	struct fail fail;
 
 	(void)file_write(liveness->fd, line, strlen(line), liveness->path,
@@ -72,13 +70,8 @@ put(struct liveness *liveness, char sign, const char *workflow, const char *run,
 static void
 put_head(struct liveness *liveness)
 {
-	char *line = mem_print("%s\n", liveness->worker->target);
-	struct fail fail;
-
 	if (ftruncate(liveness->fd, 0) == 0)
-		(void)file_write(liveness->fd, line, strlen(line),
-		    liveness->path, &fail);
-	free(line);
+		put(liveness, mem_print("%s\n", liveness->worker->target));
 }
 
 void
@@ -88,7 +81,7 @@ liveness_add(struct liveness *liveness, const char *workflow, const char *run,
 	if (liveness == NULL)
 		return;
 	liveness->open++;
-	put(liveness, '+', workflow, run, activity);
+	put(liveness, mem_print("+ %s\t%s\t%s\n", workflow, run, activity));
 }
 
 void
@@ -100,7 +93,8 @@ liveness_drop(struct liveness *liveness, const char *workflow, const char *run,
 	if (--liveness->open == 0)
 		put_head(liveness);
 	else
-		put(liveness, '-', workflow, run, activity);
+		put(liveness,
+		    mem_print("- %s\t%s\t%s\n", workflow, run, activity));
 }
 
 void

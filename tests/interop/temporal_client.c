@@ -555,11 +555,11 @@ test_schedules(void **state)
 	    &answer);
 	assert_true(described->schedule->state->paused);
 	assert_true(described->info->n_future_action_times > 0);
-	good(temporal_schedule_patch(temporal, "nightly", TEMPORAL_RESUME, NULL,
-		 &answer, &fail),
+	good(temporal_schedule_patch(temporal, "nightly", "resume", &answer,
+		 &fail),
 	    &answer);
-	good(temporal_schedule_patch(temporal, "nightly", TEMPORAL_TRIGGER,
-		 NULL, &answer, &fail),
+	good(temporal_schedule_patch(temporal, "nightly", "trigger", &answer,
+		 &fail),
 	    &answer);
 	do {
 		next_look();
@@ -571,8 +571,8 @@ test_schedules(void **state)
 	    clock_boot() < limit);
 	assert_int_equal(described->info->action_count, 1);
 	assert_false(described->schedule->state->paused);
-	good(temporal_schedule_patch(temporal, "nightly", TEMPORAL_PAUSE, "x",
-		 &answer, &fail),
+	good(temporal_schedule_patch(temporal, "nightly", "pause", &answer,
+		 &fail),
 	    &answer);
 	do {
 		next_look();
