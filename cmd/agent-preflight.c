@@ -52,8 +52,7 @@ set_user(const char *user, cJSON *value, struct fail *fail)
 		    "user must be \"%.128s\" or left out", user);
 	if (json_item(value, "preflight") != NULL)
 		return fail_set(fail, FAIL_NEVER, "invalid_task",
-		    "preflight "
-		    "must be left out: the task is checked here");
+		    "preflight must be left out: the task is checked here");
 	if (said == NULL)
 		cJSON_AddStringToObject(value, "user", user);
 	return 0;

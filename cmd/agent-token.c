@@ -156,8 +156,7 @@ run(struct command *command, char **words, int count)
 		result = token_revoke(command->file, words[1], &fail);
 	else
 		cli_usage(&command->cli,
-		    "one of new USER, list, revoke ID, "
-		    "check is needed");
+		    "one of new USER, list, revoke ID, check is needed");
 	return result < 0 ? cli_fail(&command->cli, &fail, NULL) : 0;
 }
 

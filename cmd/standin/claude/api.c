@@ -152,8 +152,7 @@ check_version(struct request *request, struct claude_rules *rules,
 		rules->strict = true;
 	else if (strcmp(version, "2023-06-01") != 0)
 		return claude_refuse(error,
-		    "anthropic-version: \"%.60s\" is "
-		    "not a valid version",
+		    "anthropic-version: \"%.60s\" is not a valid version",
 		    version);
 	return 0;
 }
@@ -409,9 +408,7 @@ answer_messages(struct standin *standin, struct request *request,
 	    request->body.length, &json_limits_upstream, &fail);
 	if (body == NULL) {
 		claude_refuse(&error,
-		    "The request body is not valid JSON: "
-		    "%.600s",
-		    fail.message);
+		    "The request body is not valid JSON: %.600s", fail.message);
 		put_error(request, reply, &error);
 		return;
 	}
@@ -422,8 +419,7 @@ answer_messages(struct standin *standin, struct request *request,
 	tokens = prefix_tokens(prefix.entries[prefix.count - 1].bytes);
 	if (tokens > model->context) {
 		claude_refuse(&error,
-		    "prompt is too long: %lld tokens > %lld "
-		    "maximum",
+		    "prompt is too long: %lld tokens > %lld maximum",
 		    (long long)tokens, (long long)model->context);
 		goto refused;
 	}

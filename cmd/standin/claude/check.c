@@ -94,8 +94,7 @@ check_limits(const cJSON *request, const struct claude_rules *rules,
 		    "max_tokens: Input should be a valid integer");
 	if (most < 0 || (most == 0 && json_true(request, "stream")))
 		return claude_refuse(error,
-		    "max_tokens: Input should be "
-		    "greater than or equal to 1");
+		    "max_tokens: Input should be greater than or equal to 1");
 	if (most > model->output)
 		return claude_refuse(error,
 		    "max_tokens: %lld > %lld, which is "
@@ -132,8 +131,7 @@ check_thinking(const cJSON *request, const struct claude_model *model,
 	    (strcmp(type, "disabled") == 0 && !model->disabled) ||
 	    (strcmp(type, "between_tools") == 0 && !model->between_tools))
 		return claude_refuse(error,
-		    "\"thinking.type.%s\" is not "
-		    "supported for this model.%s",
+		    "\"thinking.type.%s\" is not supported for this model.%s",
 		    type,
 		    model->adaptive
 			? " Use \"thinking.type.adaptive\" and "
@@ -185,8 +183,7 @@ check_output(const cJSON *request, const struct claude_model *model,
 	cJSON_ArrayForEach (entry, output)
 		if (!one_of(entry->string, known))
 			return claude_refuse(error,
-			    "output_config.%s: Extra "
-			    "inputs are not permitted",
+			    "output_config.%s: Extra inputs are not permitted",
 			    entry->string);
 	entry = json_item(output, "effort");
 	if (entry == NULL)
@@ -285,9 +282,8 @@ check_tool(const cJSON *tool, size_t index, const cJSON *names,
 	if (json_true(tool, "strict") &&
 	    !cJSON_IsFalse(json_item(schema, "additionalProperties")))
 		return claude_refuse(error,
-		    "tools.%zu.custom: For 'object' "
-		    "type, 'additionalProperties' must be explicitly set to "
-		    "false",
+		    "tools.%zu.custom: For 'object' type, "
+		    "'additionalProperties' must be explicitly set to false",
 		    index);
 	return check_schema_keys(schema, index, 0, error);
 }
@@ -356,8 +352,7 @@ check_tool_choice(const cJSON *request, const struct claude_model *model,
 		    strcmp(name, json_string(tool, "name")) == 0)
 			return 0;
 	return claude_refuse(error,
-	    "tool_choice: Tool '%s' not found in "
-	    "provided tools",
+	    "tool_choice: Tool '%s' not found in provided tools",
 	    name ? name : "");
 }
 
@@ -373,27 +368,22 @@ claude_check_marker(const cJSON *object, const char *where,
 	type = json_string(marker, "type");
 	if (type == NULL || strcmp(type, "ephemeral") != 0)
 		return claude_refuse(error,
-		    "%s.cache_control.type: Input "
-		    "should be 'ephemeral'",
+		    "%s.cache_control.type: Input should be 'ephemeral'",
 		    where);
 	ttl = json_string(marker, "ttl");
 	if (json_item(marker, "ttl") != NULL &&
 	    (ttl == NULL || (strcmp(ttl, "5m") != 0 && strcmp(ttl, "1h") != 0)))
 		return claude_refuse(error,
-		    "%s.cache_control.ttl: Input "
-		    "should be '5m' or '1h'",
+		    "%s.cache_control.ttl: Input should be '5m' or '1h'",
 		    where);
 	type = json_string(object, "type");
 	text = json_string(object, "text");
 	if (type != NULL && strstr(type, "thinking") != NULL)
 		return claude_refuse(error,
-		    "%s.cache_control: Extra inputs "
-		    "are not permitted",
-		    where);
+		    "%s.cache_control: Extra inputs are not permitted", where);
 	if (text != NULL && *text == '\0')
 		return claude_refuse(error,
-		    "%s: cache_control cannot be set "
-		    "for empty text blocks",
+		    "%s: cache_control cannot be set for empty text blocks",
 		    where);
 	return 0;
 }
@@ -425,8 +415,7 @@ check_system(const cJSON *request, struct claude_error *error)
 			return -1;
 		if (*text == '\0')
 			return claude_refuse(error,
-			    "system: text content "
-			    "blocks must be non-empty");
+			    "system: text content blocks must be non-empty");
 	}
 	return 0;
 }

@@ -40,10 +40,9 @@ refuse_missing(struct pass *pass)
 			g_string_append_printf(names, "%s%s",
 			    names->len > 0 ? ", " : "", (const char *)id);
 	claude_refuse(pass->error,
-	    "messages.%zu: `tool_use` ids were found "
-	    "without `tool_result` blocks immediately after: %s. Each "
-	    "`tool_use` block must have a corresponding `tool_result` block "
-	    "in the next message.",
+	    "messages.%zu: `tool_use` ids were found without `tool_result` "
+	    "blocks immediately after: %s. Each `tool_use` block must have a "
+	    "corresponding `tool_result` block in the next message.",
 	    pass->turn, names->str);
 	g_string_free(names, TRUE);
 	return -1;
@@ -56,22 +55,19 @@ check_tool_use(const cJSON *block, struct pass *pass)
 
 	if (id == NULL || json_string(block, "name") == NULL)
 		return claude_refuse(pass->error,
-		    "messages.%zu.content.%zu."
-		    "tool_use.%s: Field required",
+		    "messages.%zu.content.%zu.tool_use.%s: Field required",
 		    pass->message, pass->block, id == NULL ? "id" : "name");
 	if (*id == '\0' ||
 	    id[strspn(id,
 		"abcdefghijklmnopqrstuvwxyz"
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] != '\0')
 		return claude_refuse(pass->error,
-		    "messages.%zu.content.%zu."
-		    "tool_use.id: String should match pattern "
-		    "'^[a-zA-Z0-9_-]+$'",
+		    "messages.%zu.content.%zu.tool_use.id: String should match "
+		    "pattern '^[a-zA-Z0-9_-]+$'",
 		    pass->message, pass->block);
 	if (!cJSON_IsObject(json_item(block, "input")))
 		return claude_refuse(pass->error,
-		    "messages.%zu.content.%zu."
-		    "tool_use.input: %s",
+		    "messages.%zu.content.%zu.tool_use.input: %s",
 		    pass->message, pass->block,
 		    json_item(block, "input") == NULL
 			? "Field required"
@@ -82,8 +78,7 @@ check_tool_use(const cJSON *block, struct pass *pass)
 		    "`tool_use` or `tool_result` blocks must define tools.");
 	if (!g_hash_table_add(pass->ids, (char *)(uintptr_t)id))
 		return claude_refuse(pass->error,
-		    "messages.%zu.content.%zu: "
-		    "`tool_use` ids must be unique",
+		    "messages.%zu.content.%zu: `tool_use` ids must be unique",
 		    pass->message, pass->block);
 	g_hash_table_insert(pass->waiting, (char *)(uintptr_t)id, NULL);
 	pass->waits++;
@@ -105,9 +100,8 @@ check_tool_result(const cJSON *block, struct pass *pass)
 	if (content != NULL && !cJSON_IsString(content) &&
 	    !cJSON_IsArray(content))
 		return claude_refuse(pass->error,
-		    "messages.%zu.content.%zu."
-		    "tool_result.content: Input should be a valid string or "
-		    "list",
+		    "messages.%zu.content.%zu.tool_result.content: Input "
+		    "should be a valid string or list",
 		    pass->message, pass->block);
 	if (json_item(block, "is_error") != NULL &&
 	    !cJSON_IsBool(json_item(block, "is_error")))
@@ -147,8 +141,7 @@ check_text(const cJSON *block, bool user, struct pass *pass)
 
 	if (text == NULL)
 		return claude_refuse(pass->error,
-		    "messages.%zu.content.%zu."
-		    "text.text: Field required",
+		    "messages.%zu.content.%zu.text.text: Field required",
 		    pass->message, pass->block);
 	if (*text == '\0')
 		return claude_refuse(pass->error,
@@ -159,9 +152,8 @@ check_text(const cJSON *block, bool user, struct pass *pass)
 		    "blocks must contain non-whitespace text");
 	if (user && pass->rules->strict && cJSON_GetArraySize(citations) > 0)
 		return claude_refuse(pass->error,
-		    "messages.%zu.content.%zu."
-		    "text.citations: citations are not permitted in user "
-		    "messages",
+		    "messages.%zu.content.%zu.text.citations: citations are "
+		    "not permitted in user messages",
 		    pass->message, pass->block);
 	return 0;
 }
@@ -184,9 +176,8 @@ check_user_block(const cJSON *block, const char *type, struct pass *pass)
 		if (strcmp(known[i], type) == 0)
 			return 0;
 	return claude_refuse(pass->error,
-	    "messages.%zu.content.%zu: Input tag "
-	    "'%.60s' found using 'type' does not match any of the expected "
-	    "tags",
+	    "messages.%zu.content.%zu: Input tag '%.60s' found using 'type' "
+	    "does not match any of the expected tags",
 	    pass->message, pass->block, type);
 }
 
@@ -201,8 +192,7 @@ check_assistant_block(const cJSON *block, const char *type, struct pass *pass)
 	    (json_string(block, "thinking") == NULL ||
 		json_string(block, "signature") == NULL))
 		return claude_refuse(pass->error,
-		    "messages.%zu.content.%zu."
-		    "thinking.%s: Field required",
+		    "messages.%zu.content.%zu.thinking.%s: Field required",
 		    pass->message, pass->block,
 		    json_string(block, "thinking") == NULL ? "thinking"
 							   : "signature");
@@ -253,9 +243,8 @@ check_system_message(struct pass *pass)
 {
 	if (!pass->model->adaptive || strcmp(pass->role, "user") != 0)
 		return claude_refuse(pass->error,
-		    "messages.%zu: a system "
-		    "message must directly follow a user message, on a model "
-		    "that supports it",
+		    "messages.%zu: a system message must directly follow a "
+		    "user message, on a model that supports it",
 		    pass->message);
 	return 0;
 }
@@ -300,8 +289,7 @@ check_message(const cJSON *message, bool last, struct pass *pass)
 		if (strcmp(entry->string, "role") != 0 &&
 		    strcmp(entry->string, "content") != 0)
 			return claude_refuse(pass->error,
-			    "messages.%zu.%s: "
-			    "Extra inputs are not permitted",
+			    "messages.%zu.%s: Extra inputs are not permitted",
 			    pass->message, entry->string);
 	if (role == NULL)
 		return claude_refuse(pass->error,
@@ -361,15 +349,13 @@ claude_check_messages(const cJSON *request, const struct claude_rules *rules,
 	cJSON_ArrayForEach (message, messages) {
 		if (pass.message >= MESSAGES_MOST) {
 			claude_refuse(error,
-			    "messages: at most %d messages "
-			    "are allowed",
+			    "messages: at most %d messages are allowed",
 			    MESSAGES_MOST);
 			goto out;
 		}
 		if (!cJSON_IsObject(message)) {
 			claude_refuse(error,
-			    "messages.%zu: Input should be a "
-			    "valid dictionary",
+			    "messages.%zu: Input should be a valid dictionary",
 			    pass.message);
 			goto out;
 		}
@@ -382,9 +368,8 @@ claude_check_messages(const cJSON *request, const struct claude_rules *rules,
 	else if (strcmp(pass.role, "assistant") == 0 && !model->prefill &&
 	    !pass.paused)
 		claude_refuse(error,
-		    "This model does not support assistant "
-		    "message prefill. The conversation must end with a user "
-		    "message.");
+		    "This model does not support assistant message prefill. "
+		    "The conversation must end with a user message.");
 	else
 		result = 0;
 out:

@@ -213,8 +213,7 @@ claude_stream_error(struct reply *reply, size_t count, const char *type,
 	}
 	start_event(reply, "error");
 	buf_print(&reply->body,
-	    "{\"type\":\"error\",\"error\":{\"type\":\"%s\","
-	    "\"message\":",
+	    "{\"type\":\"error\",\"error\":{\"type\":\"%s\",\"message\":",
 	    type);
 	json_quote(&reply->body, text, strlen(text));
 	buf_add_string(&reply->body, "}}");

@@ -443,8 +443,7 @@ route_post(struct standin *standin, struct request *request, const char *path,
 		else if (strcmp(path, "connected_accounts") == 0)
 			composio_fault(request, reply, 400, 600,
 			    "ConnectedAccount_BadRequest",
-			    "This endpoint no "
-			    "longer makes connections; use "
+			    "This endpoint no longer makes connections; use "
 			    "connected_accounts/link");
 		else
 			composio_fault(request, reply, 404, 0, "", "Not found");

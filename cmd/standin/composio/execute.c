@@ -123,8 +123,7 @@ find_account(struct standin *standin, struct request *request,
 	}
 	if (strcmp(account->status, "ACTIVE") != 0 || account->disabled) {
 		snprintf(text, sizeof(text),
-		    "Connected account %.80s is in "
-		    "%.40s state%s%.100s",
+		    "Connected account %.80s is in %.40s state%s%.100s",
 		    account->id,
 		    account->disabled ? "DISABLED" : account->status,
 		    account->reason ? ": " : "",

@@ -151,8 +151,7 @@ create_issue(struct linear *linear, const char *user, const cJSON *arguments,
 	}
 	if (*title == '\0') {
 		snprintf(error, 300,
-		    "Argument Validation Error: title must "
-		    "not be empty");
+		    "Argument Validation Error: title must not be empty");
 		return NULL;
 	}
 	data = cJSON_CreateObject();
