@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * timer: a binary heap by due time, one thread that waits for its top.
+ * timer: a sorted sequence (GLib's, a tree), one thread that waits for its first
+ * entry.
  *
  * The clock is CLOCK_MONOTONIC: a rehearsal's delays don't jump with the wall
  * clock. Calls are made without the lock, so they may add timers.
@@ -8,6 +9,7 @@
 #include "cmd/standin/server/timer.h"
 
 #include <errno.h>
+#include <glib.h>
 #include <pthread.h>
 #include <stdbool.h>
 
@@ -23,8 +25,7 @@ struct timer {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	struct entry *heap;
-	size_t count, capacity;
+	GSequence *entries;
 	bool ending;
 };
 
@@ -37,46 +38,14 @@ now_ns(void)
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static void
-swap(struct entry *a, struct entry *b)
+static gint
+by_due(gconstpointer a, gconstpointer b, gpointer context)
 {
-	struct entry kept = *a;
+	int64_t first = ((const struct entry *)a)->due;
+	int64_t second = ((const struct entry *)b)->due;
 
-	*a = *b;
-	*b = kept;
-}
-
-static void
-sift_up(struct timer *timer, size_t at)
-{
-	size_t parent;
-
-	for (; at > 0; at = parent) {
-		parent = (at - 1) / 2;
-		if (timer->heap[parent].due <= timer->heap[at].due)
-			return;
-		swap(&timer->heap[parent], &timer->heap[at]);
-	}
-}
-
-static struct entry
-pop(struct timer *timer)
-{
-	struct entry top = timer->heap[0];
-	size_t at = 0, child;
-
-	timer->heap[0] = timer->heap[--timer->count];
-	for (;; at = child) {
-		child = 2 * at + 1;
-		if (child >= timer->count)
-			return top;
-		if (child + 1 < timer->count &&
-		    timer->heap[child + 1].due < timer->heap[child].due)
-			child++;
-		if (timer->heap[at].due <= timer->heap[child].due)
-			return top;
-		swap(&timer->heap[at], &timer->heap[child]);
-	}
+	(void)context;
+	return (first > second) - (first < second);
 }
 
 static void *
@@ -84,21 +53,25 @@ run(void *argument)
 {
 	struct timer *timer = argument;
 	struct timespec until;
-	struct entry entry;
+	struct entry *first;
+	GSequenceIter *at;
 
 	pthread_mutex_lock(&timer->lock);
 	for (;;) {
-		if (timer->count > 0 &&
-		    (timer->ending || timer->heap[0].due <= now_ns())) {
-			entry = pop(timer);
+		at = g_sequence_get_begin_iter(timer->entries);
+		first = g_sequence_iter_is_end(at) ? NULL : g_sequence_get(at);
+		if (first != NULL &&
+		    (timer->ending || first->due <= now_ns())) {
+			g_sequence_remove(at);
 			pthread_mutex_unlock(&timer->lock);
-			entry.call(entry.argument);
+			first->call(first->argument);
+			free(first);
 			pthread_mutex_lock(&timer->lock);
 		} else if (timer->ending) {
 			break;
-		} else if (timer->count > 0) {
-			until.tv_sec = timer->heap[0].due / 1000000000;
-			until.tv_nsec = timer->heap[0].due % 1000000000;
+		} else if (first != NULL) {
+			until.tv_sec = first->due / 1000000000;
+			until.tv_nsec = first->due % 1000000000;
 			pthread_cond_timedwait(&timer->changed, &timer->lock,
 			    &until);
 		} else {
@@ -115,6 +88,7 @@ timer_start(struct timer **ret_timer, struct fail *fail)
 	struct timer *timer = mem_alloc(sizeof(*timer));
 	pthread_condattr_t attributes;
 
+	timer->entries = g_sequence_new(NULL);
 	pthread_mutex_init(&timer->lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -133,23 +107,17 @@ void
 timer_add(struct timer *timer, int64_t delay, void (*call)(void *argument),
     void *argument)
 {
+	struct entry *entry;
+
 	pthread_mutex_lock(&timer->lock);
 	if (timer->ending) {
 		pthread_mutex_unlock(&timer->lock);
 		call(argument);
 		return;
 	}
-	if (timer->count == timer->capacity) {
-		timer->capacity = timer->capacity ? timer->capacity * 2 : 64;
-		timer->heap = mem_grow(timer->heap, timer->capacity,
-		    sizeof(*timer->heap));
-	}
-	timer->heap[timer->count] = (struct entry){
-		.due = now_ns() + delay * 1000000,
-		.call = call,
-		.argument = argument,
-	};
-	sift_up(timer, timer->count++);
+	entry = mem_alloc(sizeof(*entry));
+	*entry = (struct entry){ now_ns() + delay * 1000000, call, argument };
+	g_sequence_insert_sorted(timer->entries, entry, by_due, NULL);
 	pthread_cond_signal(&timer->changed);
 	pthread_mutex_unlock(&timer->lock);
 }
@@ -171,6 +139,6 @@ timer_free(struct timer *timer)
 		return;
 	pthread_cond_destroy(&timer->changed);
 	pthread_mutex_destroy(&timer->lock);
-	free(timer->heap);
+	g_sequence_free(timer->entries);
 	free(timer);
 }
