@@ -6,7 +6,6 @@
 #include <getopt.h>
 #include <signal.h>
 
-#include "cmd/standin/dispatch.h"
 #include "cmd/standin/script/script.h"
 #include "cmd/standin/server/server.h"
 #include "cmd/standin/standin.h"
@@ -112,7 +111,8 @@ set_up(struct standin *standin, const struct settings *settings,
 {
 	pthread_mutex_init(&standin->lock, NULL);
 	standin->cache = prompt_cache_new();
-	standin->gmail.drafts = records_new();
+	standin->drafts = records_new();
+	standin->issues = records_new();
 	standin->script = script_read(settings->script, fail);
 	if (standin->script == NULL)
 		return -1;
@@ -127,14 +127,14 @@ set_up(struct standin *standin, const struct settings *settings,
 	if (mailbox_open(settings->mailbox, &standin->mailbox, fail) < 0 ||
 	    ledger_open(settings->ledger, &standin->ledger, fail) < 0)
 		return -1;
-	standin->gmail.mailbox = standin->mailbox;
 	return standin_restore(standin, settings->state, fail);
 }
 
 static void
 take_down(struct standin *standin)
 {
-	records_free(standin->gmail.drafts);
+	records_free(standin->drafts);
+	records_free(standin->issues);
 	mailbox_close(standin->mailbox);
 	ledger_close(standin->ledger);
 	linear_free(standin->linear);

@@ -3,9 +3,7 @@
  * dispatch: a fault before the service answers instead of it; one after it
  * changes how the service's answer is sent.
  */
-#include "cmd/standin/dispatch.h"
-
-#include "cmd/standin/claude/stream.h"
+#include "cmd/standin/claude/claude.h"
 #include "cmd/standin/script/script.h"
 #include "cmd/standin/standin.h"
 #include "common/base/mem.h"
@@ -100,35 +98,6 @@ usual_message(int64_t status)
 	}
 }
 
-/* {"type":"error","error":{...}} with a type or code of the script's. */
-static void
-put_claude_fault(const struct fault *fault, struct request *request,
-    const char *message, struct reply *reply)
-{
-	cJSON *body = NULL, *error;
-	struct fail fail;
-	char *text;
-
-	claude_fault(request, reply, (int)fault->status, message);
-	reply_header(reply, "request-id", request->id);
-	if (fault->type == NULL && fault->error_code == NULL)
-		return;
-	body = json_parse(reply->body.data, reply->body.length,
-	    &json_limits_task, &fail);
-	error = json_item(body, "error");
-	if (fault->type != NULL)
-		cJSON_ReplaceItemInObjectCaseSensitive(error, "type",
-		    cJSON_CreateString(fault->type));
-	if (fault->error_code != NULL)
-		cJSON_AddStringToObject(cJSON_AddObjectToObject(error,
-					    "details"),
-		    "error_code", fault->error_code);
-	text = json_text(body);
-	put_raw(reply, text);
-	free(text);
-	cJSON_Delete(body);
-}
-
 static void
 put_fault(const struct fault *fault, struct request *request,
     struct reply *reply)
@@ -138,13 +107,16 @@ put_fault(const struct fault *fault, struct request *request,
 	if (message == NULL)
 		message = usual_message(fault->status);
 	buf_reset(&reply->body);
-	if (fault->kind == FAULT_GARBAGE)
+	if (fault->kind == FAULT_GARBAGE) {
 		put_raw(reply, fault->body ? fault->body : GARBAGE);
-	else if (is_composio(request->path))
+	} else if (is_composio(request->path)) {
 		composio_fault(request, reply, (int)fault->status,
 		    (int)fault->code, fault->slug, message);
-	else
-		put_claude_fault(fault, request, message, reply);
+	} else {
+		claude_fault(request, reply, (int)fault->status, fault->type,
+		    fault->error_code, message);
+		reply_header(reply, "request-id", request->id);
+	}
 	if (fault->body != NULL)
 		put_raw(reply, fault->body);
 	if (fault->kind != FAULT_GARBAGE)

@@ -14,9 +14,7 @@
 #include "cmd/standin/script/faults.h"
 #include "cmd/standin/script/model.h"
 #include "cmd/standin/server/exchange.h"
-#include "cmd/standin/tools/gmail.h"
-#include "cmd/standin/tools/linear.h"
-#include "cmd/standin/tools/mailbox.h"
+#include "cmd/standin/tools/tools.h"
 
 struct standin {
 	cJSON *script;
@@ -30,23 +28,35 @@ struct standin {
 	int64_t drip_ms;
 	char url[80]; /* of this server */
 
-	/* Held for accounts, gmail and linear, and while a tool is executed
+	struct linear *linear;
+
+	/* Held for accounts, drafts and issues, and while a tool is executed
 	 * and entered in the ledger. */
 	pthread_mutex_t lock;
 	struct accounts *accounts;
-	struct gmail gmail;
-	struct linear *linear;
+	struct records *drafts, *issues; /* of Gmail and Linear */
 };
+
+/* The two callbacks of the server, which choose the service and the fault for a
+ * request; CONTEXT is a struct standin. */
+void
+dispatch_arrive(void *context, struct request *request,
+    struct arrival *ret_arrival);
+
+void
+dispatch_answer(void *context, struct request *request,
+    const struct arrival *arrival, struct reply *reply);
 
 /* The two services. PATH is the part after their roots. */
 void
 claude_answer(struct standin *standin, struct request *request,
     const char *path, struct reply *reply);
 
-/* An error as the API gives it. */
+/* An error as the API gives it. TYPE may be NULL: made from the status; CODE is
+ * details.error_code, or NULL. */
 void
 claude_fault(struct request *request, struct reply *reply, int status,
-    const char *message);
+    const char *type, const char *code, const char *message);
 
 void
 composio_answer(struct standin *standin, struct request *request,

@@ -25,10 +25,8 @@ standin_save(struct standin *standin)
 		return;
 	state = cJSON_CreateObject();
 	cJSON_AddNumberToObject(state, "version", STATE_VERSION);
-	cJSON_AddItemToObject(state, "drafts",
-	    records_save(standin->gmail.drafts));
-	cJSON_AddItemToObject(state, "issues",
-	    records_save(linear_issues(standin->linear)));
+	cJSON_AddItemToObject(state, "drafts", records_save(standin->drafts));
+	cJSON_AddItemToObject(state, "issues", records_save(standin->issues));
 	text = json_text(state);
 	if (file_replace(standin->state_path, text, strlen(text), &fail) < 0)
 		log_line("error", "state", "message", fail.message, NULL);
@@ -77,9 +75,8 @@ standin_restore(struct standin *standin, const char *path, struct fail *fail)
 		    "%s is not a state file of this version", path);
 		goto out;
 	}
-	records_restore(standin->gmail.drafts, json_item(state, "drafts"));
-	records_restore(linear_issues(standin->linear),
-	    json_item(state, "issues"));
+	records_restore(standin->drafts, json_item(state, "drafts"));
+	records_restore(standin->issues, json_item(state, "issues"));
 	result = 0;
 out:
 	cJSON_Delete(state);

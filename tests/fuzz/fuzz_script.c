@@ -5,7 +5,7 @@
 #include "cmd/standin/script/faults.h"
 #include "cmd/standin/script/model.h"
 #include "cmd/standin/script/script.h"
-#include "cmd/standin/tools/linear.h"
+#include "cmd/standin/tools/tools.h"
 #include "tests/fuzz/fuzz.h"
 
 #define SECTION(name, script, fail) \

@@ -5,8 +5,8 @@
  */
 #include <stdatomic.h>
 
-#include "cmd/standin/claude/check.h"
-#include "cmd/standin/claude/stream.h"
+#include "cmd/standin/build.h"
+#include "cmd/standin/claude/claude.h"
 #include "cmd/standin/script/script.h"
 #include "cmd/standin/standin.h"
 #include "common/base/clock.h"
@@ -60,28 +60,24 @@ static void
 put_error(struct request *request, struct reply *reply,
     const struct claude_error *error)
 {
-	cJSON *body = cJSON_CreateObject(), *part;
+	cJSON *body = build("{'type':'error','error':{'type':%s,'message':%s},"
+			    "'request_id':%s}",
+	    error->type, error->message, request->id);
 
-	cJSON_AddStringToObject(body, "type", "error");
-	part = cJSON_AddObjectToObject(body, "error");
-	cJSON_AddStringToObject(part, "type", error->type);
-	cJSON_AddStringToObject(part, "message", error->message);
 	if (error->code != NULL)
-		cJSON_AddStringToObject(cJSON_AddObjectToObject(part,
-					    "details"),
-		    "error_code", error->code);
-	cJSON_AddStringToObject(body, "request_id", request->id);
+		cJSON_AddItemToObject(json_item(body, "error"), "details",
+		    build("{'error_code':%s}", error->code));
 	reply->status = error->status;
 	reply_json(reply, body);
 }
 
 void
 claude_fault(struct request *request, struct reply *reply, int status,
-    const char *message)
+    const char *type, const char *code, const char *message)
 {
-	struct claude_error error = { .status = status };
+	struct claude_error error = { .status = status, .code = code };
 
-	error.type = error_type(status);
+	error.type = type != NULL ? type : error_type(status);
 	snprintf(error.message, sizeof(error.message), "%s", message);
 	put_error(request, reply, &error);
 }
@@ -205,15 +201,14 @@ thinking_block(const cJSON *request, const struct claude_model *model,
 {
 	const char *display = json_string(json_item(request, "thinking"),
 	    "display");
-	cJSON *block = cJSON_CreateObject();
 	char *signature;
+	cJSON *block;
 
 	if (display == NULL ? model->omits : strcmp(display, "omitted") == 0)
 		text = "";
 	signature = prefix_sign(prefix, text);
-	cJSON_AddStringToObject(block, "type", "thinking");
-	cJSON_AddStringToObject(block, "thinking", text);
-	cJSON_AddStringToObject(block, "signature", signature);
+	block = build("{'type':'thinking','thinking':%s,'signature':%s}", text,
+	    signature);
 	free(signature);
 	return block;
 }
@@ -252,13 +247,10 @@ finish_content(const cJSON *request, const struct claude_model *model,
 	if (strcmp(answer->stop, "pause_turn") == 0 && !served) {
 		prefix_call_id(prefix, index, id);
 		snprintf(served_id, sizeof(served_id), "srv%s", id);
-		block = cJSON_CreateObject();
-		cJSON_AddStringToObject(block, "type", "server_tool_use");
-		cJSON_AddStringToObject(block, "id", served_id);
-		cJSON_AddStringToObject(block, "name", "web_search");
-		cJSON_AddStringToObject(cJSON_AddObjectToObject(block, "input"),
-		    "query", "more");
-		cJSON_AddItemToArray(answer->content, block);
+		cJSON_AddItemToArray(answer->content,
+		    build("{'type':'server_tool_use','id':%s,'name':"
+			  "'web_search','input':{'query':'more'}}",
+			served_id));
 	}
 	if (answer->thinking != NULL && thinks(request, model))
 		cJSON_InsertItemInArray(answer->content, 0,
@@ -296,29 +288,21 @@ static cJSON *
 usage_json(const struct prefix *prefix, const struct prompt_tokens *tokens,
     const struct model_reply *answer)
 {
-	cJSON *usage = cJSON_CreateObject(), *part;
+	int64_t output, thinking, written = tokens->written;
 	const cJSON *entry;
-	int64_t output, thinking;
+	cJSON *usage;
 
 	output = content_tokens(answer->content, &thinking);
-	cJSON_AddNumberToObject(usage, "input_tokens",
-	    (double)(tokens->input +
-		TURN_TOKENS * (int64_t)(prefix->count - 1)));
-	cJSON_AddNumberToObject(usage, "cache_creation_input_tokens",
-	    (double)tokens->written);
-	cJSON_AddNumberToObject(usage, "cache_read_input_tokens",
-	    (double)tokens->read);
-	part = cJSON_AddObjectToObject(usage, "cache_creation");
-	cJSON_AddNumberToObject(part, "ephemeral_5m_input_tokens",
-	    prefix->hour ? 0 : (double)tokens->written);
-	cJSON_AddNumberToObject(part, "ephemeral_1h_input_tokens",
-	    prefix->hour ? (double)tokens->written : 0);
-	cJSON_AddNumberToObject(usage, "output_tokens", (double)output);
-	part = cJSON_AddObjectToObject(usage, "output_tokens_details");
-	cJSON_AddNumberToObject(part, "thinking_tokens", (double)thinking);
-	cJSON_AddNullToObject(usage, "server_tool_use");
-	cJSON_AddStringToObject(usage, "service_tier", "standard");
-	cJSON_AddNullToObject(usage, "inference_geo");
+	usage = build("{'input_tokens':%n,'cache_creation_input_tokens':%n,"
+		      "'cache_read_input_tokens':%n,'cache_creation':{"
+		      "'ephemeral_5m_input_tokens':%n,"
+		      "'ephemeral_1h_input_tokens':%n},'output_tokens':%n,"
+		      "'output_tokens_details':{'thinking_tokens':%n},"
+		      "'server_tool_use':null,'service_tier':'standard',"
+		      "'inference_geo':null}",
+	    tokens->input + TURN_TOKENS * (int64_t)(prefix->count - 1), written,
+	    tokens->read, prefix->hour ? (int64_t)0 : written,
+	    prefix->hour ? written : (int64_t)0, output, thinking);
 	cJSON_ArrayForEach (entry, answer->usage) {
 		cJSON_DeleteItemFromObjectCaseSensitive(usage, entry->string);
 		cJSON_AddItemToObject(usage, entry->string,
@@ -332,29 +316,19 @@ message_json(const struct request *request, const struct claude_model *model,
     struct model_reply *answer, cJSON *usage)
 {
 	static atomic_ullong messages;
-	cJSON *message = cJSON_CreateObject();
+	cJSON *content = answer->content;
 	char id[40];
 
 	/* Every attempt is a message of its own. */
 	snprintf(id, sizeof(id), "msg_%s%04llx", request->id + 4,
 	    ++messages & 0xffff);
-	cJSON_AddStringToObject(message, "id", id);
-	cJSON_AddStringToObject(message, "type", "message");
-	cJSON_AddStringToObject(message, "role", "assistant");
-	cJSON_AddStringToObject(message, "model", model->id);
-	cJSON_AddItemToObject(message, "content", answer->content);
 	answer->content = NULL;
-	if (strcmp(answer->stop, "null") == 0)
-		cJSON_AddNullToObject(message, "stop_reason");
-	else
-		cJSON_AddStringToObject(message, "stop_reason", answer->stop);
-	cJSON_AddNullToObject(message, "stop_sequence");
-	cJSON_AddItemToObject(message, "stop_details",
-	    answer->details == NULL ? cJSON_CreateNull()
-				    : cJSON_Duplicate(answer->details, true));
-	cJSON_AddNullToObject(message, "container");
-	cJSON_AddItemToObject(message, "usage", usage);
-	return message;
+	return build("{'id':%s,'type':'message','role':'assistant','model':%s,"
+		     "'content':%j,'stop_reason':%s,'stop_sequence':null,"
+		     "'stop_details':%j,'container':null,'usage':%j}",
+	    id, model->id, content,
+	    strcmp(answer->stop, "null") == 0 ? NULL : answer->stop,
+	    cJSON_Duplicate(answer->details, true), usage);
 }
 
 static void
@@ -444,22 +418,18 @@ out:
 static void
 answer_models(struct reply *reply)
 {
-	cJSON *list = cJSON_CreateObject(), *data;
+	cJSON *data = cJSON_CreateArray();
 	const struct claude_model *model;
-	const char *first = "", *last = "";
+	const char *last = "";
 	size_t i;
 
-	data = cJSON_AddArrayToObject(list, "data");
 	for (i = 0; (model = claude_model_at(i)) != NULL; i++) {
 		cJSON_AddItemToArray(data, claude_model_json(model));
 		last = model->id;
-		if (i == 0)
-			first = last;
 	}
-	cJSON_AddFalseToObject(list, "has_more");
-	cJSON_AddStringToObject(list, "first_id", first);
-	cJSON_AddStringToObject(list, "last_id", last);
-	reply_json(reply, list);
+	reply_json(reply,
+	    build("{'data':%j,'has_more':false,'first_id':%s,'last_id':%s}",
+		data, claude_model_at(0)->id, last));
 }
 
 static void
@@ -473,7 +443,7 @@ answer_model(struct request *request, const char *id, struct reply *reply)
 		return;
 	}
 	snprintf(text, sizeof(text), "model: %.100s", id);
-	claude_fault(request, reply, 404, text);
+	claude_fault(request, reply, 404, NULL, NULL, text);
 }
 
 void
@@ -487,7 +457,7 @@ claude_answer(struct standin *standin, struct request *request,
 
 	put_headers(request, reply);
 	if (request->too_large) {
-		claude_fault(request, reply, 413,
+		claude_fault(request, reply, 413, NULL, NULL,
 		    "Request exceeds the maximum size");
 		return;
 	}
@@ -505,7 +475,8 @@ claude_answer(struct standin *standin, struct request *request,
 	else if (get && strncmp(path, "models/", 7) == 0)
 		answer_model(request, path + 7, reply);
 	else if (strcmp(path, "messages") == 0)
-		claude_fault(request, reply, 405, "Method Not Allowed");
+		claude_fault(request, reply, 405, NULL, NULL,
+		    "Method Not Allowed");
 	else
-		claude_fault(request, reply, 404, "Not Found");
+		claude_fault(request, reply, 404, NULL, NULL, "Not Found");
 }

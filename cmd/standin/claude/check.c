@@ -4,10 +4,9 @@
  * (messages.c). The texts of the errors are similar to those of the API;
  * clients should check status and type.
  */
-#include "cmd/standin/claude/check.h"
-
 #include <stdarg.h>
 
+#include "cmd/standin/claude/claude.h"
 #include "common/json/json.h"
 
 #define NAME_LETTERS \

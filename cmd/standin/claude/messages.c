@@ -6,7 +6,7 @@
  */
 #include <glib.h>
 
-#include "cmd/standin/claude/check.h"
+#include "cmd/standin/claude/claude.h"
 #include "common/json/json.h"
 
 #define MESSAGES_MOST 100000
@@ -23,7 +23,8 @@ struct pass {
 	bool results_over;   /* this user message has had another block */
 	const char *role;    /* of the message before */
 	bool paused;         /* the newest block is a call of the server's */
-	size_t message, block;
+	size_t message;
+	char where[60]; /* "messages.1", "messages.1.content.0" */
 };
 
 /* The calls without an answer, in the API's words. */
@@ -55,20 +56,19 @@ check_tool_use(const cJSON *block, struct pass *pass)
 
 	if (id == NULL || json_string(block, "name") == NULL)
 		return claude_refuse(pass->error,
-		    "messages.%zu.content.%zu.tool_use.%s: Field required",
-		    pass->message, pass->block, id == NULL ? "id" : "name");
+		    "%s.tool_use.%s: Field required", pass->where,
+		    id == NULL ? "id" : "name");
 	if (*id == '\0' ||
 	    id[strspn(id,
 		"abcdefghijklmnopqrstuvwxyz"
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] != '\0')
 		return claude_refuse(pass->error,
-		    "messages.%zu.content.%zu.tool_use.id: String should match "
+		    "%s.tool_use.id: String should match "
 		    "pattern '^[a-zA-Z0-9_-]+$'",
-		    pass->message, pass->block);
+		    pass->where);
 	if (!cJSON_IsObject(json_item(block, "input")))
-		return claude_refuse(pass->error,
-		    "messages.%zu.content.%zu.tool_use.input: %s",
-		    pass->message, pass->block,
+		return claude_refuse(pass->error, "%s.tool_use.input: %s",
+		    pass->where,
 		    json_item(block, "input") == NULL
 			? "Field required"
 			: "Input should be a valid dictionary");
@@ -78,8 +78,7 @@ check_tool_use(const cJSON *block, struct pass *pass)
 		    "`tool_use` or `tool_result` blocks must define tools.");
 	if (!g_hash_table_add(pass->ids, (char *)(uintptr_t)id))
 		return claude_refuse(pass->error,
-		    "messages.%zu.content.%zu: `tool_use` ids must be unique",
-		    pass->message, pass->block);
+		    "%s: `tool_use` ids must be unique", pass->where);
 	g_hash_table_insert(pass->waiting, (char *)(uintptr_t)id, NULL);
 	pass->waits++;
 	return 0;
@@ -94,39 +93,33 @@ check_tool_result(const cJSON *block, struct pass *pass)
 
 	if (id == NULL)
 		return claude_refuse(pass->error,
-		    "messages.%zu.content.%zu."
-		    "tool_result.tool_use_id: Field required",
-		    pass->message, pass->block);
+		    "%s.tool_result.tool_use_id: Field required", pass->where);
 	if (content != NULL && !cJSON_IsString(content) &&
 	    !cJSON_IsArray(content))
 		return claude_refuse(pass->error,
-		    "messages.%zu.content.%zu.tool_result.content: Input "
+		    "%s.tool_result.content: Input "
 		    "should be a valid string or list",
-		    pass->message, pass->block);
+		    pass->where);
 	if (json_item(block, "is_error") != NULL &&
 	    !cJSON_IsBool(json_item(block, "is_error")))
 		return claude_refuse(pass->error,
-		    "messages.%zu.content.%zu."
-		    "tool_result.is_error: Input should be a valid boolean",
-		    pass->message, pass->block);
+		    "%s.tool_result.is_error: Input should be a valid boolean",
+		    pass->where);
 	if (!g_hash_table_lookup_extended(pass->waiting, id, NULL, &answered))
 		return claude_refuse(pass->error,
-		    "messages.%zu.content.%zu: "
-		    "unexpected `tool_use_id` found in `tool_result` blocks: "
-		    "%.100s. Each `tool_result` block must have a "
+		    "%s: unexpected `tool_use_id` found in `tool_result` "
+		    "blocks: %.100s. Each `tool_result` block must have a "
 		    "corresponding `tool_use` block in the previous message.",
-		    pass->message, pass->block, id);
+		    pass->where, id);
 	if (answered != NULL)
 		return claude_refuse(pass->error,
-		    "messages.%zu.content.%zu: "
-		    "each tool_use must have a single result. Found multiple "
-		    "`tool_result` blocks with id: %.100s",
-		    pass->message, pass->block, id);
+		    "%s: each tool_use must have a single result. Found "
+		    "multiple `tool_result` blocks with id: %.100s",
+		    pass->where, id);
 	if (pass->results_over)
 		return claude_refuse(pass->error,
-		    "messages.%zu.content.%zu: "
-		    "`tool_result` blocks must come first in the content",
-		    pass->message, pass->block);
+		    "%s: `tool_result` blocks must come first in the content",
+		    pass->where);
 	g_hash_table_insert(pass->waiting, (char *)(uintptr_t)id,
 	    GINT_TO_POINTER(1));
 	pass->waits--;
@@ -141,8 +134,7 @@ check_text(const cJSON *block, bool user, struct pass *pass)
 
 	if (text == NULL)
 		return claude_refuse(pass->error,
-		    "messages.%zu.content.%zu.text.text: Field required",
-		    pass->message, pass->block);
+		    "%s.text.text: Field required", pass->where);
 	if (*text == '\0')
 		return claude_refuse(pass->error,
 		    "messages: text content blocks must be non-empty");
@@ -152,9 +144,9 @@ check_text(const cJSON *block, bool user, struct pass *pass)
 		    "blocks must contain non-whitespace text");
 	if (user && pass->rules->strict && cJSON_GetArraySize(citations) > 0)
 		return claude_refuse(pass->error,
-		    "messages.%zu.content.%zu.text.citations: citations are "
+		    "%s.text.citations: citations are "
 		    "not permitted in user messages",
-		    pass->message, pass->block);
+		    pass->where);
 	return 0;
 }
 
@@ -176,9 +168,9 @@ check_user_block(const cJSON *block, const char *type, struct pass *pass)
 		if (strcmp(known[i], type) == 0)
 			return 0;
 	return claude_refuse(pass->error,
-	    "messages.%zu.content.%zu: Input tag '%.60s' found using 'type' "
+	    "%s: Input tag '%.60s' found using 'type' "
 	    "does not match any of the expected tags",
-	    pass->message, pass->block, type);
+	    pass->where, type);
 }
 
 static int
@@ -192,22 +184,18 @@ check_assistant_block(const cJSON *block, const char *type, struct pass *pass)
 	    (json_string(block, "thinking") == NULL ||
 		json_string(block, "signature") == NULL))
 		return claude_refuse(pass->error,
-		    "messages.%zu.content.%zu.thinking.%s: Field required",
-		    pass->message, pass->block,
+		    "%s.thinking.%s: Field required", pass->where,
 		    json_string(block, "thinking") == NULL ? "thinking"
 							   : "signature");
 	if (strcmp(type, "redacted_thinking") == 0 &&
 	    json_string(block, "data") == NULL)
 		return claude_refuse(pass->error,
-		    "messages.%zu.content.%zu."
-		    "redacted_thinking.data: Field required",
-		    pass->message, pass->block);
+		    "%s.redacted_thinking.data: Field required", pass->where);
 	if (strcmp(type, "tool_result") == 0 ||
 	    (strcmp(type, "document") == 0 && pass->rules->strict))
 		return claude_refuse(pass->error,
-		    "messages.%zu.content.%zu: "
-		    "`%s` blocks are not permitted in assistant messages",
-		    pass->message, pass->block, type);
+		    "%s: `%s` blocks are not permitted in assistant messages",
+		    pass->where, type);
 	return 0;
 }
 
@@ -216,23 +204,20 @@ check_blocks(const cJSON *content, bool user, struct pass *pass)
 {
 	const cJSON *block;
 	const char *type;
-	char where[60];
+	size_t index = 0;
 
-	pass->block = 0;
 	cJSON_ArrayForEach (block, content) {
+		snprintf(pass->where, sizeof(pass->where),
+		    "messages.%zu.content.%zu", pass->message, index++);
 		type = json_string(block, "type");
 		if (type == NULL)
 			return claude_refuse(pass->error,
-			    "messages.%zu.content.%zu.type: Field required",
-			    pass->message, pass->block);
+			    "%s.type: Field required", pass->where);
 		pass->paused = strcmp(type, "server_tool_use") == 0;
-		snprintf(where, sizeof(where), "messages.%zu.content.%zu",
-		    pass->message, pass->block);
-		if (claude_check_marker(block, where, pass->error) < 0 ||
+		if (claude_check_marker(block, pass->where, pass->error) < 0 ||
 		    (user ? check_user_block(block, type, pass)
 			  : check_assistant_block(block, type, pass)) < 0)
 			return -1;
-		pass->block++;
 	}
 	return 0;
 }
@@ -243,9 +228,9 @@ check_system_message(struct pass *pass)
 {
 	if (!pass->model->adaptive || strcmp(pass->role, "user") != 0)
 		return claude_refuse(pass->error,
-		    "messages.%zu: a system message must directly follow a "
+		    "%s: a system message must directly follow a "
 		    "user message, on a model that supports it",
-		    pass->message);
+		    pass->where);
 	return 0;
 }
 
@@ -265,9 +250,8 @@ check_role(const char *role, struct pass *pass)
 		return check_system_message(pass);
 	if (strcmp(role, "assistant") != 0)
 		return claude_refuse(pass->error,
-		    "messages.%zu.role: Input "
-		    "should be 'user', 'assistant' or 'system'",
-		    pass->message);
+		    "%s.role: Input should be 'user', 'assistant' or 'system'",
+		    pass->where);
 	if (*pass->role == '\0')
 		return claude_refuse(pass->error,
 		    "messages: first message must use the \"user\" role");
@@ -285,34 +269,34 @@ check_message(const cJSON *message, bool last, struct pass *pass)
 	const cJSON *content = json_item(message, "content"), *entry;
 	bool user;
 
+	snprintf(pass->where, sizeof(pass->where), "messages.%zu",
+	    pass->message);
 	cJSON_ArrayForEach (entry, message)
 		if (strcmp(entry->string, "role") != 0 &&
 		    strcmp(entry->string, "content") != 0)
 			return claude_refuse(pass->error,
-			    "messages.%zu.%s: Extra inputs are not permitted",
-			    pass->message, entry->string);
+			    "%s.%s: Extra inputs are not permitted",
+			    pass->where, entry->string);
 	if (role == NULL)
-		return claude_refuse(pass->error,
-		    "messages.%zu.role: Field required", pass->message);
+		return claude_refuse(pass->error, "%s.role: Field required",
+		    pass->where);
 	if (check_role(role, pass) < 0)
 		return -1;
 	user = strcmp(role, "assistant") != 0;
 	if (content == NULL)
-		return claude_refuse(pass->error,
-		    "messages.%zu.content: Field required", pass->message);
+		return claude_refuse(pass->error, "%s.content: Field required",
+		    pass->where);
 	if (!cJSON_IsString(content) && !cJSON_IsArray(content))
 		return claude_refuse(pass->error,
-		    "messages.%zu.content: Input "
-		    "should be a valid string or list",
-		    pass->message);
+		    "%s.content: Input should be a valid string or list",
+		    pass->where);
 	if (cJSON_IsString(content) ? *content->valuestring == '\0'
 				    : content->child == NULL) {
 		if (!(last && !user))
 			return claude_refuse(pass->error,
-			    "messages.%zu: all "
-			    "messages must have non-empty content except for "
-			    "the optional final assistant message",
-			    pass->message);
+			    "%s: all messages must have non-empty content "
+			    "except for the optional final assistant message",
+			    pass->where);
 	}
 	if (cJSON_IsString(content) && user && pass->waits > 0)
 		return refuse_missing(pass);

@@ -3,7 +3,8 @@
  * claude_models: a table by generation. Columns of "thinking": what each value
  * of thinking.type does with the model.
  */
-#include "cmd/standin/claude/models.h"
+#include "cmd/standin/build.h"
+#include "cmd/standin/claude/claude.h"
 
 #define MILLION 1000000
 #define LONG_OUTPUT 128000
@@ -88,65 +89,34 @@ claude_model_at(size_t index)
 	return index < MODELS ? &models[index] : NULL;
 }
 
-static void
-add_support(cJSON *object, const char *name, bool supported)
-{
-	cJSON_AddBoolToObject(cJSON_AddObjectToObject(object, name),
-	    "supported", supported);
-}
-
-static void
-add_capabilities(cJSON *json, const struct claude_model *model)
-{
-	static const char *const plain[] = { "batch", "citations",
-		"code_execution", "image_input", "pdf_input",
-		"structured_outputs" };
-	static const char *const levels[] = { "low", "medium", "high", "xhigh",
-		"max" };
-	cJSON *all = cJSON_AddObjectToObject(json, "capabilities"), *part;
-	size_t i;
-
-	for (i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
-		add_support(all, plain[i], true);
-	part = cJSON_AddObjectToObject(all, "context_management");
-	cJSON_AddBoolToObject(part, "supported", true);
-	add_support(part, "clear_thinking_20251015", true);
-	add_support(part, "clear_tool_uses_20250919", true);
-	add_support(part, "compact_20260112", model->adaptive);
-	part = cJSON_AddObjectToObject(all, "effort");
-	cJSON_AddBoolToObject(part, "supported", model->effort);
-	for (i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
-		add_support(part, levels[i], model->effort);
-	part = cJSON_AddObjectToObject(all, "server_tools");
-	cJSON_AddBoolToObject(part, "supported", false);
-	add_support(part, "code_execution", false);
-	add_support(part, "web_fetch", false);
-	add_support(part, "web_search", false);
-	part = cJSON_AddObjectToObject(all, "thinking");
-	cJSON_AddBoolToObject(part, "supported", true);
-	part = cJSON_AddObjectToObject(part, "types");
-	add_support(part, "adaptive", model->adaptive);
-	add_support(part, "between_tools", model->between_tools);
-	add_support(part, "disabled", model->disabled);
-	add_support(part, "enabled", model->enabled);
-}
+/* Whether something is supported: always, never, or as an argument says. */
+#define YES "{'supported':true}"
+#define NO "{'supported':false}"
+#define IF "{'supported':%b}"
 
 cJSON *
 claude_model_json(const struct claude_model *model)
 {
-	cJSON *json = cJSON_CreateObject();
-
-	cJSON_AddStringToObject(json, "type", "model");
-	cJSON_AddStringToObject(json, "id", model->id);
-	cJSON_AddStringToObject(json, "display_name", model->name);
-	cJSON_AddStringToObject(json, "created_at", model->created);
-	cJSON_AddStringToObject(json, "lifecycle", "active");
-	cJSON_AddNullToObject(json, "deprecated_at");
-	cJSON_AddNullToObject(json, "retires_at");
-	cJSON_AddStringToObject(json, "line", model->line);
-	cJSON_AddNumberToObject(json, "max_input_tokens",
-	    (double)model->context);
-	cJSON_AddNumberToObject(json, "max_tokens", (double)model->output);
-	add_capabilities(json, model);
-	return json;
+	return build("{'type':'model','id':%s,'display_name':%s,"
+		     "'created_at':%s,'lifecycle':'active',"
+		     "'deprecated_at':null,'retires_at':null,'line':%s,"
+		     "'max_input_tokens':%n,'max_tokens':%n,'capabilities':{"
+		     "'batch':" YES ",'citations':" YES ",'code_execution':" YES
+		     ",'image_input':" YES ",'pdf_input':" YES
+		     ",'structured_outputs':" YES
+		     ",'context_management':{'supported':true,"
+		     "'clear_thinking_20251015':" YES
+		     ",'clear_tool_uses_20250919':" YES
+		     ",'compact_20260112':" IF "},'effort':{'supported':%b,"
+		     "'low':" IF ",'medium':" IF ",'high':" IF ",'xhigh':" IF
+		     ",'max':" IF "},'server_tools':{'supported':false,"
+		     "'code_execution':" NO ",'web_fetch':" NO
+		     ",'web_search':" NO "},'thinking':{'supported':true,"
+		     "'types':{'adaptive':" IF ",'between_tools':" IF
+		     ",'disabled':" IF ",'enabled':" IF "}}}}",
+	    model->id, model->name, model->created, model->line, model->context,
+	    model->output, model->adaptive, model->effort, model->effort,
+	    model->effort, model->effort, model->effort, model->effort,
+	    model->adaptive, model->between_tools, model->disabled,
+	    model->enabled);
 }

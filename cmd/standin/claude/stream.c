@@ -4,8 +4,8 @@
  * a few bytes, none of which ends within a character: like the API, and so
  * that no client can mistake a delta for the whole.
  */
-#include "cmd/standin/claude/stream.h"
-
+#include "cmd/standin/build.h"
+#include "cmd/standin/claude/claude.h"
 #include "common/base/mem.h"
 #include "common/json/json.h"
 
@@ -35,14 +35,14 @@ json_event(struct reply *reply, const char *name, cJSON *data)
 }
 
 static void
-delta_event(struct reply *reply, int index, const char *type, const char *name,
-    const char *text, size_t size)
+delta_event(struct reply *reply, int64_t index, const char *type,
+    const char *name, const char *text, size_t size)
 {
 	start_event(reply, "content_block_delta");
 	buf_print(&reply->body,
-	    "{\"type\":\"content_block_delta\",\"index\":%d,"
+	    "{\"type\":\"content_block_delta\",\"index\":%lld,"
 	    "\"delta\":{\"type\":\"%s\",\"%s\":",
-	    index, type, name);
+	    (long long)index, type, name);
 	json_quote(&reply->body, text, size);
 	buf_add_string(&reply->body, "}}");
 	end_event(reply);
@@ -50,7 +50,7 @@ delta_event(struct reply *reply, int index, const char *type, const char *name,
 
 /* TEXT in pieces of about SIZE bytes, longer ones when it is very long. */
 static void
-pieces(struct reply *reply, int index, const char *type, const char *name,
+pieces(struct reply *reply, int64_t index, const char *type, const char *name,
     const char *text, size_t size)
 {
 	size_t left = strlen(text), piece;
@@ -69,7 +69,7 @@ pieces(struct reply *reply, int index, const char *type, const char *name,
 }
 
 static void
-stream_input(struct reply *reply, int index, const cJSON *input)
+stream_input(struct reply *reply, int64_t index, const cJSON *input)
 {
 	char *text;
 
@@ -82,110 +82,107 @@ stream_input(struct reply *reply, int index, const cJSON *input)
 	free(text);
 }
 
+static bool
+is_type(const cJSON *block, const char *type)
+{
+	return strcmp(json_string(block, "type"), type) == 0;
+}
+
+static bool
+is_call(const cJSON *block)
+{
+	return is_type(block, "tool_use") || is_type(block, "server_tool_use");
+}
+
 /* The block as it starts: what comes by deltas is empty. */
 static cJSON *
-block_start(const cJSON *block, int index)
+block_start(const cJSON *block, int64_t index)
 {
-	cJSON *data = cJSON_CreateObject(), *start, *part;
-	const char *type = json_string(block, "type");
+	static const char *const by_deltas[] = { "text", "thinking",
+		"signature" };
+	cJSON *start = cJSON_Duplicate(block, true);
+	size_t i;
 
-	cJSON_AddStringToObject(data, "type", "content_block_start");
-	cJSON_AddNumberToObject(data, "index", index);
-	start = cJSON_Duplicate(block, true);
-	cJSON_AddItemToObject(data, "content_block", start);
-	if (strcmp(type, "text") == 0) {
-		part = json_item(start, "text");
-		cJSON_SetValuestring(part, "");
-	} else if (strcmp(type, "thinking") == 0) {
-		part = json_item(start, "thinking");
-		cJSON_SetValuestring(part, "");
-		part = json_item(start, "signature");
-		cJSON_SetValuestring(part, "");
-	} else if (strcmp(type, "tool_use") == 0 ||
-	    strcmp(type, "server_tool_use") == 0) {
+	if (is_type(block, "text") || is_type(block, "thinking"))
+		for (i = 0; i < 3; i++)
+			cJSON_SetValuestring(json_item(start, by_deltas[i]),
+			    "");
+	else if (is_call(block))
 		cJSON_ReplaceItemInObjectCaseSensitive(start, "input",
 		    cJSON_CreateObject());
-	}
-	return data;
+	return build("{'type':'content_block_start','index':%n,"
+		     "'content_block':%j}",
+	    index, start);
 }
 
 static void
-stream_block(struct reply *reply, const cJSON *block, int index)
+stream_block(struct reply *reply, const cJSON *block, int64_t index)
 {
-	const char *type = json_string(block, "type");
-	cJSON *data;
-
 	json_event(reply, "content_block_start", block_start(block, index));
-	if (strcmp(type, "text") == 0) {
+	if (is_type(block, "text")) {
 		pieces(reply, index, "text_delta", "text",
 		    json_string(block, "text"), TEXT_PIECE);
-	} else if (strcmp(type, "thinking") == 0) {
+	} else if (is_type(block, "thinking")) {
 		pieces(reply, index, "thinking_delta", "thinking",
 		    json_string(block, "thinking"), TEXT_PIECE);
 		delta_event(reply, index, "signature_delta", "signature",
 		    json_string(block, "signature"),
 		    strlen(json_string(block, "signature")));
-	} else if (strcmp(type, "tool_use") == 0 ||
-	    strcmp(type, "server_tool_use") == 0) {
+	} else if (is_call(block)) {
 		stream_input(reply, index, json_item(block, "input"));
 	}
-	data = cJSON_CreateObject();
-	cJSON_AddStringToObject(data, "type", "content_block_stop");
-	cJSON_AddNumberToObject(data, "index", index);
-	json_event(reply, "content_block_stop", data);
+	json_event(reply, "content_block_stop",
+	    build("{'type':'content_block_stop','index':%n}", index));
 }
 
 static cJSON *
 message_start(const cJSON *message)
 {
-	cJSON *data = cJSON_CreateObject(), *start;
+	cJSON *start = cJSON_Duplicate(message, true);
 
-	cJSON_AddStringToObject(data, "type", "message_start");
-	start = cJSON_Duplicate(message, true);
-	cJSON_AddItemToObject(data, "message", start);
 	cJSON_ReplaceItemInObjectCaseSensitive(start, "content",
 	    cJSON_CreateArray());
 	cJSON_ReplaceItemInObjectCaseSensitive(start, "stop_reason",
 	    cJSON_CreateNull());
 	cJSON_ReplaceItemInObjectCaseSensitive(start, "stop_details",
 	    cJSON_CreateNull());
-	start = json_item(start, "usage");
-	cJSON_ReplaceItemInObjectCaseSensitive(start, "output_tokens",
-	    cJSON_CreateNumber(1));
-	return data;
+	cJSON_ReplaceItemInObjectCaseSensitive(json_item(start, "usage"),
+	    "output_tokens", cJSON_CreateNumber(1));
+	return build("{'type':'message_start','message':%j}", start);
+}
+
+/* SOURCE's members NAMES (ends with NULL), those that it has. */
+static cJSON *
+some_of(const cJSON *source, const char *const *names)
+{
+	cJSON *copy = cJSON_CreateObject();
+
+	for (; *names != NULL; names++)
+		if (json_item(source, *names) != NULL)
+			cJSON_AddItemToObject(copy, *names,
+			    cJSON_Duplicate(json_item(source, *names), true));
+	return copy;
 }
 
 static cJSON *
 message_delta(const cJSON *message)
 {
 	static const char *const moved[] = { "stop_reason", "stop_sequence",
-		"stop_details", "container" };
+		"stop_details", "container", NULL };
 	static const char *const counted[] = { "input_tokens",
 		"cache_creation_input_tokens", "cache_read_input_tokens",
-		"output_tokens", "output_tokens_details" };
-	cJSON *data = cJSON_CreateObject(), *part;
-	const cJSON *usage = json_item(message, "usage");
-	size_t i;
+		"output_tokens", "output_tokens_details", NULL };
 
-	cJSON_AddStringToObject(data, "type", "message_delta");
-	part = cJSON_AddObjectToObject(data, "delta");
-	for (i = 0; i < sizeof(moved) / sizeof(moved[0]); i++)
-		cJSON_AddItemToObject(part, moved[i],
-		    cJSON_Duplicate(json_item(message, moved[i]), true));
-	part = cJSON_AddObjectToObject(data, "usage");
-	for (i = 0; i < sizeof(counted) / sizeof(counted[0]); i++)
-		if (json_item(usage, counted[i]) != NULL)
-			cJSON_AddItemToObject(part, counted[i],
-			    cJSON_Duplicate(json_item(usage, counted[i]),
-				true));
-	return data;
+	return build("{'type':'message_delta','delta':%j,'usage':%j}",
+	    some_of(message, moved),
+	    some_of(json_item(message, "usage"), counted));
 }
 
 void
 claude_stream(struct reply *reply, const cJSON *message)
 {
 	const cJSON *block;
-	int index = 0;
+	int64_t index = 0;
 
 	reply->type = "text/event-stream; charset=utf-8";
 	json_event(reply, "message_start", message_start(message));

@@ -4,6 +4,7 @@
  */
 #include "cmd/standin/composio/accounts.h"
 
+#include "cmd/standin/build.h"
 #include "cmd/standin/script/script.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
@@ -53,7 +54,7 @@ check_status(const char *status, struct fail *fail)
 	const char *near = json_nearest(status, statuses);
 
 	if (near != NULL && strcmp(near, status) != 0)
-		return fail_set(fail, FAIL_NEVER, "invalid_script",
+		return script_refuse(fail,
 		    "an account has the status \"%s\"; did you mean \"%s\"?",
 		    status, near);
 	return 0;
@@ -62,19 +63,18 @@ check_status(const char *status, struct fail *fail)
 static int
 read_after(const cJSON *after, struct account *account, struct fail *fail)
 {
-	static const char *const names[] = { "calls", "status", "status_reason",
-		NULL };
+	const struct script_member members[] = {
+		{ "calls", .number = &account->after_calls, 0, 1000000000 },
+		{ "status", .text = &account->later },
+		{ "status_reason", .text = &account->later_reason }, { NULL }
+	};
 
 	if (after == NULL)
 		return 0;
-	if (script_known(after, names, "accounts: after", fail) < 0 ||
-	    script_number(after, "calls", 0, 1000000000, 0,
-		&account->after_calls, "accounts: after", fail) < 0 ||
-	    script_string(after, "status", "EXPIRED", &account->later,
-		"accounts: after", fail) < 0 ||
-	    script_string(after, "status_reason",
-		"permanent auth error during token refresh",
-		&account->later_reason, "accounts: after", fail) < 0)
+	account->after_calls = 0;
+	account->later = "EXPIRED";
+	account->later_reason = "permanent auth error during token refresh";
+	if (script_members(after, members, "accounts: after", fail) < 0)
 		return -1;
 	return check_status(account->later, fail);
 }
@@ -82,29 +82,24 @@ read_after(const cJSON *after, struct account *account, struct fail *fail)
 static int
 read_one(const cJSON *entry, struct account *account, struct fail *fail)
 {
-	static const char *const names[] = { "after", "alias", "auth_config",
-		"disabled", "id", "status", "status_reason", "toolkit", "user",
-		NULL };
-	const char *user, *toolkit, *id, *status, *reason, *config, *alias;
+	const char *user = NULL, *toolkit = NULL, *id = NULL, *reason = NULL;
+	const char *config = NULL, *alias = NULL;
+	const cJSON *after = NULL;
+	const struct script_member members[] = { { "after", .value = &after },
+		{ "alias", .text = &alias }, { "auth_config", .text = &config },
+		{ "disabled", .flag = &account->disabled },
+		{ "id", .text = &id }, { "status", .text = &account->status },
+		{ "status_reason", .text = &reason },
+		{ "toolkit", .text = &toolkit }, { "user", .text = &user },
+		{ NULL } };
 
-	if (script_known(entry, names, "an account", fail) < 0 ||
-	    script_string(entry, "user", NULL, &user, "an account", fail) < 0 ||
-	    script_string(entry, "toolkit", NULL, &toolkit, "an account",
-		fail) < 0 ||
-	    script_string(entry, "id", NULL, &id, "an account", fail) < 0 ||
-	    script_string(entry, "status", "ACTIVE", &status, "an account",
-		fail) < 0 ||
-	    script_string(entry, "status_reason", NULL, &reason, "an account",
-		fail) < 0 ||
-	    script_string(entry, "auth_config", NULL, &config, "an account",
-		fail) < 0 ||
-	    script_string(entry, "alias", NULL, &alias, "an account", fail) <
-		0 ||
-	    check_status(status, fail) < 0 ||
-	    read_after(json_item(entry, "after"), account, fail) < 0)
+	account->status = "ACTIVE";
+	if (script_members(entry, members, "an account", fail) < 0 ||
+	    check_status(account->status, fail) < 0 ||
+	    read_after(after, account, fail) < 0)
 		return -1;
 	if (user == NULL || toolkit == NULL)
-		return fail_set(fail, FAIL_NEVER, "invalid_script",
+		return script_refuse(fail,
 		    "an account has a \"user\" and a \"toolkit\"");
 	account->user = mem_string(user);
 	account->toolkit = mem_string(toolkit);
@@ -114,8 +109,6 @@ read_one(const cJSON *entry, struct account *account, struct fail *fail)
 					      : mem_print("ac_%s", toolkit);
 	account->alias = mem_string(alias);
 	account->reason = mem_string(reason);
-	account->status = status;
-	account->disabled = json_true(entry, "disabled");
 	return 0;
 }
 
@@ -239,47 +232,25 @@ account_called(struct account *account)
 	account->reason = mem_string(account->later_reason);
 }
 
-static void
-add_nullable(cJSON *json, const char *name, const char *text)
-{
-	if (text == NULL)
-		cJSON_AddNullToObject(json, name);
-	else
-		cJSON_AddStringToObject(json, name, text);
-}
-
 cJSON *
 account_json(const struct account *account, bool whole)
 {
-	cJSON *json = cJSON_CreateObject(), *part;
-	char made[CLOCK_TEXT], *word;
+	char made[CLOCK_TEXT];
+	char *word = mem_print("%s_stand-in", account->toolkit);
+	cJSON *json;
 
 	clock_format(account->made, made);
-	cJSON_AddStringToObject(json, "id", account->id);
-	part = cJSON_AddObjectToObject(json, "toolkit");
-	cJSON_AddStringToObject(part, "slug", account->toolkit);
-	part = cJSON_AddObjectToObject(json, "auth_config");
-	cJSON_AddStringToObject(part, "id", account->auth_config);
-	cJSON_AddStringToObject(part, "auth_scheme", "OAUTH2");
-	cJSON_AddTrueToObject(part, "is_composio_managed");
-	cJSON_AddFalseToObject(part, "is_disabled");
-	cJSON_AddStringToObject(json, "status", account->status);
-	add_nullable(json, "status_reason", account->reason);
-	cJSON_AddBoolToObject(json, "is_disabled", account->disabled);
-	part = cJSON_AddObjectToObject(json, "state");
-	cJSON_AddStringToObject(part, "authScheme", "OAUTH2");
-	part = cJSON_AddObjectToObject(part, "val");
-	cJSON_AddStringToObject(part, "status", account->status);
-	cJSON_AddStringToObject(part, "access_token", "REDACTED");
-	cJSON_AddItemToObject(json, "data", cJSON_CreateObject());
-	cJSON_AddStringToObject(json, "user_id", account->user);
-	add_nullable(json, "alias", account->alias);
-	word = mem_print("%s_stand-in", account->toolkit);
-	cJSON_AddStringToObject(json, "word_id", word);
+	json = build("{'id':%s,'toolkit':{'slug':%s},'auth_config':{'id':%s,"
+		     "'auth_scheme':'OAUTH2','is_composio_managed':true,"
+		     "'is_disabled':false},'status':%s,'status_reason':%s,"
+		     "'is_disabled':%b,'state':{'authScheme':'OAUTH2','val':"
+		     "{'status':%s,'access_token':'REDACTED'}},'data':{},"
+		     "'user_id':%s,'alias':%s,'word_id':%s,'created_at':%s,"
+		     "'updated_at':%s,'test_request_endpoint':''}",
+	    account->id, account->toolkit, account->auth_config,
+	    account->status, account->reason, account->disabled,
+	    account->status, account->user, account->alias, word, made, made);
 	free(word);
-	cJSON_AddStringToObject(json, "created_at", made);
-	cJSON_AddStringToObject(json, "updated_at", made);
-	cJSON_AddStringToObject(json, "test_request_endpoint", "");
 	if (whole) {
 		cJSON_AddItemToObject(json, "params", cJSON_CreateObject());
 		cJSON_AddArrayToObject(json, "requested_scopes");

@@ -3,9 +3,9 @@
  * composio_api: the routes of Composio's REST API v3.1 that programs use to
  * look up accounts and tools, and to execute them.
  */
-#include <string.h>
+#include <glib.h>
 
-#include "cmd/standin/composio/page.h"
+#include "cmd/standin/build.h"
 #include "cmd/standin/script/script.h"
 #include "cmd/standin/standin.h"
 #include "common/base/clock.h"
@@ -14,14 +14,13 @@
 #include "common/json/log.h"
 
 #define PAGE_USUAL 20
+#define PAGE_MOST 1000
 #define LINK_LIFE 600000
 
 void
 composio_fault(struct request *request, struct reply *reply, int status,
     int code, const char *slug, const char *message)
 {
-	cJSON *body = cJSON_CreateObject(), *error;
-
 	if (*slug == '\0')
 		slug = status == 401 ? "HTTP_Unauthorized"
 		    : status == 403  ? "HTTP_Forbidden"
@@ -29,17 +28,94 @@ composio_fault(struct request *request, struct reply *reply, int status,
 		    : status == 429  ? "HTTP_TooManyRequests"
 		    : status < 500   ? "HTTP_BadRequest"
 				     : "HTTP_InternalServerError";
-	error = cJSON_AddObjectToObject(body, "error");
-	cJSON_AddStringToObject(error, "message", message);
-	cJSON_AddNumberToObject(error, "code", code ? code : 10000 + status);
-	cJSON_AddStringToObject(error, "slug", slug);
-	cJSON_AddNumberToObject(error, "status", status);
-	cJSON_AddStringToObject(error, "request_id", request->id);
-	cJSON_AddStringToObject(error, "suggested_fix",
-	    status == 401 ? "Check the API key." : "Check the request.");
-	cJSON_AddArrayToObject(error, "errors");
 	reply->status = status;
-	reply_json(reply, body);
+	reply_json(reply,
+	    build("{'error':{'message':%s,'code':%n,'slug':%s,'status':%n,"
+		  "'request_id':%s,'suggested_fix':%s,'errors':[]}}",
+		message, (int64_t)(code ? code : 10000 + status), slug,
+		(int64_t)status, request->id,
+		status == 401 ? "Check the API key." : "Check the request."));
+}
+
+/* One page of a list. A cursor is the base64 of "PAGE:LIMIT". */
+struct page {
+	size_t from, limit, seen;
+	cJSON *items; /* add those that page_takes says */
+};
+
+/* The page that REQUEST asks for, of USUAL items and at most MOST. False when
+ * there is no such page; then REPLY is the error. */
+static bool
+page_init(struct page *page, struct request *request, size_t usual, size_t most,
+    struct reply *reply)
+{
+	const char *limit = request_query(request, "limit");
+	const char *cursor = request_query(request, "cursor");
+	unsigned long number = 0, size = 0;
+	guchar *text;
+	gsize length;
+	char *end;
+
+	*page = (struct page){ .limit = usual };
+	if (limit != NULL) {
+		size = strtoul(limit, &end, 10);
+		if (end == limit || *end != '\0' || size == 0) {
+			composio_fault(request, reply, 400, 0, "",
+			    "limit must be a positive number");
+			return false;
+		}
+		page->limit = size > most ? most : size;
+	}
+	if (cursor != NULL && *cursor != '\0') {
+		text = g_base64_decode(cursor, &length);
+		text = g_realloc(text, length + 1);
+		text[length] = '\0';
+		number = strtoul((char *)text, &end, 10);
+		if (number > 1 && *end == ':')
+			size = strtoul(end + 1, &end, 10);
+		if (number < 2 || *end != '\0' || size == 0 ||
+		    number > 1000000 || size > PAGE_MOST) {
+			g_free(text);
+			composio_fault(request, reply, 400, 0, "",
+			    "cursor is not valid");
+			return false;
+		}
+		g_free(text);
+		page->limit = size;
+		page->from = (number - 1) * size;
+	}
+	page->items = cJSON_CreateArray();
+	return true;
+}
+
+/* Whether the next item is to be on the page. */
+static bool
+page_takes(struct page *page)
+{
+	size_t at = page->seen++;
+
+	return at >= page->from && at < page->from + page->limit;
+}
+
+static void
+page_put(struct page *page, struct reply *reply)
+{
+	size_t number = page->from / page->limit + 1;
+	size_t pages = (page->seen + page->limit - 1) / page->limit;
+	gchar *cursor = NULL;
+	char text[60];
+
+	if (page->from + page->limit < page->seen) {
+		snprintf(text, sizeof(text), "%zu:%zu", number + 1,
+		    page->limit);
+		cursor = g_base64_encode((guchar *)text, strlen(text));
+	}
+	reply_json(reply,
+	    build("{'items':%j,'next_cursor':%s,'current_page':%n,"
+		  "'total_pages':%n,'total_items':%n}",
+		page->items, cursor, (int64_t)number,
+		(int64_t)(pages > 0 ? pages : 1), (int64_t)page->seen));
+	g_free(cursor);
 }
 
 static bool
@@ -158,69 +234,42 @@ get_tool(struct standin *standin, struct request *request, const char *slug,
 		reply_json(reply, catalogue_json(standin->catalogue, tool));
 }
 
-static bool
-toolkit_needs_no_auth(const struct standin *standin, const char *slug)
-{
-	const struct tool *tool;
-	size_t i;
-
-	for (i = 0; (tool = catalogue_at(standin->catalogue, i)) != NULL; i++)
-		if (strcmp(tool->toolkit, slug) == 0 && !tool->no_auth)
-			return false;
-	return true;
-}
-
 static void
 get_toolkit(struct standin *standin, struct request *request, const char *slug,
     struct reply *reply)
 {
 	const char *name = catalogue_toolkit(standin->catalogue, slug);
-	const struct tool *tool;
-	cJSON *body, *part, *one;
-	bool open;
-	size_t i, count = 0;
+	const struct tool *tool, *first = NULL;
+	int64_t count = 0;
+	bool open = true;
+	size_t i;
 
-	if (name == NULL) {
+	for (i = 0; (tool = catalogue_at(standin->catalogue, i)) != NULL; i++) {
+		if (strcmp(tool->toolkit, slug) != 0)
+			continue;
+		open = open && tool->no_auth;
+		if (count++ == 0)
+			first = tool;
+	}
+	if (first == NULL) {
 		composio_fault(request, reply, 404, 2301,
 		    "Toolkit_ToolkitNotFound", "Toolkit not found");
 		return;
 	}
-	open = toolkit_needs_no_auth(standin, slug);
-	body = cJSON_CreateObject();
-	cJSON_AddStringToObject(body, "name", name);
-	cJSON_AddStringToObject(body, "slug", slug);
-	cJSON_AddTrueToObject(body, "enabled");
-	cJSON_AddFalseToObject(body, "is_local_toolkit");
-	part = cJSON_AddArrayToObject(body, "composio_managed_auth_schemes");
-	if (!open)
-		cJSON_AddItemToArray(part, cJSON_CreateString("OAUTH2"));
-	part = cJSON_AddArrayToObject(body, "auth_config_details");
-	one = cJSON_CreateObject();
-	cJSON_AddStringToObject(one, "mode", open ? "NO_AUTH" : "OAUTH2");
-	cJSON_AddStringToObject(one, "name", open ? "no auth" : "OAuth 2");
-	cJSON_AddItemToObject(one, "fields",
-	    cJSON_Parse("{\"auth_config_creation\":{\"required\":[],"
-			"\"optional\":[]},\"connected_account_initiation\":"
-			"{\"required\":[],\"optional\":[]}}"));
-	cJSON_AddItemToArray(part, one);
-	part = cJSON_AddObjectToObject(body, "meta");
-	for (i = 0; (tool = catalogue_at(standin->catalogue, i)) != NULL; i++) {
-		if (strcmp(tool->toolkit, slug) != 0)
-			continue;
-		if (count++ > 0)
-			continue;
-		cJSON_AddStringToObject(part, "version", tool->version);
-		one = cJSON_AddArrayToObject(part, "available_versions");
-		cJSON_AddItemToArray(one, cJSON_CreateString(tool->version));
-	}
-	cJSON_AddStringToObject(part, "description", name);
-	cJSON_AddStringToObject(part, "logo", "");
-	cJSON_AddNumberToObject(part, "tools_count", (double)count);
-	cJSON_AddNumberToObject(part, "triggers_count", 0);
-	cJSON_AddArrayToObject(part, "categories");
-	cJSON_AddStringToObject(part, "created_at", "2026-01-01T00:00:00Z");
-	cJSON_AddStringToObject(part, "updated_at", "2026-11-01T00:00:00Z");
-	reply_json(reply, body);
+	reply_json(reply,
+	    build("{'name':%s,'slug':%s,'enabled':true,'is_local_toolkit':"
+		  "false,'composio_managed_auth_schemes':%j,"
+		  "'auth_config_details':[{'mode':%s,'name':%s,'fields':"
+		  "{'auth_config_creation':{'required':[],'optional':[]},"
+		  "'connected_account_initiation':{'required':[],"
+		  "'optional':[]}}}],'meta':{'version':%s,"
+		  "'available_versions':[%s],'description':%s,'logo':'',"
+		  "'tools_count':%n,'triggers_count':0,'categories':[],"
+		  "'created_at':'2026-01-01T00:00:00Z',"
+		  "'updated_at':'2026-11-01T00:00:00Z'}}",
+		name, slug, build(open ? "[]" : "['OAUTH2']"),
+		open ? "NO_AUTH" : "OAUTH2", open ? "no auth" : "OAuth 2",
+		first->version, first->version, name, count));
 }
 
 /* Whether the account belongs to one of the users in the list. */
@@ -304,7 +353,6 @@ make_link(struct standin *standin, struct request *request, const cJSON *body,
 	const char *toolkit;
 	const struct account *account;
 	char until[CLOCK_TEXT], *url;
-	cJSON *json;
 
 	if (config == NULL || user == NULL || *user == '\0') {
 		composio_fault(request, reply, 400, 0,
@@ -321,40 +369,29 @@ make_link(struct standin *standin, struct request *request, const cJSON *body,
 	account = accounts_link(standin->accounts, user, toolkit, config);
 	clock_format(clock_wall() + LINK_LIFE, until);
 	url = mem_print("%s/link/%s", standin->url, account->token);
-	json = cJSON_CreateObject();
-	cJSON_AddStringToObject(json, "link_token", account->token);
-	cJSON_AddStringToObject(json, "redirect_url", url);
-	cJSON_AddStringToObject(json, "expires_at", until);
-	cJSON_AddStringToObject(json, "connected_account_id", account->id);
-	free(url);
 	reply->status = 201;
-	reply_json(reply, json);
+	reply_json(reply,
+	    build("{'link_token':%s,'redirect_url':%s,'expires_at':%s,"
+		  "'connected_account_id':%s}",
+		account->token, url, until, account->id));
+	free(url);
 }
 
 static cJSON *
 config_json(const struct standin *standin, const char *toolkit)
 {
-	cJSON *json = cJSON_CreateObject(), *part;
 	char *id = mem_print("ac_%s", toolkit);
+	cJSON *json;
 
-	cJSON_AddStringToObject(json, "id", id);
-	cJSON_AddStringToObject(json, "uuid", id);
-	cJSON_AddStringToObject(json, "name", toolkit);
-	cJSON_AddStringToObject(json, "type", "default");
-	part = cJSON_AddObjectToObject(json, "toolkit");
-	cJSON_AddStringToObject(part, "slug", toolkit);
-	cJSON_AddStringToObject(part, "logo", "");
-	cJSON_AddStringToObject(part, "name",
+	json = build("{'id':%s,'uuid':%s,'name':%s,'type':'default','toolkit':"
+		     "{'slug':%s,'logo':'','name':%s},'auth_scheme':'OAUTH2',"
+		     "'status':'ENABLED','is_composio_managed':true,"
+		     "'credentials':{},'tool_access_config':{},"
+		     "'no_of_connections':1,"
+		     "'created_at':'2026-11-01T00:00:00Z',"
+		     "'last_updated_at':'2026-11-01T00:00:00Z'}",
+	    id, id, toolkit, toolkit,
 	    catalogue_toolkit(standin->catalogue, toolkit));
-	cJSON_AddStringToObject(json, "auth_scheme", "OAUTH2");
-	cJSON_AddStringToObject(json, "status", "ENABLED");
-	cJSON_AddTrueToObject(json, "is_composio_managed");
-	cJSON_AddItemToObject(json, "credentials", cJSON_CreateObject());
-	cJSON_AddItemToObject(json, "tool_access_config", cJSON_CreateObject());
-	cJSON_AddNumberToObject(json, "no_of_connections", 1);
-	cJSON_AddStringToObject(json, "created_at", "2026-11-01T00:00:00Z");
-	cJSON_AddStringToObject(json, "last_updated_at",
-	    "2026-11-01T00:00:00Z");
 	free(id);
 	return json;
 }
@@ -390,7 +427,6 @@ make_config(struct standin *standin, struct request *request, const cJSON *body,
     struct reply *reply)
 {
 	const char *slug = json_string(json_item(body, "toolkit"), "slug");
-	cJSON *json, *part;
 
 	if (slug == NULL ||
 	    catalogue_toolkit(standin->catalogue, slug) == NULL) {
@@ -398,12 +434,10 @@ make_config(struct standin *standin, struct request *request, const cJSON *body,
 		    "toolkit.slug is not a toolkit");
 		return;
 	}
-	json = cJSON_CreateObject();
-	part = cJSON_AddObjectToObject(json, "toolkit");
-	cJSON_AddStringToObject(part, "slug", slug);
-	cJSON_AddItemToObject(json, "auth_config", config_json(standin, slug));
 	reply->status = 201;
-	reply_json(reply, json);
+	reply_json(reply,
+	    build("{'toolkit':{'slug':%s},'auth_config':%j}", slug,
+		config_json(standin, slug)));
 }
 
 static cJSON *

@@ -6,6 +6,7 @@
 
 #include <math.h>
 
+#include "cmd/standin/build.h"
 #include "cmd/standin/script/script.h"
 #include "cmd/standin/script/template.h"
 #include "common/base/mem.h"
@@ -26,37 +27,32 @@ compare(const void *a, const void *b)
 static cJSON *
 output_schema(void)
 {
-	return cJSON_Parse(
-	    "{\"type\":\"object\",\"properties\":{\"data\":"
-	    "{\"type\":\"object\"},\"error\":{\"type\":\"string\"},"
-	    "\"successful\":{\"type\":\"boolean\"}},\"required\":[\"data\","
-	    "\"successful\"]}");
+	return build("{'type':'object','properties':{'data':{'type':'object'},"
+		     "'error':{'type':'string'},"
+		     "'successful':{'type':'boolean'}},"
+		     "'required':['data','successful']}");
 }
 
 static void
 add_builtin(struct catalogue *catalogue,
     const struct catalogue_builtin *builtin)
 {
-	struct tool *tool = &catalogue->tools[catalogue->count++];
-
-	*tool = (struct tool){
+	catalogue->tools[catalogue->count++] = (struct tool){
 		.slug = builtin->slug,
 		.name = builtin->name,
 		.description = builtin->description,
 		.toolkit = builtin->toolkit,
 		.version = builtin->version,
+		.run = builtin->run,
 		.read_only = builtin->read_only,
 		.idempotent = builtin->idempotent,
 		.no_auth = strcmp(builtin->toolkit, "hackernews") == 0,
-		.input = cJSON_CreateObject(),
+		.input = build("{'type':'object','title':%s,'properties':%j,"
+			       "'required':%j}",
+		    builtin->name, cJSON_Parse(builtin->input),
+		    cJSON_Parse(builtin->required)),
 		.output = output_schema(),
 	};
-	cJSON_AddStringToObject(tool->input, "type", "object");
-	cJSON_AddStringToObject(tool->input, "title", builtin->name);
-	cJSON_AddItemToObject(tool->input, "properties",
-	    cJSON_Parse(builtin->input));
-	cJSON_AddItemToObject(tool->input, "required",
-	    cJSON_Parse(builtin->required));
 }
 
 static struct tool *
@@ -91,8 +87,7 @@ add_scripted(struct catalogue *catalogue, const cJSON *entry, struct fail *fail)
 	    script_string(entry, "slug", NULL, &tool.slug, "a tool", fail) < 0)
 		return -1;
 	if (tool.slug == NULL)
-		return fail_set(fail, FAIL_NEVER, "invalid_script",
-		    "a tool has no \"slug\"");
+		return script_refuse(fail, "a tool has no \"slug\"");
 	if (script_string(entry, "toolkit", NULL, &tool.toolkit, tool.slug,
 		fail) < 0 ||
 	    script_string(entry, "name", tool.slug, &tool.name, tool.slug,
@@ -105,10 +100,10 @@ add_scripted(struct catalogue *catalogue, const cJSON *entry, struct fail *fail)
 	    template_check(json_item(entry, "error"), fail) < 0)
 		return -1;
 	if (tool.toolkit == NULL)
-		return fail_set(fail, FAIL_NEVER, "invalid_script",
-		    "%s: a tool has a \"toolkit\"", tool.slug);
+		return script_refuse(fail, "%s: a tool has a \"toolkit\"",
+		    tool.slug);
 	if (schema != NULL && !cJSON_IsObject(schema))
-		return fail_set(fail, FAIL_NEVER, "invalid_script",
+		return script_refuse(fail,
 		    "%s: \"input_parameters\" is a JSON Schema", tool.slug);
 	tool.read_only = json_true(entry, "read_only");
 	tool.idempotent = tool.read_only || json_true(entry, "idempotent");
@@ -119,13 +114,15 @@ add_scripted(struct catalogue *catalogue, const cJSON *entry, struct fail *fail)
 	tool.error = json_item(entry, "error");
 	tool.input = schema != NULL
 	    ? cJSON_Duplicate(schema, true)
-	    : cJSON_Parse("{\"type\":\"object\",\"properties\":{}}");
+	    : build("{'type':'object','properties':{}}");
 	tool.output = output_schema();
 	old = find(catalogue, tool.slug);
-	if (old != NULL)
+	if (old != NULL) {
+		tool.run = old->run;
 		tool_release(old);
-	else
+	} else {
 		old = &catalogue->tools[catalogue->count++];
+	}
 	*old = tool;
 	return 0;
 }
@@ -301,54 +298,34 @@ catalogue_check(const struct tool *tool, const cJSON *arguments,
 	return true;
 }
 
-static void
-add_hints(cJSON *json, const struct tool *tool)
+static cJSON *
+hints(const struct tool *tool)
 {
-	cJSON *tags = cJSON_AddArrayToObject(json, "tags");
+	cJSON *tags = build("[%s]",
+	    tool->read_only ? "readOnlyHint" : "createHint");
 
-	if (tool->read_only)
-		cJSON_AddItemToArray(tags, cJSON_CreateString("readOnlyHint"));
-	else
-		cJSON_AddItemToArray(tags, cJSON_CreateString("createHint"));
 	if (tool->idempotent)
-		cJSON_AddItemToArray(tags,
-		    cJSON_CreateString("idempotentHint"));
+		cJSON_AddItemToArray(tags, build("'idempotentHint'"));
 	if (tool->destructive)
-		cJSON_AddItemToArray(tags,
-		    cJSON_CreateString("destructiveHint"));
-	cJSON_AddItemToArray(tags, cJSON_CreateString("openWorldHint"));
+		cJSON_AddItemToArray(tags, build("'destructiveHint'"));
+	cJSON_AddItemToArray(tags, build("'openWorldHint'"));
+	return tags;
 }
 
 cJSON *
 catalogue_json(const struct catalogue *catalogue, const struct tool *tool)
 {
-	cJSON *json = cJSON_CreateObject(), *part;
-
-	cJSON_AddStringToObject(json, "slug", tool->slug);
-	cJSON_AddStringToObject(json, "name", tool->name);
-	cJSON_AddStringToObject(json, "description", tool->description);
-	cJSON_AddStringToObject(json, "human_description", tool->description);
-	part = cJSON_AddObjectToObject(json, "toolkit");
-	cJSON_AddStringToObject(part, "slug", tool->toolkit);
-	cJSON_AddStringToObject(part, "name",
-	    catalogue_toolkit(catalogue, tool->toolkit));
-	cJSON_AddStringToObject(part, "logo", "");
-	cJSON_AddItemToObject(json, "input_parameters",
-	    cJSON_Duplicate(tool->input, true));
-	cJSON_AddItemToObject(json, "output_parameters",
-	    cJSON_Duplicate(tool->output, true));
-	cJSON_AddStringToObject(json, "version", tool->version);
-	part = cJSON_AddArrayToObject(json, "available_versions");
-	cJSON_AddItemToArray(part, cJSON_CreateString(tool->version));
-	cJSON_AddItemToArray(part, cJSON_CreateString("00000000_00"));
-	add_hints(json, tool);
-	cJSON_AddArrayToObject(json, "scopes");
-	cJSON_AddNullToObject(json, "scope_requirements");
-	cJSON_AddBoolToObject(json, "no_auth", tool->no_auth);
-	cJSON_AddBoolToObject(json, "is_deprecated", tool->deprecated);
-	part = cJSON_AddObjectToObject(json, "deprecated");
-	cJSON_AddStringToObject(part, "displayName", tool->name);
-	cJSON_AddStringToObject(part, "version", tool->version);
-	cJSON_AddBoolToObject(part, "is_deprecated", tool->deprecated);
-	return json;
+	return build("{'slug':%s,'name':%s,'description':%s,"
+		     "'human_description':%s,'toolkit':{'slug':%s,'name':%s,"
+		     "'logo':''},'input_parameters':%j,'output_parameters':%j,"
+		     "'version':%s,'available_versions':[%s,'00000000_00'],"
+		     "'tags':%j,'scopes':[],'scope_requirements':null,"
+		     "'no_auth':%b,'is_deprecated':%b,'deprecated':{"
+		     "'displayName':%s,'version':%s,'is_deprecated':%b}}",
+	    tool->slug, tool->name, tool->description, tool->description,
+	    tool->toolkit, catalogue_toolkit(catalogue, tool->toolkit),
+	    cJSON_Duplicate(tool->input, true),
+	    cJSON_Duplicate(tool->output, true), tool->version, tool->version,
+	    hints(tool), tool->no_auth, tool->deprecated, tool->name,
+	    tool->version, tool->deprecated);
 }

@@ -9,11 +9,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "cmd/standin/tools/tools.h"
 #include "common/base/fail.h"
 
 struct tool {
 	const char *slug, *name, *description, *toolkit, *version;
 	bool read_only, idempotent, destructive, no_auth, deprecated;
+	tool_run *run;               /* of a built-in tool, or NULL */
 	cJSON *input, *output;       /* JSON Schemas */
 	const cJSON *result, *error; /* templates of the script's */
 };
@@ -54,6 +56,7 @@ struct catalogue_builtin {
 	const char *input;    /* JSON of the schema's "properties" */
 	const char *required; /* JSON */
 	bool read_only, idempotent;
+	tool_run *run;
 };
 
 /* Ends with a NULL slug. In catalogue_builtin.c. */

@@ -38,13 +38,13 @@ const struct catalogue_builtin catalogue_builtins[] = {
 	    FLAG("ids_only", "Give message and thread ids only.") ","
 	    FLAG("include_spam_trash", "Look into spam and trash, too.") ","
 	    USER_ID "}",
-	    "[]", true, true },
+	    "[]", true, true, gmail_fetch },
 	{ "GMAIL_FETCH_MESSAGE_BY_MESSAGE_ID", "Fetch message by message id",
 	    GMAIL, "Gives one message with its whole text.",
 	    "{" STRING("message_id", "messageId from GMAIL_FETCH_EMAILS.") ","
 	    "\"format\":{\"type\":\"string\",\"enum\":[\"minimal\",\"full\","
 	    "\"raw\",\"metadata\"],\"default\":\"full\"}," USER_ID "}",
-	    "[\"message_id\"]", true, true },
+	    "[\"message_id\"]", true, true, gmail_fetch_one },
 	{ "GMAIL_CREATE_EMAIL_DRAFT", "Create email draft", GMAIL,
 	    "Writes a draft; with thread_id, as a reply in that thread. "
 	    "Nothing is sent.",
@@ -56,27 +56,28 @@ const struct catalogue_builtin catalogue_builtins[] = {
 	    FLAG("is_html", "The body is HTML.") ","
 	    STRING("thread_id", "threadId of the message replied to.") ","
 	    USER_ID "}",
-	    "[\"recipient_email\",\"subject\",\"body\"]", false, false },
+	    "[\"recipient_email\",\"subject\",\"body\"]", false, false,
+	    gmail_create_draft },
 	{ "GMAIL_LIST_DRAFTS", "List drafts", GMAIL,
 	    "Lists the drafts, newest first.",
 	    "{" NUMBER("max_results", "Drafts on one page.", 1, 500) ","
 	    STRING("page_token", "nextPageToken of the page before.") ","
 	    FLAG("verbose", "Give the messages' subject and text, too.") ","
 	    USER_ID "}",
-	    "[]", true, true },
+	    "[]", true, true, gmail_list_drafts },
 	{ "GMAIL_GET_PROFILE", "Get profile", GMAIL,
 	    "Gives the address and the size of the mailbox.",
-	    "{" USER_ID "}", "[]", true, true },
+	    "{" USER_ID "}", "[]", true, true, gmail_profile },
 	{ "GMAIL_ADD_LABEL_TO_EMAIL", "Modify email labels", GMAIL,
 	    "Adds labels to a message and takes labels off it.",
 	    "{" STRING("message_id", "The message.") ","
 	    STRINGS("add_label_ids", "Labels to add.") ","
 	    STRINGS("remove_label_ids", "Labels to take off.") "," USER_ID "}",
-	    "[\"message_id\"]", false, true },
+	    "[\"message_id\"]", false, true, gmail_change_labels },
 	{ "LINEAR_LIST_LINEAR_TEAMS", "List Linear teams", LINEAR,
 	    "Lists the teams of the workspace.",
 	    "{" STRING("project_id", "Only teams of this project.") "}",
-	    "[]", true, true },
+	    "[]", true, true, linear_list_teams },
 	{ "LINEAR_CREATE_LINEAR_ISSUE", "Create Linear issue", LINEAR,
 	    "Creates an issue in a team.",
 	    "{" STRING("team_id", "The id of the team.") ","
@@ -92,7 +93,7 @@ const struct catalogue_builtin catalogue_builtins[] = {
 	    STRING("parent_id", "The issue that this is a part of.") ","
 	    STRING("due_date", "YYYY-MM-DD.") ","
 	    NUMBER("estimate", "Points.", 0, 100) "}",
-	    "[\"team_id\",\"title\"]", false, false },
+	    "[\"team_id\",\"title\"]", false, false, linear_create_issue },
 	{ "LINEAR_LIST_LINEAR_ISSUES", "List Linear issues", LINEAR,
 	    "Lists issues, newest first.",
 	    "{" NUMBER("first", "Issues on one page; 10 when left out.",
@@ -100,13 +101,13 @@ const struct catalogue_builtin catalogue_builtins[] = {
 	    STRING("after", "page_info.endCursor of the page before.") ","
 	    STRING("project_id", "Only issues of this project.") ","
 	    STRING("assignee_id", "Only issues of this user.") "}",
-	    "[]", true, true },
+	    "[]", true, true, linear_list_issues },
 	{ "LINEAR_GET_CURRENT_USER", "Get current user", LINEAR,
 	    "Gives the user whose account is connected.",
-	    "{}", "[]", true, true },
+	    "{}", "[]", true, true, linear_current_user },
 	{ "HACKERNEWS_GET_USER", "Get user", "hackernews", "20260901_00",
 	    "Gives the public profile of a user. Needs no account.",
 	    "{" STRING("username", "The user's name.") "}",
-	    "[\"username\"]", true, true },
+	    "[\"username\"]", true, true, hackernews_user },
 	{ .slug = NULL },
 };

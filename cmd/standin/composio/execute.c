@@ -4,6 +4,9 @@
  * be made (if not: an HTTP error, nothing is executed), then runs the tool,
  * whose failures are HTTP 200 with successful false.
  */
+#include <stdarg.h>
+
+#include "cmd/standin/build.h"
 #include "cmd/standin/script/script.h"
 #include "cmd/standin/script/template.h"
 #include "cmd/standin/standin.h"
@@ -28,10 +31,8 @@ run_scripted(const struct tool *tool, const char *user, const cJSON *arguments,
 	cJSON *data = NULL;
 	char *text;
 
-	scope.root = cJSON_CreateObject();
-	cJSON_AddStringToObject(scope.root, "user", user);
-	cJSON_AddStringToObject(scope.root, "tool", tool->slug);
-	if (tool->error != NULL && cJSON_IsString(tool->error)) {
+	scope.root = build("{'user':%s,'tool':%s}", user, tool->slug);
+	if (cJSON_IsString(tool->error)) {
 		text = template_string(&scope, tool->error->valuestring);
 		snprintf(error, 300, "%s", text);
 		free(text);
@@ -39,42 +40,33 @@ run_scripted(const struct tool *tool, const char *user, const cJSON *arguments,
 		data = cJSON_CreateObject();
 	} else {
 		data = template_value(&scope, tool->result);
-		if (!cJSON_IsObject(data)) {
-			arguments = data;
-			data = cJSON_CreateObject();
-			cJSON_AddItemToObject(data, "result",
-			    arguments == NULL ? cJSON_CreateNull()
-					      : (cJSON *)(uintptr_t)arguments);
-		}
+		if (!cJSON_IsObject(data))
+			data = build("{'result':%j}", data);
 	}
 	scope_release(&scope);
 	cJSON_Delete(scope.root);
 	return data;
 }
 
-static cJSON *
-run(struct standin *standin, const struct tool *tool, const char *user,
-    const cJSON *arguments, char error[300])
+cJSON *
+tool_refuse(struct tool_call *call, const char *format, ...)
 {
-	cJSON *data = NULL;
+	va_list arguments;
 
-	if (!catalogue_check(tool, arguments, error))
+	va_start(arguments, format);
+	vsnprintf(call->error, sizeof(call->error), format, arguments);
+	va_end(arguments);
+	return NULL;
+}
+
+static cJSON *
+run(const struct tool *tool, struct tool_call *call)
+{
+	if (!catalogue_check(tool, call->arguments, call->error))
 		return NULL;
-	if (tool->result != NULL || tool->error != NULL)
-		return run_scripted(tool, user, arguments, error);
-	if (gmail_run(&standin->gmail, tool->slug, user, arguments, &data,
-		error) ||
-	    linear_run(standin->linear, tool->slug, user, arguments, &data,
-		error))
-		return data;
-	if (strcmp(tool->slug, "HACKERNEWS_GET_USER") == 0) {
-		data = cJSON_CreateObject();
-		cJSON_AddStringToObject(data, "username",
-		    json_string(arguments, "username"));
-		cJSON_AddNumberToObject(data, "karma", 4711);
-		return data;
-	}
-	return run_scripted(tool, user, arguments, error);
+	if (tool->run != NULL && tool->result == NULL && tool->error == NULL)
+		return tool->run(call);
+	return run_scripted(tool, call->user, call->arguments, call->error);
 }
 
 /* The account that the call uses. False when it may not be made, and the
@@ -140,20 +132,14 @@ static void
 put_result(struct request *request, cJSON *data, const char *error,
     struct reply *reply)
 {
-	cJSON *json = cJSON_CreateObject();
 	char log[48];
 
-	cJSON_AddBoolToObject(json, "successful", data != NULL);
-	cJSON_AddItemToObject(json, "data",
-	    data != NULL ? data : cJSON_CreateObject());
-	if (data != NULL)
-		cJSON_AddNullToObject(json, "error");
-	else
-		cJSON_AddStringToObject(json, "error", error);
 	snprintf(log, sizeof(log), "log_%s", request->id + 4);
-	cJSON_AddStringToObject(json, "log_id", log);
-	cJSON_AddNullToObject(json, "session_info");
-	reply_json(reply, json);
+	reply_json(reply,
+	    build("{'successful':%b,'data':%j,'error':%s,'log_id':%s,"
+		  "'session_info':null}",
+		data != NULL, data != NULL ? data : cJSON_CreateObject(),
+		data != NULL ? NULL : error, log));
 }
 
 static void
@@ -165,7 +151,7 @@ execute(struct standin *standin, struct request *request,
 	cJSON *none = cJSON_CreateObject(), *data;
 	struct account *account;
 	struct fail fail;
-	char error[300] = "";
+	struct tool_call call = { .standin = standin };
 
 	if (user == NULL)
 		user = json_string(body, "entity_id");
@@ -173,6 +159,8 @@ execute(struct standin *standin, struct request *request,
 		user = "default";
 	if (arguments == NULL)
 		arguments = none;
+	call.user = user;
+	call.arguments = arguments;
 	pthread_mutex_lock(&standin->lock);
 	if (!find_account(standin, request, tool, body, &account, reply)) {
 		pthread_mutex_unlock(&standin->lock);
@@ -181,7 +169,7 @@ execute(struct standin *standin, struct request *request,
 		    "tool", tool->slug, NULL);
 		return;
 	}
-	data = run(standin, tool, user, arguments, error);
+	data = run(tool, &call);
 	if (account != NULL)
 		account_called(account);
 	if (data != NULL &&
@@ -192,10 +180,10 @@ execute(struct standin *standin, struct request *request,
 	if (data != NULL && !tool->read_only)
 		standin_save(standin);
 	pthread_mutex_unlock(&standin->lock);
-	put_result(request, data, error, reply);
+	put_result(request, data, call.error, reply);
 	cJSON_Delete(none);
 	log_line("debug", "composio.executed", "request", request->id, "tool",
-	    tool->slug, "error", *error != '\0' ? error : NULL, NULL);
+	    tool->slug, "error", *call.error != '\0' ? call.error : NULL, NULL);
 }
 
 void

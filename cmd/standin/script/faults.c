@@ -25,45 +25,31 @@ static const char *const kinds[] = { "status", "status_after", "cut",
 	"error_event", "drip", "garbage", "hang", "reset_before", "reset_after",
 	"slow", "slow_before", NULL };
 
-const char *
-fault_name(const struct fault *fault)
-{
-	return kinds[fault->kind];
-}
-
 static int
-read_kind(const cJSON *entry, struct fault *fault, struct fail *fail)
+read_kind(const char *kind, struct fault *fault, struct fail *fail)
 {
-	const char *kind, *near;
 	size_t i;
 
-	if (script_string(entry, "kind", "status", &kind, "a fault", fail) < 0)
-		return -1;
 	for (i = 0; kinds[i] != NULL; i++) {
 		if (strcmp(kinds[i], kind) == 0) {
 			fault->kind = (enum fault_kind)i;
 			return 0;
 		}
 	}
-	near = json_nearest(kind, kinds);
-	return fail_set(fail, FAIL_NEVER, "invalid_script",
-	    "no kind of fault is called \"%s\"%s%s%s", kind,
-	    near ? "; did you mean \"" : "", near ? near : "",
-	    near ? "\"?" : "");
+	script_refuse(fail, "no kind of fault is called \"%s\"", kind);
+	return script_hint(kind, kinds, fail);
 }
 
 static int
-read_when(const cJSON *entry, struct fault *fault, struct fail *fail)
+read_when(struct fault *fault, const cJSON *chance, struct fail *fail)
 {
-	const cJSON *value, *number;
+	const cJSON *number;
 	struct script_range range;
 
-	fault->at = json_item(entry, "at");
 	if (cJSON_IsArray(fault->at)) {
 		cJSON_ArrayForEach (number, fault->at)
 			if (!cJSON_IsNumber(number))
-				return fail_set(fail, FAIL_NEVER,
-				    "invalid_script",
+				return script_refuse(fail,
 				    "a fault's \"at\" is a "
 				    "number, a list of numbers or a range");
 	} else if (script_range(fault->at, &range, "a fault's \"at\"", fail) <
@@ -71,61 +57,55 @@ read_when(const cJSON *entry, struct fault *fault, struct fail *fail)
 		return -1;
 	}
 	fault->chance = 1;
-	value = json_item(entry, "chance");
-	if (value == NULL)
+	if (chance == NULL)
 		return 0;
-	if (!cJSON_IsNumber(value) || value->valuedouble < 0 ||
-	    value->valuedouble > 1)
-		return fail_set(fail, FAIL_NEVER, "invalid_script",
+	if (!cJSON_IsNumber(chance) || chance->valuedouble < 0 ||
+	    chance->valuedouble > 1)
+		return script_refuse(fail,
 		    "a fault's \"chance\" is a number from 0 to 1");
-	fault->chance = value->valuedouble;
+	fault->chance = chance->valuedouble;
 	return 0;
 }
 
 static int
 read_one(const cJSON *entry, struct fault *fault, struct fail *fail)
 {
-	static const char *const names[] = { "at", "body", "chance", "code",
-		"delay", "error_code", "events", "every", "headers", "kind",
-		"message", "on", "slug", "status", "times", "type", NULL };
-	const cJSON *header;
+	const char *kind = "status";
+	const cJSON *chance = NULL, *header;
+	const struct script_member members[] = { { "at", .value = &fault->at },
+		{ "body", .text = &fault->body },
+		{ "chance", .value = &chance },
+		{ "code", .number = &fault->code, 0, 1000000 },
+		{ "delay", .number = &fault->delay_ms, 0, DELAY_MOST },
+		{ "error_code", .text = &fault->error_code },
+		{ "events", .number = &fault->events, 0, 1000000 },
+		{ "every", .number = &fault->every, 1, 1000000000 },
+		{ "headers", .value = &fault->headers },
+		{ "kind", .text = &kind },
+		{ "message", .text = &fault->message },
+		{ "on", .text = &fault->on }, { "slug", .text = &fault->slug },
+		{ "status", .number = &fault->status, 200, 599 },
+		{ "times", .number = &fault->times, 1, 1000000000 },
+		{ "type", .text = &fault->type }, { NULL } };
 
-	if (script_known(entry, names, "a fault", fail) < 0 ||
-	    read_kind(entry, fault, fail) < 0 ||
-	    read_when(entry, fault, fail) < 0 ||
-	    script_string(entry, "on", NULL, &fault->on, "a fault", fail) < 0 ||
-	    script_number(entry, "every", 1, 1000000000, 0, &fault->every,
-		"a fault", fail) < 0 ||
-	    script_number(entry, "times", 1, 1000000000, -1, &fault->times,
-		"a fault", fail) < 0 ||
-	    script_number(entry, "status", 200, 599, 500, &fault->status,
-		"a fault", fail) < 0 ||
-	    script_number(entry, "code", 0, 1000000, 0, &fault->code, "a fault",
-		fail) < 0 ||
-	    script_number(entry, "delay", 0, 86400000, 1000, &fault->delay_ms,
-		"a fault", fail) < 0 ||
-	    script_number(entry, "events", 0, 1000000, 3, &fault->events,
-		"a fault", fail) < 0 ||
-	    script_string(entry, "type", NULL, &fault->type, "a fault", fail) <
-		0 ||
-	    script_string(entry, "message", NULL, &fault->message, "a fault",
-		fail) < 0 ||
-	    script_string(entry, "body", NULL, &fault->body, "a fault", fail) <
-		0 ||
-	    script_string(entry, "error_code", NULL, &fault->error_code,
-		"a fault", fail) < 0 ||
-	    script_string(entry, "slug", "", &fault->slug, "a fault", fail) < 0)
+	*fault = (struct fault){ .times = -1,
+		.status = 500,
+		.delay_ms = 1000,
+		.events = 3,
+		.slug = "" };
+	if (script_members(entry, members, "a fault", fail) < 0 ||
+	    read_kind(kind, fault, fail) < 0 ||
+	    read_when(fault, chance, fail) < 0)
 		return -1;
 	if (fault->on == NULL)
-		return fail_set(fail, FAIL_NEVER, "invalid_script",
+		return script_refuse(fail,
 		    "a fault has an \"on\": messages, a pattern of tools or a "
 		    "path");
-	fault->headers = json_item(entry, "headers");
 	cJSON_ArrayForEach (header, fault->headers)
 		if (header->string == NULL ||
 		    !(cJSON_IsString(header) || cJSON_IsNumber(header) ||
 			cJSON_IsBool(header)))
-			return fail_set(fail, FAIL_NEVER, "invalid_script",
+			return script_refuse(fail,
 			    "a fault's \"headers\" map names to values");
 	return 0;
 }
@@ -139,8 +119,7 @@ faults_new(const cJSON *script, struct faults **ret_faults, struct fail *fail)
 
 	pthread_mutex_init(&faults->lock, NULL);
 	list = json_item(script, "faults");
-	faults->list = mem_alloc(
-	    ((size_t)cJSON_GetArraySize(list) + 1) * sizeof(*faults->list));
+	faults->list = script_list(list, sizeof(*faults->list));
 	if (script_number(script, "seed", 0, (int64_t)1 << 32, 1, &seed, "seed",
 		fail) < 0)
 		goto failed;
@@ -218,7 +197,7 @@ faults_pick(struct faults *faults, const char *name, const char *path)
 	}
 	pthread_mutex_unlock(&faults->lock);
 	if (picked != NULL)
-		log_line("info", "fault", "kind", fault_name(picked), "on",
+		log_line("info", "fault", "kind", kinds[picked->kind], "on",
 		    *name != '\0' ? name : path, NULL);
 	return picked;
 }

@@ -52,7 +52,4 @@ faults_free(struct faults *faults); /* NULL is fine */
 const struct fault *
 faults_pick(struct faults *faults, const char *name, const char *path);
 
-const char *
-fault_name(const struct fault *fault);
-
 #endif

@@ -11,6 +11,7 @@
  */
 #include "cmd/standin/script/model.h"
 
+#include "cmd/standin/build.h"
 #include "cmd/standin/script/conversation.h"
 #include "cmd/standin/script/script.h"
 #include "cmd/standin/script/select.h"
@@ -34,9 +35,8 @@ struct call_rule {
 struct rule {
 	char *name;
 	struct script_range turn;
-	regex_t goal, results;
-	bool has_goal, has_results;
-	const cJSON *tools; /* globs of the newest turn's tools */
+	regex_t *goal, *results; /* NULL: any */
+	const cJSON *tools;      /* globs of the newest turn's tools */
 	struct count_rule *counts;
 	size_t count_count;
 	struct conditions conditions;
@@ -74,53 +74,34 @@ struct thought { /* one request's evaluation */
 };
 
 static int
-parse_regex(const cJSON *when, const char *name, const char *where,
-    regex_t *regex, bool *ret_has, struct fail *fail)
-{
-	const char *pattern;
-
-	if (script_string(when, name, NULL, &pattern, where, fail) < 0)
-		return -1;
-	if (pattern == NULL)
-		return 0;
-	if (select_regex(pattern, where, regex, fail) < 0)
-		return -1;
-	*ret_has = true;
-	return 0;
-}
-
-static int
 parse_when(const cJSON *when, struct rule *rule, struct fail *fail)
 {
-	static const char *const names[] = { "calls", "goal", "if", "results",
-		"tools", "turn", NULL };
-	const cJSON *counts = json_item(when, "calls"), *entry;
+	const cJSON *counts = NULL, *conditions = NULL, *turn = NULL, *entry;
+	const char *goal = NULL, *results = NULL;
+	const struct script_member members[] = { { "calls", .value = &counts },
+		{ "goal", .text = &goal }, { "if", .value = &conditions },
+		{ "results", .text = &results },
+		{ "tools", .value = &rule->tools }, { "turn", .value = &turn },
+		{ NULL } };
 
 	rule->turn = (struct script_range){ 0, INT64_MAX };
 	if (when == NULL)
 		return 0;
-	if (script_known(when, names, rule->name, fail) < 0 ||
-	    script_range(json_item(when, "turn"), &rule->turn, rule->name,
-		fail) < 0 ||
-	    parse_regex(when, "goal", rule->name, &rule->goal, &rule->has_goal,
-		fail) < 0 ||
-	    parse_regex(when, "results", rule->name, &rule->results,
-		&rule->has_results, fail) < 0 ||
-	    conditions_parse(json_item(when, "if"), rule->name,
-		&rule->conditions, fail) < 0)
+	if (script_members(when, members, rule->name, fail) < 0 ||
+	    script_range(turn, &rule->turn, rule->name, fail) < 0 ||
+	    select_regex(goal, rule->name, &rule->goal, fail) < 0 ||
+	    select_regex(results, rule->name, &rule->results, fail) < 0 ||
+	    conditions_parse(conditions, rule->name, &rule->conditions, fail) <
+		0)
 		return -1;
-	rule->tools = json_item(when, "tools");
 	cJSON_ArrayForEach (entry, rule->tools)
 		if (!cJSON_IsString(entry))
-			return fail_set(fail, FAIL_NEVER, "invalid_script",
+			return script_refuse(fail,
 			    "%s: \"tools\" is a list of patterns", rule->name);
-	if (counts == NULL)
-		return 0;
-	rule->counts = mem_alloc(
-	    ((size_t)cJSON_GetArraySize(counts) + 1) * sizeof(*rule->counts));
+	rule->counts = script_list(counts, sizeof(*rule->counts));
 	cJSON_ArrayForEach (entry, counts) {
 		if (entry->string == NULL)
-			return fail_set(fail, FAIL_NEVER, "invalid_script",
+			return script_refuse(fail,
 			    "%s: \"calls\" is a mapping of tools to numbers",
 			    rule->name);
 		rule->counts[rule->count_count].tool = entry->string;
@@ -135,31 +116,29 @@ parse_when(const cJSON *when, struct rule *rule, struct fail *fail)
 static int
 parse_calls(const cJSON *calls, struct rule *rule, struct fail *fail)
 {
-	static const char *const names[] = { "input", "tool", LOOP_MEMBERS,
-		NULL };
-	const cJSON *entry;
+	const cJSON *entry, *input;
+	const char *tool;
+	const struct script_member members[] = { { "input", .value = &input },
+		{ "tool", .text = &tool }, LOOP_MEMBERS, { NULL } };
 	struct call_rule *call;
 
 	if (calls == NULL)
 		return 0;
 	if (!cJSON_IsArray(calls))
-		return fail_set(fail, FAIL_NEVER, "invalid_script",
-		    "%s: \"calls\" is a list", rule->name);
-	rule->calls = mem_alloc(
-	    ((size_t)cJSON_GetArraySize(calls) + 1) * sizeof(*rule->calls));
+		return script_refuse(fail, "%s: \"calls\" is a list",
+		    rule->name);
+	rule->calls = script_list(calls, sizeof(*rule->calls));
 	cJSON_ArrayForEach (entry, calls) {
 		call = &rule->calls[rule->call_count];
-		if (script_known(entry, names, rule->name, fail) < 0 ||
+		tool = NULL;
+		if (script_members(entry, members, rule->name, fail) < 0 ||
 		    loop_over_parse(entry, rule->name, &call->loop, fail) < 0)
 			return -1;
 		rule->call_count++;
-		if (script_string(entry, "tool", NULL, &call->tool, rule->name,
-			fail) < 0)
-			return -1;
-		call->input = json_item(entry, "input");
-		if (call->tool == NULL ||
-		    (call->input != NULL && !cJSON_IsObject(call->input)))
-			return fail_set(fail, FAIL_NEVER, "invalid_script",
+		call->tool = tool;
+		call->input = input;
+		if (tool == NULL || (input != NULL && !cJSON_IsObject(input)))
+			return script_refuse(fail,
 			    "%s: a call has a \"tool\", and its \"input\" is "
 			    "a mapping",
 			    rule->name);
@@ -171,24 +150,24 @@ parse_calls(const cJSON *calls, struct rule *rule, struct fail *fail)
 static int
 parse_text(struct rule *rule, struct fail *fail)
 {
-	static const char *const names[] = { "text", LOOP_MEMBERS, NULL };
-	const cJSON *entry;
+	const cJSON *entry, *text;
+	const struct script_member members[] = { { "text", .value = &text },
+		LOOP_MEMBERS, { NULL } };
 
 	if (rule->text == NULL || cJSON_IsString(rule->text))
 		return 0;
-	rule->lines = mem_alloc(((size_t)cJSON_GetArraySize(rule->text) + 1) *
-	    sizeof(*rule->lines));
+	rule->lines = script_list(rule->text, sizeof(*rule->lines));
 	cJSON_ArrayForEach (entry, rule->text) {
 		if (!cJSON_IsString(entry)) {
-			if (script_known(entry, names, rule->name, fail) < 0 ||
+			if (script_members(entry, members, rule->name, fail) <
+				0 ||
 			    loop_over_parse(entry, rule->name,
 				&rule->lines[rule->line_count], fail) < 0)
 				return -1;
-			if (!cJSON_IsString(json_item(entry, "text")))
-				return fail_set(fail, FAIL_NEVER,
-				    "invalid_script",
-				    "%s: a loop in \"text\" "
-				    "has a \"text\" of its own",
+			if (!cJSON_IsString(text))
+				return script_refuse(fail,
+				    "%s: a loop in \"text\" has a \"text\" of "
+				    "its own",
 				    rule->name);
 		}
 		rule->line_count++;
@@ -199,27 +178,24 @@ parse_text(struct rule *rule, struct fail *fail)
 static int
 parse_reply(const cJSON *reply, struct rule *rule, struct fail *fail)
 {
-	static const char *const names[] = { "blocks", "calls", "delay", "drip",
-		"stop", "stop_details", "text", "thinking", "usage", NULL };
+	const cJSON *calls = NULL;
+	const struct script_member members[] = { { "blocks",
+						     .value = &rule->blocks },
+		{ "calls", .value = &calls },
+		{ "delay", .number = &rule->delay_ms, 0, DELAY_MOST },
+		{ "drip", .number = &rule->drip_ms, 0, DELAY_MOST },
+		{ "stop", .text = &rule->stop },
+		{ "stop_details", .value = &rule->details },
+		{ "text", .value = &rule->text },
+		{ "thinking", .text = &rule->thinking },
+		{ "usage", .value = &rule->usage }, { NULL } };
 
-	if (script_known(reply, names, rule->name, fail) < 0 ||
-	    template_check(reply, fail) < 0) {
+	rule->delay_ms = rule->drip_ms = -1;
+	if (script_members(reply, members, rule->name, fail) < 0 ||
+	    template_check(reply, fail) < 0)
 		return fail_prefix(fail, "%s: reply", rule->name);
-	}
-	if (script_string(reply, "thinking", NULL, &rule->thinking, rule->name,
-		fail) < 0 ||
-	    script_string(reply, "stop", NULL, &rule->stop, rule->name, fail) <
-		0 ||
-	    script_number(reply, "delay", 0, 86400000, -1, &rule->delay_ms,
-		rule->name, fail) < 0 ||
-	    script_number(reply, "drip", 0, 86400000, -1, &rule->drip_ms,
-		rule->name, fail) < 0 ||
-	    parse_calls(json_item(reply, "calls"), rule, fail) < 0)
+	if (parse_calls(calls, rule, fail) < 0)
 		return -1;
-	rule->text = json_item(reply, "text");
-	rule->blocks = json_item(reply, "blocks");
-	rule->usage = json_item(reply, "usage");
-	rule->details = json_item(reply, "stop_details");
 	if (rule->stop == NULL)
 		rule->stop = rule->call_count > 0 ? "tool_use" : "end_turn";
 	return parse_text(rule, fail);
@@ -228,27 +204,26 @@ parse_reply(const cJSON *reply, struct rule *rule, struct fail *fail)
 static int
 parse_rules(const cJSON *list, struct model *model, struct fail *fail)
 {
-	static const char *const names[] = { "name", "reply", "when", NULL };
-	const cJSON *entry;
+	const cJSON *entry, *when, *reply;
 	const char *name;
+	const struct script_member members[] = { { "name", .text = &name },
+		{ "reply", .value = &reply }, { "when", .value = &when },
+		{ NULL } };
 	struct rule *rule;
 
 	if (list != NULL && !cJSON_IsArray(list))
-		return fail_set(fail, FAIL_NEVER, "invalid_script",
-		    "\"model\" is a list of rules");
-	model->rules = mem_alloc(
-	    ((size_t)cJSON_GetArraySize(list) + 1) * sizeof(*model->rules));
+		return script_refuse(fail, "\"model\" is a list of rules");
+	model->rules = script_list(list, sizeof(*model->rules));
 	cJSON_ArrayForEach (entry, list) {
 		rule = &model->rules[model->rule_count++];
-		if (script_known(entry, names, "a model rule", fail) < 0 ||
-		    script_string(entry, "name", NULL, &name, "a model rule",
-			fail) < 0)
+		name = NULL;
+		if (script_members(entry, members, "a model rule", fail) < 0)
 			return -1;
 		rule->name = name != NULL
 		    ? mem_string(name)
 		    : mem_print("rule %zu", model->rule_count);
-		if (parse_when(json_item(entry, "when"), rule, fail) < 0 ||
-		    parse_reply(json_item(entry, "reply"), rule, fail) < 0)
+		if (parse_when(when, rule, fail) < 0 ||
+		    parse_reply(reply, rule, fail) < 0)
 			return -1;
 	}
 	return 0;
@@ -257,25 +232,25 @@ parse_rules(const cJSON *list, struct model *model, struct fail *fail)
 static int
 parse_selections(const cJSON *object, struct model *model, struct fail *fail)
 {
-	static const char *const names[] = { "let", LOOP_MEMBERS, NULL };
-	const cJSON *entry;
 	struct selection *selection;
+	const cJSON *entry, *let;
+	const struct script_member members[] = { { "let", .value = &let },
+		LOOP_MEMBERS, { NULL } };
 
 	if (object != NULL && !cJSON_IsObject(object))
-		return fail_set(fail, FAIL_NEVER, "invalid_script",
+		return script_refuse(fail,
 		    "\"select\" is a mapping of names to loops");
-	model->selections = mem_alloc(((size_t)cJSON_GetArraySize(object) + 1) *
-	    sizeof(*model->selections));
+	model->selections = script_list(object, sizeof(*model->selections));
 	cJSON_ArrayForEach (entry, object) {
 		selection = &model->selections[model->selection_count];
-		if (script_known(entry, names, entry->string, fail) < 0 ||
+		if (script_members(entry, members, entry->string, fail) < 0 ||
 		    template_check(entry, fail) < 0 ||
 		    loop_over_parse(entry, entry->string, &selection->loop,
 			fail) < 0)
 			return fail_prefix(fail, "select");
 		model->selection_count++;
 		selection->name = entry->string;
-		selection->let = json_item(entry, "let");
+		selection->let = let;
 	}
 	return 0;
 }
@@ -299,15 +274,13 @@ rule_release(struct rule *rule)
 {
 	size_t i;
 
-	if (rule->has_goal)
-		regfree(&rule->goal);
-	if (rule->has_results)
-		regfree(&rule->results);
+	select_regex_free(rule->goal);
+	select_regex_free(rule->results);
 	conditions_release(&rule->conditions);
 	for (i = 0; i < rule->call_count; i++)
-		loop_over_release(&rule->calls[i].loop);
+		conditions_release(&rule->calls[i].loop.where);
 	for (i = 0; i < rule->line_count; i++)
-		loop_over_release(&rule->lines[i]);
+		conditions_release(&rule->lines[i].where);
 	free(rule->calls);
 	free(rule->lines);
 	free(rule->counts);
@@ -324,7 +297,7 @@ model_free(struct model *model)
 	for (i = 0; i < model->rule_count; i++)
 		rule_release(&model->rules[i]);
 	for (i = 0; i < model->selection_count; i++)
-		loop_over_release(&model->selections[i].loop);
+		conditions_release(&model->selections[i].loop.where);
 	free(model->rules);
 	free(model->selections);
 	free(model);
@@ -389,10 +362,10 @@ static bool
 newest_results_match(const struct rule *rule,
     const struct conversation *conversation)
 {
-	size_t i;
-	bool tool = rule->tools == NULL, text = !rule->has_results;
+	bool tool = rule->tools == NULL, text = rule->results == NULL;
 	const struct conversation_call *call;
 	const cJSON *glob;
+	size_t i;
 
 	for (i = conversation->last; i < conversation->call_count; i++) {
 		call = &conversation->calls[i];
@@ -401,7 +374,7 @@ newest_results_match(const struct rule *rule,
 			    script_glob(glob->valuestring, call->tool);
 		text = text ||
 		    (call->text != NULL &&
-			regexec(&rule->results, call->text, 0, NULL, 0) == 0);
+			regexec(rule->results, call->text, 0, NULL, 0) == 0);
 	}
 	return tool && text;
 }
@@ -415,8 +388,8 @@ rule_matches(const struct rule *rule, const struct conversation *conversation,
 
 	if (!script_in_range(&rule->turn, conversation->turn))
 		return false;
-	if (rule->has_goal &&
-	    regexec(&rule->goal, conversation->goal, 0, NULL, 0) != 0)
+	if (rule->goal != NULL &&
+	    regexec(rule->goal, conversation->goal, 0, NULL, 0) != 0)
 		return false;
 	if (!newest_results_match(rule, conversation))
 		return false;
@@ -433,21 +406,18 @@ static void
 add_tool_use(void *context, struct evaluation *evaluation)
 {
 	struct thought *thought = context;
-	cJSON *block, *input;
+	const struct call_rule *call = thought->call;
 	char *tool;
 
 	if (cJSON_GetArraySize(thought->content) >= CALLS_MOST)
 		return;
-	block = cJSON_CreateObject();
-	cJSON_AddStringToObject(block, "type", "tool_use");
-	tool = template_string(&evaluation->scope, thought->call->tool);
-	cJSON_AddStringToObject(block, "name", tool);
+	tool = template_string(&evaluation->scope, call->tool);
+	cJSON_AddItemToArray(thought->content,
+	    build("{'type':'tool_use','name':%s,'input':%j}", tool,
+		call->input == NULL
+		    ? cJSON_CreateObject()
+		    : template_value(&evaluation->scope, call->input)));
 	free(tool);
-	input = thought->call->input == NULL
-	    ? cJSON_CreateObject()
-	    : template_value(&evaluation->scope, thought->call->input);
-	cJSON_AddItemToObject(block, "input", input);
-	cJSON_AddItemToArray(thought->content, block);
 }
 
 static void
@@ -489,7 +459,6 @@ make_text(const struct rule *rule, struct thought *thought)
 static bool
 make_content(const struct rule *rule, struct thought *thought)
 {
-	cJSON *block;
 	size_t i;
 
 	thought->content = cJSON_CreateArray();
@@ -505,10 +474,8 @@ make_content(const struct rule *rule, struct thought *thought)
 	}
 	make_text(rule, thought);
 	if (thought->text.length > 0) {
-		block = cJSON_CreateObject();
-		cJSON_AddStringToObject(block, "type", "text");
-		cJSON_AddStringToObject(block, "text", thought->text.data);
-		cJSON_InsertItemInArray(thought->content, 0, block);
+		cJSON_InsertItemInArray(thought->content, 0,
+		    build("{'type':'text','text':%s}", thought->text.data));
 	}
 	for (i = (size_t)cJSON_GetArraySize(rule->blocks); i > 0; i--)
 		cJSON_InsertItemInArray(thought->content, 0,
@@ -521,13 +488,8 @@ make_content(const struct rule *rule, struct thought *thought)
 static void
 no_rule(struct thought *thought, struct model_reply *reply)
 {
-	cJSON *block = cJSON_CreateObject();
-
-	thought->content = cJSON_CreateArray();
-	cJSON_AddStringToObject(block, "type", "text");
-	cJSON_AddStringToObject(block, "text",
-	    "The script of this stand-in has no rule for this turn.");
-	cJSON_AddItemToArray(thought->content, block);
+	thought->content = build("[{'type':'text','text':'The script of this "
+				 "stand-in has no rule for this turn.'}]");
 	*reply = (struct model_reply){ .stop = "end_turn",
 		.rule = "none",
 		.delay_ms = -1,

@@ -14,6 +14,8 @@
 
 #include "common/base/fail.h"
 
+#define DELAY_MOST 86400000 /* milliseconds */
+
 /* The whole document, an object with known members only; the caller frees. */
 cJSON *
 script_read(const char *path, struct fail *fail);
@@ -23,6 +25,34 @@ script_read(const char *path, struct fail *fail);
 int
 script_known(const cJSON *object, const char *const *names, const char *where,
     struct fail *fail);
+
+/* A member, and what it sets; what it sets stays as it was when the member is
+ * missing, but for values and flags. A table ends with a name of NULL. */
+struct script_member {
+	const char *name;
+	const char **text; /* borrowed from the script */
+	int64_t *number, least, most;
+	bool *flag;
+	const cJSON **value; /* of any type; NULL when missing */
+};
+
+/* As script_known for the names of MEMBERS (at most 20), and reads them. */
+int
+script_members(const cJSON *object, const struct script_member *members,
+    const char *where, struct fail *fail);
+
+/* Room, zeroed, for as many structs of SIZE as LIST has, and one more. */
+void *
+script_list(const cJSON *list, size_t size);
+
+/* Fills FAIL with FAIL_NEVER and returns -1. */
+int
+script_refuse(struct fail *fail, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Adds to the message of FAIL which of NAMES was perhaps meant; -1. */
+int
+script_hint(const char *word, const char *const *names, struct fail *fail);
 
 /* The member as a whole number in [least, most]; FALLBACK when missing. */
 int
@@ -55,9 +85,5 @@ script_glob(const char *glob, const char *name);
 void
 script_latency(const cJSON *script, const char *tool, int64_t *ret_before,
     int64_t *ret_after);
-
-/* FAIL_NEVER when the section "latency" is not well-formed. */
-int
-script_check_latency(const cJSON *script, struct fail *fail);
 
 #endif

@@ -19,8 +19,7 @@ enum condition_kind { MATCHES, LACKS, IS, COUNTED, ANY, ALL };
 struct condition {
 	enum condition_kind kind;
 	const char *value, *other;
-	regex_t regex;
-	bool has_regex;
+	regex_t *regex;
 	const char *path;          /* COUNTED: of the list */
 	struct script_range range; /* how many are to be found */
 	char *fields[WITH_MOST];   /* "item.subject" */
@@ -45,19 +44,34 @@ evaluation_release(struct evaluation *evaluation)
 }
 
 int
-select_regex(const char *pattern, const char *where, regex_t *ret_regex,
+select_regex(const char *pattern, const char *where, regex_t **ret_regex,
     struct fail *fail)
 {
+	regex_t *regex;
 	char text[200];
 	int error;
 
-	error = regcomp(ret_regex, pattern,
-	    REG_EXTENDED | REG_ICASE | REG_NOSUB);
-	if (error == 0)
+	*ret_regex = NULL;
+	if (pattern == NULL)
 		return 0;
-	regerror(error, ret_regex, text, sizeof(text));
-	return fail_set(fail, FAIL_NEVER, "invalid_script",
-	    "%s: bad regular expression \"%s\": %s", where, pattern, text);
+	regex = mem_alloc(sizeof(*regex));
+	error = regcomp(regex, pattern, REG_EXTENDED | REG_ICASE | REG_NOSUB);
+	if (error == 0) {
+		*ret_regex = regex;
+		return 0;
+	}
+	regerror(error, regex, text, sizeof(text));
+	free(regex);
+	return script_refuse(fail, "%s: bad regular expression \"%s\": %s",
+	    where, pattern, text);
+}
+
+void
+select_regex_free(regex_t *regex)
+{
+	if (regex != NULL)
+		regfree(regex);
+	free(regex);
 }
 
 static int
@@ -69,7 +83,7 @@ parse_with(const cJSON *with, const char *where, struct condition *condition,
 	cJSON_ArrayForEach (member, with) {
 		if (!cJSON_IsString(member) || member->string == NULL ||
 		    condition->with_count == WITH_MOST)
-			return fail_set(fail, FAIL_NEVER, "invalid_script",
+			return script_refuse(fail,
 			    "%s: \"with\" is a mapping of at most %d members "
 			    "to templates",
 			    where, WITH_MOST);
@@ -85,72 +99,58 @@ static int
 parse_counted(const cJSON *object, const char *where,
     struct condition *condition, struct fail *fail)
 {
-	static const char *const words[] = { "none", "some", "few" };
-	static const char *const names[] = { "few", "none", "some", "than",
-		"with", NULL };
-	int64_t than;
-	size_t i;
+	const char *none = NULL, *some = NULL, *few = NULL;
+	const cJSON *with = NULL;
+	int64_t than = 1;
+	const struct script_member members[] = { { "few", .text = &few },
+		{ "none", .text = &none }, { "some", .text = &some },
+		{ "than", .number = &than, 1, 1000000 },
+		{ "with", .value = &with }, { NULL } };
 
-	if (script_known(object, names, where, fail) < 0 ||
-	    script_number(object, "than", 1, 1000000, 1, &than, where, fail) <
-		0)
+	if (script_members(object, members, where, fail) < 0)
 		return -1;
 	condition->kind = COUNTED;
-	for (i = 0; i < 3 && condition->path == NULL; i++) {
-		if (script_string(object, words[i], NULL, &condition->path,
-			where, fail) < 0)
-			return -1;
-		if (i == 0)
-			condition->range = (struct script_range){ 0, 0 };
-		else if (i == 1)
-			condition->range = (struct script_range){ 1,
-				INT64_MAX };
-		else
-			condition->range = (struct script_range){ 0, than - 1 };
-	}
+	condition->path = none != NULL ? none : some != NULL ? some : few;
+	condition->range.from = none == NULL && some != NULL ? 1 : 0;
+	condition->range.to = none != NULL ? 0
+	    : some != NULL                 ? INT64_MAX
+					   : than - 1;
 	if (condition->path == NULL)
-		return fail_set(fail, FAIL_NEVER, "invalid_script",
+		return script_refuse(fail,
 		    "%s: a condition has \"value\", \"none\", \"some\", "
 		    "\"few\", \"any\" or \"all\"",
 		    where);
 	if (strncmp(condition->path, "item.", 5) == 0)
-		return fail_set(fail, FAIL_NEVER, "invalid_script",
+		return script_refuse(fail,
 		    "%s: \"%s\" is not the same list for every item", where,
 		    condition->path);
-	return parse_with(json_item(object, "with"), where, condition, fail);
+	return parse_with(with, where, condition, fail);
 }
 
 static int
 parse_value(const cJSON *object, const char *where, struct condition *condition,
     struct fail *fail)
 {
-	static const char *const names[] = { "is", "lacks", "matches", "value",
-		NULL };
-	const char *matches, *lacks;
+	const char *matches = NULL, *lacks = NULL;
+	const struct script_member members[] = {
+		{ "is", .text = &condition->other },
+		{ "lacks", .text = &lacks }, { "matches", .text = &matches },
+		{ "value", .text = &condition->value }, { NULL }
+	};
 
-	if (script_known(object, names, where, fail) < 0 ||
-	    script_string(object, "value", "", &condition->value, where, fail) <
-		0 ||
-	    script_string(object, "is", NULL, &condition->other, where, fail) <
-		0 ||
-	    script_string(object, "matches", NULL, &matches, where, fail) < 0 ||
-	    script_string(object, "lacks", NULL, &lacks, where, fail) < 0)
+	if (script_members(object, members, where, fail) < 0)
 		return -1;
 	if ((condition->other != NULL) + (matches != NULL) + (lacks != NULL) !=
 	    1)
-		return fail_set(fail, FAIL_NEVER, "invalid_script",
+		return script_refuse(fail,
 		    "%s: \"value\" goes with one of \"matches\", \"lacks\" "
 		    "and \"is\"",
 		    where);
-	condition->kind = IS;
-	if (condition->other != NULL)
-		return 0;
-	condition->kind = matches != NULL ? MATCHES : LACKS;
-	if (select_regex(matches != NULL ? matches : lacks, where,
-		&condition->regex, fail) < 0)
-		return -1;
-	condition->has_regex = true;
-	return 0;
+	condition->kind = matches != NULL ? MATCHES
+	    : lacks != NULL               ? LACKS
+					  : IS;
+	return select_regex(matches != NULL ? matches : lacks, where,
+	    &condition->regex, fail);
 }
 
 static int
@@ -183,12 +183,10 @@ conditions_parse(const cJSON *value, const char *where,
 	if (value == NULL)
 		return 0;
 	if (!cJSON_IsArray(value))
-		return fail_set(fail, FAIL_NEVER, "invalid_script",
-		    "%s: conditions are a list", where);
+		return script_refuse(fail, "%s: conditions are a list", where);
 	if (template_check(value, fail) < 0)
 		return fail_prefix(fail, "%s", where);
-	conditions.list = mem_alloc(
-	    ((size_t)cJSON_GetArraySize(value) + 1) * sizeof(*conditions.list));
+	conditions.list = script_list(value, sizeof(*conditions.list));
 	cJSON_ArrayForEach (object, value) {
 		if (parse_one(object, where,
 			&conditions.list[conditions.count++], fail) < 0) {
@@ -208,8 +206,7 @@ conditions_release(struct conditions *conditions)
 
 	for (i = 0; i < conditions->count; i++) {
 		condition = &conditions->list[i];
-		if (condition->has_regex)
-			regfree(&condition->regex);
+		select_regex_free(condition->regex);
 		for (j = 0; j < condition->with_count; j++)
 			free(condition->fields[j]);
 		conditions_release(&condition->children);
@@ -294,7 +291,7 @@ holds(const struct condition *condition, struct evaluation *evaluation)
 	case MATCHES:
 	case LACKS:
 		text = template_string(&evaluation->scope, condition->value);
-		result = (regexec(&condition->regex, text, 0, NULL, 0) == 0) ==
+		result = (regexec(condition->regex, text, 0, NULL, 0) == 0) ==
 		    (condition->kind == MATCHES);
 		free(text);
 		return result;
@@ -345,19 +342,12 @@ loop_over_parse(const cJSON *object, const char *where,
 	    script_string(object, "unique", NULL, &loop.unique, where, fail) <
 		0 ||
 	    script_number(object, "limit", 1, LIMIT_MOST, LIMIT_MOST,
-		&loop.limit, where, fail) < 0)
-		return -1;
-	if (conditions_parse(json_item(object, "where"), where, &loop.where,
+		&loop.limit, where, fail) < 0 ||
+	    conditions_parse(json_item(object, "where"), where, &loop.where,
 		fail) < 0)
 		return -1;
 	*ret_loop = loop;
 	return 0;
-}
-
-void
-loop_over_release(struct loop_over *loop)
-{
-	conditions_release(&loop->where);
 }
 
 void

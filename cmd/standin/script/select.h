@@ -55,24 +55,29 @@ struct loop_over {
 	struct conditions where;
 };
 
-#define LOOP_MEMBERS "for_each", "limit", "unique", "where"
+/* For tables of script_members: loop_over_parse reads them. */
+#define LOOP_MEMBERS \
+	{ "for_each" }, { "limit" }, { "unique" }, \
+	{ \
+		"where" \
+	}
 
 /* Reads the members LOOP_MEMBERS of OBJECT, which must live longer. */
 int
 loop_over_parse(const cJSON *object, const char *where,
     struct loop_over *ret_loop, struct fail *fail);
 
-void
-loop_over_release(struct loop_over *loop);
-
 /* Calls EACH with the scope's item set to each item that is selected. */
 void
 loop_over_run(const struct loop_over *loop, struct evaluation *evaluation,
     void (*each)(void *context, struct evaluation *evaluation), void *context);
 
-/* Compiles an extended regular expression that ignores case. */
+/* Compiles an extended regular expression that ignores case; NULL gives NULL. */
 int
-select_regex(const char *pattern, const char *where, regex_t *ret_regex,
+select_regex(const char *pattern, const char *where, regex_t **ret_regex,
     struct fail *fail);
+
+void
+select_regex_free(regex_t *regex); /* NULL is fine */
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <ctype.h>
 
+#include "cmd/standin/script/script.h"
 #include "common/base/mem.h"
 #include "common/base/utf8.h"
 #include "common/json/json.h"
@@ -287,20 +288,19 @@ check_text(const char *template, struct fail *fail)
 	while ((open = strstr(template, "{{")) != NULL) {
 		close = strstr(open, "}}");
 		if (close == NULL)
-			return fail_set(fail, FAIL_NEVER, "invalid_script",
+			return script_refuse(fail,
 			    "a {{ without its }} in \"%s\"", template);
 		inside = open + 2;
 		if (!next_part(&inside, close, part) || *part == '\0')
-			return fail_set(fail, FAIL_NEVER, "invalid_script",
-			    "an empty {{}} in \"%s\"", template);
+			return script_refuse(fail, "an empty {{}} in \"%s\"",
+			    template);
 		while (next_part(&inside, close, part)) {
 			split_filter(part);
 			for (i = 0; filter_names[i] != NULL; i++)
 				if (strcmp(filter_names[i], part) == 0)
 					break;
 			if (filter_names[i] == NULL)
-				return fail_set(fail, FAIL_NEVER,
-				    "invalid_script",
+				return script_refuse(fail,
 				    "no filter is called "
 				    "\"%s\": address, cut N and line are",
 				    part);

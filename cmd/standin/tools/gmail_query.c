@@ -5,7 +5,7 @@
  */
 #include <ctype.h>
 
-#include "cmd/standin/tools/gmail.h"
+#include "cmd/standin/tools/tools.h"
 
 #define TERM_BYTES 200
 #define HOUR 3600000
@@ -38,26 +38,21 @@ next_term(const char **query, char term[TERM_BYTES])
 static int64_t
 period(const char *text)
 {
+	static const struct {
+		char unit;
+		int64_t hours;
+	} units[] = { { 'h', 1 }, { '\0', 24 }, { 'd', 24 }, { 'w', 7 * 24 },
+		{ 'm', 30 * 24 }, { 'y', 365 * 24 } };
 	char *end;
 	long number = strtol(text, &end, 10);
+	size_t i;
 
 	if (end == text || number < 0 || number > 100000)
 		return -1;
-	switch (*end) {
-	case 'h':
-		return number * HOUR;
-	case '\0':
-	case 'd':
-		return number * DAY;
-	case 'w':
-		return number * 7 * DAY;
-	case 'm':
-		return number * 30 * DAY;
-	case 'y':
-		return number * 365 * DAY;
-	default:
-		return -1;
-	}
+	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (units[i].unit == *end)
+			return number * units[i].hours * HOUR;
+	return -1;
 }
 
 /* "2026/11/20" or "2026-11-20" -> its start in UTC; -1 if it is not a date. */
@@ -100,40 +95,37 @@ static bool
 term_matches(const char *term, const struct mail *mail, int64_t now)
 {
 	const char *colon = strchr(term, ':'), *value;
-	size_t size;
 	int64_t time;
+	size_t size;
 
 	if (colon == NULL)
 		return word_matches(term, mail);
 	size = (size_t)(colon - term) + 1;
 	value = colon + 1;
-	if (strncasecmp(term, "in:", size) == 0 ||
-	    strncasecmp(term, "label:", size) == 0)
+#define IS(operator) (strncasecmp(term, operator":", size) == 0)
+	if (IS("in") || IS("label"))
 		return in_place(value, mail);
-	if (strncasecmp(term, "is:", size) == 0)
+	if (IS("is"))
 		return strcasecmp(value, "read") == 0
 		    ? !mail_has_label(mail, "UNREAD")
 		    : mail_has_label(mail, value);
-	if (strncasecmp(term, "from:", size) == 0)
+	if (IS("from"))
 		return contains(mail->sender, value);
-	if (strncasecmp(term, "to:", size) == 0)
+	if (IS("to"))
 		return contains(mail->to, value);
-	if (strncasecmp(term, "subject:", size) == 0)
+	if (IS("subject"))
 		return contains(mail->subject, value);
 	if (strcasecmp(term, "has:attachment") == 0)
 		return mail->file_count > 0;
-	if (strncasecmp(term, "newer_than:", size) == 0 &&
-	    (time = period(value)) >= 0)
+	if (IS("newer_than") && (time = period(value)) >= 0)
 		return mail->date >= now - time;
-	if (strncasecmp(term, "older_than:", size) == 0 &&
-	    (time = period(value)) >= 0)
+	if (IS("older_than") && (time = period(value)) >= 0)
 		return mail->date < now - time;
-	if (strncasecmp(term, "after:", size) == 0 &&
-	    (time = day_start(value)) >= 0)
+	if (IS("after") && (time = day_start(value)) >= 0)
 		return mail->date >= time;
-	if (strncasecmp(term, "before:", size) == 0 &&
-	    (time = day_start(value)) >= 0)
+	if (IS("before") && (time = day_start(value)) >= 0)
 		return mail->date < time;
+#undef IS
 	return word_matches(term, mail);
 }
 

@@ -3,11 +3,9 @@
  * linear: issues in the order of their creation, per user; lists give the
  * newest first.
  */
-#include "cmd/standin/tools/linear.h"
-
-#include <string.h>
-
+#include "cmd/standin/build.h"
 #include "cmd/standin/script/script.h"
+#include "cmd/standin/standin.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/json/json.h"
@@ -19,21 +17,19 @@ struct team {
 struct linear {
 	struct team *teams;
 	size_t team_count;
-	struct records *issues;
 };
 
 static int
 read_team(const cJSON *entry, struct team *team, struct fail *fail)
 {
-	static const char *const names[] = { "id", "key", "name", NULL };
+	const struct script_member members[] = { { "id", .text = &team->id },
+		{ "key", .text = &team->key }, { "name", .text = &team->name },
+		{ NULL } };
 
-	if (script_known(entry, names, "a team", fail) < 0 ||
-	    script_string(entry, "id", NULL, &team->id, "a team", fail) < 0 ||
-	    script_string(entry, "key", NULL, &team->key, "a team", fail) < 0 ||
-	    script_string(entry, "name", NULL, &team->name, "a team", fail) < 0)
+	if (script_members(entry, members, "a team", fail) < 0)
 		return -1;
 	if (team->id == NULL || team->key == NULL || team->name == NULL)
-		return fail_set(fail, FAIL_NEVER, "invalid_script",
+		return script_refuse(fail,
 		    "a team has an \"id\", a \"key\" and a \"name\"");
 	return 0;
 }
@@ -44,9 +40,7 @@ linear_new(const cJSON *script, struct linear **ret_linear, struct fail *fail)
 	struct linear *linear = mem_alloc(sizeof(*linear));
 	const cJSON *list = json_item(script, "teams"), *entry;
 
-	linear->issues = records_new();
-	linear->teams = mem_alloc(
-	    ((size_t)cJSON_GetArraySize(list) + 1) * sizeof(*linear->teams));
+	linear->teams = script_list(list, sizeof(*linear->teams));
 	cJSON_ArrayForEach (entry, list) {
 		if (read_team(entry, &linear->teams[linear->team_count++],
 			fail) < 0) {
@@ -68,15 +62,8 @@ linear_free(struct linear *linear)
 {
 	if (linear == NULL)
 		return;
-	records_free(linear->issues);
 	free(linear->teams);
 	free(linear);
-}
-
-struct records *
-linear_issues(struct linear *linear)
-{
-	return linear->issues;
 }
 
 static const struct team *
@@ -90,21 +77,18 @@ find_team(const struct linear *linear, const char *id)
 	return NULL;
 }
 
-static cJSON *
-list_teams(const struct linear *linear)
+cJSON *
+linear_list_teams(struct tool_call *call)
 {
-	cJSON *data = cJSON_CreateObject(), *list, *one;
+	const struct linear *linear = call->standin->linear;
+	cJSON *list = cJSON_CreateArray();
 	size_t i;
 
-	list = cJSON_AddArrayToObject(data, "teams");
-	for (i = 0; i < linear->team_count; i++) {
-		one = cJSON_CreateObject();
-		cJSON_AddStringToObject(one, "id", linear->teams[i].id);
-		cJSON_AddStringToObject(one, "name", linear->teams[i].name);
-		cJSON_AddStringToObject(one, "key", linear->teams[i].key);
-		cJSON_AddItemToArray(list, one);
-	}
-	return data;
+	for (i = 0; i < linear->team_count; i++)
+		cJSON_AddItemToArray(list,
+		    build("{'id':%s,'name':%s,'key':%s}", linear->teams[i].id,
+			linear->teams[i].name, linear->teams[i].key));
+	return build("{'teams':%j}", list);
 }
 
 #define ID_SIZE 40
@@ -115,49 +99,45 @@ issue_id(const struct record *issue, char id[ID_SIZE])
 	snprintf(id, ID_SIZE, "9b1d0c2e-0000-4000-8000-%012zx", issue->number);
 }
 
-/* Adds the id, and the identifier that people know. Returns the latter. */
-static const char *
-add_names(cJSON *json, const struct linear *linear, const struct record *issue)
+/* The id, and the identifier that people know. */
+static cJSON *
+names_json(const struct linear *linear, const struct record *issue)
 {
 	const struct team *team = find_team(linear,
 	    json_string(issue->arguments, "team_id"));
-	char id[ID_SIZE];
-	char *identifier = mem_print("%s-%zu", team != NULL ? team->key : "OLD",
-	    issue->number);
-	const cJSON *added;
+	char id[ID_SIZE],
+	    *identifier = mem_print("%s-%zu", team != NULL ? team->key : "OLD",
+		issue->number);
+	cJSON *json;
 
 	issue_id(issue, id);
-	cJSON_AddStringToObject(json, "id", id);
-	added = cJSON_AddStringToObject(json, "identifier", identifier);
+	json = build("{'id':%s,'identifier':%s}", id, identifier);
 	free(identifier);
-	return added->valuestring;
+	return json;
 }
 
-static cJSON *
-create_issue(struct linear *linear, const char *user, const cJSON *arguments,
-    char error[300])
+cJSON *
+linear_create_issue(struct tool_call *call)
 {
-	const char *team = json_string(arguments, "team_id");
-	const char *title = json_string(arguments, "title");
+	const struct linear *linear = call->standin->linear;
+	const char *team = json_string(call->arguments, "team_id");
+	const char *title = json_string(call->arguments, "title");
 	cJSON *data;
 	char url[120];
 
-	if (find_team(linear, team) == NULL) {
-		snprintf(error, 300,
-		    "Entity not found: Team - Could not find "
-		    "referenced Team %.60s",
+	if (find_team(linear, team) == NULL)
+		return tool_refuse(call,
+		    "Entity not found: Team - Could not find referenced Team "
+		    "%.60s",
 		    team);
-		return NULL;
-	}
-	if (*title == '\0') {
-		snprintf(error, 300,
+	if (*title == '\0')
+		return tool_refuse(call,
 		    "Argument Validation Error: title must not be empty");
-		return NULL;
-	}
-	data = cJSON_CreateObject();
+	data = names_json(linear,
+	    records_add(call->standin->issues, call->user, clock_wall(),
+		call->arguments));
 	snprintf(url, sizeof(url), "https://linear.example/issue/%.40s",
-	    add_names(data, linear,
-		records_add(linear->issues, user, clock_wall(), arguments)));
+	    json_string(data, "identifier"));
 	cJSON_AddStringToObject(data, "issue_title", title);
 	cJSON_AddStringToObject(data, "ticket_url", url);
 	return data;
@@ -168,13 +148,12 @@ issue_json(const struct linear *linear, const struct record *issue)
 {
 	static const char *const kept[] = { "title", "description", "priority",
 		"team_id", "project_id", "assignee_id", "due_date" };
-	cJSON *json = cJSON_CreateObject();
+	cJSON *json = names_json(linear, issue);
 	const cJSON *value;
 	char date[CLOCK_TEXT];
 	size_t i;
 
 	clock_format(issue->date, date);
-	add_names(json, linear, issue);
 	for (i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
 		value = json_item(issue->arguments, kept[i]);
 		if (value != NULL)
@@ -194,21 +173,22 @@ has(const struct record *issue, const cJSON *arguments, const char *name)
 	return wanted == NULL || (got != NULL && strcmp(wanted, got) == 0);
 }
 
-static cJSON *
-list_issues(struct linear *linear, const char *user, const cJSON *arguments)
+cJSON *
+linear_list_issues(struct tool_call *call)
 {
+	const cJSON *arguments = call->arguments;
 	const char *after = json_string(arguments, "after");
 	const struct record *issue;
 	bool past = after == NULL || *after == '\0', more = false;
-	size_t i;
-	int64_t first = 10;
 	char id[ID_SIZE] = "", last[ID_SIZE] = "";
-	cJSON *data = cJSON_CreateObject(), *list, *page;
+	cJSON *list = cJSON_CreateArray();
+	int64_t first = 10;
+	size_t i;
 
 	json_integer(arguments, "first", &first);
-	list = cJSON_AddArrayToObject(data, "issues");
-	for (i = 0;
-	     !more && (issue = records_newest(linear->issues, user, i)) != NULL;
+	for (i = 0; !more &&
+	     (issue = records_newest(call->standin->issues, call->user, i)) !=
+		 NULL;
 	     i++) {
 		issue_id(issue, id);
 		if (!past) {
@@ -221,45 +201,27 @@ list_issues(struct linear *linear, const char *user, const cJSON *arguments)
 		if (first-- == 0) {
 			more = true;
 		} else {
-			cJSON_AddItemToArray(list, issue_json(linear, issue));
+			cJSON_AddItemToArray(list,
+			    issue_json(call->standin->linear, issue));
 			memcpy(last, id, sizeof(last));
 		}
 	}
-	page = cJSON_AddObjectToObject(data, "page_info");
-	cJSON_AddBoolToObject(page, "hasNextPage", more);
-	if (*last == '\0')
-		cJSON_AddNullToObject(page, "endCursor");
-	else
-		cJSON_AddStringToObject(page, "endCursor", last);
-	return data;
+	return build("{'issues':%j,'page_info':{'hasNextPage':%b,"
+		     "'endCursor':%s}}",
+	    list, more, *last != '\0' ? last : NULL);
 }
 
-static cJSON *
-current_user(const char *user)
+cJSON *
+hackernews_user(struct tool_call *call)
 {
-	cJSON *data = cJSON_CreateObject(), *one;
-
-	one = cJSON_AddObjectToObject(data, "user");
-	cJSON_AddStringToObject(one, "id",
-	    "2c9e64d7-0000-4000-8000-000000000001");
-	cJSON_AddStringToObject(one, "name", user);
-	cJSON_AddStringToObject(one, "email", "me@example.com");
-	return data;
+	return build("{'username':%s,'karma':4711}",
+	    json_string(call->arguments, "username"));
 }
 
-bool
-linear_run(struct linear *linear, const char *slug, const char *user,
-    const cJSON *arguments, cJSON **ret_data, char error[300])
+cJSON *
+linear_current_user(struct tool_call *call)
 {
-	if (strcmp(slug, "LINEAR_LIST_LINEAR_TEAMS") == 0)
-		*ret_data = list_teams(linear);
-	else if (strcmp(slug, "LINEAR_CREATE_LINEAR_ISSUE") == 0)
-		*ret_data = create_issue(linear, user, arguments, error);
-	else if (strcmp(slug, "LINEAR_LIST_LINEAR_ISSUES") == 0)
-		*ret_data = list_issues(linear, user, arguments);
-	else if (strcmp(slug, "LINEAR_GET_CURRENT_USER") == 0)
-		*ret_data = current_user(user);
-	else
-		return false;
-	return true;
+	return build("{'user':{'id':'2c9e64d7-0000-4000-8000-000000000001',"
+		     "'name':%s,'email':'me@example.com'}}",
+	    call->user);
 }

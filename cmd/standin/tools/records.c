@@ -2,10 +2,11 @@
 /*
  * The list of all owns the records; a table has a list for each user.
  */
-#include "cmd/standin/tools/records.h"
+#include "cmd/standin/tools/tools.h"
 
 #include <glib.h>
 
+#include "cmd/standin/build.h"
 #include "common/base/mem.h"
 #include "common/json/json.h"
 
@@ -92,18 +93,16 @@ records_newest(const struct records *records, const char *user, size_t index)
 cJSON *
 records_save(const struct records *records)
 {
-	cJSON *saved = cJSON_CreateArray(), *one;
+	cJSON *saved = cJSON_CreateArray();
 	const struct record *record;
 	guint i;
 
 	for (i = 0; i < records->all->len; i++) {
 		record = g_ptr_array_index(records->all, i);
-		one = cJSON_CreateObject();
-		cJSON_AddStringToObject(one, "user", record->user);
-		cJSON_AddNumberToObject(one, "date", (double)record->date);
-		cJSON_AddItemToObject(one, "arguments",
-		    cJSON_Duplicate(record->arguments, true));
-		cJSON_AddItemToArray(saved, one);
+		cJSON_AddItemToArray(saved,
+		    build("{'user':%s,'date':%n,'arguments':%j}", record->user,
+			record->date,
+			cJSON_Duplicate(record->arguments, true)));
 	}
 	return saved;
 }
