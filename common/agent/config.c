@@ -168,7 +168,7 @@ set_texts(const cJSON *file, struct config *config, struct fail *fail)
 	} rows[] = {
 		{ "store", 4000, no_controls, "the name of a folder",
 		    &config->store },
-		{ "engine", 64, word, "the name of an engine",
+		{ "engine", 512, word, "the name of an engine",
 		    &config->engine },
 		{ "plain_http", 253, word, "the name of a host",
 		    &config->plain_http },

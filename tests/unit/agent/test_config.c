@@ -53,7 +53,8 @@ every_member(void **state)
 {
 	static const char text[] =
 	    "store: /tmp/store\n"
-	    "engine: lmdb\n"
+	    "engine: temporal://temporal-frontend.temporal.svc.cluster."
+	    "local:7233/default\n"
 	    "anthropic: {url: 'http://127.0.0.1:8080/'}\n"
 	    "composio: {url: https://composio.example}\n"
 	    "model: claude-sonnet-5-5\n"
