@@ -120,9 +120,7 @@ read_task(struct copy *copy, struct fail *fail)
 		return found;
 	id_format(&id, name);
 	return fail_damaged(fail,
-	    "the journal of the task %s is shorter than "
-	    "its row says",
-	    name);
+	    "the journal of the task %s is shorter than its row says", name);
 }
 
 /* One short read transaction. Returns 1 when the partial task is gone. */
@@ -221,15 +219,26 @@ remove_partial(struct copy *copy, struct fail *fail)
 	return store_commit(copy->to, fail);
 }
 
+static int
+copy_value(struct copy *copy, enum table table, struct key key,
+    struct fail *fail)
+{
+	struct span value;
+	int found = table_get(copy->from, table, &key, &value, fail);
+
+	if (found <= 0)
+		return found;
+	return table_put(copy->to, table, &key, value.at, value.length, fail);
+}
+
 /* Copies the positions of users in the queues, when queues were served, and the
  * sums, which include pruned tasks. */
 static int
 copy_shares(struct copy *copy, struct fail *fail)
 {
-	struct key next = { .length = 0 }, served = key_name("served");
+	struct key next = { .length = 0 };
 	struct table_row row;
 	struct key key;
-	uint64_t number = 0;
 	int found = 1, i;
 
 	while (found) {
@@ -246,14 +255,14 @@ copy_shares(struct copy *copy, struct fail *fail)
 				row.value.at, row.value.length, fail) < 0)
 				return -1;
 		}
-		if (found < 0 || sums_copy(copy->from, copy->to, fail) < 0 ||
-		    table_number(copy->from, TABLE_META, &served, &number,
+		if (found < 0 ||
+		    copy_value(copy, TABLE_META, key_name("served"), fail) <
+			0 ||
+		    copy_value(copy, TABLE_COUNTERS, key_counter('s', ""),
 			fail) < 0)
 			return -1;
 		store_abort(copy->from);
-		if (table_put_number(copy->to, TABLE_META, &served, number,
-			fail) < 0 ||
-		    store_commit(copy->to, fail) < 0)
+		if (store_commit(copy->to, fail) < 0)
 			return -1;
 	}
 	return 0;

@@ -152,6 +152,14 @@ counter_name(char kind)
 			   : "the running tasks of the user";
 }
 
+static void
+counter_fault(struct check *check, const struct key *key, const char *what)
+{
+	check_fault(check, "the counter of %s%s%.*s is %s",
+	    counter_name((char)key->bytes[0]), key->length > 1 ? " " : "",
+	    (int)key->length - 1, (const char *)key->bytes + 1, what);
+}
+
 /* The sums include pruned tasks. */
 static void
 check_sums(struct check *check, const struct table_row *row)
@@ -198,9 +206,7 @@ check_counter(struct check *check, const struct table_row *row,
 	if (tally)
 		tally->seen = true;
 	if (!equal)
-		check_fault(check, "the counter of %s%s%.*s is wrong",
-		    counter_name((char)key.bytes[0]), key.length > 1 ? " " : "",
-		    (int)key.length - 1, (const char *)key.bytes + 1);
+		counter_fault(check, &key, "wrong");
 	return 0;
 }
 
@@ -253,26 +259,21 @@ note_ready(struct check *check, const struct table_row *row, struct fail *fail)
 static void
 tell_unseen(struct check *check)
 {
+	const char *user, *queue;
 	struct tally *tally;
 
 	if (!check->summed && check->counted && check->sums[SUM_SUBMITTED] > 0)
 		check_fault(check, "the sums are missing");
 	while ((tally = tally_first(check))) {
+		user = (const char *)tally->key.bytes + 1;
+		queue = user + strlen(user) + 1;
 		if (!tally->seen && tally->key.bytes[0] == 'p')
 			check_fault(check,
-			    "the user %s has parked tasks in the "
-			    "queue %.*s, and nothing will unpark them",
-			    (const char *)tally->key.bytes + 1,
-			    (int)(tally->key.length - 2 -
-				strlen((const char *)tally->key.bytes + 1)),
-			    (const char *)tally->key.bytes + 2 +
-				strlen((const char *)tally->key.bytes + 1));
+			    "the user %s has parked tasks in the queue %s, and "
+			    "nothing will unpark them",
+			    user, queue);
 		else if (!tally->seen)
-			check_fault(check, "the counter of %s%s%.*s is missing",
-			    counter_name((char)tally->key.bytes[0]),
-			    tally->key.length > 1 ? " " : "",
-			    (int)tally->key.length - 1,
-			    (const char *)tally->key.bytes + 1);
+			counter_fault(check, &tally->key, "missing");
 		tally_free(check, tally);
 	}
 }

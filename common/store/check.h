@@ -16,6 +16,7 @@ struct check {
 	void (*fault)(void *context, const char *sentence);
 	void *context;
 	int faults;
+	char name[ID_TEXT];       /* for a sentence */
 	void *tallies;            /* a tree of struct tally (tsearch) */
 	int64_t sums[STORE_SUMS]; /* of the tasks that are there */
 	bool summed;              /* the counter of the sums was seen */

@@ -96,7 +96,7 @@ engine_lmdb_get(struct engine *engine, const char *text, struct buf *buf,
 	struct ends ends = { BUF_INIT(OBJECT_MAX), BUF_INIT(OBJECT_MAX) };
 	struct task_row row;
 	struct id id;
-	int result = -1;
+	int result = 0;
 
 	if (engine_lmdb_id(text, &id, fail) < 0 ||
 	    store_begin(lmdb->store, false, 0, fail) < 0)
@@ -105,9 +105,7 @@ engine_lmdb_get(struct engine *engine, const char *text, struct buf *buf,
 	    store_read(lmdb->store, &id, 0, keep_task, &ends, fail) < 0 ||
 	    store_read(lmdb->store, &id, row.seq - 1, keep_last, &ends, fail) <
 		0)
-		goto out;
-	result = 0;
-out:
+		result = -1;
 	store_abort(lmdb->store);
 	if (result == 0) {
 		buf_add_string(buf, "{");

@@ -12,7 +12,6 @@
  */
 #include "common/store/index.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "common/store/table.h"
@@ -89,23 +88,27 @@ index_park(struct store *store, const struct task_row *row, struct fail *fail)
 }
 
 int
-index_unpark(struct store *store, const char *user, const char *queue,
+index_unpark(struct store *store, struct key *from, const struct key *prefix,
     struct fail *fail)
 {
-	struct key prefix = key_text2(user, queue), parked, ready;
+	struct key parked, ready;
 	struct table_row row;
-	size_t skip = strlen(user) + 1;
+	const char *user = (const char *)parked.bytes;
+	size_t skip;
 	int found;
 
-	found = table_first(store, TABLE_PARKED, &prefix, &row, fail);
+	found = table_next(store, TABLE_PARKED, from, prefix, &row, fail);
 	if (found <= 0)
 		return found;
 	parked = key_of(row.key);
 	/* The key of a parked row is the user before the ready row's. */
+	skip = strlen(user) + 1;
 	ready = key_of(
 	    (struct span){ row.key.at + skip, row.key.length - skip });
+	*from = key_text2(user, (const char *)ready.bytes);
+	key_after(from);
 	if (table_drop(store, TABLE_PARKED, &parked, fail) < 0 ||
-	    put_ready(store, &ready, user, strlen(user), fail) < 0)
+	    put_ready(store, &ready, user, skip - 1, fail) < 0)
 		return -1;
 	return 1;
 }
@@ -114,30 +117,19 @@ index_unpark(struct store *store, const char *user, const char *queue,
 static int
 unpark_user(struct store *store, const char *user, struct fail *fail)
 {
-	struct key from = key_text(user), prefix = from;
-	char queue[TASK_QUEUE_MAX + 1];
-	struct table_row row;
+	struct key prefix = key_text(user), from = prefix;
 	int found;
 
-	for (;;) {
-		found = table_seek(store, TABLE_PARKED, &from, &row, fail);
-		if (found <= 0)
-			return found;
-		if (!key_starts(row.key, &prefix))
-			return 0;
-		snprintf(queue, sizeof(queue), "%s",
-		    row.key.at + prefix.length);
-		if (index_unpark(store, user, queue, fail) < 0)
-			return -1;
-		from = key_text2(user, queue);
-		key_after(&from);
-	}
+	do
+		found = index_unpark(store, &from, &prefix, fail);
+	while (found > 0);
+	return found;
 }
 
 static int
 leave_queue(struct store *store, const struct task_row *row, struct fail *fail)
 {
-	struct key key = key_ready(row);
+	struct key key = key_ready(row), prefix;
 	int found;
 
 	found = table_delete(store, TABLE_READY, &key, fail);
@@ -147,7 +139,8 @@ leave_queue(struct store *store, const struct task_row *row, struct fail *fail)
 		key = key_parked(row);
 		return table_drop(store, TABLE_PARKED, &key, fail);
 	}
-	return index_unpark(store, row->user, row->queue, fail) < 0 ? -1 : 0;
+	key = prefix = key_text2(row->user, row->queue);
+	return index_unpark(store, &key, &prefix, fail) < 0 ? -1 : 0;
 }
 
 /* ---- fair share ---- */

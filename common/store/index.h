@@ -42,10 +42,11 @@ index_served(struct store *store, const struct task_row *row,
 int
 index_park(struct store *store, const struct task_row *row, struct fail *fail);
 
-/* Moves the first parked row of the user in the queue to ready. Returns 1, or
- * 0 when there is none. */
+/* Moves the first parked row at or after *FROM to ready, if it starts with PREFIX
+ * (NULL: any). *FROM is then behind all rows of the same user and queue. Returns
+ * 1, or 0 when there is none. */
 int
-index_unpark(struct store *store, const char *user, const char *queue,
+index_unpark(struct store *store, struct key *from, const struct key *prefix,
     struct fail *fail);
 
 /* ---- sums.c: reasons to wait, and sums over all tasks ---- */
@@ -70,10 +71,6 @@ sums_unpack(struct span value, int64_t ret_sums[STORE_SUMS], struct fail *fail);
 int
 sums_follow(struct store *store, const struct task_row *old,
     const struct task_row *row, struct fail *fail);
-
-/* Replaces the sums of the store TO by those of FROM. */
-int
-sums_copy(struct store *from, struct store *to, struct fail *fail);
 
 /* Upgrades a store of version 1 to this version; outside of transactions. */
 int

@@ -95,8 +95,7 @@ head_read(struct store *store, struct queue_head *head,
 	    row.value.length < 2 || row.value.at[0] != FORMAT ||
 	    row.value.length - 1 >= sizeof(head->user))
 		return fail_damaged(fail,
-		    "a row of the table ready cannot be "
-		    "read");
+		    "a row of the table ready cannot be read");
 	head->rank = (uint8_t)row.key.at[prefix.length];
 	head->id = key_id(row.key);
 	memcpy(head->user, row.value.at + 1, row.value.length - 1);
@@ -188,9 +187,7 @@ limits_changed(struct store *store, const struct store_limits *limits,
 static int
 bring_back(struct store *store, bool again, struct fail *fail)
 {
-	char user[TASK_USER_MAX + 1], queue[TASK_QUEUE_MAX + 1];
 	struct key name = key_name("returning"), from = { .length = 0 };
-	struct table_row row;
 	struct span value;
 	int found, i;
 
@@ -203,20 +200,13 @@ bring_back(struct store *store, bool again, struct fail *fail)
 		from = key_of(value);
 	}
 	for (i = 0; i < RETURNED_MOST; i++) {
-		found = table_seek(store, TABLE_PARKED, &from, &row, fail);
+		found = index_unpark(store, &from, NULL, fail);
 		if (found < 0)
 			return -1;
 		if (found == 0)
 			return table_delete(store, TABLE_META, &name, fail) < 0
 			    ? -1
 			    : 0;
-		snprintf(user, sizeof(user), "%s", row.key.at);
-		snprintf(queue, sizeof(queue), "%s",
-		    row.key.at + strlen(user) + 1);
-		if (index_unpark(store, user, queue, fail) < 0)
-			return -1;
-		from = key_text2(user, queue);
-		key_after(&from);
 	}
 	return table_put(store, TABLE_META, &name, from.bytes, from.length,
 	    fail);
@@ -271,9 +261,8 @@ store_lease(struct store *store, const struct id *worker,
 	found = table_get(store, TABLE_WORKERS, &key, &value, fail);
 	if (found == 0)
 		fail_set(fail, FAIL_NOT_NOW, "no_worker",
-		    "the worker is not "
-		    "in the store (it was taken for dead); it has to renew "
-		    "before it leases");
+		    "the worker is not in the store (it was taken for dead); "
+		    "it has to renew before it leases");
 	if (found <= 0 || limits_changed(store, limits, &changed, fail) < 0 ||
 	    bring_back(store, changed, fail) < 0)
 		goto out;

@@ -14,51 +14,32 @@
 
 #define OVERDUE_MOST 1000 /* rows looked at: a fraction of a millisecond */
 
-/* The first ready row of the queue that starts with FROM. */
-static int
-first_in_line(struct store *store, const struct key *from, char *ret_queue,
-    size_t size, int64_t *ret_created, struct fail *fail)
-{
-	struct task_row task;
-	struct table_row row;
-	int found;
-
-	found = table_seek(store, TABLE_READY, from, &row, fail);
-	if (found <= 0)
-		return found;
-	snprintf(ret_queue, size, "%s", row.key.at);
-	if (table_task(store, key_id(row.key), &task, fail) < 0)
-		return -1;
-	*ret_created = task.created_at;
-	return 1;
-}
-
+/* When the oldest of the first tasks of the queues was created, 0 for none. */
 static int
 oldest_ready(struct store *store, const char *queue, int64_t *ret_oldest,
     struct fail *fail)
 {
-	char name[TASK_QUEUE_MAX + 1];
-	struct key from = { .length = 0 };
-	int64_t created, oldest = 0;
+	struct key from = { .length = 0 }, prefix;
+	struct task_row task;
+	struct table_row row;
 	int found;
 
 	if (queue)
 		from = key_text(queue);
-	for (;;) {
-		found = first_in_line(store, &from, name, sizeof(name),
-		    &created, fail);
-		if (found < 0)
-			return -1;
-		if (found == 0 || (queue && strcmp(queue, name) != 0))
-			break;
-		if (oldest == 0 || created < oldest)
-			oldest = created;
-		if (queue)
-			break;
-		from = key_text(name);
+	prefix = from;
+	*ret_oldest = 0;
+	do {
+		found = table_next(store, TABLE_READY, &from, &prefix, &row,
+		    fail);
+		if (found <= 0)
+			return found;
+		from = key_text(row.key.at);
 		key_after(&from);
-	}
-	*ret_oldest = oldest;
+		if (table_task(store, key_id(row.key), &task, fail) < 0)
+			return -1;
+		if (*ret_oldest == 0 || task.created_at < *ret_oldest)
+			*ret_oldest = task.created_at;
+	} while (!queue);
 	return 0;
 }
 

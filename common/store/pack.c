@@ -83,17 +83,6 @@ struct unpacker {
 	bool bad;
 };
 
-static struct unpacker
-take_start(struct span value)
-{
-	struct unpacker unpacker;
-
-	unpacker.at = (const uint8_t *)value.at;
-	unpacker.end = unpacker.at + value.length;
-	unpacker.bad = false;
-	return unpacker;
-}
-
 static uint8_t
 take_byte(struct unpacker *unpacker)
 {
@@ -102,6 +91,18 @@ take_byte(struct unpacker *unpacker)
 		return 0;
 	}
 	return *unpacker->at++;
+}
+
+/* Bad when the value has another format. */
+static struct unpacker
+take_start(struct span value)
+{
+	const uint8_t *bytes = (const uint8_t *)value.at;
+	struct unpacker unpacker = { bytes, bytes + value.length, false };
+
+	if (take_byte(&unpacker) != FORMAT)
+		unpacker.bad = true;
+	return unpacker;
 }
 
 static uint64_t
@@ -183,11 +184,9 @@ unpack_row(struct span value, const struct id *id, struct task_row *ret_row,
 	memset(&row, 0, sizeof(row));
 	row.id = *id;
 	id_format(id, name);
-	if (take_byte(&unpacker) != FORMAT)
+	if (unpacker.bad)
 		return fail_damaged(fail,
-		    "task %s has a row of an unknown "
-		    "format",
-		    name);
+		    "task %s has a row of an unknown format", name);
 	row.state = take_byte(&unpacker);
 	row.priority = take_byte(&unpacker);
 	row.created_at = (int64_t)take_number(&unpacker);
@@ -214,9 +213,7 @@ unpack_row(struct span value, const struct id *id, struct task_row *ret_row,
 	if (!take_whole(&unpacker) || row.state >= TASK_STATES ||
 	    row.priority > 9)
 		return fail_damaged(fail,
-		    "task %s has a row that cannot be "
-		    "read",
-		    name);
+		    "task %s has a row that cannot be read", name);
 	*ret_row = row;
 	return 0;
 }
@@ -242,8 +239,6 @@ unpack_worker(struct span value, struct worker_row *ret_worker,
 	struct worker_row worker;
 
 	memset(&worker, 0, sizeof(worker));
-	if (take_byte(&unpacker) != FORMAT)
-		unpacker.bad = true;
 	worker.until = (int64_t)take_number(&unpacker);
 	worker.pid = (int64_t)take_number(&unpacker);
 	take_text(&unpacker, worker.boot, sizeof(worker.boot));
@@ -275,8 +270,6 @@ unpack_counts(struct span value, struct counts *ret_counts, struct fail *fail)
 	int i;
 
 	memset(&counts, 0, sizeof(counts));
-	if (take_byte(&unpacker) != FORMAT)
-		unpacker.bad = true;
 	for (i = 0; i < TASK_STATES; i++)
 		counts.state[i] = (int64_t)take_number(&unpacker);
 	counts.ready = (int64_t)take_number(&unpacker);
@@ -290,10 +283,9 @@ int
 unpack_number(struct span value, uint64_t *ret_number, struct fail *fail)
 {
 	struct unpacker unpacker = take_start(value);
-	uint8_t format = take_byte(&unpacker);
 	uint64_t number = take_number(&unpacker);
 
-	if (format != FORMAT || !take_whole(&unpacker))
+	if (!take_whole(&unpacker))
 		return fail_damaged(fail, "a number cannot be read");
 	*ret_number = number;
 	return 0;

@@ -143,19 +143,6 @@ sums_follow(struct store *store, const struct task_row *old,
 	return count_waits(store, row, 1, fail);
 }
 
-int
-sums_copy(struct store *from, struct store *to, struct fail *fail)
-{
-	struct key key = key_counter('s', "");
-	struct span value;
-	int found = table_get(from, TABLE_COUNTERS, &key, &value, fail);
-
-	if (found <= 0)
-		return found;
-	return table_put(to, TABLE_COUNTERS, &key, value.at, value.length,
-	    fail);
-}
-
 /* ---- the version ---- */
 
 static int

@@ -14,6 +14,13 @@
 #include "common/store/index.h"
 #include "common/store/internal.h"
 
+static const char *
+name_of(struct check *check, const struct id *id)
+{
+	id_format(id, check->name);
+	return check->name;
+}
+
 /* ---- indexes ---- */
 
 static const struct index_table {
@@ -42,7 +49,6 @@ check_index_row(struct check *check, const struct table_row *row,
 	struct task_row task;
 	struct span value;
 	struct fail broken;
-	char name[ID_TEXT];
 	struct id id;
 	int found;
 
@@ -52,7 +58,6 @@ check_index_row(struct check *check, const struct table_row *row,
 		return 0;
 	}
 	id = key_id(from);
-	id_format(&id, name);
 	key = key_task(&id);
 	found = table_get(check->store, TABLE_TASKS, &key, &value, fail);
 	if (found < 0)
@@ -61,7 +66,7 @@ check_index_row(struct check *check, const struct table_row *row,
 		check_fault(check,
 		    "the table %s has a row for the task %s, which "
 		    "is not there",
-		    table, name);
+		    table, name_of(check, &id));
 		return 0;
 	}
 	if (unpack_row(value, &id, &task, &broken) < 0)
@@ -72,7 +77,7 @@ check_index_row(struct check *check, const struct table_row *row,
 		check_fault(check,
 		    "the table %s has a row for the task %s (%s) that "
 		    "does not fit it",
-		    table, name, task_state_name(task.state));
+		    table, name_of(check, &id), task_state_name(task.state));
 	return 0;
 }
 
@@ -84,7 +89,6 @@ find_in_index(struct check *check, enum table table,
 {
 	struct key key;
 	struct span value;
-	char name[ID_TEXT];
 	struct id id;
 	int found;
 
@@ -92,7 +96,6 @@ find_in_index(struct check *check, enum table table,
 	found = table_get(check->store, table, &key, &value, fail);
 	if (found <= 0)
 		return found;
-	id_format(&task->id, name);
 	if (table == TABLE_KEYS) {
 		id = key_id(value);
 		if (memcmp(&id, &task->id, sizeof(id)) != 0)
@@ -104,7 +107,7 @@ find_in_index(struct check *check, enum table table,
 		check_fault(check,
 		    "the row of the task %s in the table ready names "
 		    "another user",
-		    name);
+		    name_of(check, &task->id));
 	return 1;
 }
 
@@ -112,12 +115,10 @@ static int
 check_indexed(struct check *check, const struct task_row *task,
     struct fail *fail)
 {
-	char name[ID_TEXT];
 	struct key key;
 	int ready, found;
 	size_t i;
 
-	id_format(&task->id, name);
 	ready = find_in_index(check, TABLE_READY, task, fail);
 	found = ready < 0 ? -1 : find_in_index(check, TABLE_PARKED, task, fail);
 	if (found < 0)
@@ -126,12 +127,11 @@ check_indexed(struct check *check, const struct task_row *task,
 		check_fault(check,
 		    "the task %s is queued and due, but is neither in "
 		    "the table ready nor in parked",
-		    name);
+		    name_of(check, &task->id));
 	if (ready && found)
 		check_fault(check,
-		    "the task %s is both in the table ready and in "
-		    "parked",
-		    name);
+		    "the task %s is both in the table ready and in parked",
+		    name_of(check, &task->id));
 	for (i = 2; i < INDEXES; i++) {
 		if (!index_key(task, indexes[i].table, &key))
 			continue;
@@ -140,9 +140,8 @@ check_indexed(struct check *check, const struct task_row *task,
 			return -1;
 		if (!found)
 			check_fault(check,
-			    "the task %s %s, but has no row in the "
-			    "table %s",
-			    name, indexes[i].because,
+			    "the task %s %s, but has no row in the table %s",
+			    name_of(check, &task->id), indexes[i].because,
 			    store_tables[indexes[i].table]);
 	}
 	return 0;
@@ -169,27 +168,27 @@ check_members(struct check *check, const struct task_row *task,
 {
 	struct key worker = key_task(&task->worker);
 	struct span value;
-	char name[ID_TEXT];
 	int found;
 
-	id_format(&task->id, name);
 	if (!task->user[0] || !task->queue[0])
-		check_fault(check, "the task %s has no user or no queue", name);
+		check_fault(check, "the task %s has no user or no queue",
+		    name_of(check, &task->id));
 	if (task->due && task->state != TASK_QUEUED &&
 	    task->state != TASK_WAITING)
-		check_fault(check, "the task %s is %s and has a due time", name,
-		    task_state_name(task->state));
+		check_fault(check, "the task %s is %s and has a due time",
+		    name_of(check, &task->id), task_state_name(task->state));
 	if (task->state != TASK_RUNNING)
 		return 0;
 	if (task->fence == 0)
 		check_fault(check,
-		    "the task %s is running without a fencing number", name);
+		    "the task %s is running without a fencing number",
+		    name_of(check, &task->id));
 	found = table_get(check->store, TABLE_WORKERS, &worker, &value, fail);
 	if (found == 0)
 		check_fault(check,
 		    "the task %s is running, but its worker has no "
 		    "row in the table workers",
-		    name);
+		    name_of(check, &task->id));
 	return found < 0 ? -1 : 0;
 }
 
@@ -223,24 +222,23 @@ check_journal(struct check *check, const struct task_row *task,
 {
 	struct journal_walk walk = { check, 0, true };
 	struct fail wrong;
-	char name[ID_TEXT];
 
-	id_format(&task->id, name);
 	check->text_count = 0;
 	if (store_read(check->store, &task->id, 0, see_event, &walk, fail) < 0)
 		return -1;
 	if (!walk.whole)
 		check_fault(check, "the journal of the task %s has a gap",
-		    name);
+		    name_of(check, &task->id));
 	else if (walk.last != task->seq)
 		check_fault(check,
 		    "the journal of the task %s ends with event %" PRIu64
 		    ", but its row says %" PRIu64,
-		    name, walk.last, task->seq);
+		    name_of(check, &task->id), walk.last, task->seq);
 	else if (check->events &&
 	    check->events(check->context, task, check->texts, check->text_count,
 		&wrong) < 0)
-		check_fault(check, "the task %s: %s", name, wrong.message);
+		check_fault(check, "the task %s: %s", name_of(check, &task->id),
+		    wrong.message);
 	return 0;
 }
 
@@ -250,13 +248,11 @@ check_task(struct check *check, const struct table_row *row, struct fail *fail)
 	struct id id = key_id(row->key);
 	struct task_row task;
 	struct fail broken;
-	char name[ID_TEXT];
 
-	id_format(&id, name);
 	if (row->key.length != ID_SIZE ||
 	    unpack_row(row->value, &id, &task, &broken) < 0) {
 		check_fault(check, "the row of the task %s cannot be read",
-		    name);
+		    name_of(check, &id));
 		return 0;
 	}
 	check_count(check, &task);
@@ -275,7 +271,6 @@ check_journal_tasks(struct check *check, struct fail *fail)
 	struct key from = { .length = 0 }, key;
 	struct table_row row;
 	struct span value;
-	char name[ID_TEXT];
 	struct id id;
 	int found;
 
@@ -287,12 +282,11 @@ check_journal_tasks(struct check *check, struct fail *fail)
 		memset(&id, 0, sizeof(id));
 		memcpy(id.bytes, row.key.at,
 		    row.key.length < ID_SIZE ? row.key.length : ID_SIZE);
-		id_format(&id, name);
 		if (row.key.length != ID_SIZE + 8)
 			check_fault(check,
 			    "the table journal has a row that cannot "
 			    "be read, at the task %s",
-			    name);
+			    name_of(check, &id));
 		key = key_task(&id);
 		found = table_get(check->store, TABLE_TASKS, &key, &value,
 		    fail);
@@ -302,7 +296,7 @@ check_journal_tasks(struct check *check, struct fail *fail)
 			check_fault(check,
 			    "the table journal has events of the task "
 			    "%s, which is not there",
-			    name);
+			    name_of(check, &id));
 		from = key;
 		key_after(&from);
 	}
@@ -313,15 +307,13 @@ check_worker(struct check *check, const struct table_row *row,
     struct fail *fail)
 {
 	struct worker_row worker;
-	char name[ID_TEXT];
 	struct id id = key_id(row->key);
 
 	(void)fail;
-	id_format(&id, name);
 	if (row->key.length != ID_SIZE ||
 	    unpack_worker(row->value, &worker, &(struct fail){ 0 }) < 0)
 		check_fault(check, "the row of the worker %s cannot be read",
-		    name);
+		    name_of(check, &id));
 	return 0;
 }
 

@@ -39,8 +39,10 @@
 #define ROOM (1u << 20)
 
 static void
-tick_soon(struct worker *own)
+tick_soon(void *context)
 {
+	struct worker *own = context;
+
 	own->dirty = true;
 }
 
@@ -74,12 +76,6 @@ on_poll(void *context)
 
 	loop_timer(own->loop, &own->poll, clock_boot() + POLL_MS);
 	tick_soon(own);
-}
-
-static void
-on_due(void *context)
-{
-	tick_soon(context);
 }
 
 static void
@@ -405,8 +401,7 @@ watch_folders(struct worker *own, struct fail *fail)
 	own->notify.context = own;
 	if (own->notify.fd < 0) {
 		fail_errno(fail,
-		    "unable to watch %s (raise "
-		    "fs.inotify.max_user_instances?)",
+		    "unable to watch %s (raise fs.inotify.max_user_instances?)",
 		    folder);
 		goto out;
 	}
@@ -452,7 +447,7 @@ begin(struct worker *own, struct fail *fail)
 		return -1;
 	own->renew = (struct timer){ .fire = on_renew, .context = own };
 	own->poll = (struct timer){ .fire = on_poll, .context = own };
-	own->due = (struct timer){ .fire = on_due, .context = own };
+	own->due = (struct timer){ .fire = tick_soon, .context = own };
 	own->grace = (struct timer){ .fire = on_grace, .context = own };
 	own->probe = (struct timer){ .fire = on_probe, .context = own };
 	own->renew_due = own->probe_due = true;

@@ -119,9 +119,7 @@ store_join(struct store *store, const struct id *worker, struct fail *fail)
 	}
 	if (fd < 0) {
 		fail_set(fail, FAIL_NOT_NOW, "system",
-		    "unable to keep %s: it "
-		    "is removed again and again",
-		    path);
+		    "unable to keep %s: it is removed again and again", path);
 		goto out;
 	}
 	store->joined = mem_grow(store->joined, store->joined_count + 1,
