@@ -40,6 +40,21 @@ cJSON *
 json_parse(const char *text, size_t length, const struct json_limits *limits,
     struct fail *fail);
 
+/* Changes TEXT in place without moving any byte, because services pass on text
+ * of others (half of an emoji where a text was cut, a zero byte from a mail),
+ * and a whole answer must not be lost for that: escapes of a zero byte and of
+ * lone surrogates become \ufffd, bytes that are not UTF-8 become '?', and line
+ * breaks become spaces, so that it can be a line of a journal. Text without
+ * any of these stays as it is. */
+void
+json_repair(char *text, size_t length);
+
+/* As json_check, but a TEXT that needs it is repaired: it is then a copy, also
+ * in *ret_copy, which the caller frees; else that is NULL. */
+int
+json_check_repaired(struct span *text, const struct json_limits *limits,
+    struct json_object *ret_object, char **ret_copy, struct fail *fail);
+
 /* The tree of VALUE, raw JSON of judged text; NULL when its length is 0. The
  * caller frees with cJSON_Delete. */
 cJSON *

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How repair works: it walks over the bytes once. In JSON a backslash occurs
+ * How it works: a repair walks over the bytes once. In JSON a backslash occurs
  * only within strings, and a line break only between tokens, so both can be
  * replaced without knowing the context. Text that is not JSON stays so.
  */
-#include "common/json/repair.h"
-
 #include <stdint.h>
 #include <string.h>
 
@@ -43,7 +41,7 @@ repair_escape(char *text, size_t length)
 }
 
 void
-repair_json(char *text, size_t length)
+json_repair(char *text, size_t length)
 {
 	size_t at = 0, size;
 
@@ -67,7 +65,7 @@ repair_json(char *text, size_t length)
 }
 
 int
-repair_check(struct span *text, const struct json_limits *limits,
+json_check_repaired(struct span *text, const struct json_limits *limits,
     struct json_object *ret_object, char **ret_copy, struct fail *fail)
 {
 	*ret_copy = NULL;
@@ -76,7 +74,7 @@ repair_check(struct span *text, const struct json_limits *limits,
 	    json_check(*text, limits, ret_object, fail) == 0)
 		return 0;
 	*ret_copy = mem_copy(text->at, text->length);
-	repair_json(*ret_copy, text->length);
+	json_repair(*ret_copy, text->length);
 	text->at = *ret_copy;
 	return json_check(*text, limits, ret_object, fail);
 }

@@ -7,7 +7,7 @@
  * spliced into these bytes at the end: pieces of a string are joined in their
  * escaped form, as they came. Nothing is printed again.
  *
- * Text that json_check would refuse is repaired (repair.h), but the pieces of a
+ * Text that json_check would refuse is repaired (json_repair), but the pieces of a
  * string are joined as they came, because two of them may each have half of a
  * surrogate pair. Only a string that is still invalid when it is complete is
  * repaired.
@@ -19,7 +19,6 @@
 #include "common/base/buf.h"
 #include "common/base/mem.h"
 #include "common/json/json.h"
-#include "common/json/repair.h"
 #include "common/net/sse.h"
 
 #define BLOCKS_MAX 4096
@@ -307,7 +306,7 @@ part_value(struct claude_stream *stream, struct block *block, enum part part,
 		add_inner(value, block, part, '"');
 		buf_add(value, grown->data, grown->length);
 		buf_add(value, "\"", 1);
-		repair_json(value->data, value->length);
+		json_repair(value->data, value->length);
 		break;
 	case PART_SIGNATURE:
 		buf_add(value, grown->data, grown->length);
@@ -323,7 +322,7 @@ part_value(struct claude_stream *stream, struct block *block, enum part part,
 	case PART_INPUT:
 		if (grown->length == 0)
 			buf_add_string(grown, "{}");
-		repair_json(grown->data, grown->length);
+		json_repair(grown->data, grown->length);
 		text = (struct span){ grown->data, grown->length };
 		if (json_check(text, &json_limits_upstream, NULL, &fail) == 0 &&
 		    json_object(text, &input)) {
@@ -488,7 +487,7 @@ on_event(void *context, const char *name, const char *data, size_t length)
 			break;
 	if (stream->stopped || i == KINDS)
 		return true;
-	if (repair_check(&text, &json_limits_upstream, &event.members,
+	if (json_check_repaired(&text, &json_limits_upstream, &event.members,
 		&repaired, &fail) == 0) {
 		event.text = text.at;
 		event.raw = data;

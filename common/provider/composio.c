@@ -16,7 +16,6 @@
 #include "common/base/mem.h"
 #include "common/base/random.h"
 #include "common/json/json.h"
-#include "common/json/repair.h"
 #include "common/provider/composio_internal.h"
 
 #define BODY_MAX (64u << 20)
@@ -241,8 +240,8 @@ answered(struct execute *execute, const struct http_answer *answer,
 		finish(execute, result, NULL);
 		return;
 	}
-	if (repair_check(&whole, &json_limits_upstream, &members, &repaired,
-		&fail) == 0) {
+	if (json_check_repaired(&whole, &json_limits_upstream, &members,
+		&repaired, &fail) == 0) {
 		successful = json_get(&members, "successful");
 		log_id = json_decode(json_get(&members, "log_id"));
 		if (json_get(&members, "data").length > 0)

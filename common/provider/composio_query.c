@@ -16,7 +16,6 @@
 #include "common/base/mem.h"
 #include "common/base/random.h"
 #include "common/json/json.h"
-#include "common/json/repair.h"
 #include "common/provider/composio_internal.h"
 
 #define TRIES 3
@@ -228,8 +227,8 @@ on_answer(void *context, const struct http_answer *answer)
 		refused(query, answer);
 		return;
 	}
-	if (repair_check(&text, &json_limits_upstream, NULL, &repaired, &why) ==
-	    0)
+	if (json_check_repaired(&text, &json_limits_upstream, NULL, &repaired,
+		&why) == 0)
 		json = json_tree(text);
 	free(repaired);
 	if (!cJSON_IsObject(json)) {

@@ -4,7 +4,7 @@
  * not repaired again; good JSON stays as it is.
  */
 #include "common/base/mem.h"
-#include "common/json/repair.h"
+#include "common/json/json.h"
 #include "tests/fuzz/fuzz.h"
 
 int
@@ -15,10 +15,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fail fail;
 	cJSON *tree;
 
-	repair_json(once, size);
+	json_repair(once, size);
 	assert(json_utf8(once, size) && !memchr(once, '\n', size));
 	twice = mem_copy(once, size);
-	repair_json(twice, size);
+	json_repair(twice, size);
 	assert(memcmp(once, twice, size) == 0);
 	tree = json_parse(text, size, &json_limits_upstream, &fail);
 	if (tree && !memchr(text, '\n', size) && !memchr(text, '\r', size))

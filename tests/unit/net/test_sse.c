@@ -9,7 +9,6 @@
 
 #include "common/base/mem.h"
 #include "common/json/json.h"
-#include "common/json/repair.h"
 #include "common/net/sse.h"
 
 /* Each event becomes "name=data|". */
@@ -138,7 +137,7 @@ test_mend(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(mends) / sizeof(mends[0]); i++) {
 		text = mem_string(mends[i].from);
-		repair_json(text, strlen(text));
+		json_repair(text, strlen(text));
 		assert_string_equal(text, mends[i].to);
 		free(text);
 	}
