@@ -395,35 +395,31 @@ transfer_error(const struct grpc_call *call, CURLcode code)
 enum grpc_status
 call_outcome(struct grpc_call *call, CURLcode code, const char **ret_message)
 {
+	const struct grpc_trailer *trailer = &call->trailer;
 	long status = 0;
 
-	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
-	if (call->too_large) {
-		*ret_message = transfer_error(call, code);
+	*ret_message = transfer_error(call, code);
+	if (call->too_large)
 		return GRPC_RESOURCE_EXHAUSTED;
-	}
 	/* A status that came before the transfer was cut is the answer. */
-	if (call->trailer.status >= 0 &&
-	    (code == CURLE_OK || call->trailer.status != GRPC_OK)) {
-		*ret_message = call->trailer.message.length > 0
-		    ? call->trailer.message.data
+	if (trailer->status >= 0 &&
+	    (code == CURLE_OK || trailer->status != GRPC_OK)) {
+		*ret_message = trailer->message.length > 0
+		    ? trailer->message.data
 		    : "";
-		if (call->trailer.status != GRPC_OK ||
+		if (trailer->status != GRPC_OK ||
 		    grpc_body(&call->body, ret_message))
-			return call->trailer.status;
+			return trailer->status;
 		return GRPC_INTERNAL;
 	}
-	if (code == CURLE_OPERATION_TIMEDOUT && call->sent) {
-		*ret_message = transfer_error(call, code);
+	if (code == CURLE_OPERATION_TIMEDOUT && call->sent)
 		return GRPC_DEADLINE_EXCEEDED;
-	}
-	if (code != CURLE_OK) {
-		*ret_message = transfer_error(call, code);
-		if (code == CURLE_HTTP2_STREAM && ++call->resets >= RESETS_MAX)
-			return GRPC_UNIMPLEMENTED;
+	if (code == CURLE_HTTP2_STREAM && ++call->resets >= RESETS_MAX)
+		return GRPC_UNIMPLEMENTED;
+	if (code != CURLE_OK)
 		return GRPC_UNAVAILABLE;
-	}
-	if (status != 200 || !call->trailer.grpc) {
+	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (status != 200 || !trailer->grpc) {
 		snprintf(call->error, sizeof(call->error),
 		    "an answer of HTTP (%ld) that is not gRPC: is this the "
 		    "address of a gRPC server, and of its gRPC port?",

@@ -42,32 +42,27 @@ static void
 on_link(void *context, cJSON *answer, int status, const struct fail *why)
 {
 	struct link *link = context;
-	const char *url, *expires, *account;
+	const char *url = json_string(answer, "redirect_url");
+	const char *expires = json_string(answer, "expires_at");
+	const char *account = json_string(answer, "connected_account_id");
 	struct fail fail;
-	cJSON *made;
+	cJSON *made = NULL;
 
 	(void)status;
 	link->query = NULL;
-	if (answer == NULL) {
-		link_end(link, NULL, why);
-		return;
-	}
-	url = json_string(answer, "redirect_url");
-	expires = json_string(answer, "expires_at");
-	account = json_string(answer, "connected_account_id");
-	if (url == NULL || account == NULL) {
-		cJSON_Delete(answer);
+	if (url != NULL && account != NULL) {
+		made = cJSON_CreateObject();
+		cJSON_AddStringToObject(made, "url", url);
+		cJSON_AddStringToObject(made, "expires_at",
+		    expires ? expires : "");
+		cJSON_AddStringToObject(made, "account", account);
+	} else if (answer != NULL) {
 		fail_set(&fail, FAIL_NOT_NOW, "upstream",
 		    "Composio made no link for %s", link->toolkit);
-		link_end(link, NULL, &fail);
-		return;
+		why = &fail;
 	}
-	made = cJSON_CreateObject();
-	cJSON_AddStringToObject(made, "url", url);
-	cJSON_AddStringToObject(made, "expires_at", expires ? expires : "");
-	cJSON_AddStringToObject(made, "account", account);
 	cJSON_Delete(answer);
-	link_end(link, made, NULL);
+	link_end(link, made, why);
 }
 
 static int
@@ -87,22 +82,19 @@ static void
 on_auth_config(void *context, cJSON *answer, int status, const struct fail *why)
 {
 	struct link *link = context;
-	const char *id;
+	const char *id = json_string(json_item(answer, "auth_config"), "id");
 	struct fail fail;
 
 	(void)status;
 	link->query = NULL;
-	if (answer == NULL) {
-		link_end(link, NULL, why);
-		return;
-	}
-	id = json_string(json_item(answer, "auth_config"), "id");
-	if (id == NULL)
+	if (answer != NULL && id == NULL)
 		fail_set(&fail, FAIL_NOT_NOW, "upstream",
 		    "Composio made no auth config for %s", link->toolkit);
-	if (id == NULL || ask_link(link, id, &fail) < 0)
-		link_end(link, NULL, &fail);
+	if (answer != NULL && (id == NULL || ask_link(link, id, &fail) < 0))
+		why = &fail;
 	cJSON_Delete(answer);
+	if (why != NULL)
+		link_end(link, NULL, why);
 }
 
 static int

@@ -179,31 +179,38 @@ timer_fire(void *context)
 }
 
 static void
-refused(struct query *query, const struct http_answer *answer)
+refused(const struct query *query, const struct http_answer *answer,
+    struct fail *fail)
 {
 	struct composio_error error;
 	const char *text;
-	struct fail fail;
 
 	composio_error_read(answer, &error);
 	text = error.text.data;
 	if (answer->status == 401)
-		fail_set(&fail, FAIL_NEVER, "bad_key",
+		fail_set(fail, FAIL_NEVER, "bad_key",
 		    "Composio refuses the key: %s: check "
 		    "COMPOSIO_API_KEY",
 		    text);
 	else if (answer->status == 403)
-		fail_set(&fail, FAIL_NEVER, "forbidden",
+		fail_set(fail, FAIL_NEVER, "forbidden",
 		    "the Composio key is not allowed to do this: %s: give it "
 		    "read access to connected accounts, tools, toolkits and "
 		    "auth configs, and write access to connected accounts and "
 		    "tool execution",
 		    text);
 	else
-		fail_set(&fail, FAIL_NOT_NOW, "upstream", "Composio: %s %s: %s",
+		fail_set(fail, FAIL_NOT_NOW, "upstream", "Composio: %s %s: %s",
 		    method_of(query), query->path, text);
 	buf_release(&error.text);
-	query_end(query, NULL, answer->status, &fail);
+}
+
+static void
+not_understood(const struct query *query, const char *why, struct fail *fail)
+{
+	fail_set(fail, FAIL_NOT_NOW, "upstream",
+	    "Composio: %s %s: the answer is not understood: %s",
+	    method_of(query), query->path, why);
 }
 
 static void
@@ -211,36 +218,32 @@ on_answer(void *context, const struct http_answer *answer)
 {
 	struct query *query = context;
 	struct span text = { answer->body, answer->body_length };
+	int status = answer->status;
 	struct fail fail, why;
-	char *repaired;
+	char *repaired = NULL;
 	cJSON *json = NULL;
 
 	if (try_again(query, answer))
 		return;
 	if (answer->outcome != HTTP_ANSWERED) {
+		status = 0;
 		fail_set(&fail, FAIL_NOT_NOW, "upstream", "Composio: %s %s: %s",
 		    method_of(query), query->path, answer->error);
-		query_end(query, NULL, 0, &fail);
-		return;
-	}
-	if (answer->status / 100 != 2) {
-		refused(query, answer);
-		return;
-	}
-	if (json_check_repaired(&text, &json_limits_upstream, NULL, &repaired,
-		&why) == 0)
+	} else if (status / 100 != 2) {
+		refused(query, answer, &fail);
+	} else if (json_check_repaired(&text, &json_limits_upstream, NULL,
+		       &repaired, &why) < 0) {
+		not_understood(query, why.message, &fail);
+	} else {
 		json = json_tree(text);
-	free(repaired);
-	if (!cJSON_IsObject(json)) {
-		fail_set(&fail, FAIL_NOT_NOW, "upstream",
-		    "Composio: %s %s: the answer is not understood: %s",
-		    method_of(query), query->path,
-		    json == NULL ? why.message : "not a JSON object");
-		cJSON_Delete(json);
-		query_end(query, NULL, answer->status, &fail);
-		return;
+		if (!cJSON_IsObject(json)) {
+			cJSON_Delete(json);
+			json = NULL;
+			not_understood(query, "not a JSON object", &fail);
+		}
 	}
-	query_end(query, json, answer->status, NULL);
+	free(repaired);
+	query_end(query, json, status, json != NULL ? NULL : &fail);
 }
 
 static int
