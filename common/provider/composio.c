@@ -371,7 +371,7 @@ composio_execute(void *state, const struct tool_request *wanted,
 struct facts {
 	struct composio_call call;
 	struct composio_call *gathering;
-	char *user;
+	const struct task *task;
 	cJSON *facts; /* the caller's */
 	void (*done)(void *context, const struct fail *fail);
 	void *context;
@@ -384,7 +384,6 @@ facts_free(struct composio_call *call)
 
 	if (facts->gathering != NULL)
 		facts->gathering->release(facts->gathering);
-	free(facts->user);
 	free(facts);
 }
 
@@ -399,8 +398,8 @@ on_gathered(void *context, cJSON *raw, const struct fail *why)
 	if (raw == NULL)
 		fail = *why;
 	else
-		result = composio_translate(raw, facts->user, facts->facts,
-		    &fail);
+		result = composio_translate(raw, facts->task->user,
+		    facts->facts, &fail);
 	cJSON_Delete(raw);
 	facts->gathering = NULL;
 	context = facts->context;
@@ -416,7 +415,7 @@ composio_facts(void *state, const struct task *task, cJSON *known,
 	struct facts *facts = mem_alloc(sizeof(*facts));
 
 	composio_call_init(&facts->call, state, facts_free);
-	facts->user = mem_string(task->user);
+	facts->task = task;
 	facts->facts = known;
 	facts->done = done;
 	facts->context = context;

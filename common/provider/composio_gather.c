@@ -34,8 +34,7 @@ struct gather {
 	struct list *lists; /* under way */
 	struct timer next;  /* the next round, from the loop */
 	int round;
-	char *user;
-	cJSON *want_toolkits, *want_tools;
+	const struct task *task;
 	cJSON *raw; /* what is gathered; the others are members of it */
 	cJSON *tools, *missing, *toolkits, *accounts, *auth_configs;
 	void (*done)(void *context, cJSON *gather, const struct fail *fail);
@@ -77,9 +76,6 @@ gather_free(struct composio_call *call)
 		list_free(list);
 	}
 	loop_cancel(http_loop(call->composio->http), &gather->next);
-	free(gather->user);
-	cJSON_Delete(gather->want_toolkits);
-	cJSON_Delete(gather->want_tools);
 	cJSON_Delete(gather->raw);
 	free(gather);
 }
@@ -331,16 +327,16 @@ ask_tools(struct gather *gather, struct fail *fail)
 	const cJSON *item;
 	bool all;
 
-	if (gather->want_tools == NULL)
+	if (gather->task->tools == NULL)
 		return 0;
-	all = gather->want_tools->child == NULL;
-	cJSON_ArrayForEach (item, gather->want_tools)
+	all = gather->task->tools->child == NULL;
+	cJSON_ArrayForEach (item, gather->task->tools)
 		if (is_glob(item->valuestring))
 			all = true;
-	for (item = gather->want_tools->child; item != NULL;)
+	for (item = gather->task->tools->child; item != NULL;)
 		if (ask_named(gather, &item, fail) < 0)
 			return -1;
-	cJSON_ArrayForEach (item, gather->want_toolkits) {
+	cJSON_ArrayForEach (item, gather->task->toolkits) {
 		if (!all)
 			break;
 		buf_add_string(&path, "tools?toolkit_slug=");
@@ -436,12 +432,12 @@ ask_accounts(struct gather *gather, struct fail *fail)
 	int result = -1;
 
 	sort_tools(gather);
-	cJSON_ArrayForEach (item, gather->want_tools)
+	cJSON_ArrayForEach (item, gather->task->tools)
 		if (!is_glob(item->valuestring) &&
 		    !has_tool(gather, item->valuestring))
 			cJSON_AddItemToArray(gather->missing,
 			    cJSON_CreateString(item->valuestring));
-	cJSON_ArrayForEach (item, gather->want_toolkits)
+	cJSON_ArrayForEach (item, gather->task->toolkits)
 		if (add_toolkit(gather, item->valuestring, seen, &toolkits,
 			fail) < 0)
 			goto out;
@@ -452,10 +448,10 @@ ask_accounts(struct gather *gather, struct fail *fail)
 			goto out;
 	result = 0;
 	if (toolkits.length > 0 ||
-	    (gather->want_tools == NULL &&
-		gather->want_toolkits->child == NULL)) {
+	    (gather->task->tools == NULL &&
+		gather->task->toolkits->child == NULL)) {
 		buf_add_string(&path, "connected_accounts?user_ids=");
-		http_escape(&path, gather->user);
+		http_escape(&path, gather->task->user);
 		if (toolkits.length > 0)
 			buf_print(&path, "&toolkit_slugs=%s", toolkits.data);
 		buf_add_string(&path, "&limit=100");
@@ -527,9 +523,7 @@ composio_gather(struct composio *composio, const struct task *task,
 	composio_call_init(&gather->call, composio, gather_free);
 	gather->next.fire = next_fire;
 	gather->next.context = gather;
-	gather->user = mem_string(task->user);
-	gather->want_toolkits = cJSON_Duplicate(task->toolkits, 1);
-	gather->want_tools = cJSON_Duplicate(task->tools, 1);
+	gather->task = task;
 	gather->raw = cJSON_CreateObject();
 	gather->tools = cJSON_AddArrayToObject(gather->raw, "tools");
 	gather->missing = cJSON_AddArrayToObject(gather->raw, "missing_tools");

@@ -30,9 +30,10 @@ composio_call_init(struct composio_call *call, struct composio *composio,
  *	 "toolkits":{"gmail":{"found":true,"no_auth":false}, ...},
  *	 "accounts":[<connected accounts of the user>],
  *	 "auth_configs":{"linear":["ac_1", ...], ...}}
- * Every page is read. For a task whose tools are NULL only accounts are asked
- * for: those of its toolkits, or without any, all that the user has. Calls DONE
- * with the object (the callee frees), or with NULL and a fail. */
+ * Every page is read. TASK must live until done. For one whose tools are NULL
+ * only accounts are asked for: those of its toolkits, or without any, all that
+ * the user has. Calls DONE with the object (the callee frees), or with NULL and
+ * a fail. */
 int
 composio_gather(struct composio *composio, const struct task *task,
     void (*done)(void *context, cJSON *raw, const struct fail *fail),

@@ -73,10 +73,9 @@ struct tool_provider {
 	 * not need is not opened for them. */
 	bool (*concerns)(const struct task *task);
 
-	/* Adds what preflight.h needs to know about TASK, which is not used
-	 * after the start, to FACTS, which are the caller's. Calls DONE with
-	 * NULL, or with a fail: FAIL_NOT_NOW when the facts could not be had
-	 * now. */
+	/* Adds what preflight.h needs to know about TASK to FACTS; both are the
+	 * caller's and live until done. Calls DONE with NULL, or with a fail:
+	 * FAIL_NOT_NOW when the facts could not be had now. */
 	int (*facts)(void *state, const struct task *task, cJSON *facts,
 	    void (*done)(void *context, const struct fail *fail), void *context,
 	    struct tool_call **ret_call, struct fail *fail);

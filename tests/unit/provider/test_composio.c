@@ -383,8 +383,8 @@ facts_get(const char *members, struct answer *answer)
 	assert_int_equal(composio_gather(composio, &task, on_json, answer,
 			     &call, &fail),
 	    0);
-	task_release(&task);
 	run(&answer->calls);
+	task_release(&task);
 	config_release(&config);
 	free(text);
 }
