@@ -18,7 +18,7 @@
 #include "common/json/log.h"
 #include "common/provider/effect.h"
 #include "common/temporal/activity_result.h"
-#include "common/temporal/history_cache.h"
+#include "common/temporal/history.h"
 #include "common/temporal/history_reader.h"
 #include "common/temporal/liveness.h"
 

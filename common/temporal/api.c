@@ -189,9 +189,9 @@ temporal_loop(struct temporal *temporal)
 
 /* ---- answers ---- */
 
-/* The first detail of a failure whose type ends with NAME. */
-static const Api__Any *
-find_detail(const Api__Status *status, const char *name)
+/* Whether a detail of the failure has a type that ends with NAME. */
+static bool
+has_detail(const Api__Status *status, const char *name)
 {
 	size_t i, length;
 	const char *type;
@@ -201,25 +201,9 @@ find_detail(const Api__Status *status, const char *name)
 		length = strlen(type);
 		if (length > strlen(name) &&
 		    strcmp(type + length - strlen(name), name) == 0)
-			return status->details[i];
+			return true;
 	}
-	return NULL;
-}
-
-static void
-note_run(struct temporal_answer *answer, const Api__Any *detail)
-{
-	Api__WorkflowExecutionAlreadyStartedFailure *failure;
-
-	failure = detail == NULL
-	    ? NULL
-	    : api__workflow_execution_already_started_failure__unpack(NULL,
-		  detail->value.len, detail->value.data);
-	if (failure == NULL)
-		return;
-	snprintf(answer->run_id, sizeof(answer->run_id), "%s", failure->run_id);
-	api__workflow_execution_already_started_failure__free_unpacked(failure,
-	    NULL);
+	return false;
 }
 
 static const struct {
@@ -254,7 +238,7 @@ say_failure(struct temporal_answer *answer, const struct grpc_reply *reply,
 	enum fail_kind kind = kinds[reply->status].kind;
 	const char *type = kinds[reply->status].type;
 
-	if (find_detail(details, ".NamespaceNotFoundFailure") != NULL) {
+	if (has_detail(details, ".NamespaceNotFoundFailure")) {
 		fail_set(&answer->fail, FAIL_NEVER, "no_namespace",
 		    "Temporal at %s has no namespace \"%s\": create it, or "
 		    "name another in the engine's address",
@@ -266,10 +250,7 @@ say_failure(struct temporal_answer *answer, const struct grpc_reply *reply,
 		    "cannot reach Temporal at %s: %s", temporal->address, text);
 		return;
 	}
-	if (find_detail(details, ".QueryFailedFailure") != NULL) {
-		kind = FAIL_NO;
-		type = "query_failed";
-	} else if (strstr(text, "larger than max") != NULL ||
+	if (strstr(text, "larger than max") != NULL ||
 	    strstr(text, "exceeds size limit") != NULL) {
 		kind = FAIL_NEVER;
 		type = "too_large";
@@ -306,9 +287,6 @@ take_reply(void *context, const struct grpc_reply *reply)
 			details = api__status__unpack(NULL, reply->details_size,
 			    reply->details);
 		say_failure(answer, reply, details);
-		note_run(answer,
-		    find_detail(details,
-			".WorkflowExecutionAlreadyStartedFailure"));
 		if (details != NULL)
 			api__status__free_unpacked(details, NULL);
 	}

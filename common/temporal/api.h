@@ -69,8 +69,6 @@ struct temporal_answer {
 	enum grpc_status status;
 	ProtobufCMessage *message; /* NULL unless GRPC_OK */
 	struct fail fail;          /* unless GRPC_OK */
-	char run_id[64];           /* a refused start: the run that has the id;
-	                            * else "" */
 	/* temporal's: */
 	struct temporal *temporal;
 	struct grpc_call *call;
@@ -82,7 +80,7 @@ struct temporal_answer {
  * Its namespace, its identity ("PID@HOST") and a new request id are filled in
  * where these members are empty. All calls but polls are retried after failures
  * that can pass: each may be done twice, unless it has a request id. Kind and
- * type of a failure: FAIL_NO "not_found", "already_exists", "query_failed";
+ * type of a failure: FAIL_NO "not_found", "already_exists";
  * FAIL_NEVER "no_namespace", "permission", "too_large", "invalid_argument"; else
  * FAIL_NOT_NOW. */
 int

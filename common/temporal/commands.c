@@ -4,7 +4,7 @@
  * messages. Every payload is JSON, and commands have summaries for the people
  * who read a history.
  */
-#include "common/temporal/commands.h"
+#include "common/temporal/decisions.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

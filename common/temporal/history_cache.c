@@ -3,7 +3,7 @@
  * How it works: an array that is searched from its beginning; when it is full,
  * the history that was not used for the longest time goes.
  */
-#include "common/temporal/history_cache.h"
+#include "common/temporal/history.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -10,16 +10,13 @@
 
 #include "common/base/mem.h"
 
-const char query_unknown[] = "there is no such query: ask for \"state\"";
-
-char *
-query_answer(const struct temporal_history *history, const char *type)
+/* The JSON text of the answer; the caller frees. */
+static char *
+state_of(const struct temporal_history *history)
 {
 	struct buf state = BUF_INIT(1u << 20);
 	struct agent_summary summary;
 
-	if (strcmp(type, "state") != 0)
-		return NULL;
 	agent_summary(temporal_history_agent(history), &summary);
 	buf_add_string(&state, "{");
 	member_string(&state, "state", task_state_name(summary.state));
@@ -33,38 +30,42 @@ query_answer(const struct temporal_history *history, const char *type)
 	return buf_detach(&state, NULL);
 }
 
+Api__WorkflowQueryResult *
+query_result(const struct temporal_history *history, const char *type)
+{
+	Api__WorkflowQueryResult *result = HEAP_NEW(workflow_query_result);
+	char *json;
+
+	result->result_type = TEMPORAL_ENUM(QUERY_RESULT_TYPE, FAILED);
+	if (strcmp(type, "state") != 0) {
+		result->error_message = mem_string(
+		    "there is no such query: ask for \"state\"");
+		return result;
+	}
+	json = state_of(history);
+	result->result_type = TEMPORAL_ENUM(QUERY_RESULT_TYPE, ANSWERED);
+	result->answer = heap_payloads((struct span){ json, strlen(json) });
+	free(json);
+	return result;
+}
+
 void
 query_add_results(const Api__PollWorkflowTaskQueueResponse *task,
     const struct temporal_history *history,
     Api__RespondWorkflowTaskCompletedRequest *request)
 {
 	Api__RespondWorkflowTaskCompletedRequest__QueryResultsEntry *entry;
-	size_t i, count = task->n_queries;
-	char *json;
+	size_t i;
 
-	if (count == 0)
-		return;
-	request->query_results = mem_alloc(
-	    count * sizeof(*request->query_results));
-	for (i = 0; i < count; i++) {
+	for (i = 0; i < task->n_queries; i++) {
 		entry = HEAP_NEW(
 		    respond_workflow_task_completed_request__query_results_entry);
 		entry->key = mem_string(task->queries[i]->key);
-		entry->value = HEAP_NEW(workflow_query_result);
-		json = query_answer(history,
+		entry->value = query_result(history,
 		    task->queries[i]->value->query_type);
-		entry->value->result_type = json != NULL
-		    ? TEMPORAL_ENUM(QUERY_RESULT_TYPE, ANSWERED)
-		    : TEMPORAL_ENUM(QUERY_RESULT_TYPE, FAILED);
-		if (json != NULL)
-			entry->value->answer = heap_payloads(
-			    (struct span){ json, strlen(json) });
-		else
-			entry->value->error_message = mem_string(query_unknown);
-		free(json);
-		request->query_results[i] = entry;
+		request->query_results = heap_append(request->query_results,
+		    &request->n_query_results, entry);
 	}
-	request->n_query_results = count;
 }
 
 void

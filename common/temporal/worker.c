@@ -15,7 +15,7 @@
 #include "common/base/mem.h"
 #include "common/json/log.h"
 #include "common/provider/effect.h"
-#include "common/temporal/history_cache.h"
+#include "common/temporal/history.h"
 #include "common/temporal/liveness.h"
 
 #define POLL_MS 3000       /* the server sends an empty answer after 1 s */

@@ -20,7 +20,6 @@
 #include "common/base/mem.h"
 #include "common/json/log.h"
 #include "common/temporal/decisions.h"
-#include "common/temporal/history_cache.h"
 #include "common/temporal/history_reader.h"
 
 #define BACK_SIZE 16 /* a step has some three batches of events */
@@ -184,20 +183,15 @@ static void
 send_query_answer(struct workflow_task *workflow)
 {
 	struct worker_temporal *worker = workflow->worker;
-	char *json = query_answer(workflow->history,
+	Api__WorkflowQueryResult *result = query_result(workflow->history,
 	    workflow->task->query->query_type);
 	Api__RespondQueryTaskCompletedRequest request;
 
 	api__respond_query_task_completed_request__init(&request);
 	request.task_token = workflow->task->task_token;
-	request.completed_type = json != NULL
-	    ? TEMPORAL_ENUM(QUERY_RESULT_TYPE, ANSWERED)
-	    : TEMPORAL_ENUM(QUERY_RESULT_TYPE, FAILED);
-	if (json != NULL)
-		request.query_result = heap_payloads(
-		    (struct span){ json, strlen(json) });
-	else
-		request.error_message = temporal_text(query_unknown);
+	request.completed_type = result->result_type;
+	request.query_result = result->answer;
+	request.error_message = result->error_message;
 	workflow->state = -1;
 	if (!temporal_history_facts(workflow->history).closed) {
 		history_cache_put(worker->histories, run_id(workflow),
@@ -205,9 +199,7 @@ send_query_answer(struct workflow_task *workflow)
 		workflow->history = NULL;
 	}
 	send_answer(workflow, &request.base);
-	if (request.query_result != NULL)
-		api__payloads__free_unpacked(request.query_result, NULL);
-	free(json);
+	api__workflow_query_result__free_unpacked(result, NULL);
 }
 
 /* ---- the answer ---- */
