@@ -566,9 +566,8 @@ test_schedules(void **state)
 		next_look();
 		described = NULL;
 		if (temporal_schedule_describe(temporal, "nightly", &answer,
-			&fail) == 0 &&
-		    temporal_wait(temporal, &answer, &fail) == 0)
-			described = answer.message;
+			&fail) == 0)
+			described = (void *)answer.message;
 	} while ((!described || described->info->action_count == 0 ||
 		     described->schedule->state->paused) &&
 	    clock_boot() < limit);
