@@ -328,9 +328,6 @@ copy_options(struct grpc *grpc, const struct grpc_options *options,
 	grpc->certificate_file = mem_string(options->certificate_file);
 	grpc->key_file = mem_string(options->key_file);
 	grpc->age_ms = options->age_ms > 0 ? options->age_ms : AGE_MS;
-	grpc->message_maximum = options->message_maximum > 0
-	    ? options->message_maximum
-	    : MESSAGE_MAX;
 	grpc->reply_maximum = options->reply_maximum > 0
 	    ? options->reply_maximum
 	    : REPLY_MAX;
@@ -406,11 +403,11 @@ grpc_start(struct grpc *grpc, const struct grpc_request *request,
 {
 	struct grpc_call *call;
 
-	if (request->size > grpc->message_maximum) {
+	if (request->size > MESSAGE_MAX) {
 		free(request->frame);
 		return fail_set(fail, FAIL_NEVER, "too_large",
 		    "a message of %zu bytes to %s: the limit is %zu",
-		    request->size, request->path, grpc->message_maximum);
+		    request->size, request->path, MESSAGE_MAX);
 	}
 	call = call_new(grpc);
 	if (call == NULL) {

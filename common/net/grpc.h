@@ -62,7 +62,6 @@ struct grpc_options {
 	                               * empty message; opens each connection */
 	int64_t age_ms;              /* no new call on an older connection;
 	                               * 0: 4 minutes */
-	size_t message_maximum;      /* of a request; 0: 4 MiB */
 	size_t reply_maximum;        /* 0: 128 MiB */
 };
 

@@ -64,7 +64,7 @@ struct grpc {
 	char *authority_file, *certificate_file, *key_file;
 	struct curl_slist *metadata, *connect_list;
 	int64_t age_ms;
-	size_t message_maximum, reply_maximum;
+	size_t reply_maximum;
 	bool tls, local;
 	unsigned ending; /* transfers are being ended: free no connection */
 };

@@ -97,6 +97,13 @@ names_connection(const struct composio_error *error, int status)
 }
 
 static void
+execute_free(struct execute *execute)
+{
+	free(execute->slug);
+	free(execute);
+}
+
+static void
 finish(struct execute *execute, struct tool_result *result,
     const struct buf *text)
 {
@@ -105,8 +112,7 @@ finish(struct execute *execute, struct tool_result *result,
 		result->length = text->length;
 	}
 	execute->done(execute->context, result);
-	free(execute->slug);
-	free(execute);
+	execute_free(execute);
 }
 
 /* The outcome of the call for an answer with an error status. */
@@ -303,8 +309,7 @@ release(struct composio_call *call)
 	struct execute *execute = (struct execute *)(void *)call;
 
 	http_cancel(execute->http_call);
-	free(execute->slug);
-	free(execute);
+	execute_free(execute);
 }
 
 static char *
@@ -357,13 +362,11 @@ composio_execute(void *state, const struct tool_request *wanted,
 	result = http_start(composio->http, &request, &execute->http_call,
 	    fail);
 	buf_release(&url);
-	if (result < 0) {
-		free(execute->slug);
-		free(execute);
-		return -1;
-	}
-	*ret_call = &execute->call.call;
-	return 0;
+	if (result < 0)
+		execute_free(execute);
+	else
+		*ret_call = &execute->call.call;
+	return result;
 }
 
 /* ---- facts: gathered, then translated ---- */

@@ -127,10 +127,9 @@ composio_link(void *state, const char *user, const char *toolkit,
 	link->context = context;
 	result = *from != '\0' ? ask_link(link, from, fail)
 			       : ask_auth_config(link, fail);
-	if (result < 0) {
+	if (result < 0)
 		link_free(&link->call);
-		return -1;
-	}
-	*ret_call = &link->call.call;
-	return 0;
+	else
+		*ret_call = &link->call.call;
+	return result;
 }

@@ -478,18 +478,17 @@ effects_open(struct loop *loop, const struct config *config,
 		goto out;
 	http_plain(effects->http, config->plain_http);
 	effects->tools = tools_new(effects->http, config);
-	if (file_secret("ANTHROPIC_API_KEY", &key, fail) == 0 &&
-	    claude_open(effects->http, config->anthropic_url, key, config,
-		&effects->claude, fail) == 0) {
-		*ret_effects = effects;
-		result = 0;
-	}
+	if (file_secret("ANTHROPIC_API_KEY", &key, fail) == 0)
+		result = claude_open(effects->http, config->anthropic_url, key,
+		    config, &effects->claude, fail);
 out:
 	if (key != NULL)
 		explicit_bzero(key, strlen(key));
 	free(key);
 	if (result < 0)
 		effects_close(effects);
+	else
+		*ret_effects = effects;
 	return result;
 }
 

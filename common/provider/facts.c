@@ -33,22 +33,18 @@ int
 facts_open(const struct config *config, int64_t until, struct facts **ret_ask,
     struct fail *fail)
 {
-	struct facts *facts = NULL;
-	int result = -1;
+	struct facts *facts = mem_alloc(sizeof(*facts));
 
-	facts = mem_alloc(sizeof(*facts));
 	facts->until = until;
 	if (loop_open(&facts->loop, fail) < 0 ||
-	    http_open(facts->loop, &facts->http, fail) < 0)
-		goto out;
+	    http_open(facts->loop, &facts->http, fail) < 0) {
+		facts_close(facts);
+		return -1;
+	}
 	http_plain(facts->http, config->plain_http);
 	facts->tools = tools_new(facts->http, config);
 	*ret_ask = facts;
-	facts = NULL;
-	result = 0;
-out:
-	facts_close(facts);
-	return result;
+	return 0;
 }
 
 void

@@ -407,7 +407,6 @@ open_grpc(struct loop *loop, const char *address, int64_t age_ms)
 	struct grpc_options options = { .address = address,
 		.hello = "/test.Test/Hello",
 		.age_ms = age_ms,
-		.message_maximum = 1000,
 		.reply_maximum = 1000 };
 	struct grpc *grpc = NULL;
 	struct fail fail;
@@ -741,7 +740,7 @@ test_refusals(void **state)
 	const char *const split[] = { "a: b\r\nc: d", NULL };
 	struct grpc_options options = { .address = "127.0.0.1:1",
 		.metadata = split };
-	struct grpc_request request = { .path = "/a/b", .size = 2000 };
+	struct grpc_request request = { .path = "/a/b", .size = 5 << 20 };
 	struct loop *loop = NULL;
 	struct grpc_call *call;
 	struct grpc *grpc = NULL;
