@@ -111,7 +111,7 @@ put_fault(const struct fault *fault, struct request *request,
 		put_raw(reply, fault->body ? fault->body : GARBAGE);
 	} else if (is_composio(request->path)) {
 		composio_fault(request, reply, (int)fault->status,
-		    (int)fault->code, fault->slug, message);
+		    (int)fault->code, fault->slug, "%s", message);
 	} else {
 		claude_fault(request, reply, (int)fault->status, fault->type,
 		    fault->error_code, message);

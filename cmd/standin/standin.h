@@ -8,12 +8,10 @@
 #include <pthread.h>
 
 #include "cmd/standin/claude/prefix.h"
-#include "cmd/standin/composio/accounts.h"
-#include "cmd/standin/composio/catalogue.h"
-#include "cmd/standin/composio/ledger.h"
+#include "cmd/standin/composio/composio.h"
 #include "cmd/standin/script/faults.h"
 #include "cmd/standin/script/model.h"
-#include "cmd/standin/server/exchange.h"
+#include "cmd/standin/server/server.h"
 #include "cmd/standin/tools/tools.h"
 
 struct standin {
@@ -62,10 +60,11 @@ void
 composio_answer(struct standin *standin, struct request *request,
     const char *path, struct reply *reply);
 
-/* SLUG may be "": made from the status. */
-void
+/* CODE may be 0 and SLUG "": made from the status. Returns false. */
+bool
 composio_fault(struct request *request, struct reply *reply, int status,
-    int code, const char *slug, const char *message);
+    int code, const char *slug, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
 
 /* Whether the script has KEY for SERVICE; without keys any but "" is one. */
 bool

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* A script of the stand-in: every section of it is read or refused. */
-#include "cmd/standin/composio/accounts.h"
-#include "cmd/standin/composio/catalogue.h"
+#include "cmd/standin/composio/composio.h"
 #include "cmd/standin/script/faults.h"
 #include "cmd/standin/script/model.h"
 #include "cmd/standin/script/script.h"

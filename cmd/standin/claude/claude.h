@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "cmd/standin/claude/prefix.h"
-#include "cmd/standin/server/exchange.h"
+#include "cmd/standin/server/server.h"
 
 struct claude_model {
 	const char *id, *name, *line, *created;

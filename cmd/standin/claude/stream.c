@@ -195,9 +195,7 @@ claude_stream(struct reply *reply, const cJSON *message)
 		}
 	}
 	json_event(reply, "message_delta", message_delta(message));
-	start_event(reply, "message_stop");
-	buf_add_string(&reply->body, "{\"type\":\"message_stop\"}");
-	end_event(reply);
+	json_event(reply, "message_stop", build("{'type':'message_stop'}"));
 }
 
 void
@@ -208,11 +206,7 @@ claude_stream_error(struct reply *reply, size_t count, const char *type,
 		reply->body.length = count == 0 ? 0 : reply->ends[count - 1];
 		reply->end_count = count;
 	}
-	start_event(reply, "error");
-	buf_print(&reply->body,
-	    "{\"type\":\"error\",\"error\":{\"type\":\"%s\",\"message\":",
-	    type);
-	json_quote(&reply->body, text, strlen(text));
-	buf_add_string(&reply->body, "}}");
-	end_event(reply);
+	json_event(reply, "error",
+	    build("{'type':'error','error':{'type':%s,'message':%s}}", type,
+		text));
 }

@@ -2,7 +2,7 @@
 /*
  * accounts: an array, in the order of the script, then as they were linked.
  */
-#include "cmd/standin/composio/accounts.h"
+#include "cmd/standin/composio/composio.h"
 
 #include "cmd/standin/build.h"
 #include "cmd/standin/script/script.h"

@@ -4,6 +4,7 @@
  * look up accounts and tools, and to execute them.
  */
 #include <glib.h>
+#include <stdarg.h>
 
 #include "cmd/standin/build.h"
 #include "cmd/standin/script/script.h"
@@ -17,10 +18,16 @@
 #define PAGE_MOST 1000
 #define LINK_LIFE 600000
 
-void
+bool
 composio_fault(struct request *request, struct reply *reply, int status,
-    int code, const char *slug, const char *message)
+    int code, const char *slug, const char *format, ...)
 {
+	va_list arguments;
+	gchar *message;
+
+	va_start(arguments, format);
+	message = g_strdup_vprintf(format, arguments);
+	va_end(arguments);
 	if (*slug == '\0')
 		slug = status == 401 ? "HTTP_Unauthorized"
 		    : status == 403  ? "HTTP_Forbidden"
@@ -35,6 +42,8 @@ composio_fault(struct request *request, struct reply *reply, int status,
 		message, (int64_t)(code ? code : 10000 + status), slug,
 		(int64_t)status, request->id,
 		status == 401 ? "Check the API key." : "Check the request."));
+	g_free(message);
+	return false;
 }
 
 /* One page of a list. A cursor is the base64 of "PAGE:LIMIT". */
@@ -59,11 +68,9 @@ page_init(struct page *page, struct request *request, size_t usual, size_t most,
 	*page = (struct page){ .limit = usual };
 	if (limit != NULL) {
 		size = strtoul(limit, &end, 10);
-		if (end == limit || *end != '\0' || size == 0) {
-			composio_fault(request, reply, 400, 0, "",
+		if (end == limit || *end != '\0' || size == 0)
+			return composio_fault(request, reply, 400, 0, "",
 			    "limit must be a positive number");
-			return false;
-		}
 		page->limit = size > most ? most : size;
 	}
 	if (cursor != NULL && *cursor != '\0') {
@@ -76,9 +83,8 @@ page_init(struct page *page, struct request *request, size_t usual, size_t most,
 		if (number < 2 || *end != '\0' || size == 0 ||
 		    number > 1000000 || size > PAGE_MOST) {
 			g_free(text);
-			composio_fault(request, reply, 400, 0, "",
+			return composio_fault(request, reply, 400, 0, "",
 			    "cursor is not valid");
-			return false;
 		}
 		g_free(text);
 		page->limit = size;
@@ -132,11 +138,10 @@ check_key(const struct standin *standin, struct request *request,
 		    : user ? user
 			   : org))
 		return true;
-	composio_fault(request, reply, 401, 0, "",
+	return composio_fault(request, reply, 401, 0, "", "%s",
 	    key == NULL && user == NULL && org == NULL
 		? "No authentication provided"
 		: "Invalid API key");
-	return false;
 }
 
 /* Whether WORD is in the comma list, or there is no list. */
@@ -214,22 +219,14 @@ list_tools(struct standin *standin, struct request *request,
 }
 
 static void
-tool_missing(struct request *request, struct reply *reply, const char *slug)
-{
-	char text[200];
-
-	snprintf(text, sizeof(text), "Tool %.100s not found", slug);
-	composio_fault(request, reply, 404, 2401, "Tool_ToolNotFound", text);
-}
-
-static void
 get_tool(struct standin *standin, struct request *request, const char *slug,
     struct reply *reply)
 {
 	const struct tool *tool = catalogue_find(standin->catalogue, slug);
 
 	if (tool == NULL || !version_exists(tool, asked_version(request, tool)))
-		tool_missing(request, reply, slug);
+		composio_fault(request, reply, 404, 2401, "Tool_ToolNotFound",
+		    "Tool %.100s not found", slug);
 	else
 		reply_json(reply, catalogue_json(standin->catalogue, tool));
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * catalogue: the tools in an array sorted by slug, for a binary search.
+ * catalogue: the tools in an array sorted by slug.
  */
-#include "cmd/standin/composio/catalogue.h"
+#include "cmd/standin/composio/composio.h"
 
 #include <math.h>
 
@@ -11,6 +11,12 @@
 #include "cmd/standin/script/template.h"
 #include "common/base/mem.h"
 #include "common/json/json.h"
+
+/* Every tool's schema of what it gives. */
+#define OUTPUT \
+	"{'type':'object','properties':{'data':{'type':'object'}," \
+	"'error':{'type':'string'},'successful':{'type':'boolean'}}," \
+	"'required':['data','successful']}"
 
 struct catalogue {
 	struct tool *tools;
@@ -22,15 +28,6 @@ compare(const void *a, const void *b)
 {
 	return strcmp(((const struct tool *)a)->slug,
 	    ((const struct tool *)b)->slug);
-}
-
-static cJSON *
-output_schema(void)
-{
-	return build("{'type':'object','properties':{'data':{'type':'object'},"
-		     "'error':{'type':'string'},"
-		     "'successful':{'type':'boolean'}},"
-		     "'required':['data','successful']}");
 }
 
 static void
@@ -51,7 +48,6 @@ add_builtin(struct catalogue *catalogue,
 			       "'required':%j}",
 		    builtin->name, cJSON_Parse(builtin->input),
 		    cJSON_Parse(builtin->required)),
-		.output = output_schema(),
 	};
 }
 
@@ -70,7 +66,6 @@ static void
 tool_release(struct tool *tool)
 {
 	cJSON_Delete(tool->input);
-	cJSON_Delete(tool->output);
 }
 
 static int
@@ -115,7 +110,6 @@ add_scripted(struct catalogue *catalogue, const cJSON *entry, struct fail *fail)
 	tool.input = schema != NULL
 	    ? cJSON_Duplicate(schema, true)
 	    : build("{'type':'object','properties':{}}");
-	tool.output = output_schema();
 	old = find(catalogue, tool.slug);
 	if (old != NULL) {
 		tool.run = old->run;
@@ -170,10 +164,7 @@ catalogue_free(struct catalogue *catalogue)
 const struct tool *
 catalogue_find(const struct catalogue *catalogue, const char *slug)
 {
-	struct tool wanted = { .slug = slug };
-
-	return bsearch(&wanted, catalogue->tools, catalogue->count,
-	    sizeof(*catalogue->tools), compare);
+	return find(catalogue, slug);
 }
 
 const struct tool *
@@ -225,6 +216,7 @@ check_argument(const cJSON *value, const cJSON *schema, char error[300])
 {
 	const char *type = json_string(schema, "type");
 	const cJSON *list = json_item(schema, "enum"), *entry, *bound;
+	int i;
 
 	if (type != NULL && !has_type(value, type)) {
 		snprintf(error, 300,
@@ -233,22 +225,17 @@ check_argument(const cJSON *value, const cJSON *schema, char error[300])
 		    value->string, type);
 		return false;
 	}
-	bound = json_item(schema, "maximum");
-	if (cJSON_IsNumber(value) && cJSON_IsNumber(bound) &&
-	    value->valuedouble > bound->valuedouble) {
+	for (i = 0; i < 2; i++) {
+		bound = json_item(schema, i == 0 ? "maximum" : "minimum");
+		if (!cJSON_IsNumber(value) || !cJSON_IsNumber(bound) ||
+		    (i == 0 ? value->valuedouble <= bound->valuedouble
+			    : value->valuedouble >= bound->valuedouble))
+			continue;
 		snprintf(error, 300,
-		    "Invalid request data provided: '%.100s' "
-		    "should be at most %.0f",
-		    value->string, bound->valuedouble);
-		return false;
-	}
-	bound = json_item(schema, "minimum");
-	if (cJSON_IsNumber(value) && cJSON_IsNumber(bound) &&
-	    value->valuedouble < bound->valuedouble) {
-		snprintf(error, 300,
-		    "Invalid request data provided: '%.100s' "
-		    "should be at least %.0f",
-		    value->string, bound->valuedouble);
+		    "Invalid request data provided: '%.100s' should be at %s "
+		    "%.0f",
+		    value->string, i == 0 ? "most" : "least",
+		    bound->valuedouble);
 		return false;
 	}
 	if (list == NULL)
@@ -315,17 +302,17 @@ hints(const struct tool *tool)
 cJSON *
 catalogue_json(const struct catalogue *catalogue, const struct tool *tool)
 {
-	return build("{'slug':%s,'name':%s,'description':%s,"
-		     "'human_description':%s,'toolkit':{'slug':%s,'name':%s,"
-		     "'logo':''},'input_parameters':%j,'output_parameters':%j,"
-		     "'version':%s,'available_versions':[%s,'00000000_00'],"
-		     "'tags':%j,'scopes':[],'scope_requirements':null,"
-		     "'no_auth':%b,'is_deprecated':%b,'deprecated':{"
-		     "'displayName':%s,'version':%s,'is_deprecated':%b}}",
+	return build(
+	    "{'slug':%s,'name':%s,'description':%s,"
+	    "'human_description':%s,'toolkit':{'slug':%s,'name':%s,"
+	    "'logo':''},'input_parameters':%j,'output_parameters':" OUTPUT ","
+	    "'version':%s,'available_versions':[%s,'00000000_00'],"
+	    "'tags':%j,'scopes':[],'scope_requirements':null,"
+	    "'no_auth':%b,'is_deprecated':%b,'deprecated':{"
+	    "'displayName':%s,'version':%s,'is_deprecated':%b}}",
 	    tool->slug, tool->name, tool->description, tool->description,
 	    tool->toolkit, catalogue_toolkit(catalogue, tool->toolkit),
-	    cJSON_Duplicate(tool->input, true),
-	    cJSON_Duplicate(tool->output, true), tool->version, tool->version,
+	    cJSON_Duplicate(tool->input, true), tool->version, tool->version,
 	    hints(tool), tool->no_auth, tool->deprecated, tool->name,
 	    tool->version, tool->deprecated);
 }

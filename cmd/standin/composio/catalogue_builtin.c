@@ -3,7 +3,7 @@
  * catalogue_builtin: Gmail, Linear and Hacker News, in the form that the
  * service gives them, as far as the stand-in executes them.
  */
-#include "cmd/standin/composio/catalogue.h"
+#include "cmd/standin/composio/composio.h"
 
 /* JSON in macros is laid out by hand. */
 /* clang-format off */

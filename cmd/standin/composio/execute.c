@@ -79,15 +79,12 @@ find_account(struct standin *standin, struct request *request,
 	const char *user = json_string(body, "user_id");
 	const char *id = json_string(body, "connected_account_id");
 	struct account *account;
-	char text[300];
 
 	if (user == NULL)
 		user = json_string(body, "entity_id");
-	if (id != NULL && user == NULL) {
-		composio_fault(request, reply, 400, 0, "",
+	if (id != NULL && user == NULL)
+		return composio_fault(request, reply, 400, 0, "",
 		    "User ID is required with connected account");
-		return false;
-	}
 	*ret_account = NULL;
 	if (id == NULL && tool->no_auth)
 		return true;
@@ -95,35 +92,26 @@ find_account(struct standin *standin, struct request *request,
 	    : user != NULL
 	    ? accounts_active(standin->accounts, user, tool->toolkit)
 	    : NULL;
-	if (account == NULL || strcmp(account->toolkit, tool->toolkit) != 0) {
-		snprintf(text, sizeof(text),
+	if (account == NULL || strcmp(account->toolkit, tool->toolkit) != 0)
+		return composio_fault(request, reply, 400, 1810,
+		    "ActionExecute_ConnectedAccountNotFound",
 		    "No connected account found for "
 		    "user ID %.80s for toolkit %.60s",
 		    user ? user : "default", tool->toolkit);
-		composio_fault(request, reply, 400, 1810,
-		    "ActionExecute_ConnectedAccountNotFound", text);
-		return false;
-	}
-	if (!account_of(account, user)) {
-		snprintf(text, sizeof(text),
+	if (!account_of(account, user))
+		return composio_fault(request, reply, 400, 1812,
+		    "ActionExecute_ConnectedAccountEntityIdMismatch",
 		    "The connected account %.80s does "
 		    "not belong to the user ID %.80s",
 		    id, user);
-		composio_fault(request, reply, 400, 1812,
-		    "ActionExecute_ConnectedAccountEntityIdMismatch", text);
-		return false;
-	}
-	if (strcmp(account->status, "ACTIVE") != 0 || account->disabled) {
-		snprintf(text, sizeof(text),
+	if (strcmp(account->status, "ACTIVE") != 0 || account->disabled)
+		return composio_fault(request, reply, 422, 1820,
+		    "ActionExecute_ConnectedAccountInvalidState",
 		    "Connected account %.80s is in %.40s state%s%.100s",
 		    account->id,
 		    account->disabled ? "DISABLED" : account->status,
 		    account->reason ? ": " : "",
 		    account->reason ? account->reason : "");
-		composio_fault(request, reply, 422, 1820,
-		    "ActionExecute_ConnectedAccountInvalidState", text);
-		return false;
-	}
 	*ret_account = account;
 	return true;
 }
@@ -193,18 +181,16 @@ composio_execute(struct standin *standin, struct request *request,
 	const struct tool *tool = catalogue_find(standin->catalogue, slug);
 	const char *version = json_string(body, "version");
 	const cJSON *arguments = json_item(body, "arguments");
-	char text[200];
 	int64_t before;
 
 	if (tool == NULL ||
 	    (version != NULL && *version != '\0' &&
 		strcmp(version, "latest") != 0 &&
 		strcmp(version, tool->version) != 0)) {
-		snprintf(text, sizeof(text), "Tool %.100s not found%s%.40s",
-		    slug, tool != NULL ? " in version " : "",
-		    tool != NULL ? version : "");
 		composio_fault(request, reply, 404, 2401, "Tool_ToolNotFound",
-		    text);
+		    "Tool %.100s not found%s%.40s", slug,
+		    tool != NULL ? " in version " : "",
+		    tool != NULL ? version : "");
 		return;
 	}
 	if (tool->deprecated) {

@@ -2,7 +2,7 @@
 /*
  * ledger: calls are told apart by the text of tool, user and arguments.
  */
-#include "cmd/standin/composio/ledger.h"
+#include "cmd/standin/composio/composio.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
  * with their results by id; a second pass over the calls makes the tree that
  * templates see. The tree refers to the request's own values where it can.
  */
-#include "cmd/standin/script/conversation.h"
+#include "cmd/standin/script/model.h"
 
 #include <glib.h>
 
@@ -40,20 +40,13 @@ add_call(struct conversation *conversation, GHashTable *ids, const cJSON *block)
 {
 	struct conversation_call *call;
 
-	/* Grown by doubling from 8. */
-	if (conversation->call_count == 0 ||
-	    (conversation->call_count >= 8 &&
-		(conversation->call_count & (conversation->call_count - 1)) ==
-		    0))
-		conversation->calls = mem_grow(conversation->calls,
-		    conversation->call_count ? conversation->call_count * 2 : 8,
-		    sizeof(*conversation->calls));
+	conversation->calls = mem_grow(conversation->calls,
+	    conversation->call_count + 1, sizeof(*conversation->calls));
 	call = &conversation->calls[conversation->call_count++];
 	*call = (struct conversation_call){
 		.id = json_string(block, "id"),
 		.tool = json_string(block, "name"),
 		.input = json_item(block, "input"),
-		.turn = conversation->turn,
 	};
 	g_hash_table_insert(ids, (char *)(uintptr_t)call->id,
 	    GSIZE_TO_POINTER(conversation->call_count));

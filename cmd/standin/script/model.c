@@ -12,9 +12,8 @@
 #include "cmd/standin/script/model.h"
 
 #include "cmd/standin/build.h"
-#include "cmd/standin/script/conversation.h"
 #include "cmd/standin/script/script.h"
-#include "cmd/standin/script/select.h"
+#include "cmd/standin/script/template.h"
 #include "common/base/mem.h"
 #include "common/json/json.h"
 

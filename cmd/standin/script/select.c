@@ -4,7 +4,7 @@
  * of some members. The list is hashed by these values when it is first asked
  * for in an evaluation, never searched.
  */
-#include "cmd/standin/script/select.h"
+#include "cmd/standin/script/template.h"
 
 #include "cmd/standin/script/script.h"
 #include "common/base/mem.h"

@@ -34,13 +34,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "cmd/standin/server/timer.h"
 #include "common/base/mem.h"
+#include "common/json/json.h"
 
 #define HANG_LOOK_MS 100
 #define IDLE_SECONDS 600
 #define BACKLOG 1024
 #define CONNECTIONS 16384
+#define REPLY_BYTES ((size_t)64 << 20)
 
 struct server {
 	struct server_options options;
@@ -63,6 +64,59 @@ struct visit {
 	size_t event, sent; /* of a stream: the next event, bytes gone out */
 	bool rested;        /* the drip's wait before this event is over */
 };
+
+void
+reply_init(struct reply *reply)
+{
+	*reply = (struct reply){
+		.status = 200,
+		.type = "application/json",
+		.body = BUF_INIT(REPLY_BYTES),
+		.cut = -1,
+	};
+}
+
+void
+reply_release(struct reply *reply)
+{
+	size_t i;
+
+	for (i = 0; i < reply->header_count; i++) {
+		free(reply->names[i]);
+		free(reply->values[i]);
+	}
+	reply->header_count = 0;
+	free(reply->ends);
+	reply->ends = NULL;
+	buf_release(&reply->body);
+}
+
+void
+reply_header(struct reply *reply, const char *name, const char *value)
+{
+	if (reply->header_count == REPLY_HEADERS)
+		return;
+	reply->names[reply->header_count] = mem_string(name);
+	reply->values[reply->header_count++] = mem_string(value);
+}
+
+void
+reply_json(struct reply *reply, cJSON *json)
+{
+	char *text = json_text(json);
+
+	buf_add_string(&reply->body, text);
+	free(text);
+	cJSON_Delete(json);
+}
+
+void
+reply_event_end(struct reply *reply)
+{
+	reply->ends = mem_grow(reply->ends, reply->end_count + 1,
+	    sizeof(*reply->ends));
+	reply->ends[reply->end_count++] = reply->body.length;
+}
 
 const char *
 request_header(const struct request *request, const char *name)

@@ -6,7 +6,7 @@
  * The clock is CLOCK_MONOTONIC: a rehearsal's delays don't jump with the wall
  * clock. Calls are made without the lock, so they may add timers.
  */
-#include "cmd/standin/server/timer.h"
+#include "cmd/standin/server/server.h"
 
 #include <errno.h>
 #include <glib.h>

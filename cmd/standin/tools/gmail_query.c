@@ -71,24 +71,12 @@ day_start(const char *text)
 }
 
 static bool
-in_place(const char *place, const struct mail *mail)
-{
-	if (strcasecmp(place, "anywhere") == 0 || strcasecmp(place, "all") == 0)
-		return true;
-	return mail_has_label(mail, place);
-}
-
-static bool
-contains(const char *text, const char *word)
-{
-	return strcasestr(text, word) != NULL;
-}
-
-static bool
 word_matches(const char *term, const struct mail *mail)
 {
-	return contains(mail->subject, term) || contains(mail->text, term) ||
-	    contains(mail->sender, term) || contains(mail->to, term);
+	return strcasestr(mail->subject, term) != NULL ||
+	    strcasestr(mail->text, term) != NULL ||
+	    strcasestr(mail->sender, term) != NULL ||
+	    strcasestr(mail->to, term) != NULL;
 }
 
 static bool
@@ -104,17 +92,19 @@ term_matches(const char *term, const struct mail *mail, int64_t now)
 	value = colon + 1;
 #define IS(operator) (strncasecmp(term, operator":", size) == 0)
 	if (IS("in") || IS("label"))
-		return in_place(value, mail);
+		return strcasecmp(value, "anywhere") == 0 ||
+		    strcasecmp(value, "all") == 0 ||
+		    mail_has_label(mail, value);
 	if (IS("is"))
 		return strcasecmp(value, "read") == 0
 		    ? !mail_has_label(mail, "UNREAD")
 		    : mail_has_label(mail, value);
 	if (IS("from"))
-		return contains(mail->sender, value);
+		return strcasestr(mail->sender, value) != NULL;
 	if (IS("to"))
-		return contains(mail->to, value);
+		return strcasestr(mail->to, value) != NULL;
 	if (IS("subject"))
-		return contains(mail->subject, value);
+		return strcasestr(mail->subject, value) != NULL;
 	if (strcasecmp(term, "has:attachment") == 0)
 		return mail->file_count > 0;
 	if (IS("newer_than") && (time = period(value)) >= 0)

@@ -54,7 +54,6 @@ mail_free(struct mail *mail)
 	free(mail->sender);
 	free(mail->to);
 	free(mail->subject);
-	free(mail->message_id);
 	free(mail->text);
 	free(mail->headers);
 	for (i = 0; i < mail->label_count; i++)
@@ -215,6 +214,16 @@ clean(const char *text)
 	return copy;
 }
 
+/* As clean, of GLib's TEXT, which it frees. */
+static char *
+clean_own(gchar *text)
+{
+	char *copy = clean(text);
+
+	g_free(text);
+	return copy;
+}
+
 struct parts {
 	char *plain, *html;
 	struct mail *mail;
@@ -226,7 +235,7 @@ look_at_part(GMimeObject *parent, GMimeObject *part, gpointer context)
 	struct parts *parts = context;
 	GMimeContentType *type;
 	const char *name;
-	char *text, **slot;
+	char **slot;
 
 	(void)parent;
 	if (!GMIME_IS_PART(part))
@@ -246,9 +255,7 @@ look_at_part(GMimeObject *parent, GMimeObject *part, gpointer context)
 	    : &parts->plain;
 	if (*slot != NULL)
 		return;
-	text = g_mime_text_part_get_text(GMIME_TEXT_PART(part));
-	*slot = clean(text);
-	g_free(text);
+	*slot = clean_own(g_mime_text_part_get_text(GMIME_TEXT_PART(part)));
 }
 
 static void
@@ -262,13 +269,9 @@ read_text(GMimeMessage *message, struct mail *mail)
 		    &parts);
 	else if (body != NULL)
 		look_at_part(NULL, body, &parts);
-	if (parts.plain != NULL)
-		mail->text = mem_string(parts.plain);
-	else if (parts.html != NULL)
-		mail->text = without_tags(parts.html);
-	else
-		mail->text = mem_string("");
-	free(parts.plain);
+	if (parts.plain == NULL)
+		parts.plain = without_tags(parts.html ? parts.html : "");
+	mail->text = parts.plain;
 	free(parts.html);
 }
 
@@ -296,14 +299,9 @@ read_thread(GMimeObject *object, struct mail *mail)
 static char *
 addresses(InternetAddressList *list)
 {
-	char *text, *copy;
-
-	if (list == NULL)
-		return mem_string("");
-	text = internet_address_list_to_string(list, NULL, FALSE);
-	copy = clean(text);
-	g_free(text);
-	return copy;
+	return list == NULL
+	    ? mem_string("")
+	    : clean_own(internet_address_list_to_string(list, NULL, FALSE));
 }
 
 static struct mail *
@@ -313,20 +311,18 @@ read_mail(GMimeMessage *message, size_t number)
 	GMimeObject *object = GMIME_OBJECT(message);
 	const char *id = g_mime_message_get_message_id(message);
 	GDateTime *date = g_mime_message_get_date(message);
-	char *headers;
+	char *message_id;
 
-	mail->message_id = id != NULL
-	    ? clean(id)
-	    : mem_print("message-%zu@mailbox", number);
-	hash_id(mail->message_id, mail->id);
+	message_id = id != NULL ? clean(id)
+				: mem_print("message-%zu@mailbox", number);
+	hash_id(message_id, mail->id);
+	free(message_id);
 	read_thread(object, mail);
 	mail->date = date == NULL ? 0 : g_date_time_to_unix(date) * 1000;
 	mail->sender = addresses(g_mime_message_get_from(message));
 	mail->to = addresses(g_mime_message_get_to(message));
 	mail->subject = clean(g_mime_message_get_subject(message));
-	headers = g_mime_object_get_headers(object, NULL);
-	mail->headers = clean(headers);
-	g_free(headers);
+	mail->headers = clean_own(g_mime_object_get_headers(object, NULL));
 	read_labels(object, mail);
 	read_text(message, mail);
 	return mail;

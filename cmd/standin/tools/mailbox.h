@@ -19,9 +19,8 @@ struct mail {
 	char id[MAIL_ID], thread[MAIL_ID];
 	int64_t date; /* milliseconds since 1970 */
 	char *sender, *to, *subject;
-	char *message_id; /* as in the header, without brackets */
-	char *text;       /* UTF-8, without markup */
-	char *headers;    /* the header block as text */
+	char *text;    /* UTF-8, without markup */
+	char *headers; /* the header block as text */
 	char *labels[MAIL_LABELS];
 	size_t label_count;
 	char **files; /* names of attachments */
