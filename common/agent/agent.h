@@ -135,8 +135,8 @@ bool
 agent_result_block(struct buf *buf, const char *call, const char *text,
     size_t length, size_t limit, bool is_error);
 
-/* The whole state as JSON, for tests: two agents with the same text are in
- * the same state. The caller frees. */
+/* The whole state as text, for tests: two agents with the same text are in the
+ * same state. The caller frees. */
 char *
 agent_dump(const struct agent *agent);
 

@@ -5,7 +5,7 @@
  */
 #include "common/agent/state.h"
 
-#include <stdlib.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "common/base/utf8.h"
@@ -143,99 +143,59 @@ agent_summary(const struct agent *agent, struct agent_summary *ret)
 }
 
 static void
-dump_call(cJSON *calls, const struct call *call)
-{
-	static const char *const names[] = { "pending", "running", "doubt",
-		"unknown", "denied", "done" };
-	cJSON *item = cJSON_CreateObject();
-
-	cJSON_AddStringToObject(item, "id", call->id);
-	cJSON_AddStringToObject(item, "name", call->name);
-	cJSON_AddBoolToObject(item, "pinned", call->pin != NULL);
-	cJSON_AddStringToObject(item, "input", call->input);
-	cJSON_AddStringToObject(item, "status", names[call->status]);
-	cJSON_AddNumberToObject(item, "attempt", call->attempt);
-	cJSON_AddNumberToObject(item, "failed", call->failed);
-	cJSON_AddNumberToObject(item, "lost", call->lost);
-	cJSON_AddNumberToObject(item, "not_before", (double)call->not_before);
-	if (call->connection)
-		cJSON_AddStringToObject(item, "connection", call->connection);
-	if (call->error)
-		cJSON_AddStringToObject(item, "error", call->error);
-	if (call->block)
-		cJSON_AddStringToObject(item, "block", call->block);
-	cJSON_AddItemToArray(calls, item);
-}
-
-static void
-dump_string(cJSON *dump, const char *name, const char *value)
+dump_string(struct buf *dump, const char *name, const char *value)
 {
 	if (value)
-		cJSON_AddStringToObject(dump, name, value);
+		buf_print(dump, "%s %s\n", name, value);
 }
 
 static void
-dump_numbers(cJSON *dump, const struct agent *agent)
+dump_call(struct buf *dump, const struct call *call)
 {
-	const struct {
-		const char *name;
-		int64_t value;
-	} numbers[] = {
-		{ "seq", (int64_t)agent->seq },
-		{ "started_at", agent->started_at },
-		{ "pins", (int64_t)agent->pin_count },
-		{ "due", agent->due },
-		{ "paused", agent->paused },
-		{ "cancel_asked", agent->cancel_asked },
-		{ "model_running", agent->model_running },
-		{ "model_attempt", agent->model_attempt },
-		{ "model_not_before", agent->model_not_before },
-		{ "model_failed", agent->model_failed },
-		{ "model_lost", agent->model_lost },
-		{ "empty_replies", agent->empty_replies },
-		{ "cut_replies", agent->cut_replies },
-		{ "text_goes_on", agent->text_goes_on },
-		{ "echoed", agent->echoed },
-		{ "first_open", (int64_t)agent->first_open },
-		{ "skip_calls", agent->skip_calls },
-		{ "turns", agent->turns },
-		{ "calls_made", agent->calls_made },
-		{ "calls_unknown", agent->calls_unknown },
-		{ "input", agent->tokens.input },
-		{ "output", agent->tokens.output },
-		{ "cache_read", agent->tokens.cache_read },
-		{ "cache_write", agent->tokens.cache_write },
-		{ "nano_usd", agent->nano_usd },
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-		cJSON_AddNumberToObject(dump, numbers[i].name,
-		    (double)numbers[i].value);
+	buf_print(dump,
+	    "call %s %s pinned %d input %s status %d attempt %u failed %u "
+	    "lost %u not_before %" PRId64 "\n",
+	    call->id, call->name, call->pin != NULL, call->input, call->status,
+	    call->attempt, call->failed, call->lost, call->not_before);
+	dump_string(dump, "connection", call->connection);
+	dump_string(dump, "error", call->error);
+	dump_string(dump, "block", call->block);
 }
 
 char *
 agent_dump(const struct agent *agent)
 {
-	static const char *const steps[] = { "pin", "model", "tools", "say",
-		"complete", "blocked", "fail" };
-	cJSON *dump = cJSON_CreateObject(), *calls;
-	char *text;
-	size_t i;
+	struct buf dump = BUF_INIT(BODY_MAX);
 
-	cJSON_AddStringToObject(dump, "state", task_state_name(agent->state));
-	cJSON_AddStringToObject(dump, "step", steps[agent->step]);
-	dump_numbers(dump, agent);
-	dump_string(dump, "reason", agent->reason);
-	dump_string(dump, "error", agent->error);
-	dump_string(dump, "stop_reason", agent->stop_reason);
-	dump_string(dump, "text", agent->text);
-	dump_string(dump, "request", agent->request);
-	dump_string(dump, "messages", agent->messages.data);
-	calls = cJSON_AddArrayToObject(dump, "calls");
-	for (i = 0; i < agent->call_count; i++)
-		dump_call(calls, &agent->calls[i]);
-	text = json_text(dump);
-	cJSON_Delete(dump);
-	return text;
+	buf_print(&dump,
+	    "state %s step %d seq %" PRIu64 " started_at %" PRId64
+	    " pins %zu due %" PRId64 " paused %d cancel_asked %d\n",
+	    task_state_name(agent->state), agent->step, agent->seq,
+	    agent->started_at, agent->pin_count, agent->due, agent->paused,
+	    agent->cancel_asked);
+	buf_print(&dump,
+	    "model running %d attempt %u not_before %" PRId64
+	    " failed %u lost %u empty %u cut %u goes_on %d echoed %d\n",
+	    agent->model_running, agent->model_attempt, agent->model_not_before,
+	    agent->model_failed, agent->model_lost, agent->empty_replies,
+	    agent->cut_replies, agent->text_goes_on, agent->echoed);
+	buf_print(&dump,
+	    "first_open %zu skip_calls %d turns %" PRId64 " calls %" PRId64
+	    " unknown %" PRId64 "\n",
+	    agent->first_open, agent->skip_calls, agent->turns,
+	    agent->calls_made, agent->calls_unknown);
+	buf_print(&dump,
+	    "input %" PRId64 " output %" PRId64 " cache_read %" PRId64
+	    " cache_write %" PRId64 " nano_usd %" PRId64 "\n",
+	    agent->tokens.input, agent->tokens.output, agent->tokens.cache_read,
+	    agent->tokens.cache_write, agent->nano_usd);
+	dump_string(&dump, "reason", agent->reason);
+	dump_string(&dump, "error", agent->error);
+	dump_string(&dump, "stop_reason", agent->stop_reason);
+	dump_string(&dump, "text", agent->text);
+	dump_string(&dump, "request", agent->request);
+	dump_string(&dump, "messages", agent->messages.data);
+	for (size_t i = 0; i < agent->call_count; i++)
+		dump_call(&dump, &agent->calls[i]);
+	return buf_detach(&dump, NULL);
 }
