@@ -24,28 +24,20 @@ metrics_get(const cJSON *numbers, const char *name, int64_t *ret_number,
 	    "the engine gave no number \"%s\"", name);
 }
 
-/* NAME{LABEL="VALUE"} NUMBER; no value has a character to escape. */
+/* NAME{LABEL="VALUE"} NUMBER, or for LABEL NULL NAME NUMBER. */
 static int
-sample(struct buf *out, const char *name, const char *labels,
+sample(struct buf *out, const char *name, const char *label, const char *value,
     const cJSON *numbers, const char *member, struct fail *fail)
 {
 	int64_t number;
 
 	if (metrics_get(numbers, member, &number, fail) < 0)
 		return -1;
-	buf_print(out, "%s%s %" PRId64 "\n", name, labels, number);
+	buf_add_string(out, name);
+	if (label)
+		buf_print(out, "{%s=\"%.100s\"}", label, value);
+	buf_print(out, " %" PRId64 "\n", number);
 	return 0;
-}
-
-static int
-sample_by(struct buf *out, const char *name, const char *label,
-    const char *value, const cJSON *numbers, const char *member,
-    struct fail *fail)
-{
-	char labels[200];
-
-	snprintf(labels, sizeof(labels), "{%s=\"%.100s\"}", label, value);
-	return sample(out, name, labels, numbers, member, fail);
 }
 
 static void
@@ -58,26 +50,21 @@ static int
 print_queue(struct buf *out, struct buf *ages, const char *queue,
     const cJSON *numbers, struct fail *fail)
 {
-	static const char *const states[] = { "running", "waiting", NULL };
-	int64_t ready, queued, oldest;
+	int64_t ready, queued, running, waiting, oldest;
 
 	if (metrics_get(numbers, "ready", &ready, fail) < 0 ||
 	    metrics_get(numbers, "queued", &queued, fail) < 0 ||
-	    metrics_get(numbers, "oldest_ready_ms", &oldest, fail) < 0)
+	    metrics_get(numbers, "oldest_ready_ms", &oldest, fail) < 0 ||
+	    metrics_get(numbers, "running", &running, fail) < 0 ||
+	    metrics_get(numbers, "waiting", &waiting, fail) < 0)
 		return -1;
 	buf_print(out,
 	    "agent_tasks{queue=\"%s\",state=\"pending\"} %" PRId64
-	    "\nagent_tasks{queue=\"%s\",state=\"scheduled\"} %" PRId64 "\n",
-	    queue, ready, queue, queued - ready);
-	for (size_t i = 0; states[i]; i++) {
-		char labels[200];
-
-		snprintf(labels, sizeof(labels), "{queue=\"%s\",state=\"%s\"}",
-		    queue, states[i]);
-		if (sample(out, "agent_tasks", labels, numbers, states[i],
-			fail) < 0)
-			return -1;
-	}
+	    "\nagent_tasks{queue=\"%s\",state=\"scheduled\"} %" PRId64
+	    "\nagent_tasks{queue=\"%s\",state=\"running\"} %" PRId64
+	    "\nagent_tasks{queue=\"%s\",state=\"waiting\"} %" PRId64 "\n",
+	    queue, ready, queue, queued - ready, queue, running, queue,
+	    waiting);
 	buf_print(ages,
 	    "agent_oldest_pending_seconds{queue=\"%s\"} %" PRId64 ".%03d\n",
 	    queue, oldest / 1000, (int)(oldest % 1000));
@@ -142,24 +129,23 @@ print_sums(struct buf *out, const cJSON *sums, struct fail *fail)
 	for (i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
 		family(out, plain[i][0], "counter", plain[i][2]);
 		snprintf(name, sizeof(name), "%s_total", plain[i][0]);
-		if (sample(out, name, "", sums, plain[i][1], fail) < 0)
+		if (sample(out, name, NULL, NULL, sums, plain[i][1], fail) < 0)
 			return -1;
 	}
 	family(out, "agent_tokens", "counter", "Tokens of the model.");
 	for (i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++)
-		if (sample_by(out, "agent_tokens_total", "kind", tokens[i][0],
+		if (sample(out, "agent_tokens_total", "kind", tokens[i][0],
 			sums, tokens[i][1], fail) < 0)
 			return -1;
 	family(out, "agent_tasks_ended", "counter", "Tasks by their end.");
 	for (i = 0; ended[i]; i++)
-		if (sample_by(out, "agent_tasks_ended_total", "outcome",
-			ended[i], sums, ended[i], fail) < 0)
+		if (sample(out, "agent_tasks_ended_total", "outcome", ended[i],
+			sums, ended[i], fail) < 0)
 			return -1;
 	if (metrics_get(sums, "nano_usd", &nano, fail) < 0)
 		return -1;
 	family(out, "agent_cost_usd", "counter",
-	    "Dollars, by the prices "
-	    "that were set.");
+	    "Dollars, by the prices that were set.");
 	buf_print(out,
 	    "# UNIT agent_cost_usd usd\nagent_cost_usd_total %" PRId64
 	    ".%09" PRId64 "\n",
@@ -179,25 +165,23 @@ metrics_write(struct buf *out, struct engine *engine, const struct buf *text,
 	if (!all || print_queues(out, engine, all, fail) < 0)
 		goto out;
 	family(out, "agent_workers", "gauge", "Workers alive.");
-	if (sample(out, "agent_workers", "", all, "workers", fail) < 0)
+	if (sample(out, "agent_workers", NULL, NULL, all, "workers", fail) < 0)
 		goto out;
 	family(out, "agent_leases", "gauge", "Tasks that a worker has.");
-	if (sample(out, "agent_leases", "", all, "running", fail) < 0)
+	if (sample(out, "agent_leases", NULL, NULL, all, "running", fail) < 0)
 		goto out;
 	family(out, "agent_tasks_kept", "gauge",
-	    "Tasks that have ended and "
-	    "are still kept.");
+	    "Tasks that have ended and are still kept.");
 	for (size_t i = 0; ended[i]; i++)
-		if (sample_by(out, "agent_tasks_kept", "outcome", ended[i], all,
+		if (sample(out, "agent_tasks_kept", "outcome", ended[i], all,
 			ended[i], fail) < 0)
 			goto out;
 	waits = json_item(all, "waits");
 	if (waits)
 		family(out, "agent_tasks_waiting", "gauge",
-		    "Tasks that wait, "
-		    "by what for.");
+		    "Tasks that wait, by what for.");
 	cJSON_ArrayForEach (item, waits)
-		if (sample_by(out, "agent_tasks_waiting", "for", item->string,
+		if (sample(out, "agent_tasks_waiting", "for", item->string,
 			waits, item->string, fail) < 0)
 			goto out;
 	sums = json_item(all, "sums");
