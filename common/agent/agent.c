@@ -241,9 +241,7 @@ apply_signal(struct agent *agent, const struct event *event, struct fail *fail)
 		free(id);
 		if (!call)
 			return agent_misplaced(event,
-			    "no such call is asked "
-			    "about",
-			    fail);
+			    "no such call is asked about", fail);
 		call->status = approve ? CALL_PENDING : CALL_DENIED;
 		leave_wait(agent);
 	} else {
@@ -281,9 +279,7 @@ apply_end(struct agent *agent, const struct event *event, struct fail *fail)
 	 * this version of the program would decide otherwise. */
 	if (agent_must_finish(agent))
 		return agent_misplaced(event,
-		    "a call is under way whose "
-		    "result has to be known",
-		    fail);
+		    "a call is under way whose result has to be known", fail);
 	(void)event_is_end(event->type, &agent->state);
 	agent->due = 0;
 	agent->model_running = false;

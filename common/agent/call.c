@@ -135,9 +135,7 @@ finish_call(struct agent *agent, struct call *call, const struct event *event,
 	    !json_is(json_get(&members, "type"), "tool_result") ||
 	    !json_is(json_get(&members, "tool_use_id"), call->id))
 		return agent_misplaced(event,
-		    "its block is not the result "
-		    "of this call",
-		    fail);
+		    "its block is not the result of this call", fail);
 	agent_set_raw(&call->block, block);
 	call->block_length = block.length;
 	call->status = CALL_DONE;

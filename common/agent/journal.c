@@ -12,7 +12,14 @@
 #include "common/agent/task.h"
 #include "common/base/clock.h"
 
-enum member_kind { STRING = 1, INTEGER, BOOLEAN, ARRAY, OBJECT };
+/* Most are the byte that such a value begins with. */
+enum member_kind {
+	STRING = '"',
+	ARRAY = '[',
+	OBJECT = '{',
+	INTEGER = 1,
+	BOOLEAN
+};
 
 struct member {
 	const char *name;
@@ -114,19 +121,11 @@ is_kind(const struct json_object *members, const struct member *member)
 
 	if (value.length == 0)
 		return member->optional;
-	switch (member->kind) {
-	case STRING:
-		return *value.at == '"';
-	case INTEGER:
+	if (member->kind == INTEGER)
 		return json_whole(value, &number);
-	case BOOLEAN:
+	if (member->kind == BOOLEAN)
 		return *value.at == 't' || *value.at == 'f';
-	case ARRAY:
-		return *value.at == '[';
-	case OBJECT:
-		return *value.at == '{';
-	}
-	return false;
+	return *value.at == (char)member->kind;
 }
 
 static int
@@ -220,8 +219,7 @@ event_write(struct buf *buf, uint64_t seq, int64_t at, enum event_type type,
 
 	clock_format(at, time);
 	buf_print(buf,
-	    "{\"v\":%d,\"seq\":%" PRIu64 ",\"at\":\"%s\","
-	    "\"type\":\"%s\"",
+	    "{\"v\":%d,\"seq\":%" PRIu64 ",\"at\":\"%s\",\"type\":\"%s\"",
 	    version_of(type), seq, time, types[type].name);
 	if (length) {
 		buf_add(buf, ",", 1);

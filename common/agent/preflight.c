@@ -139,8 +139,7 @@ choose_named(struct check *check, const char *name)
 			break;
 	if (fact == NULL && advice == NULL)
 		return bad_facts(check->fail,
-		    "nothing about a tool that the "
-		    "task names");
+		    "nothing about a tool that the task names");
 	if (fact == NULL)
 		add_reason(check, "unknown_tool", "tool", name,
 		    mem_print("there is no tool %s: %s", name, advice));
