@@ -17,16 +17,17 @@
 struct call *
 agent_find_call(const struct agent *agent, const char *id)
 {
+	struct call *call;
 	size_t i;
 
 	/* Calls mostly end in order: a search from the first open one finds
 	 * each of many at once. */
-	for (i = agent->first_open; id && i < agent->call_count; i++)
-		if (strcmp(agent->calls[i].id, id) == 0)
-			return &agent->calls[i];
-	for (i = 0; id && i < agent->first_open; i++)
-		if (strcmp(agent->calls[i].id, id) == 0)
-			return &agent->calls[i];
+	for (i = 0; id && i < agent->call_count; i++) {
+		call =
+		    &agent->calls[(agent->first_open + i) % agent->call_count];
+		if (strcmp(call->id, id) == 0)
+			return call;
+	}
 	return NULL;
 }
 

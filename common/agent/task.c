@@ -116,43 +116,14 @@ not_blank(const char *text)
 	return text[strspn(text, " \t\r\n\v\f")] != '\0';
 }
 
-static bool
-queue_fine(const char *text)
-{
-	return only(text, SMALL DIGITS "._-");
-}
-
-static bool
-toolkit_fine(const char *text)
-{
-	return only(text, SMALL DIGITS "_-");
-}
-
-static bool
-tool_fine(const char *text)
-{
-	return only(text, SMALL LARGE DIGITS "_*?[]-");
-}
-
-static bool
-model_fine(const char *text)
-{
-	return only(text, SMALL LARGE DIGITS "._:@/-");
-}
-
-static bool
-label_name_fine(const char *text)
-{
-	return only(text, SMALL LARGE DIGITS "._/-");
-}
-
 /* Strings and lists of strings. */
 struct text_rule {
 	const char *name;
 	size_t most;
 	bool (*fine)(const char *text);
 	const char *must;
-	size_t entries; /* the most of a list */
+	const char *set; /* of its characters; NULL: any */
+	size_t entries;  /* the most of a list */
 };
 
 static const struct text_rule user_rule = { "user", TASK_USER_MAX,
@@ -160,19 +131,33 @@ static const struct text_rule user_rule = { "user", TASK_USER_MAX,
 	"a user id without commas, control characters or spaces at its ends" };
 static const struct text_rule goal_rule = { "goal", TASK_GOAL_MAX, not_blank,
 	"a text that says what is to be done" };
-static const struct text_rule model_rule = { "model", TASK_MODEL_MAX,
-	model_fine, "the name of a model (letters, digits, . _ : @ / -)" };
+static const struct text_rule model_rule = { "model", TASK_MODEL_MAX, NULL,
+	"the name of a model (letters, digits, . _ : @ / -)",
+	SMALL LARGE DIGITS "._:@/-" };
 static const struct text_rule system_rule = { "system", TASK_SYSTEM_MAX,
 	not_blank, "a text" };
 static const struct text_rule key_rule = { "key", TASK_KEY_MAX, printable,
 	"a text without control characters" };
-static const struct text_rule queue_rule = { "queue", TASK_QUEUE_MAX,
-	queue_fine, "a name of small letters, digits and . _ -" };
+static const struct text_rule queue_rule = { "queue", TASK_QUEUE_MAX, NULL,
+	"a name of small letters, digits and . _ -", SMALL DIGITS "._-" };
 static const struct text_rule toolkits_rule = { "toolkits", TASK_TOOLKIT_MAX,
-	toolkit_fine, "the name of a toolkit (small letters, digits, _ -)",
-	TASK_TOOLKITS_MAX };
-static const struct text_rule tools_rule = { "tools", TASK_TOOL_MAX, tool_fine,
-	"the name of a tool, or a pattern with * ? [...]", TASK_TOOLS_MAX };
+	NULL, "the name of a toolkit (small letters, digits, _ -)",
+	SMALL DIGITS "_-", TASK_TOOLKITS_MAX };
+static const struct text_rule tools_rule = { "tools", TASK_TOOL_MAX, NULL,
+	"the name of a tool, or a pattern with * ? [...]",
+	SMALL LARGE DIGITS "_*?[]-", TASK_TOOLS_MAX };
+
+static int
+read_text(const cJSON *value, const char *path, const struct text_rule *rule,
+    const char **ret_text, struct fail *fail)
+{
+	if (shape_string(value, path, 1, rule->most, rule->fine, rule->must,
+		ret_text, fail) < 0)
+		return -1;
+	return rule->set == NULL || only(*ret_text, rule->set)
+	    ? 0
+	    : shape_refuse(fail, value, path, "%s", rule->must);
+}
 
 /* Copies a string member, or its default (NULL: none, and left out). */
 static int
@@ -187,8 +172,7 @@ take_text(const struct check *check, const struct text_rule *rule,
 		return shape_refuse(check->fail, NULL, rule->name, "%s",
 		    rule->must);
 	if (value != NULL &&
-	    shape_string(value, rule->name, 1, rule->most, rule->fine,
-		rule->must, &text, check->fail) < 0)
+	    read_text(value, rule->name, rule, &text, check->fail) < 0)
 		return -1;
 	if (text != NULL)
 		*ret_text = cJSON_AddStringToObject(check->task->doc,
@@ -286,8 +270,7 @@ take_list(const struct check *check, const struct text_rule *rule,
 		    cJSON_GetArraySize(value), rule->entries);
 	cJSON_ArrayForEach (item, value) {
 		snprintf(path, sizeof(path), "%s[%zu]", rule->name, i++);
-		if (shape_string(item, path, 1, rule->most, rule->fine,
-			rule->must, &text, check->fail) < 0)
+		if (read_text(item, path, rule, &text, check->fail) < 0)
 			return -1;
 		cJSON_ArrayForEach (before, list)
 			if (strcmp(before->valuestring, text) == 0)
@@ -363,7 +346,7 @@ take_labels(const struct check *check)
 	cJSON_ArrayForEach (label, labels) {
 		if (label->string[0] == '\0' ||
 		    strlen(label->string) > LABEL_NAME_MAX ||
-		    !label_name_fine(label->string))
+		    !only(label->string, SMALL LARGE DIGITS "._/-"))
 			return fail_set(check->fail, FAIL_NEVER,
 			    "invalid_value",
 			    "labels has a member \"%.80s\": "

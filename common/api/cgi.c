@@ -281,8 +281,10 @@ cgi_error(struct buf *out, const struct cgi_answer *answer,
 	struct cgi_answer whole = *answer;
 	struct buf body = BUF_INIT(BODY_MAX);
 	const char *type = fail->type, *message = fail->message;
+	bool again;
 
 	whole.status = status_of(fail);
+	again = whole.status == 503 || whole.status == 429;
 	whole.type = "application/json";
 	whole.etag = NULL;
 	if (whole.status == 500) {
@@ -293,12 +295,11 @@ cgi_error(struct buf *out, const struct cgi_answer *answer,
 	    strcmp(fail->type, "too_many_waiting") != 0) {
 		message = "the tasks cannot be read at the moment: try again";
 	}
-	if ((whole.status == 503 || whole.status == 429) && !whole.retry_after)
+	if (again && !whole.retry_after)
 		whole.retry_after = 5;
 	buf_add(&body, "{", 1);
 	member_error(&body, type, message,
-	    whole.status == 503 || whole.status == 429 ? "\"retryable\":true"
-						       : "\"retryable\":false");
+	    again ? "\"retryable\":true" : "\"retryable\":false");
 	buf_add(&body, "}", 1);
 	cgi_answer(out, &whole, (struct span){ body.data, body.length });
 	buf_release(&body);

@@ -167,6 +167,7 @@ add_members(struct buf *buf, const cJSON *event)
 		"signal", "by", "policy", "stop_reason", "is_error", "worker",
 		"reason", "until", "delay_ms", "message", "result" };
 	const cJSON *error;
+	const char *text;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		const cJSON *member = json_item(event, names[i]);
@@ -183,13 +184,11 @@ add_members(struct buf *buf, const cJSON *event)
 		}
 	}
 	error = json_item(event, "error");
-	if (cJSON_IsObject(error) && json_string(error, "message")) {
+	text = cJSON_IsString(error) ? error->valuestring
+				     : json_string(error, "message");
+	if (text) {
 		buf_add_string(buf, "  error=");
-		add_text(buf, json_string(error, "message"), LINE_MAX_BYTES,
-		    NULL);
-	} else if (cJSON_IsString(error)) {
-		buf_add_string(buf, "  error=");
-		add_text(buf, error->valuestring, LINE_MAX_BYTES, NULL);
+		add_text(buf, text, LINE_MAX_BYTES, NULL);
 	}
 }
 
