@@ -201,9 +201,8 @@ choose_tools(struct check *check)
 	if (check->count > TOOLS_MAX)
 		add_reason(check, "too_many_tools", "member", "tools",
 		    mem_print(
-			"the task would offer %zu tools to the model, "
-			"and at most %d are allowed: name the ones it needs in "
-			"tools",
+			"the task would offer %zu tools to the model, and at "
+			"most %d are allowed: name the ones it needs in tools",
 			check->count, TOOLS_MAX));
 	return 0;
 }
@@ -330,9 +329,8 @@ check_budget(struct check *check)
 	if (task->budget_tokens > 0 && task->budget_tokens < task->max_tokens)
 		add_reason(check, "budget", "member", "budget.tokens",
 		    mem_print(
-			"budget.tokens is %lld, and one reply alone "
-			"may take max_tokens, %lld: raise the one or lower the "
-			"other",
+			"budget.tokens is %lld, and one reply alone may take "
+			"max_tokens, %lld: raise the one or lower the other",
 			(long long)task->budget_tokens,
 			(long long)task->max_tokens));
 }

@@ -294,9 +294,8 @@ check_progress(struct agent *agent, const struct reply *reply)
 		    "the model answered nothing, three times in a row");
 	else if (agent->cut_replies >= CUT_REPLIES_MAX)
 		agent_fail_step(agent, "max_tokens",
-		    "the model's reply was "
-		    "cut at its token limit, five times in a row: raise "
-		    "max_tokens");
+		    "the model's reply was cut at its token limit, five "
+		    "times in a row: raise max_tokens");
 }
 
 int

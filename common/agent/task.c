@@ -349,9 +349,8 @@ take_labels(const struct check *check)
 		    !only(label->string, SMALL LARGE DIGITS "._/-"))
 			return fail_set(check->fail, FAIL_NEVER,
 			    "invalid_value",
-			    "labels has a member \"%.80s\": "
-			    "the name of a label is 1 to %d letters, digits "
-			    "and . _ / -",
+			    "labels has a member \"%.80s\": the name of a "
+			    "label is 1 to %d letters, digits and . _ / -",
 			    label->string, LABEL_NAME_MAX);
 		snprintf(path, sizeof(path), "labels.%s", label->string);
 		if (shape_string(label, path, 0, LABEL_VALUE_MAX, printable,
