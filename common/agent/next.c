@@ -396,20 +396,14 @@ plan_say(const struct agent *agent, struct plan *plan)
 static void
 plan_blocked(const struct agent *agent, struct plan *plan)
 {
-	const struct call *call = NULL;
+	const struct call *call = agent->calls;
 	struct span value = { NULL, 0 };
 	char *reason;
-	size_t i;
 
-	for (i = 0; i < agent->call_count; i++) {
-		call = &agent->calls[i];
-		if (strcmp(call->name, PINS_BLOCKED_TOOL) == 0)
-			break;
-	}
-	if (call)
-		(void)json_member((struct span){ call->input,
-				      call->input_length },
-		    "reason", &value);
+	while (strcmp(call->name, PINS_BLOCKED_TOOL) != 0)
+		call++; /* one of them is this call, else the step is another */
+	(void)json_member((struct span){ call->input, call->input_length },
+	    "reason", &value);
 	reason = json_decode(value);
 	record(plan, EVENT_BLOCKED);
 	member_string(&plan->record_members, "reason",
@@ -417,52 +411,43 @@ plan_blocked(const struct agent *agent, struct plan *plan)
 	free(reason);
 }
 
-static void
-plan_fail(const struct agent *agent, struct plan *plan)
-{
-	record(plan, EVENT_FAILED);
-	member_raw(&plan->record_members, "error",
-	    agent->error ? agent->error : "{}",
-	    agent->error ? strlen(agent->error) : 2);
-}
-
 void
 agent_next(const struct agent *agent, int64_t now, struct plan *ret_plan)
 {
-	struct plan plan = { .wake_at = 0 };
+	struct plan *plan = ret_plan;
 
+	*plan = (struct plan){ .wake_at = 0 };
 	if (!agent->submitted || task_state_final(agent->state) ||
-	    plan_end(agent, now, &plan)) {
-		*ret_plan = plan;
+	    plan_end(agent, now, plan))
 		return;
-	}
-	plan.wake_at = agent_time_limit(agent);
+	plan->wake_at = agent_time_limit(agent);
 	switch (agent->step) {
 	case STEP_PIN:
 		if (agent->paused)
-			plan_wait(agent, now, 0, paused, &plan);
+			plan_wait(agent, now, 0, paused, plan);
 		else
-			(void)add_action(&plan, ACTION_PIN, 1);
+			(void)add_action(plan, ACTION_PIN, 1);
 		break;
 	case STEP_MODEL:
-		plan_model(agent, now, &plan);
+		plan_model(agent, now, plan);
 		break;
 	case STEP_TOOLS:
-		plan_tools(agent, now, &plan);
+		plan_tools(agent, now, plan);
 		break;
 	case STEP_SAY:
-		plan_say(agent, &plan);
+		plan_say(agent, plan);
 		break;
 	case STEP_COMPLETE:
-		record(&plan, EVENT_COMPLETED);
-		member_string(&plan.record_members, "result", agent->text);
+		record(plan, EVENT_COMPLETED);
+		member_string(&plan->record_members, "result", agent->text);
 		break;
 	case STEP_BLOCKED:
-		plan_blocked(agent, &plan);
+		plan_blocked(agent, plan);
 		break;
 	case STEP_FAIL:
-		plan_fail(agent, &plan);
+		record(plan, EVENT_FAILED);
+		member_raw(&plan->record_members, "error", agent->error,
+		    strlen(agent->error));
 		break;
 	}
-	*ret_plan = plan;
 }
