@@ -337,7 +337,7 @@ check_budget(struct check *check)
 
 static void
 fill_pin(const struct check *check, const struct chosen_tool *chosen,
-    struct pin_tool *pin)
+    const char *schema, struct pin_tool *pin)
 {
 	const cJSON *fact = chosen->fact, *hints = json_item(fact, "hints");
 
@@ -347,7 +347,7 @@ fill_pin(const struct check *check, const struct chosen_tool *chosen,
 		.toolkit = chosen->toolkit,
 		.version = json_string(fact, "version"),
 		.description = json_string(fact, "description"),
-		.input_schema = json_text(json_item(fact, "input_schema")),
+		.input_schema = schema,
 		.repeatable = !json_true(hints, "destructive") &&
 		    (json_true(hints, "read_only") ||
 			json_true(hints, "idempotent")),
@@ -357,32 +357,20 @@ fill_pin(const struct check *check, const struct chosen_tool *chosen,
 		    chosen->toolkit);
 }
 
-static void
-free_pins(struct pin_tool *pins, size_t count)
-{
-	char *schema;
-	size_t i;
-
-	for (i = 0; i < count; i++) {
-		/* the only string of a pin that is not borrowed */
-		memcpy(&schema, &pins[i].input_schema, sizeof(schema));
-		free(schema);
-	}
-	free(pins);
-}
-
 /* Checks each tool alone first, to find every reason; then all together. */
 static void
 make_pins(struct check *check)
 {
 	struct preflight *out = check->out;
-	struct pin_tool *pins;
+	struct pin_tool *pins = mem_alloc((check->count + 1) * sizeof(*pins));
+	char **schemas = mem_alloc((check->count + 1) * sizeof(*schemas));
 	struct fail fail;
 	size_t i, refused = 0;
 
-	pins = mem_alloc((check->count + 1) * sizeof(*pins));
 	for (i = 0; i < check->count; i++) {
-		fill_pin(check, &check->chosen[i], &pins[i]);
+		schemas[i] = json_text(
+		    json_item(check->chosen[i].fact, "input_schema"));
+		fill_pin(check, &check->chosen[i], schemas[i], &pins[i]);
 		cJSON_AddItemToArray(out->tools,
 		    cJSON_CreateString(pins[i].slug));
 		if (pins_check_tool(&pins[i], &fail) < 0) {
@@ -395,7 +383,10 @@ make_pins(struct check *check)
 		refused == 0 ? check->count : 0, &out->pins, &fail) < 0)
 		add_reason(check, "request_refused", "member", "model",
 		    mem_string(fail.message));
-	free_pins(pins, check->count);
+	for (i = 0; i < check->count; i++)
+		free(schemas[i]);
+	free(schemas);
+	free(pins);
 }
 
 cJSON *
