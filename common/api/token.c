@@ -17,9 +17,9 @@
 #include "common/base/clock.h"
 #include "common/base/digest.h"
 #include "common/base/file.h"
+#include "common/base/id.h"
 #include "common/base/lock.h"
 #include "common/base/mem.h"
-#include "common/base/random.h"
 
 #define FILE_MAX_BYTES (16u << 20)
 #define PREFIX "agt_"

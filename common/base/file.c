@@ -32,32 +32,24 @@ file_read_open(int fd, const char *name, struct buf *buf, struct fail *fail)
 {
 	char piece[32768];
 	size_t used = 0; /* of piece: the rest need not be touched */
-	int result = -1;
-	ssize_t got;
+	int result = 0;
+	ssize_t got = 1;
 
-	for (;;) {
+	while (got != 0 && result == 0) {
 		got = read(fd, piece, sizeof piece);
-		if (got > 0 && (size_t)got > used)
-			used = (size_t)got;
-		if (got < 0 && errno == EINTR)
+		if (got < 0 && errno != EINTR)
+			result = open_failed(name, fail);
+		if (got <= 0)
 			continue;
-		if (got < 0) {
-			open_failed(name, fail);
-			goto out;
-		}
-		if (got == 0)
-			break;
+		if ((size_t)got > used)
+			used = (size_t)got;
 		buf_add(buf, piece, (size_t)got);
-		if (buf->overflow) {
-			fail_set(fail, FAIL_NEVER, "too_large",
+		if (buf->overflow)
+			result = fail_set(fail, FAIL_NEVER, "too_large",
 			    "%s is larger than %zu bytes, which is the most "
 			    "that is read here",
 			    name, buf->maximum);
-			goto out;
-		}
 	}
-	result = 0;
-out:
 	explicit_bzero(piece, used);
 	return result;
 }
@@ -131,35 +123,28 @@ int
 file_replace(const char *path, const void *bytes, size_t size,
     struct fail *fail)
 {
-	char *temporary = NULL;
-	int fd, result = -1;
+	char *temporary = mem_print("%s.XXXXXX", path);
+	int fd = mkostemp(temporary, O_CLOEXEC), result = -1;
 
-	temporary = mem_print("%s.XXXXXX", path);
-	fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd < 0) {
 		fail_errno(fail, "unable to make a file beside %s", path);
 		free(temporary);
 		return -1;
 	}
-	if (file_write(fd, bytes, size, temporary, fail) < 0)
-		goto out;
-	if (fsync(fd) < 0) {
-		fail_errno(fail, "unable to sync %s", temporary);
-		goto out;
+	if (file_write(fd, bytes, size, temporary, fail) == 0) {
+		if (fsync(fd) < 0)
+			fail_errno(fail, "unable to sync %s", temporary);
+		else if (rename(temporary, path) < 0)
+			fail_errno(fail, "unable to rename %s to %s", temporary,
+			    path);
+		else
+			result = 0;
 	}
-	if (rename(temporary, path) < 0) {
-		fail_errno(fail, "unable to rename %s to %s", temporary, path);
-		goto out;
-	}
-	free(temporary);
-	temporary = NULL;
-	result = file_sync_parent(path, fail);
-out:
 	close(fd);
-	if (temporary)
+	if (result < 0)
 		unlink(temporary);
 	free(temporary);
-	return result;
+	return result < 0 ? -1 : file_sync_parent(path, fail);
 }
 
 static int

@@ -14,8 +14,8 @@
 #include <sys/socket.h>
 
 #include "common/base/clock.h"
+#include "common/base/id.h"
 #include "common/base/mem.h"
-#include "common/base/random.h"
 
 #define STUCK_MS 1000 /* in which no byte of a request is sent */
 #define GRACE_MS 2000 /* the server's deadline comes before ours */

@@ -12,8 +12,8 @@
 #include "common/base/backoff.h"
 #include "common/base/buf.h"
 #include "common/base/clock.h"
+#include "common/base/id.h"
 #include "common/base/mem.h"
-#include "common/base/random.h"
 #include "common/json/json.h"
 #include "common/provider/claude_internal.h"
 

@@ -13,8 +13,8 @@
 #include "common/agent/journal.h"
 #include "common/base/backoff.h"
 #include "common/base/file.h"
+#include "common/base/id.h"
 #include "common/base/mem.h"
-#include "common/base/random.h"
 #include "common/json/json.h"
 #include "common/provider/composio_internal.h"
 

@@ -12,9 +12,9 @@
 
 #include "common/base/backoff.h"
 #include "common/base/clock.h"
+#include "common/base/id.h"
 #include "common/base/loop.h"
 #include "common/base/mem.h"
-#include "common/base/random.h"
 #include "common/json/json.h"
 #include "common/provider/composio_internal.h"
 

@@ -18,8 +18,8 @@
 #include "common/base/clock.h"
 #include "common/base/digest.h"
 #include "common/base/file.h"
+#include "common/base/id.h"
 #include "common/base/mem.h"
-#include "common/base/random.h"
 
 #define NOW 1790000000000
 
