@@ -120,18 +120,26 @@ take_number(struct unpacker *unpacker)
 }
 
 static void
+take_bytes(struct unpacker *unpacker, void *bytes, size_t size)
+{
+	if ((size_t)(unpacker->end - unpacker->at) < size) {
+		unpacker->bad = true;
+		return;
+	}
+	memcpy(bytes, unpacker->at, size);
+	unpacker->at += size;
+}
+
+static void
 take_text(struct unpacker *unpacker, char *text, size_t size)
 {
 	size_t length = take_byte(unpacker);
 
-	text[0] = '\0';
-	if ((size_t)(unpacker->end - unpacker->at) < length || length >= size) {
+	if (length < size)
+		take_bytes(unpacker, text, length);
+	else
 		unpacker->bad = true;
-		return;
-	}
-	memcpy(text, unpacker->at, length);
-	text[length] = '\0';
-	unpacker->at += length;
+	text[unpacker->bad ? 0 : length] = '\0';
 }
 
 static bool
@@ -177,12 +185,9 @@ unpack_row(struct span value, const struct id *id, struct task_row *ret_row,
     struct fail *fail)
 {
 	struct unpacker unpacker = take_start(value);
-	struct task_row row;
+	struct task_row row = { .id = *id };
 	char name[ID_TEXT];
-	size_t i;
 
-	memset(&row, 0, sizeof(row));
-	row.id = *id;
 	id_format(id, name);
 	if (unpacker.bad)
 		return fail_damaged(fail,
@@ -194,8 +199,7 @@ unpack_row(struct span value, const struct id *id, struct task_row *ret_row,
 	row.due = (int64_t)take_number(&unpacker);
 	row.seq = take_number(&unpacker);
 	row.fence = take_number(&unpacker);
-	for (i = 0; i < ID_SIZE; i++)
-		row.worker.bytes[i] = take_byte(&unpacker);
+	take_bytes(&unpacker, row.worker.bytes, ID_SIZE);
 	row.order = take_number(&unpacker);
 	row.turns = (int64_t)take_number(&unpacker);
 	row.calls = (int64_t)take_number(&unpacker);
@@ -236,9 +240,8 @@ unpack_worker(struct span value, struct worker_row *ret_worker,
     struct fail *fail)
 {
 	struct unpacker unpacker = take_start(value);
-	struct worker_row worker;
+	struct worker_row worker = { .pid = 0 };
 
-	memset(&worker, 0, sizeof(worker));
 	worker.until = (int64_t)take_number(&unpacker);
 	worker.pid = (int64_t)take_number(&unpacker);
 	take_text(&unpacker, worker.boot, sizeof(worker.boot));
@@ -266,10 +269,9 @@ int
 unpack_counts(struct span value, struct counts *ret_counts, struct fail *fail)
 {
 	struct unpacker unpacker = take_start(value);
-	struct counts counts;
+	struct counts counts = { .ready = 0 };
 	int i;
 
-	memset(&counts, 0, sizeof(counts));
 	for (i = 0; i < TASK_STATES; i++)
 		counts.state[i] = (int64_t)take_number(&unpacker);
 	counts.ready = (int64_t)take_number(&unpacker);
