@@ -268,9 +268,11 @@ split_address(const char *address, char **ret_host, const char **ret_port,
 	    strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
 	    strlen(colon + 1) > 5 ||
 	    strcspn(address, "/@?# \t\r\n") != strlen(address) ||
-	    (memchr(address, ':', host) != NULL && address[0] != '['))
-		return fail_set(fail, FAIL_NEVER, "invalid_address",
+	    (memchr(address, ':', host) != NULL && address[0] != '[')) {
+		fail_set(fail, FAIL_NEVER, "invalid_address",
 		    "\"%.200s\" is not an address: use HOST:PORT", address);
+		return -1;
+	}
 	*ret_host = mem_copy(address, host);
 	*ret_port = colon + 1;
 	return 0;

@@ -438,7 +438,7 @@ facts_done(void *context, cJSON *facts, const struct fail *fail)
 	    preflight_check(&effect->task, effect->effects->config, facts,
 		&preflight, &shape) < 0)
 		fail = &shape;
-	if (fail != NULL) {
+	if (facts == NULL || fail != NULL) {
 		wait_for(effect, "preflight", fail->message, FACTS_WAIT_MS);
 	} else {
 		if (cJSON_GetArraySize(preflight.reasons) == 0)
