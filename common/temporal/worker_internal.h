@@ -5,7 +5,7 @@
  * tasks, as the fold of the run's history says, activity_task.c performs the
  * activities and reports what came of them, and idle.c ends a worker that is told
  * to end when it has nothing to do. concurrency_limit.c, liveness.h and
- * history_cache.h serve these.
+ * history_cache.c serve these.
  */
 #ifndef COMMON_TEMPORAL_WORKER_INTERNAL_H
 #define COMMON_TEMPORAL_WORKER_INTERNAL_H
