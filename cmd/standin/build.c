@@ -9,34 +9,58 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
-#include "common/base/mem.h"
+#define TEXT_BYTES 80 /* of a string in a pattern */
 
 /* The text between the quotes at AT, which moves behind them. */
-static char *
-quoted(const char **at)
+static void
+quoted(const char **at, char text[TEXT_BYTES])
 {
-	const char *start = *at + 1, *end = strchr(start, '\'');
+	size_t size = strcspn(++*at, "'");
 
-	assert(**at == '\'' && end != NULL);
-	*at = end + 1;
-	return mem_copy(start, (size_t)(end - start));
+	assert((*at)[size] == '\'' && size < TEXT_BYTES);
+	memcpy(text, *at, size);
+	text[size] = '\0';
+	*at += size + 1;
 }
 
 static cJSON *
-string(const char *text)
+word(const char **at)
 {
-	return text == NULL ? cJSON_CreateNull() : cJSON_CreateString(text);
+	char *end;
+	double number;
+
+	switch (**at) {
+	case 'n':
+		*at += strlen("null");
+		return cJSON_CreateNull();
+	case 't':
+		*at += strlen("true");
+		return cJSON_CreateTrue();
+	case 'f':
+		*at += strlen("false");
+		return cJSON_CreateFalse();
+	default:
+		number = strtod(*at, &end);
+		assert(end != *at);
+		*at = end;
+		return cJSON_CreateNumber(number);
+	}
 }
 
 static cJSON *
 argument(char kind, va_list *arguments)
 {
+	const char *text;
 	cJSON *value;
 
 	switch (kind) {
 	case 's':
-		return string(va_arg(*arguments, const char *));
+		text = va_arg(*arguments, const char *);
+		return text == NULL ? cJSON_CreateNull()
+				    : cJSON_CreateString(text);
 	case 'n':
 		return cJSON_CreateNumber((double)va_arg(*arguments, int64_t));
 	case 'b':
@@ -53,31 +77,28 @@ value_at(const char **at, va_list *arguments)
 {
 	bool object = **at == '{';
 	cJSON *value;
-	char *text = NULL;
+	char text[TEXT_BYTES];
 
 	if (**at == '%') {
 		*at += 2;
 		return argument((*at)[-1], arguments);
 	}
 	if (**at == '\'') {
-		text = quoted(at);
-		value = string(text);
-		free(text);
-		return value;
+		quoted(at, text);
+		return cJSON_CreateString(text);
 	}
 	if (!object && **at != '[')
-		return cJSON_ParseWithOpts(*at, at, false);
+		return word(at);
 	value = object ? cJSON_CreateObject() : cJSON_CreateArray();
 	for (++*at; **at != (object ? '}' : ']'); *at += **at == ',') {
 		if (!object) {
 			cJSON_AddItemToArray(value, value_at(at, arguments));
 			continue;
 		}
-		text = quoted(at);
+		quoted(at, text);
 		assert(**at == ':');
 		++*at;
 		cJSON_AddItemToObject(value, text, value_at(at, arguments));
-		free(text);
 	}
 	++*at;
 	return value;

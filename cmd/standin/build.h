@@ -8,7 +8,7 @@
 #include <cjson/cJSON.h>
 
 /* The value that PATTERN shows: JSON without white space, with ' for " and
- * without escapes, in which a value may be
+ * without escapes, its strings under 80 bytes, in which a value may be
  *	%s	a string; null for NULL
  *	%n	a whole number, an int64_t
  *	%b	a boolean

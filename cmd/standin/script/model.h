@@ -45,7 +45,7 @@ struct conversation {
 	size_t last; /* calls from here on are of the newest turn */
 };
 
-/* REQUEST has passed the checks of claude_check.h and must live longer. */
+/* REQUEST has passed the checks of claude.h and must live longer. */
 struct conversation *
 conversation_read(const cJSON *request);
 
