@@ -47,8 +47,10 @@ table_get(struct store *store, enum table table, const struct key *key,
 
 	if (error == MDB_NOTFOUND)
 		return 0;
-	if (error)
-		return db_fail(store, error, "read", fail);
+	if (error) {
+		db_fail(store, error, "read", fail);
+		return -1;
+	}
 	*ret_value = span_of(&value);
 	return 1;
 }
@@ -143,8 +145,10 @@ cursor_move(struct store *store, struct MDB_cursor *cursor,
 
 	if (error == MDB_NOTFOUND)
 		return 0;
-	if (error)
-		return db_fail(store, error, "read", fail);
+	if (error) {
+		db_fail(store, error, "read", fail);
+		return -1;
+	}
 	ret_row->key = span_of(&found);
 	ret_row->value = span_of(&value);
 	return 1;
