@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: agent_apply is one function per event type, found in a table.
- * The conversation is stored as the text of the next request: each reply's
- * content and each tool_result block are copied into it as the bytes that
- * came, so that the cost of a turn depends only on its new text, and nothing is
- * printed again.
+ * How it works: agent_apply is one function per event type. The conversation is
+ * stored as the text of the next request: each reply's content and each
+ * tool_result block are copied into it as the bytes that came, so that the cost
+ * of a turn depends only on its new text, and nothing is printed again.
  *
  * A call under way when its worker ends ("started" or "released" follows its
  * intent) is run again when that is harmless, and is in doubt otherwise:

@@ -18,8 +18,8 @@ int
 metrics_get(const cJSON *numbers, const char *name, int64_t *ret_number,
     struct fail *fail);
 
-/* Adds to OUT the numbers of ALL queues together (from engine_depth), those of
- * each queue (from ENGINE), and "# EOF". */
+/* Adds to OUT the numbers of ALL queues together (from the engine's depth),
+ * those of each queue (from ENGINE), and "# EOF". */
 int
 metrics_write(struct buf *out, struct engine *engine, const struct buf *all,
     struct fail *fail);
