@@ -27,6 +27,9 @@
 #include "common/base/mem.h"
 #include "common/temporal/client.h"
 
+/* protobuf-c's macros for empty messages cast a constant's address. */
+#pragma GCC diagnostic ignored "-Wcast-qual"
+
 #define AWAIT_MS 20000
 
 static struct temporal *temporal;
