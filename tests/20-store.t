@@ -81,7 +81,7 @@ status 0 "the rest is sound" agent-store check
 agent-store backup "$T/newer" >/dev/null
 "$TOOL" version "$T/newer" 99
 status 100 "a newer store is refused" agent-store check --store "$T/newer"
-says "both versions are told" 'has version 99 and this program knows version 2' \
+says "both versions are told" 'has version 99 and this program knows version 3' \
 	"$ERR"
 status 100 "also by submit" agent-submit --no-preflight --store "$T/newer" \
 	-f "$T/task.json"

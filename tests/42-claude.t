@@ -97,7 +97,7 @@ work
 same "a long wait holds no worker" "waiting " "$(get state) $(get worker)"
 check "it goes on by itself" test -n "$(get due)"
 get reason >"$T/reason"
-says "and says why" "^model: " "$T/reason"
+says "and says why" "^outage: " "$T/reason"
 check "resume does not wait for it" agent-signal resume "$ID"
 work
 same "then it completes" "completed 2" "$(get state) $(count started)"

@@ -63,6 +63,7 @@ agent_free(struct agent *agent)
 	free(agent->error);
 	free(agent->stop_reason);
 	free(agent->text);
+	agent_end_wait(agent);
 	buf_release(&agent->messages);
 	free(agent);
 }
@@ -142,6 +143,7 @@ apply_pinned(struct agent *agent, const struct event *event, struct fail *fail)
 	agent->request = mem_copy(request.at, request.length);
 	agent->request_length = request.length;
 	agent->step = STEP_MODEL;
+	agent_end_wait(agent);
 	result = 0;
 out:
 	cJSON_Delete(pins);
@@ -212,6 +214,8 @@ resume(struct agent *agent)
 	size_t i;
 
 	agent->paused = false;
+	if (agent->wait.kind == WAIT_PAUSED)
+		agent_end_wait(agent);
 	if (agent->state != TASK_WAITING)
 		return;
 	leave_wait(agent);
@@ -249,6 +253,22 @@ apply_signal(struct agent *agent, const struct event *event, struct fail *fail)
 	return 0;
 }
 
+static void
+set_wait(struct agent *agent, const struct event *event)
+{
+	enum wait_kind kind = agent_wait(event, "for");
+
+	if (kind == WAIT_NONE)
+		kind = wait_split(agent->reason ? agent->reason : "", NULL);
+	if (kind != agent->wait.kind)
+		agent->wait.since = event->at;
+	agent->wait.kind = kind;
+	agent_set_decoded(&agent->wait.toolkit,
+	    json_get(&event->members, "toolkit"));
+	agent_set_decoded(&agent->wait.call, json_get(&event->members, "call"));
+	agent_set_decoded(&agent->wait.link, json_get(&event->members, "link"));
+}
+
 static int
 apply_waiting(struct agent *agent, const struct event *event, struct fail *fail)
 {
@@ -268,6 +288,7 @@ apply_waiting(struct agent *agent, const struct event *event, struct fail *fail)
 	agent->state = TASK_WAITING;
 	agent->due = due;
 	agent_set_decoded(&agent->reason, json_get(&event->members, "reason"));
+	set_wait(agent, event);
 	return 0;
 }
 

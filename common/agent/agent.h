@@ -26,6 +26,7 @@
 
 #include "common/agent/journal.h"
 #include "common/agent/task.h"
+#include "common/agent/wait.h"
 #include "common/base/buf.h"
 #include "common/base/fail.h"
 
@@ -51,6 +52,8 @@ struct action {
 	                       * or waited for a connection, count */
 	unsigned tries;     /* from 1; counts only attempts that ended and can
 	                       * be retried: for limits and delays */
+	bool asked;         /* a person wants it tried now, although it was
+	                       * refused */
 };
 
 struct plan {
@@ -69,6 +72,9 @@ struct agent_summary {
 	enum task_state state;
 	const char *reason; /* waiting, blocked, failed, cancelled; else NULL */
 	int64_t due;        /* waiting: when it goes on by itself, 0: never */
+	enum wait_kind wait; /* waiting: for what; else WAIT_NONE */
+	int64_t since;       /* waiting: since when it does for that */
+	const char *toolkit, *call, *link; /* waiting: of what; may be NULL */
 	int64_t turns, calls, calls_unknown;
 	int64_t input_tokens, output_tokens, cache_read_tokens,
 	    cache_write_tokens;
@@ -112,6 +118,12 @@ agent_summary(const struct agent *agent, struct agent_summary *ret);
 
 const struct task *
 agent_task(const struct agent *agent); /* NULL before "submitted" */
+
+/* Adds the calls that a person has to decide about to BUF, as an array of
+ * {"call","tool","input"}; an input that is very long is left out. Returns how
+ * many they are; when there is none, nothing is added. */
+size_t
+agent_decisions(const struct agent *agent, struct buf *buf);
 
 /* The body of the next model request, for the turn that the last plan asked
  * for: the pinned first bytes and every message, spliced. The caller frees. */

@@ -91,6 +91,7 @@ agent_tool_started(struct agent *agent, const struct event *event,
 	    (int64_t)call->attempt + 1)
 		return agent_misplaced(event, "it is another attempt", fail);
 	call->status = CALL_RUNNING;
+	call->wait = WAIT_NONE;
 	call->attempt++;
 	agent->calls_made++;
 	agent_set_string(&call->connection, NULL);
@@ -139,6 +140,7 @@ finish_call(struct agent *agent, struct call *call, const struct event *event,
 	agent_set_raw(&call->block, block);
 	call->block_length = block.length;
 	call->status = CALL_DONE;
+	agent_end_wait(agent);
 	finish_calls(agent);
 	return 0;
 }
@@ -178,9 +180,11 @@ agent_tool_failed(struct agent *agent, const struct event *event,
 		return finish_call(agent, call, event, fail);
 	keep_error(call, event);
 	agent_set_decoded(&call->connection, connection);
+	call->wait = connection.length ? WAIT_CONNECTION
+				       : agent_wait(event, "wait");
 	call->status = CALL_PENDING;
 	call->not_before = at >= 0 ? at : event->at + CONNECTION_RETRY_MS;
-	if (!connection.length)
+	if (call->wait == WAIT_NONE)
 		call->failed++;
 	return 0;
 }

@@ -28,7 +28,7 @@ struct member {
 	int since; /* version that brought it; 0: as its type */
 };
 
-#define MEMBERS_MAX 6
+#define MEMBERS_MAX 8
 
 /* The limits of what a service may send, within an event. */
 static const struct json_limits limits = { EVENT_MAX, 216, 1000100 };
@@ -54,7 +54,7 @@ static const struct {
 		{ "nano_usd", INTEGER } } },
 	[EVENT_MODEL_FAILED] = { "model.failed",
 	    { { "turn", INTEGER }, { "attempt", INTEGER }, { "error", OBJECT },
-		{ "delay_ms", INTEGER, true } } },
+		{ "delay_ms", INTEGER, true }, { "wait", STRING, true } } },
 	[EVENT_TOOL_STARTED] = { "tool.started",
 	    { { "call", STRING }, { "tool", STRING },
 		{ "attempt", INTEGER } } },
@@ -64,7 +64,8 @@ static const struct {
 	[EVENT_TOOL_FAILED] = { "tool.failed",
 	    { { "call", STRING }, { "attempt", INTEGER }, { "error", OBJECT },
 		{ "delay_ms", INTEGER, true }, { "connection", STRING, true },
-		{ "block", OBJECT, true } } },
+		{ "block", OBJECT, true }, { "wait", STRING, true },
+		{ "toolkit", STRING, true } } },
 	[EVENT_TOOL_UNKNOWN] = { "tool.unknown",
 	    { { "call", STRING }, { "attempt", INTEGER }, { "error", OBJECT },
 		{ "delay_ms", INTEGER, true } } },
@@ -73,7 +74,10 @@ static const struct {
 	[EVENT_SIGNAL] = { "signal",
 	    { { "signal", STRING }, { "call", STRING, true } } },
 	[EVENT_WAITING] = { "waiting",
-	    { { "reason", STRING }, { "until", STRING, true } } },
+	    { { "reason", STRING }, { "until", STRING, true },
+		{ "for", STRING, true }, { "message", STRING, true },
+		{ "toolkit", STRING, true }, { "call", STRING, true },
+		{ "link", STRING, true }, { "decisions", ARRAY, true } } },
 	[EVENT_COMPLETED] = { "completed", { { "result", STRING } },
 	    TASK_COMPLETED },
 	[EVENT_BLOCKED] = { "blocked", { { "reason", STRING } }, TASK_BLOCKED },

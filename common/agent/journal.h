@@ -35,17 +35,20 @@ enum event_type {
 	EVENT_RELEASED,      /* worker, reason: the lease ended, task goes on */
 	EVENT_MODEL_STARTED, /* turn, attempt */
 	EVENT_MODEL_REPLIED, /* turn, content (raw), stop_reason, usage, ... */
-	EVENT_MODEL_FAILED,  /* turn, attempt, error, delay_ms when retried */
+	EVENT_MODEL_FAILED,  /* turn, attempt, error, delay_ms when retried,
+	                       * wait (a kind) when that is no attempt */
 	EVENT_TOOL_STARTED,  /* call, tool, attempt: the intent */
 	EVENT_TOOL_FINISHED, /* call, block (raw tool_result), is_error, whole */
 	EVENT_TOOL_FAILED,   /* call, attempt, error: certainly not executed;
-	                       * delay_ms when retried, connection when it waits */
+	                       * delay_ms when retried, wait (a kind) when that is
+	                       * no attempt, connection for that of a toolkit */
 	EVENT_TOOL_UNKNOWN,  /* call, attempt, error: nobody knows if it
 	                       * happened; what the model is told is the
 	                       * tool.finished that follows */
 	EVENT_USER_MESSAGE, /* content (raw), reason: our message to the model */
 	EVENT_SIGNAL,       /* signal, by, and its own members */
-	EVENT_WAITING,      /* reason, until, ... */
+	EVENT_WAITING,      /* reason, until, for (a kind), message, toolkit,
+	                     * call, link, decisions */
 	EVENT_COMPLETED,    /* result */
 	EVENT_BLOCKED,      /* reason */
 	EVENT_FAILED,       /* error */

@@ -119,29 +119,81 @@ plan_end(const struct agent *agent, int64_t now, struct plan *plan)
 	return true;
 }
 
-/* Waits until AT (0: until a person acts): keeps the lease for a short wait,
- * else records one "waiting", unless the task waits for exactly this already. */
-static void
-plan_wait(const struct agent *agent, int64_t now, int64_t at,
-    const char *reason, struct plan *plan)
-{
-	char text[CLOCK_TEXT], due[CLOCK_TEXT];
-	bool by_itself = at != 0;
+/* What there is to wait for. */
+struct wanted {
+	enum wait_kind kind;
+	int64_t at; /* 0: until a person acts */
+	const char *message, *toolkit, *call;
+};
 
-	if (by_itself && at - now <= HOLD_MS && agent->state == TASK_RUNNING) {
-		plan->wake_at = sooner(plan->wake_at, at);
+static void
+record_wait(const struct agent *agent, const struct wanted *wait,
+    const char *reason, const char *until, struct plan *plan)
+{
+	struct buf decisions = BUF_INIT(EVENT_ROOM), *members;
+
+	record(plan, EVENT_WAITING);
+	members = &plan->record_members;
+	member_string(members, "reason", reason);
+	if (wait->at)
+		member_string(members, "until", until);
+	member_string(members, "for", wait_name(wait->kind));
+	member_string(members, "message", wait->message);
+	if (wait->toolkit)
+		member_string(members, "toolkit", wait->toolkit);
+	if (wait->call)
+		member_string(members, "call", wait->call);
+	if (wait->kind == WAIT_DECISION && agent_decisions(agent, &decisions))
+		member_raw(members, "decisions", decisions.data,
+		    decisions.length);
+	buf_release(&decisions);
+}
+
+/* Whether the task waits for exactly this already. */
+static bool
+waits_for(const struct agent *agent, const struct wanted *wait,
+    const char *until)
+{
+	char due[CLOCK_TEXT];
+	const char *message;
+
+	if (agent->state != TASK_WAITING || agent->wait.kind != wait->kind ||
+	    (wait->at != 0) != (agent->due != 0))
+		return false;
+	/* Compared as they would be written: the journal clamps times. */
+	clock_format(agent->due, due);
+	(void)wait_split(agent->reason, &message);
+	return strcmp(until, due) == 0 && strcmp(message, wait->message) == 0;
+}
+
+/* Keeps the lease for a short wait, else records one "waiting", unless there is
+ * one already. */
+static void
+plan_wait(const struct agent *agent, int64_t now, const struct wanted *wait,
+    struct plan *plan)
+{
+	char until[CLOCK_TEXT], *reason;
+
+	if (wait->at && wait->at - now <= HOLD_MS &&
+	    agent->state == TASK_RUNNING) {
+		plan->wake_at = sooner(plan->wake_at, wait->at);
 		return;
 	}
-	/* Compared as they would be written: the journal clamps times. */
-	clock_format(at, text);
-	clock_format(agent->due, due);
-	if (agent->state == TASK_WAITING && by_itself == (agent->due != 0) &&
-	    strcmp(text, due) == 0 && strcmp(agent->reason, reason) == 0)
+	clock_format(wait->at, until);
+	if (waits_for(agent, wait, until))
 		return;
-	record(plan, EVENT_WAITING);
-	member_string(&plan->record_members, "reason", reason);
-	if (by_itself)
-		member_string(&plan->record_members, "until", text);
+	reason = mem_print("%s%s%s", wait_name(wait->kind),
+	    *wait->message ? ": " : "", wait->message);
+	record_wait(agent, wait, reason, until, plan);
+	free(reason);
+}
+
+static void
+plan_pause(const struct agent *agent, int64_t now, struct plan *plan)
+{
+	const struct wanted wait = { .kind = WAIT_PAUSED, .message = "" };
+
+	plan_wait(agent, now, &wait, plan);
 }
 
 /* The most bytes of a message in a reason for waiting. */
@@ -151,31 +203,34 @@ shown(const char *text)
 	return (int)utf8_cut(text, strlen(text), 400);
 }
 
-/* Why the model has to be asked again. */
-static char *
-model_reason(const struct agent *agent)
+/* The model has to be asked again. */
+static void
+plan_model_wait(const struct agent *agent, int64_t now, struct plan *plan)
 {
+	struct wanted wait = { .kind = agent->model_wait,
+		.at = agent->model_not_before };
 	struct span error = { agent->error,
 		agent->error ? strlen(agent->error) : 0 };
 	struct span value = { NULL, 0 };
-	char *message, *reason;
+	char *message, *cut;
 
+	if (wait.kind == WAIT_NONE)
+		wait.kind = WAIT_OUTAGE;
 	(void)json_member(error, "message", &value);
 	message = json_decode(value);
-	reason = mem_print("model: %.*s", message ? shown(message) : 0,
+	cut = mem_print("%.*s", message ? shown(message) : 0,
 	    message ? message : "");
+	wait.message = cut;
+	plan_wait(agent, now, &wait, plan);
+	free(cut);
 	free(message);
-	return reason;
 }
-
-static const char paused[] = "paused";
 
 static void
 plan_model(const struct agent *agent, int64_t now, struct plan *plan)
 {
 	const struct task *task = &agent->task;
 	struct action *action;
-	char *reason;
 
 	if (agent->model_running)
 		return;
@@ -193,16 +248,16 @@ plan_model(const struct agent *agent, int64_t now, struct plan *plan)
 		record_error(plan, "budget_exceeded",
 		    "the budget of dollars is used up");
 	} else if (agent->paused) {
-		plan_wait(agent, now, 0, paused, plan);
+		plan_pause(agent, now, plan);
 	} else if (agent->model_not_before > now) {
-		reason = model_reason(agent);
-		plan_wait(agent, now, agent->model_not_before, reason, plan);
-		free(reason);
+		plan_model_wait(agent, now, plan);
 	} else {
 		action = add_action(plan, ACTION_MODEL,
 		    agent->model_attempt + 1);
 		action->intent = EVENT_MODEL_STARTED;
 		action->tries = agent->model_failed + 1;
+		action->asked = agent->model_wait != WAIT_NONE &&
+		    !agent->model_not_before;
 		member_integer(&action->members, "turn", agent->turns + 1);
 		member_integer(&action->members, "attempt", action->attempt);
 	}
@@ -302,27 +357,41 @@ plan_call(const struct call *call, struct plan *plan)
 	action = add_action(plan, ACTION_TOOL, call->attempt + 1);
 	action->intent = EVENT_TOOL_STARTED;
 	action->tries = call->failed + 1;
+	action->asked = call->wait != WAIT_NONE && !call->not_before;
 	action->call = mem_string(call->id);
 	member_string(&action->members, "call", call->id);
 	member_string(&action->members, "tool", call->name);
 	member_integer(&action->members, "attempt", action->attempt);
 }
 
-static char *
-wait_reason(const struct call *call)
+static void
+plan_call_wait(const struct agent *agent, const struct call *call, int64_t now,
+    struct plan *plan)
 {
 	const char *error = call->error ? call->error : "";
+	const char *about = call->connection ? call->connection : call->name;
+	struct wanted wait = { .kind = call->wait,
+		.toolkit = call->connection ? call->connection
+					    : call->pin->toolkit,
+		.call = call->id };
+	char *message;
 
-	if (call->status == CALL_UNKNOWN)
-		return mem_print("decision: did call %.*s (%.*s) take effect? "
-				 "approve runs it again, deny tells the model",
+	if (call->status == CALL_UNKNOWN) {
+		wait.kind = WAIT_DECISION;
+		message = mem_print("did call %.*s (%.*s) take effect? "
+				    "approve runs it again, deny tells the "
+				    "model",
 		    shown(call->id), call->id, shown(call->name), call->name);
-	if (call->connection)
-		return mem_print("connection: %.*s: %.*s",
-		    shown(call->connection), call->connection, shown(error),
-		    error);
-	return mem_print("tool: %.*s: %.*s", shown(call->name), call->name,
-	    shown(error), error);
+	} else {
+		if (wait.kind == WAIT_NONE)
+			wait.kind = WAIT_OUTAGE;
+		wait.at = call->not_before;
+		message = mem_print("%.*s: %.*s", shown(about), about,
+		    shown(error), error);
+	}
+	wait.message = message;
+	plan_wait(agent, now, &wait, plan);
+	free(message);
 }
 
 /* Whether the task's wait is for CALL rather than for OTHER: calls that go on by
@@ -340,7 +409,6 @@ static void
 plan_tools(const struct agent *agent, int64_t now, struct plan *plan)
 {
 	const struct call *call, *next = NULL;
-	char *reason;
 	size_t i;
 
 	for (i = agent->first_open; i < agent->call_count; i++)
@@ -360,15 +428,10 @@ plan_tools(const struct agent *agent, int64_t now, struct plan *plan)
 			    next->not_before > now ? next->not_before : 0);
 		return;
 	}
-	if (agent->paused) {
-		plan_wait(agent, now, 0, paused, plan);
-	} else if (next) {
-		reason = wait_reason(next);
-		plan_wait(agent, now,
-		    next->status == CALL_PENDING ? next->not_before : 0, reason,
-		    plan);
-		free(reason);
-	}
+	if (agent->paused)
+		plan_pause(agent, now, plan);
+	else if (next)
+		plan_call_wait(agent, next, now, plan);
 }
 
 static void
@@ -424,7 +487,7 @@ agent_next(const struct agent *agent, int64_t now, struct plan *ret_plan)
 	switch (agent->step) {
 	case STEP_PIN:
 		if (agent->paused)
-			plan_wait(agent, now, 0, paused, plan);
+			plan_pause(agent, now, plan);
 		else
 			(void)add_action(plan, ACTION_PIN, 1);
 		break;

@@ -313,6 +313,8 @@ agent_model_replied(struct agent *agent, const struct event *event,
 	agent->model_running = false;
 	agent->model_attempt = agent->model_failed = agent->model_lost = 0;
 	agent->model_not_before = 0;
+	agent->model_wait = WAIT_NONE;
+	agent_end_wait(agent);
 	agent->turns++;
 	count_usage(agent, event);
 	agent_set_string(&agent->error, NULL);
@@ -351,7 +353,9 @@ agent_model_failed(struct agent *agent, const struct event *event,
 		return agent_misplaced(event, "it is another attempt", fail);
 	agent->model_running = false;
 	agent->model_lost = 0;
-	agent->model_failed++;
+	agent->model_wait = agent_wait(event, "wait");
+	if (agent->model_wait == WAIT_NONE)
+		agent->model_failed++;
 	count_usage(agent, event);
 	agent_set_raw(&agent->error, json_get(&event->members, "error"));
 	agent->model_not_before = agent_retry_at(event);

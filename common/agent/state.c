@@ -37,6 +37,13 @@ agent_call_refused(const struct agent *agent, const struct call *call)
 	return agent->skip_calls || !call->pin || !call->input_valid;
 }
 
+bool
+agent_call_asked(const struct call *call)
+{
+	return call->status == CALL_UNKNOWN &&
+	    call->pin->on_unknown == ON_UNKNOWN_ASK;
+}
+
 struct call *
 agent_asked_call(const struct agent *agent, const char *id)
 {
@@ -45,8 +52,7 @@ agent_asked_call(const struct agent *agent, const char *id)
 
 	for (i = 0; i < agent->call_count; i++) {
 		call = &agent->calls[i];
-		if (call->status != CALL_UNKNOWN ||
-		    call->pin->on_unknown != ON_UNKNOWN_ASK)
+		if (!agent_call_asked(call))
 			continue;
 		if (id && strcmp(call->id, id) == 0)
 			return call;
@@ -131,6 +137,26 @@ agent_integer(const struct json_object *object, const char *name)
 
 	(void)json_whole(json_get(object, name), &number);
 	return number;
+}
+
+enum wait_kind
+agent_wait(const struct event *event, const char *name)
+{
+	struct span value = json_get(&event->members, name);
+	char *text = json_decode(value);
+	enum wait_kind kind = wait_parse(text);
+
+	free(text);
+	return value.length && kind == WAIT_NONE ? WAIT_TIME : kind;
+}
+
+void
+agent_end_wait(struct agent *agent)
+{
+	agent->wait.kind = WAIT_NONE;
+	agent_set_string(&agent->wait.toolkit, NULL);
+	agent_set_string(&agent->wait.call, NULL);
+	agent_set_string(&agent->wait.link, NULL);
 }
 
 int64_t

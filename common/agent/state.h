@@ -35,9 +35,10 @@ struct call {
 	unsigned failed; /* attempts that failed and can be retried */
 	unsigned lost;   /* attempts whose outcome is unknown */
 	int64_t not_before;
-	char *connection; /* waits for this toolkit's account */
-	char *error;      /* why it is not done yet, for people */
-	char *block;      /* raw tool_result */
+	enum wait_kind wait; /* why not before */
+	char *connection;    /* waits for this toolkit's account */
+	char *error;         /* why it is not done yet, for people */
+	char *block;         /* raw tool_result */
 	size_t block_length;
 };
 
@@ -66,6 +67,11 @@ struct agent {
 	char *reason;
 	int64_t due;
 	bool paused, cancel_asked;
+	struct {
+		enum wait_kind kind; /* the last; WAIT_NONE after progress */
+		int64_t since;
+		char *toolkit, *call, *link;
+	} wait;
 
 	enum step step;
 	bool model_running;
@@ -75,6 +81,7 @@ struct agent {
 	unsigned model_lost;   /* attempts of this turn that ended with their
 	                      * worker */
 	int64_t model_not_before;
+	enum wait_kind model_wait; /* why not before */
 	char *error;       /* raw JSON: why STEP_FAIL, or the model's last */
 	char *stop_reason; /* of the last reply */
 	char *text;        /* the joined text blocks of the last reply, and of
@@ -106,6 +113,10 @@ agent_find_call(const struct agent *agent, const char *id);
 /* Whether the call is answered without being run, whatever its arguments. */
 bool
 agent_call_refused(const struct agent *agent, const struct call *call);
+
+/* Whether the call waits for a person's decision. */
+bool
+agent_call_asked(const struct call *call);
 
 /* The call that waits for a person's decision: that of the id, or, for NULL,
  * the only one; else NULL. */
@@ -144,6 +155,15 @@ agent_set_raw(char **string, struct span value);
 /* The member NAME, 0 when there is none. */
 int64_t
 agent_integer(const struct json_object *object, const char *name);
+
+/* The kind of wait in the member NAME of an event; WAIT_NONE when it is not
+ * there, WAIT_TIME for one that this program does not know. */
+enum wait_kind
+agent_wait(const struct event *event, const char *name);
+
+/* There was progress: what comes is a new wait. */
+void
+agent_end_wait(struct agent *agent);
 
 /* When the next try is due; -1 for no further try. */
 int64_t

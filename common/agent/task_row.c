@@ -40,6 +40,31 @@ row_begin(struct task_row *row, const struct task *task, int64_t now)
 }
 
 void
+row_wait(struct task_row *row, enum wait_kind kind, int64_t since,
+    const char *reason)
+{
+	row->wait = kind;
+	row->since = since;
+	row->toolkit[0] = row->call[0] = row->link[0] = '\0';
+	row_cut(row->reason, sizeof(row->reason), reason);
+}
+
+void
+row_wait_older(struct task_row *row)
+{
+	row->wait = wait_split(row->reason, NULL);
+	row->since = row->updated_at;
+}
+
+/* What is only useful whole is left out when it is too long. */
+static void
+row_whole(char *target, size_t size, const char *text)
+{
+	if (text && strlen(text) < size)
+		row_cut(target, size, text);
+}
+
+void
 row_follow(struct task_row *row, const struct agent *agent, int64_t now)
 {
 	struct agent_summary summary;
@@ -58,8 +83,11 @@ row_follow(struct task_row *row, const struct agent *agent, int64_t now)
 	row->cache_read_tokens = summary.cache_read_tokens;
 	row->cache_write_tokens = summary.cache_write_tokens;
 	row->nano_usd = summary.nano_usd;
-	row_cut(row->reason, sizeof(row->reason),
+	row_wait(row, summary.wait, summary.since,
 	    summary.reason ? summary.reason : "");
+	row_whole(row->toolkit, sizeof(row->toolkit), summary.toolkit);
+	row_whole(row->call, sizeof(row->call), summary.call);
+	row_whole(row->link, sizeof(row->link), summary.link);
 }
 
 static void
@@ -90,9 +118,28 @@ member_optional(struct buf *buf, const char *name, const char *value)
 		member_string(buf, name, value);
 }
 
+static void
+add_waiting(struct buf *buf, const struct task_row *row, struct span decisions)
+{
+	const char *message;
+
+	(void)wait_split(row->reason, &message);
+	member_raw(buf, "waiting", "{", 1);
+	member_string(buf, "for", wait_name(row->wait));
+	member_time(buf, "since", row->since);
+	member_time(buf, "until", row->due);
+	member_string(buf, "message", message);
+	member_optional(buf, "link", row->link);
+	member_optional(buf, "call", row->call);
+	member_optional(buf, "toolkit", row->toolkit);
+	if (decisions.length)
+		member_raw(buf, "decisions", decisions.at, decisions.length);
+	buf_add_string(buf, "}");
+}
+
 void
 row_members(struct buf *buf, const struct task_row *row, const char *id,
-    const char *worker)
+    const char *worker, struct span decisions)
 {
 	const struct {
 		const char *name;
@@ -112,6 +159,8 @@ row_members(struct buf *buf, const struct task_row *row, const char *id,
 	member_string(buf, "id", id);
 	member_string(buf, "state", task_state_name(row->state));
 	member_optional(buf, "reason", row->reason);
+	if (row->state == TASK_WAITING)
+		add_waiting(buf, row, decisions);
 	member_string(buf, "user", row->user);
 	member_string(buf, "queue", row->queue);
 	member_integer(buf, "priority", row->priority);

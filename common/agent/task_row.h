@@ -18,9 +18,13 @@ struct task_row {
 	struct id id;
 	char user[TASK_USER_MAX + 1], queue[TASK_QUEUE_MAX + 1];
 	char key[TASK_KEY_MAX + 1]; /* "" for none */
-	char reason[128];           /* cut; why it waits or ended */
+	char reason[448];           /* cut; why it waits or ended */
 	char title[81];             /* the goal's first line, cut */
 	enum task_state state;
+	enum wait_kind wait; /* WAITING: for what; else WAIT_NONE */
+	int64_t since;       /* WAITING: since when it does for that */
+	char toolkit[TASK_TOOLKIT_MAX + 1]; /* WAITING: of what; "" for none, */
+	char call[129], link[512];          /* or when it is longer */
 	uint8_t priority;
 	int64_t created_at, updated_at;
 	int64_t due;      /* QUEUED or WAITING: becomes ready then; 0: QUEUED is
@@ -45,11 +49,21 @@ row_begin(struct task_row *row, const struct task *task, int64_t now);
 void
 row_follow(struct task_row *row, const struct agent *agent, int64_t now);
 
+/* Says in ROW that the task waits for KIND since SINCE. */
+void
+row_wait(struct task_row *row, enum wait_kind kind, int64_t since,
+    const char *reason);
+
+/* The same from the reason of a WAITING row, where no more was kept. */
+void
+row_wait_older(struct task_row *row);
+
 /* Adds the members of a task's object that are in a row, without braces. ID and
- * WORKER (may be NULL) are the engine's names. */
+ * WORKER (may be NULL) are the engine's names; DECISIONS (length 0: not known)
+ * is the array of agent_decisions. */
 void
 row_members(struct buf *buf, const struct task_row *row, const char *id,
-    const char *worker);
+    const char *worker, struct span decisions);
 
 /* Adds the members that come from the first and the last event: the task
  * (length 0: none), and from LAST how it ended. */

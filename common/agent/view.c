@@ -11,6 +11,8 @@
 #include "common/base/utf8.h"
 
 #define BODY_MAX ((size_t)1 << 30)
+#define INPUT_SHOWN 4096   /* of a call to decide about */
+#define INPUTS_SHOWN 65536 /* of all of them together */
 
 const struct task *
 agent_task(const struct agent *agent)
@@ -28,6 +30,30 @@ agent_request(const struct agent *agent, size_t *ret_length)
 	buf_add(&body, agent->messages.data, agent->messages.length);
 	buf_add_string(&body, "]}");
 	return buf_detach(&body, ret_length);
+}
+
+size_t
+agent_decisions(const struct agent *agent, struct buf *buf)
+{
+	const struct call *call;
+	size_t count = 0, i;
+
+	for (i = agent->first_open; i < agent->call_count; i++) {
+		call = &agent->calls[i];
+		if (!agent_call_asked(call))
+			continue;
+		buf_add_string(buf, count++ ? ",{" : "[{");
+		member_string(buf, "call", call->id);
+		member_string(buf, "tool", call->name);
+		if (call->input_length <= INPUT_SHOWN &&
+		    buf->length < INPUTS_SHOWN)
+			member_raw(buf, "input", call->input,
+			    call->input_length);
+		buf_add_string(buf, "}");
+	}
+	if (count)
+		buf_add_string(buf, "]");
+	return count;
 }
 
 bool
@@ -135,6 +161,11 @@ agent_summary(const struct agent *agent, struct agent_summary *ret)
 		.cancel_asked = agent->cancel_asked,
 	};
 	if (agent->state == TASK_WAITING) {
+		ret->wait = agent->wait.kind;
+		ret->since = agent->wait.since;
+		ret->toolkit = agent->wait.toolkit;
+		ret->call = agent->wait.call;
+		ret->link = agent->wait.link;
 		limit = agent_time_limit(agent);
 		ret->due = agent->due && (!limit || agent->due < limit)
 		    ? agent->due
@@ -154,9 +185,10 @@ dump_call(struct buf *dump, const struct call *call)
 {
 	buf_print(dump,
 	    "call %s %s pinned %d input %s status %d attempt %u failed %u "
-	    "lost %u not_before %" PRId64 "\n",
+	    "lost %u not_before %" PRId64 " wait %s\n",
 	    call->id, call->name, call->pin != NULL, call->input, call->status,
-	    call->attempt, call->failed, call->lost, call->not_before);
+	    call->attempt, call->failed, call->lost, call->not_before,
+	    wait_name(call->wait));
 	dump_string(dump, "connection", call->connection);
 	dump_string(dump, "error", call->error);
 	dump_string(dump, "block", call->block);
@@ -175,10 +207,11 @@ agent_dump(const struct agent *agent)
 	    agent->cancel_asked);
 	buf_print(&dump,
 	    "model running %d attempt %u not_before %" PRId64
-	    " failed %u lost %u empty %u cut %u goes_on %d echoed %d\n",
+	    " wait %s failed %u lost %u empty %u cut %u goes_on %d echoed %d\n",
 	    agent->model_running, agent->model_attempt, agent->model_not_before,
-	    agent->model_failed, agent->model_lost, agent->empty_replies,
-	    agent->cut_replies, agent->text_goes_on, agent->echoed);
+	    wait_name(agent->model_wait), agent->model_failed,
+	    agent->model_lost, agent->empty_replies, agent->cut_replies,
+	    agent->text_goes_on, agent->echoed);
 	buf_print(&dump,
 	    "first_open %zu skip_calls %d turns %" PRId64 " calls %" PRId64
 	    " unknown %" PRId64 "\n",
@@ -189,6 +222,12 @@ agent_dump(const struct agent *agent)
 	    " cache_write %" PRId64 " nano_usd %" PRId64 "\n",
 	    agent->tokens.input, agent->tokens.output, agent->tokens.cache_read,
 	    agent->tokens.cache_write, agent->nano_usd);
+	if (agent->wait.kind != WAIT_NONE)
+		buf_print(&dump, "waits for %s since %" PRId64 "\n",
+		    wait_name(agent->wait.kind), agent->wait.since);
+	dump_string(&dump, "toolkit", agent->wait.toolkit);
+	dump_string(&dump, "call", agent->wait.call);
+	dump_string(&dump, "link", agent->wait.link);
 	dump_string(&dump, "reason", agent->reason);
 	dump_string(&dump, "error", agent->error);
 	dump_string(&dump, "stop_reason", agent->stop_reason);

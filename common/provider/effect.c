@@ -23,8 +23,8 @@
  * tool.unknown		call, attempt, error, [delay_ms] when another try is
  *	allowed, if the fold finds the tool repeatable
  * pinned		request, tools: see pins.h
- * waiting		reason ("preflight: ..." when the facts could not be had,
- *	"connection: ..." when only connections are missing), until
+ * waiting		reason, until, for, message: an outage or a key when the
+ *	facts could not be had, connection when only those are missing
  * failed		error {type "refused", message}: all the reasons
  */
 #include "common/provider/effect.h"
@@ -376,17 +376,19 @@ start_tool(struct effect *effect, const struct effect_request *request)
 /* ---- pins ---- */
 
 static void
-wait_for(struct effect *effect, const char *what, const char *message,
+wait_for(struct effect *effect, enum wait_kind kind, const char *message,
     int64_t delay)
 {
 	struct buf members = BUF_INIT(1u << 20);
 	char until[CLOCK_TEXT];
 	char *reason;
 
-	reason = mem_print("%s: %s", what, message);
+	reason = mem_print("%s: %s", wait_name(kind), message);
 	clock_format(clock_wall() + delay, until);
 	member_string(&members, "reason", reason);
 	member_string(&members, "until", until);
+	member_string(&members, "for", wait_name(kind));
+	member_string(&members, "message", message);
 	free(reason);
 	effect_end(effect, EVENT_WAITING, &members);
 }
@@ -418,12 +420,20 @@ unfit(struct effect *effect, const cJSON *reasons)
 	struct buf text = BUF_INIT(1u << 20), members = BUF_INIT(2u << 20);
 
 	if (join_reasons(reasons, &text)) {
-		wait_for(effect, "connection", text.data, CONNECTION_WAIT_MS);
+		wait_for(effect, WAIT_CONNECTION, text.data,
+		    CONNECTION_WAIT_MS);
 	} else {
 		member_error(&members, "refused", text.data, NULL);
 		effect_end(effect, EVENT_FAILED, &members);
 	}
 	buf_release(&text);
+}
+
+/* Why there are no facts: FAIL_NEVER is about what the operator has set up. */
+static enum wait_kind
+wait_of(const struct fail *fail)
+{
+	return fail->kind == FAIL_NEVER ? WAIT_KEY : WAIT_OUTAGE;
 }
 
 static void
@@ -439,7 +449,7 @@ facts_done(void *context, cJSON *facts, const struct fail *fail)
 		&preflight, &shape) < 0)
 		fail = &shape;
 	if (facts == NULL || fail != NULL) {
-		wait_for(effect, "preflight", fail->message, FACTS_WAIT_MS);
+		wait_for(effect, wait_of(fail), fail->message, FACTS_WAIT_MS);
 	} else {
 		if (cJSON_GetArraySize(preflight.reasons) == 0)
 			effect_end(effect, EVENT_PINNED, &preflight.pins);

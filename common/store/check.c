@@ -135,7 +135,7 @@ check_count(struct check *check, const struct task_row *row)
 	tally->counts.ready += index_ready(row);
 	if (row->state == TASK_RUNNING)
 		tally_make(check, &user)->running++;
-	if (row->state == TASK_WAITING && check->counted)
+	if (row->state == TASK_WAITING && check->waits_counted)
 		tally_make(check, &waits)->running++;
 	sums_of(row, sums);
 	for (size_t i = 0; i < STORE_SUMS; i++)
@@ -195,6 +195,8 @@ check_counter(struct check *check, const struct table_row *row,
 		check_sums(check, row);
 		return 0;
 	}
+	if (key.bytes[0] == 'w' && !check->waits_counted)
+		return 0;
 	memset(&counts, 0, sizeof(counts));
 	if (key.bytes[0] == 'u' || key.bytes[0] == 'w')
 		result = unpack_number(row->value, &running, &broken);

@@ -20,7 +20,8 @@ struct check {
 	void *tallies;            /* a tree of struct tally (tsearch) */
 	int64_t sums[STORE_SUMS]; /* of the tasks that are there */
 	bool summed;              /* the counter of the sums was seen */
-	bool counted;             /* it has sums, and reasons to wait */
+	bool counted;             /* it has sums */
+	bool waits_counted;       /* and the kinds that tasks wait for */
 	enum table table;         /* the current one of check_each */
 	struct span *texts;       /* the journal of the current task */
 	size_t text_count;

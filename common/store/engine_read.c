@@ -36,14 +36,14 @@ engine_lmdb_id(const char *text, struct id *ret_id, struct fail *fail)
 }
 
 static void
-add_row(struct buf *members, const struct task_row *row)
+add_row(struct buf *members, const struct task_row *row, struct span decisions)
 {
 	char id[ID_TEXT], worker[ID_TEXT];
 
 	id_format(&row->id, id);
 	id_format(&row->worker, worker);
 	row_members(members, row, id,
-	    row->state == TASK_RUNNING ? worker : NULL);
+	    row->state == TASK_RUNNING ? worker : NULL, decisions);
 }
 
 struct ends { /* of a journal */
@@ -94,6 +94,7 @@ engine_lmdb_get(struct engine *engine, const char *text, struct buf *buf,
 {
 	struct engine_lmdb *lmdb = engine_lmdb(engine);
 	struct ends ends = { BUF_INIT(OBJECT_MAX), BUF_INIT(OBJECT_MAX) };
+	struct span decisions = { NULL, 0 };
 	struct task_row row;
 	struct id id;
 	int result = 0;
@@ -109,7 +110,10 @@ engine_lmdb_get(struct engine *engine, const char *text, struct buf *buf,
 	store_abort(lmdb->store);
 	if (result == 0) {
 		buf_add_string(buf, "{");
-		add_row(buf, &row);
+		(void)json_member((struct span){ ends.last.data,
+				      ends.last.length },
+		    "decisions", &decisions);
+		add_row(buf, &row, decisions);
 		row_ends(buf, &row,
 		    (struct span){ ends.task.data, ends.task.length },
 		    (struct span){ ends.last.data, ends.last.length });
@@ -227,7 +231,7 @@ engine_lmdb_list(struct engine *engine, const struct engine_filter *filter,
 	for (i = 0; result == 0 && i < rows.count; i++) {
 		buf_reset(&text);
 		buf_add_string(&text, "{");
-		add_row(&text, &rows.rows[i]);
+		add_row(&text, &rows.rows[i], (struct span){ NULL, 0 });
 		buf_add_string(&text, "}");
 		result = task(context, (struct span){ text.data, text.length });
 	}

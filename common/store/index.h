@@ -49,9 +49,9 @@ int
 index_unpark(struct store *store, struct key *from, const struct key *prefix,
     struct fail *fail);
 
-/* ---- sums.c: reasons to wait, and sums over all tasks ---- */
+/* ---- sums.c: waits by kind, and sums over all tasks ---- */
 
-/* The key of the counter for the first word of a WAITING row's reason. */
+/* The key of the counter for what a WAITING row waits for. */
 struct key
 sums_waits_key(const struct task_row *row);
 
@@ -66,13 +66,13 @@ sums_plus(int64_t sum, int64_t more);
 int
 sums_unpack(struct span value, int64_t ret_sums[STORE_SUMS], struct fail *fail);
 
-/* Updates the counters of reasons and the sums for a changed row, for a new one
+/* Updates the counters of waits and the sums for a changed row, for a new one
  * (OLD NULL) and for a removed one (ROW NULL). */
 int
 sums_follow(struct store *store, const struct task_row *old,
     const struct task_row *row, struct fail *fail);
 
-/* Upgrades a store of version 1 to this version; outside of transactions. */
+/* Upgrades a store of an older version to this one; outside of transactions. */
 int
 sums_upgrade(struct store *store, struct fail *fail);
 

@@ -305,7 +305,7 @@ store_promote(struct store *store, int64_t now, int64_t *ret_next,
 			return -1;
 		row.state = TASK_QUEUED;
 		row.due = 0;
-		row.reason[0] = '\0';
+		row_wait(&row, WAIT_NONE, 0, "");
 		if (store_put(store, &row, fail) < 0)
 			return -1;
 	}

@@ -45,8 +45,8 @@ struct store_numbers {
 	bool counted; /* sums and waits are known: false for a
 	                              * store of version 1 before a write */
 	int64_t sums[STORE_SUMS];
-	struct store_waits { /* tasks that wait, by the first word of */
-		char name[STORE_WAITS_NAME]; /* their reason */
+	struct store_waits { /* tasks that wait, by what for */
+		char name[STORE_WAITS_NAME];
 		int64_t count;
 	} waits[STORE_WAITS_MOST];
 	size_t waits_count;

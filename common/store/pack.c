@@ -77,6 +77,18 @@ add_text(struct packer *packer, const char *text, size_t size)
 	packer->at += length;
 }
 
+/* As add_text, for up to 65535 bytes. */
+static void
+add_long_text(struct packer *packer, const char *text, size_t size)
+{
+	size_t length = strnlen(text, size - 1);
+
+	add_byte(packer, (uint8_t)(length >> 8));
+	add_byte(packer, (uint8_t)length);
+	memcpy(packer->at, text, length);
+	packer->at += length;
+}
+
 /* Reading beyond the end gives zeros and sets bad. */
 struct unpacker {
 	const uint8_t *at, *end;
@@ -93,16 +105,25 @@ take_byte(struct unpacker *unpacker)
 	return *unpacker->at++;
 }
 
-/* Bad when the value has another format. */
+/* Bad when the value has another format than 1 up to NEWEST. */
 static struct unpacker
-take_start(struct span value)
+take_formats(struct span value, uint8_t newest, uint8_t *ret_format)
 {
 	const uint8_t *bytes = (const uint8_t *)value.at;
 	struct unpacker unpacker = { bytes, bytes + value.length, false };
 
-	if (take_byte(&unpacker) != FORMAT)
+	*ret_format = take_byte(&unpacker);
+	if (*ret_format < 1 || *ret_format > newest)
 		unpacker.bad = true;
 	return unpacker;
+}
+
+static struct unpacker
+take_start(struct span value)
+{
+	uint8_t format;
+
+	return take_formats(value, FORMAT, &format);
 }
 
 static uint64_t
@@ -131,15 +152,27 @@ take_bytes(struct unpacker *unpacker, void *bytes, size_t size)
 }
 
 static void
-take_text(struct unpacker *unpacker, char *text, size_t size)
+take_length(struct unpacker *unpacker, size_t length, char *text, size_t size)
 {
-	size_t length = take_byte(unpacker);
-
 	if (length < size)
 		take_bytes(unpacker, text, length);
 	else
 		unpacker->bad = true;
 	text[unpacker->bad ? 0 : length] = '\0';
+}
+
+static void
+take_text(struct unpacker *unpacker, char *text, size_t size)
+{
+	take_length(unpacker, take_byte(unpacker), text, size);
+}
+
+static void
+take_long_text(struct unpacker *unpacker, char *text, size_t size)
+{
+	size_t high = take_byte(unpacker);
+
+	take_length(unpacker, high << 8 | take_byte(unpacker), text, size);
 }
 
 static bool
@@ -153,7 +186,7 @@ pack_row(const struct task_row *row, uint8_t bytes[ROW_MAX])
 {
 	struct packer packer = { bytes };
 
-	add_byte(&packer, FORMAT);
+	add_byte(&packer, ROW_FORMAT);
 	add_byte(&packer, (uint8_t)row->state);
 	add_byte(&packer, row->priority);
 	add_number(&packer, (uint64_t)row->created_at);
@@ -175,16 +208,35 @@ pack_row(const struct task_row *row, uint8_t bytes[ROW_MAX])
 	add_text(&packer, row->user, sizeof(row->user));
 	add_text(&packer, row->queue, sizeof(row->queue));
 	add_text(&packer, row->key, sizeof(row->key));
-	add_text(&packer, row->reason, sizeof(row->reason));
+	add_long_text(&packer, row->reason, sizeof(row->reason));
 	add_text(&packer, row->title, sizeof(row->title));
+	add_byte(&packer, (uint8_t)row->wait);
+	add_number(&packer, (uint64_t)row->since);
+	add_text(&packer, row->toolkit, sizeof(row->toolkit));
+	add_text(&packer, row->call, sizeof(row->call));
+	add_long_text(&packer, row->link, sizeof(row->link));
 	return (size_t)(packer.at - bytes);
+}
+
+/* What came with format 2. */
+static void
+take_wait(struct unpacker *unpacker, struct task_row *row)
+{
+	row->wait = take_byte(unpacker);
+	row->since = (int64_t)take_number(unpacker);
+	take_text(unpacker, row->toolkit, sizeof(row->toolkit));
+	take_text(unpacker, row->call, sizeof(row->call));
+	take_long_text(unpacker, row->link, sizeof(row->link));
+	if (row->wait >= WAIT_KINDS)
+		row->wait = WAIT_TIME;
 }
 
 int
 unpack_row(struct span value, const struct id *id, struct task_row *ret_row,
     struct fail *fail)
 {
-	struct unpacker unpacker = take_start(value);
+	uint8_t format;
+	struct unpacker unpacker = take_formats(value, ROW_FORMAT, &format);
 	struct task_row row = { .id = *id };
 	char name[ID_TEXT];
 
@@ -212,8 +264,15 @@ unpack_row(struct span value, const struct id *id, struct task_row *ret_row,
 	take_text(&unpacker, row.user, sizeof(row.user));
 	take_text(&unpacker, row.queue, sizeof(row.queue));
 	take_text(&unpacker, row.key, sizeof(row.key));
-	take_text(&unpacker, row.reason, sizeof(row.reason));
+	if (format == 1)
+		take_text(&unpacker, row.reason, sizeof(row.reason));
+	else
+		take_long_text(&unpacker, row.reason, sizeof(row.reason));
 	take_text(&unpacker, row.title, sizeof(row.title));
+	if (format >= 2)
+		take_wait(&unpacker, &row);
+	else if (row.state == TASK_WAITING)
+		row_wait_older(&row);
 	if (!take_whole(&unpacker) || row.state >= TASK_STATES ||
 	    row.priority > 9)
 		return fail_damaged(fail,

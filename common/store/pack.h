@@ -12,7 +12,8 @@
 #include "common/base/fail.h"
 #include "common/json/json.h"
 
-#define FORMAT 1 /* the first byte of every value so far */
+#define FORMAT 1     /* the first byte of every value but rows */
+#define ROW_FORMAT 2 /* and of a row; rows of format 1 are read, too */
 
 int
 fail_damaged(struct fail *fail, const char *format, ...)
@@ -25,7 +26,7 @@ put64(uint8_t *at, uint64_t number);
 uint64_t
 get64(const void *at);
 
-#define ROW_MAX 1024 /* bytes of a packed row */
+#define ROW_MAX 2048 /* bytes of a packed row */
 
 size_t
 pack_row(const struct task_row *row, uint8_t bytes[ROW_MAX]);

@@ -136,6 +136,10 @@ tidy(struct task_row *row)
 		memset(&row->worker, 0, sizeof(row->worker));
 	if (!index_ready(row))
 		row->order = 0;
+	if (row->state != TASK_WAITING)
+		row->wait = WAIT_NONE;
+	else if (row->wait == WAIT_NONE)
+		row_wait_older(row);
 }
 
 /* Returns 1 and the row when the user has a task of that key. */

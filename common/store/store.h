@@ -35,7 +35,7 @@
 #include "common/base/id.h"
 
 #define STORE_VERSION \
-	2 /* 1 can be read, too; opening it for writing upgrades it */
+	3 /* 1 and 2 can be read; opening them for writing upgrades them */
 
 struct store;
 

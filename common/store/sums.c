@@ -4,12 +4,12 @@
  * and the total usage and outcomes of all tasks. The sums only grow: they
  * include pruned tasks.
  *
- * Version 1 of the store had neither; the first program that opens such a store
- * for writing makes them from the existing rows, in one transaction.
+ * Version 1 of the store had neither, and version 2 knew waits by the words of
+ * reasons; the first program that opens such a store for writing makes them from
+ * the existing rows, in one transaction.
  */
 #include "common/store/index.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "common/store/internal.h"
@@ -17,29 +17,10 @@
 #define SUMS_SIZE (1 + 8 * STORE_SUMS)
 #define UPGRADE_ROOM ((size_t)1 << 20)
 
-/* The word before the colon of a reason, "other" when there is none. */
-static void
-waits_for(const struct task_row *row, char ret[STORE_WAITS_NAME])
-{
-	size_t length = strspn(row->reason, "abcdefghijklmnopqrstuvwxyz_");
-	char after = row->reason[length];
-
-	if (length == 0 || length >= STORE_WAITS_NAME ||
-	    (after != ':' && after != '\0')) {
-		snprintf(ret, STORE_WAITS_NAME, "other");
-		return;
-	}
-	memcpy(ret, row->reason, length);
-	ret[length] = '\0';
-}
-
 struct key
 sums_waits_key(const struct task_row *row)
 {
-	char name[STORE_WAITS_NAME];
-
-	waits_for(row, name);
-	return key_counter('w', name);
+	return key_counter('w', wait_name(row->wait));
 }
 
 static int
@@ -135,8 +116,7 @@ sums_follow(struct store *store, const struct task_row *old,
 		sums_of(row, after);
 	if (add_sums(store, before, after, fail) < 0)
 		return -1;
-	if (old && row && old->state == row->state &&
-	    strcmp(old->reason, row->reason) == 0)
+	if (old && row && old->state == row->state && old->wait == row->wait)
 		return 0;
 	if (count_waits(store, old, -1, fail) < 0)
 		return -1;
@@ -145,9 +125,29 @@ sums_follow(struct store *store, const struct task_row *old,
 
 /* ---- the version ---- */
 
+/* Version 2 counted the words that reasons began with. */
+static int
+forget_waits(struct store *store, struct fail *fail)
+{
+	const struct key prefix = key_counter('w', "");
+	struct table_row row;
+	struct key key;
+	int found;
+
+	for (;;) {
+		found = table_first(store, TABLE_COUNTERS, &prefix, &row, fail);
+		if (found <= 0)
+			return found;
+		key = key_of(row.key);
+		if (table_drop(store, TABLE_COUNTERS, &key, fail) < 0)
+			return -1;
+	}
+}
+
 static int
 count_all(struct store *store, struct fail *fail)
 {
+	const bool only_waits = store->version >= 2;
 	const uint8_t version[4] = { 0, 0, 0, STORE_VERSION };
 	struct key next = { .length = 0 }, name = key_name("version");
 	struct task_row task;
@@ -155,6 +155,8 @@ count_all(struct store *store, struct fail *fail)
 	struct id id;
 	int found;
 
+	if (forget_waits(store, fail) < 0)
+		return -1;
 	for (;;) {
 		found = table_next(store, TABLE_TASKS, &next, NULL, &row, fail);
 		if (found < 0)
@@ -164,7 +166,8 @@ count_all(struct store *store, struct fail *fail)
 			    sizeof(version), fail);
 		id = key_id(row.key);
 		if (unpack_row(row.value, &id, &task, fail) < 0 ||
-		    sums_follow(store, NULL, &task, fail) < 0)
+		    (only_waits ? count_waits(store, &task, 1, fail) < 0
+				: sums_follow(store, NULL, &task, fail) < 0))
 			return -1;
 	}
 }

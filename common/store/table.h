@@ -48,7 +48,7 @@ enum table {
 	TABLE_BY_STATE,
 	/* 't' | 'q' queue: struct counts, of all tasks and of a queue's
 	 * 'u' user: running tasks
-	 * 'w' word: waiting tasks, by the first word of their reason
+	 * 'w' kind: waiting tasks, by what they wait for
 	 * 's': sums (numbers.h), which only grow
 	 * What would be 0 has no row. */
 	TABLE_COUNTERS,

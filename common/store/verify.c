@@ -390,6 +390,7 @@ store_verify(struct store *store,
 	if (store_begin(store, false, 0, fail) < 0)
 		return -1;
 	check.counted = store->version >= 2;
+	check.waits_counted = store->version == STORE_VERSION;
 	result = check_tables(&check, fail);
 	store_abort(store);
 	check_release(&check);

@@ -174,7 +174,7 @@ park(struct worker *own, struct task_row *row, int64_t now,
 	    NULL);
 	row->state = TASK_WAITING;
 	row->due = now + UNREADABLE_MS;
-	row_cut(row->reason, sizeof(row->reason), why->message);
+	row_wait(row, WAIT_TIME, now, why->message);
 	return store_put(own->store, row, fail);
 }
 

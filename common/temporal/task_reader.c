@@ -358,11 +358,16 @@ task_reader_row(const struct task_reader *reader, struct task_row *ret_row)
 void
 task_reader_members(const struct task_reader *reader, struct buf *buf)
 {
+	struct buf decisions = BUF_INIT((size_t)EVENT_MAX);
 	struct task_row row;
 
 	if (task_reader_row(reader, &row)) {
+		(void)agent_decisions(temporal_history_agent(reader->history),
+		    &decisions);
 		row_members(buf, &row, reader->id,
-		    row.state == TASK_RUNNING ? reader->worker : NULL);
+		    row.state == TASK_RUNNING ? reader->worker : NULL,
+		    (struct span){ decisions.data, decisions.length });
+		buf_release(&decisions);
 		return;
 	}
 	member_string(buf, "id", reader->id);

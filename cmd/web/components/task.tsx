@@ -60,7 +60,7 @@ function Actions({ task, soon }: { task: Task; soon: () => void }) {
   const [busy, setBusy] = useState<Signal | null>(null);
   const [trouble, setTrouble] = useState('');
   const dialog = useRef<HTMLDialogElement>(null);
-  const paused = task.state === 'waiting' && task.reason === 'paused';
+  const paused = task.waiting?.for === 'paused';
   const send = (signal: Signal) => {
     dialog.current?.close();
     setBusy(signal);
@@ -105,8 +105,8 @@ function Actions({ task, soon }: { task: Task; soon: () => void }) {
 function Attention({ task, soon }: { task: Task; soon: () => void }) {
   const [trouble, setTrouble] = useState('');
   if (task.state !== 'waiting') return null;
-  const { title, detail } = waitingFor(task.reason ?? '');
-  const call = /^did call (\S+) /.exec(detail)?.[1];
+  const { title, detail } = waitingFor(task.waiting, task.reason ?? '');
+  const call = task.waiting?.for === 'decision' ? task.waiting.call : undefined;
   const answer = (signal: Signal) => {
     setTrouble('');
     api.signal(task.id, signal, call).then(soon, (failure: unknown) => setTrouble((failure as Error).message));
@@ -116,7 +116,7 @@ function Attention({ task, soon }: { task: Task; soon: () => void }) {
       <h3 id="attention-title">{title}</h3>
       {detail && <p><Text>{detail}</Text></p>}
       {task.due !== undefined && <p className="quiet">It continues by itself at {new Date(task.due).toLocaleString()}.</p>}
-      {title === 'Waiting for a connection' && <p>Connect the account again, then continue the task.</p>}
+      {task.waiting?.for === 'connection' && <p>Connect the account again, then continue the task.</p>}
       {call !== undefined && (
         <div className="buttons">
           <button type="button" className="primary" onClick={() => answer('approve')}>Run the call again</button>

@@ -27,7 +27,7 @@ function Age({ at }: { at: string }) {
 function why(row: Row): string {
   if (!row.reason || row.state === 'completed') return '';
   if (row.state !== 'waiting') return row.reason;
-  const { title, detail } = waitingFor(row.reason);
+  const { title, detail } = waitingFor(row.waiting, row.reason);
   return detail ? `${title}: ${detail}` : title;
 }
 

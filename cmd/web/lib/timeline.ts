@@ -143,18 +143,33 @@ const signals: Record<string, string> = {
   deny: 'Call denied',
 };
 
-export function waitingFor(reason: string): { title: string; detail: string } {
+const waits: Record<string, string> = {
+  rate_limit: 'Waiting for a rate limit',
+  outage: 'Waiting for a service that does not answer',
+  key: 'Waiting for a key that is accepted',
+  credit: 'Waiting for credit',
+  connection: 'Waiting for a connection',
+  decision: 'Waiting for your decision',
+  answer: 'Waiting for your answer',
+  budget: 'Waiting for a higher budget',
+  child: 'Waiting for its helpers',
+  paused: 'Paused',
+  limit: 'Waiting for its turn',
+  /* as older journals begin a reason */
+  model: 'Waiting to ask the model again',
+  tool: 'Waiting to run a tool again',
+};
+
+/* WAITING is of a task's object, or an event that has the same members; older
+   events have only a reason. */
+export function waitingFor(
+  waiting: { for?: unknown; message?: unknown } | undefined, reason: string,
+): { title: string; detail: string } {
   const split = reason.indexOf(': ');
-  const what = split > 0 ? reason.slice(0, split) : '';
-  const detail = split > 0 ? reason.slice(split + 2) : '';
-  switch (what || reason) {
-    case 'paused': return { title: 'Paused', detail };
-    case 'decision': return { title: 'Waiting for your decision', detail };
-    case 'connection': return { title: 'Waiting for a connection', detail };
-    case 'model': return { title: 'Waiting to ask the model again', detail };
-    case 'tool': return { title: 'Waiting to run a tool again', detail };
-    default: return { title: 'Waiting', detail: reason };
-  }
+  const kind = str(waiting?.for) || (split > 0 ? reason.slice(0, split) : reason);
+  const detail = str(waiting?.message) || (split > 0 ? reason.slice(split + 2) : '');
+  const title = waits[kind];
+  return title === undefined ? { title: 'Waiting', detail: str(waiting?.message) || reason } : { title, detail };
 }
 
 /* Adds events one by one, and copies each entry before it changes it. */
@@ -310,7 +325,7 @@ class Adder {
         this.signal(event);
         return;
       case 'waiting': {
-        const { title, detail } = waitingFor(str(event.reason));
+        const { title, detail } = waitingFor(event, str(event.reason));
         this.note(event, 'warn', title, detail);
         return;
       }

@@ -6,10 +6,22 @@ export const STATES = [
 ] as const;
 export type State = (typeof STATES)[number];
 
+export interface Waiting {
+  for: string;
+  since: string;
+  until?: string;
+  message: string;
+  link?: string;
+  call?: string;
+  toolkit?: string;
+  decisions?: { call: string; tool: string; input?: unknown }[];
+}
+
 export interface Row {
   id: string;
   state: State;
   reason?: string;
+  waiting?: Waiting;
   user: string;
   queue: string;
   priority: number;

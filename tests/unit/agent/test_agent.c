@@ -20,6 +20,7 @@
 
 #include <cmocka.h>
 
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "tests/unit/agent/agent_driver.h"
 
@@ -396,6 +397,107 @@ test_every_cut_goes_on(void **state)
 		}
 }
 
+/* ---- waits ---- */
+
+/* For what, and since when, the task waits after each event "waiting"; the
+ * reason is cut into the kind and the message as the event says. */
+static void
+test_waits(void **state)
+{
+	static const struct {
+		const char *journal;
+		size_t events;
+		enum wait_kind kind;
+		const char *since, *toolkit, *call, *link;
+	} cases[] = {
+		{ "waits", 8, WAIT_KEY, "20:00:05", NULL, NULL, NULL },
+		{ "waits", 12, WAIT_KEY, "20:00:05", NULL, NULL, NULL },
+		{ "waits", 13, WAIT_NONE, "00:00:00", NULL, NULL, NULL },
+		{ "waits", 19, WAIT_CREDIT, "20:01:11", NULL, NULL, NULL },
+		{ "waits", 27, WAIT_KEY, "20:02:13", "gmail", "t1", NULL },
+		{ "waits", 31, WAIT_CONNECTION, "20:03:14", "gmail", "t2",
+		    NULL },
+		{ "waits", 32, WAIT_ANSWER, "20:03:15", NULL, NULL,
+		    "https://example.net/answer" },
+		{ "waits", 35, WAIT_CHILD, "20:03:15", NULL, NULL,
+		    "https://example.net/child" },
+		/* of a newer program */
+		{ "waits", 37, WAIT_TIME, "20:03:15", NULL, NULL,
+		    "https://example.net/moon" },
+		/* of older ones */
+		{ "model-failed-long", 6, WAIT_OUTAGE, "20:00:00", NULL, NULL,
+		    NULL },
+		{ "tool-failed-long", 10, WAIT_OUTAGE, "20:00:02", NULL, NULL,
+		    NULL },
+		{ "ask-two", 12, WAIT_DECISION, "20:00:03", NULL, NULL, NULL },
+		{ "pause-queued", 4, WAIT_PAUSED, "20:00:00", NULL, NULL,
+		    NULL },
+	};
+	struct journal *journal, key;
+	struct agent_summary summary;
+	struct driver *driver;
+	char name[64], since[CLOCK_TEXT];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		(void)snprintf(name, sizeof(name), "%s", cases[i].journal);
+		key.name = name;
+		journal = bsearch(&key, journals, journal_count,
+		    sizeof(*journals), by_name);
+		assert_non_null(journal);
+		driver = fold_to(journal, cases[i].events);
+		agent_summary(driver->agent, &summary);
+		assert_string_equal(wait_name(summary.wait),
+		    wait_name(cases[i].kind));
+		clock_format(summary.since, since);
+		assert_memory_equal(since + 11, cases[i].since, 8);
+		assert_string_equal(summary.toolkit ? summary.toolkit : "",
+		    cases[i].toolkit ? cases[i].toolkit : "");
+		assert_string_equal(summary.call ? summary.call : "",
+		    cases[i].call ? cases[i].call : "");
+		assert_string_equal(summary.link ? summary.link : "",
+		    cases[i].link ? cases[i].link : "");
+		driver_close(driver);
+	}
+}
+
+static void
+test_reasons(void **state)
+{
+	static const struct {
+		const char *reason;
+		enum wait_kind kind;
+		const char *message;
+	} cases[] = {
+		{ "key: refused: really", WAIT_KEY, "refused: really" },
+		{ "rate_limit: ", WAIT_RATE_LIMIT, "" },
+		{ "paused", WAIT_PAUSED, "" },
+		{ "model: Overloaded", WAIT_OUTAGE, "Overloaded" },
+		{ "tool: X: y", WAIT_OUTAGE, "X: y" },
+		{ "preflight: z", WAIT_OUTAGE, "z" },
+		{ "keys: z", WAIT_TIME, "keys: z" },
+		{ "key:z", WAIT_TIME, "key:z" },
+		{ "Something else.", WAIT_TIME, "Something else." },
+		{ "", WAIT_TIME, "" },
+	};
+	const char *message;
+	size_t i;
+	int kind;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		assert_int_equal(wait_split(cases[i].reason, &message),
+		    cases[i].kind);
+		assert_string_equal(message, cases[i].message);
+	}
+	for (kind = 1; kind < WAIT_KINDS; kind++)
+		assert_int_equal(wait_parse(wait_name((enum wait_kind)kind)),
+		    kind);
+	assert_int_equal(wait_parse(""), WAIT_NONE);
+	assert_int_equal(wait_parse(NULL), WAIT_NONE);
+}
+
 /* ---- signals ---- */
 
 static void
@@ -455,6 +557,8 @@ main(void)
 		cmocka_unit_test(test_cut_and_folded),
 		cmocka_unit_test(test_plans_are_pure),
 		cmocka_unit_test(test_every_cut_goes_on),
+		cmocka_unit_test(test_waits),
+		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_accepts),
 	};
 

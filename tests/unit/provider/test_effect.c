@@ -427,12 +427,12 @@ static const struct {
 	    EVENT_FAILED,
 	    "\"error\":{\"type\":\"refused\",\"message\":", "GMAIL_X" },
 	{ { { "/tools?", "401 No", "{\"error\":{\"message\":\"who\"}}" } },
-	    EVENT_WAITING, "\"reason\":\"preflight: Composio refuses ",
+	    EVENT_WAITING, "\"reason\":\"key: Composio refuses ",
 	    "\"until\":\"20" },
 	{ { { "/tools?", "200 OK", "{\"items\":[{}]}" },
 	      { "/connected_accounts?", "200 OK", ACCOUNT("ACTIVE") },
 	      { "/toolkits/gmail", "200 OK", "{}" } },
-	    EVENT_WAITING, "\"reason\":\"preflight: ", "\"until\":\"20" },
+	    EVENT_WAITING, "\"reason\":\"outage: ", "\"until\":\"20" },
 };
 
 static void
