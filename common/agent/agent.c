@@ -64,6 +64,7 @@ agent_free(struct agent *agent)
 	free(agent->stop_reason);
 	free(agent->text);
 	agent_end_wait(agent);
+	free(agent->ids);
 	buf_release(&agent->messages);
 	free(agent);
 }

@@ -130,6 +130,14 @@ agent_decisions(const struct agent *agent, struct buf *buf);
 char *
 agent_request(const struct agent *agent, size_t *ret_length);
 
+/* The ids of all calls in the conversation, as hashes; borrowed until the next
+ * apply. */
+const uint64_t *
+agent_ids(const struct agent *agent, size_t *ret_count);
+
+uint64_t
+agent_id_hash(const char *id);
+
 /* False when there is no such call. */
 bool
 agent_call(const struct agent *agent, const char *id, struct agent_call *ret);

@@ -28,6 +28,7 @@ agent_free_calls(struct agent *agent)
 		free(call->id);
 		free(call->name);
 		free(call->input);
+		free(call->broken);
 		free(call->connection);
 		free(call->error);
 		free(call->block);

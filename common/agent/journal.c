@@ -6,6 +6,7 @@
 #include "common/agent/journal.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,7 +52,7 @@ static const struct {
 	[EVENT_MODEL_REPLIED] = { "model.replied",
 	    { { "turn", INTEGER }, { "content", ARRAY },
 		{ "stop_reason", STRING }, { "usage", OBJECT },
-		{ "nano_usd", INTEGER } } },
+		{ "nano_usd", INTEGER }, { "broken", OBJECT, true, 2 } } },
 	[EVENT_MODEL_FAILED] = { "model.failed",
 	    { { "turn", INTEGER }, { "attempt", INTEGER }, { "error", OBJECT },
 		{ "delay_ms", INTEGER, true }, { "wait", STRING, true } } },
@@ -104,16 +105,32 @@ event_is_end(enum event_type type, enum task_state *ret_state)
 	return true;
 }
 
-/* The "v" of the newest form of an event of TYPE. */
+/* Whether the raw members MEMBERS may have one of that name, or one in them. */
+static bool
+may_have(struct span members, const char *name)
+{
+	char quoted[64];
+
+	(void)snprintf(quoted, sizeof(quoted), "\"%s\":", name);
+	return members.length > 0 &&
+	    memmem(members.at, members.length, quoted, strlen(quoted));
+}
+
+/* The "v" of an event of TYPE with these MEMBERS; NULL: of its newest form. */
 static int
-version_of(enum event_type type)
+version_of(enum event_type type, const struct span *members)
 {
 	int version = types[type].since ? types[type].since : 1;
+	const struct member *member;
 	size_t i;
 
-	for (i = 0; i < MEMBERS_MAX; i++)
-		if (types[type].members[i].since > version)
-			version = types[type].members[i].since;
+	for (i = 0; i < MEMBERS_MAX; i++) {
+		member = &types[type].members[i];
+		if (member->since > version &&
+		    (!members || !member->optional ||
+			may_have(*members, member->name)))
+			version = member->since;
+	}
 	return version;
 }
 
@@ -166,7 +183,7 @@ read_header(struct event *event, const char *name, const char *at,
 		if (types[i].name && strcmp(types[i].name, name) == 0)
 			break;
 	if (version < 1 ||
-	    version > (i < EVENT_TYPES ? version_of((enum event_type)i)
+	    version > (i < EVENT_TYPES ? version_of((enum event_type)i, NULL)
 				       : JOURNAL_VERSION))
 		return fail_set(fail, FAIL_NEVER, "unknown_event",
 		    "event %s has version %" PRId64 ", this program knows up "
@@ -224,7 +241,8 @@ event_write(struct buf *buf, uint64_t seq, int64_t at, enum event_type type,
 	clock_format(at, time);
 	buf_print(buf,
 	    "{\"v\":%d,\"seq\":%" PRIu64 ",\"at\":\"%s\",\"type\":\"%s\"",
-	    version_of(type), seq, time, types[type].name);
+	    version_of(type, &(struct span){ members, length }), seq, time,
+	    types[type].name);
 	if (length) {
 		buf_add(buf, ",", 1);
 		buf_add(buf, members, length);

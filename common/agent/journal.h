@@ -8,8 +8,8 @@
  * How the format changes. A new type, or a new required member of a type, gets
  * the next number as its `since` in the table of journal.c; JOURNAL_VERSION
  * becomes that number. An event's "v" is the newest `since` of its own type and
- * members, so that an older program refuses only the tasks that hold something
- * new. The reader keeps reading every older version (a member is not asked of
+ * members (of an optional one, when it is there), so that an older program refuses
+ * only the tasks that hold something new. The reader keeps reading every older version (a member is not asked of
  * events from before its `since`), and tests/data/journals keeps a journal of
  * each. A program refuses an event that it does not know (FAIL_NEVER, type
  * "unknown_event") instead of skipping it: a journal that is only partly
@@ -25,7 +25,7 @@
 #include "common/base/fail.h"
 #include "common/json/json.h"
 
-#define JOURNAL_VERSION 1     /* the newest `since` */
+#define JOURNAL_VERSION 2     /* the newest `since` */
 #define EVENT_MAX (96u << 20) /* bytes of one event */
 
 enum event_type {
@@ -34,7 +34,8 @@ enum event_type {
 	EVENT_STARTED,       /* worker, fence: a worker took the lease */
 	EVENT_RELEASED,      /* worker, reason: the lease ended, task goes on */
 	EVENT_MODEL_STARTED, /* turn, attempt */
-	EVENT_MODEL_REPLIED, /* turn, content (raw), stop_reason, usage, ... */
+	EVENT_MODEL_REPLIED, /* turn, content (raw), stop_reason, usage, broken
+	                      * when calls in it are not run, ... */
 	EVENT_MODEL_FAILED,  /* turn, attempt, error, delay_ms when retried,
 	                       * wait (a kind) when that is no attempt */
 	EVENT_TOOL_STARTED,  /* call, tool, attempt: the intent */

@@ -321,6 +321,8 @@ record_refusal(const struct agent *agent, const struct call *call,
 {
 	if (agent->skip_calls)
 		record_result(plan, call, skipped(agent));
+	else if (call->broken)
+		record_result(plan, call, call->broken);
 	else if (!call->pin)
 		record_no_such_tool(agent, plan, call);
 	else
@@ -438,7 +440,11 @@ static void
 plan_say(const struct agent *agent, struct plan *plan)
 {
 	bool cut = strcmp(agent->stop_reason, "max_tokens") == 0;
-	const char *text = !cut
+	bool no_call = strcmp(agent->stop_reason, "tool_use") == 0;
+	const char *text = no_call
+	    ? "Your reply ended to call a tool, but there is no call in it. Call "
+	      "the tool; when the task is done, end with a short report."
+	    : !cut
 	    ? "Your reply was empty. Go on with the task; when it is done, end "
 	      "with a short report."
 	    : agent->echoed
@@ -448,7 +454,9 @@ plan_say(const struct agent *agent, struct plan *plan)
 
 	record(plan, EVENT_USER_MESSAGE);
 	member_string(&plan->record_members, "reason",
-	    cut ? "max_tokens" : "empty_reply");
+	    cut           ? "max_tokens"
+		: no_call ? "no_call"
+			  : "empty_reply");
 	buf_add_string(&plan->record_members,
 	    ",\"content\":[{\"type\":"
 	    "\"text\",\"text\":");
@@ -463,7 +471,7 @@ plan_blocked(const struct agent *agent, struct plan *plan)
 	struct span value = { NULL, 0 };
 	char *reason;
 
-	while (strcmp(call->name, PINS_BLOCKED_TOOL) != 0)
+	while (strcmp(call->name, PINS_BLOCKED_TOOL) != 0 || call->broken)
 		call++; /* one of them is this call, else the step is another */
 	(void)json_member((struct span){ call->input, call->input_length },
 	    "reason", &value);

@@ -76,13 +76,26 @@ find_pin(const struct agent *agent, const char *name)
 }
 
 static void
-add_call(struct agent *agent, const struct json_object *block, char *id,
-    char *name)
+keep_id(struct agent *agent, const char *id)
+{
+	size_t count = agent->id_count;
+
+	if ((count & (count - 1)) == 0)
+		agent->ids = mem_grow(agent->ids, count ? count * 2 : 1,
+		    sizeof(*agent->ids));
+	agent->ids[agent->id_count++] = agent_id_hash(id);
+}
+
+static void
+add_call(struct agent *agent, const struct json_object *block,
+    const struct event *event, char *id, char *name)
 {
 	struct span input = json_get(block, "input");
 	size_t count = agent->call_count;
+	struct json_object broken;
 	struct call *call;
 
+	keep_id(agent, id);
 	if ((count & (count - 1)) == 0)
 		agent->calls = mem_grow(agent->calls, count ? count * 2 : 1,
 		    sizeof(*agent->calls));
@@ -96,6 +109,8 @@ add_call(struct agent *agent, const struct json_object *block, char *id,
 	call->input = mem_copy(input.at, input.length);
 	call->input_length = input.length;
 	call->input_valid = input.at[0] == '{';
+	if (json_object(json_get(&event->members, "broken"), &broken))
+		call->broken = json_decode(json_get(&broken, id));
 }
 
 static int
@@ -161,7 +176,7 @@ read_block(struct agent *agent, struct span block, const struct event *event,
 			return agent_misplaced(event,
 			    "a tool_use has no id or no name", fail);
 		}
-		add_call(agent, &members, string, name);
+		add_call(agent, &members, event, string, name);
 	}
 	reply->filled = true;
 	reply->ends_in_thinking = json_is(type, "thinking") ||
@@ -237,8 +252,17 @@ choose_calls(struct agent *agent)
 	agent->step = STEP_TOOLS;
 	agent->skip_calls = agent->call_count > CALLS_MAX;
 	for (i = 0; i < agent->call_count && !agent->skip_calls; i++)
-		if (strcmp(agent->calls[i].name, PINS_BLOCKED_TOOL) == 0)
+		if (strcmp(agent->calls[i].name, PINS_BLOCKED_TOOL) == 0 &&
+		    !agent->calls[i].broken)
 			agent->step = STEP_BLOCKED;
+}
+
+/* Whether the reply announces a call that is not in it. */
+static bool
+no_call(const struct agent *agent)
+{
+	return strcmp(agent->stop_reason, "tool_use") == 0 &&
+	    !agent->call_count;
 }
 
 /* The stop reason decides. */
@@ -260,9 +284,9 @@ choose_step(struct agent *agent, const struct event *event, struct reply *reply)
 			reply->filled = false;
 		}
 		agent->skip_calls = agent->call_count > 0;
-		agent->step = agent->call_count ? STEP_TOOLS
-		    : cut || !reply->has_text   ? STEP_SAY
-						: STEP_COMPLETE;
+		agent->step = agent->call_count                 ? STEP_TOOLS
+		    : cut || !reply->has_text || no_call(agent) ? STEP_SAY
+								: STEP_COMPLETE;
 	} else if (strcmp(stop, "refusal") == 0) {
 		fail_refused(agent, event);
 	} else if (strcmp(stop, "model_context_window_exceeded") == 0) {
@@ -282,7 +306,9 @@ check_progress(struct agent *agent, const struct reply *reply)
 	bool cut = strcmp(reply->stop, "max_tokens") == 0;
 
 	agent->empty_replies = agent->step == STEP_SAY
-	    ? (reply->filled && reply->has_text ? 0 : agent->empty_replies + 1)
+	    ? (reply->filled && reply->has_text && !no_call(agent)
+		      ? 0
+		      : agent->empty_replies + 1)
 	    : agent->step == STEP_MODEL && !reply->filled
 	    ? agent->empty_replies + 1
 	    : 0;
@@ -291,7 +317,8 @@ check_progress(struct agent *agent, const struct reply *reply)
 		return;
 	if (agent->empty_replies >= EMPTY_REPLIES_MAX)
 		agent_fail_step(agent, "empty_reply",
-		    "the model answered nothing, three times in a row");
+		    "the model answered nothing that the task could go on "
+		    "with, three times in a row");
 	else if (agent->cut_replies >= CUT_REPLIES_MAX)
 		agent_fail_step(agent, "max_tokens",
 		    "the model's reply was cut at its token limit, five "
@@ -331,7 +358,7 @@ agent_model_replied(struct agent *agent, const struct event *event,
 		agent->text[reply.text_before] = '\0';
 	else
 		agent->text_goes_on = agent->step == STEP_MODEL ||
-		    agent->step == STEP_SAY;
+		    (agent->step == STEP_SAY && !no_call(agent));
 	if (agent->echoed)
 		agent_add_message(agent, "assistant", content);
 	if (agent->step != STEP_TOOLS && agent->step != STEP_BLOCKED)

@@ -34,7 +34,8 @@ agent_find_call(const struct agent *agent, const char *id)
 bool
 agent_call_refused(const struct agent *agent, const struct call *call)
 {
-	return agent->skip_calls || !call->pin || !call->input_valid;
+	return agent->skip_calls || call->broken || !call->pin ||
+	    !call->input_valid;
 }
 
 bool

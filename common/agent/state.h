@@ -30,6 +30,7 @@ struct call {
 	char *input;           /* raw JSON */
 	size_t input_length;
 	bool input_valid; /* it is an object */
+	char *broken;     /* why it is not run; NULL: it can be */
 	enum call_status status;
 	unsigned attempt;
 	unsigned failed; /* attempts that failed and can be retried */
@@ -95,6 +96,8 @@ struct agent {
 	size_t call_count;
 	size_t first_open;   /* all calls before this one are done */
 	struct buf messages; /* raw, with commas between, no brackets */
+	uint64_t *ids;       /* hashes of those of all calls in them */
+	size_t id_count;
 
 	int64_t turns, calls_made, calls_unknown;
 	struct {

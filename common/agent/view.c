@@ -56,6 +56,24 @@ agent_decisions(const struct agent *agent, struct buf *buf)
 	return count;
 }
 
+const uint64_t *
+agent_ids(const struct agent *agent, size_t *ret_count)
+{
+	*ret_count = agent->id_count;
+	return agent->ids;
+}
+
+/* FNV-1a. */
+uint64_t
+agent_id_hash(const char *id)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (; *id; id++)
+		hash = (hash ^ (unsigned char)*id) * 0x100000001b3;
+	return hash;
+}
+
 bool
 agent_call(const struct agent *agent, const char *id, struct agent_call *ret)
 {
@@ -189,6 +207,7 @@ dump_call(struct buf *dump, const struct call *call)
 	    call->id, call->name, call->pin != NULL, call->input, call->status,
 	    call->attempt, call->failed, call->lost, call->not_before,
 	    wait_name(call->wait));
+	dump_string(dump, "broken", call->broken);
 	dump_string(dump, "connection", call->connection);
 	dump_string(dump, "error", call->error);
 	dump_string(dump, "block", call->block);

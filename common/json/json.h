@@ -55,6 +55,15 @@ int
 json_check_repaired(struct span *text, const struct json_limits *limits,
     struct json_object *ret_object, char **ret_copy, struct fail *fail);
 
+/* As json_object, for an answer that is almost JSON: numbers that JSON does not
+ * know (NaN, Infinity, 1e400, very long ones), names that are there twice, control
+ * characters in strings, a byte order mark, any depth up to 1000. The values are
+ * pieces of *ret_copy, which the caller frees: they are as they came, but
+ * repaired, and may be no JSON. */
+bool
+json_object_loose(struct span text, struct json_object *ret_object,
+    char **ret_copy);
+
 /* The tree of VALUE, raw JSON of judged text; NULL when its length is 0. The
  * caller frees with cJSON_Delete. */
 cJSON *

@@ -242,3 +242,88 @@ json_splice(struct buf *buf, struct span text, const char *name,
 	buf_add(buf, end, (size_t)(stop - end));
 	return true;
 }
+
+/* ---- names that are there twice ---- */
+
+struct named {
+	struct span name, value; /* the name with its quotes */
+	char *decoded;
+};
+
+static void
+keep_last(struct buf *buf, struct span value);
+
+/* Adds those of the COUNT members that no later one has the name of. */
+static void
+add_members(struct buf *buf, const struct named *members, size_t count)
+{
+	const char *comma = "";
+	size_t i, j;
+
+	for (i = 0; i < count; i++) {
+		for (j = i + 1; j < count; j++)
+			if (strcmp(members[i].decoded, members[j].decoded) == 0)
+				break;
+		if (j < count)
+			continue;
+		buf_add_string(buf, comma);
+		buf_add(buf, members[i].name.at, members[i].name.length);
+		buf_add(buf, ":", 1);
+		keep_last(buf, members[i].value);
+		comma = ",";
+	}
+}
+
+static void
+keep_last_object(struct buf *buf, struct span text)
+{
+	struct named *members = NULL, one;
+	size_t count = 0, i;
+
+	(void)take(&text, '{');
+	buf_add(buf, "{", 1);
+	while (take_value(&text, &one.name) && take(&text, ':') &&
+	    take_value(&text, &one.value)) {
+		one.decoded = json_decode(one.name);
+		members = mem_grow(members, count + 1, sizeof(*members));
+		members[count++] = one;
+		(void)take(&text, ',');
+	}
+	add_members(buf, members, count);
+	buf_add(buf, "}", 1);
+	for (i = 0; i < count; i++)
+		free(members[i].decoded);
+	free(members);
+}
+
+static void
+keep_last(struct buf *buf, struct span value)
+{
+	const char *comma = "[";
+	struct span element;
+
+	if (*value.at == '{') {
+		keep_last_object(buf, value);
+	} else if (*value.at == '[') {
+		while (json_element(&value, &element)) {
+			buf_add_string(buf, comma);
+			keep_last(buf, element);
+			comma = ",";
+		}
+		buf_add_string(buf, *comma == '[' ? "[]" : "]");
+	} else {
+		buf_add(buf, value.at, value.length);
+	}
+}
+
+bool
+json_keep_last(struct buf *buf, struct span text)
+{
+	struct span value;
+
+	text = skip_space(text);
+	if (!take_value(&text, &value) || skip_space(text).length > 0)
+		return false;
+	keep_last(buf, value);
+	return true;
+}

@@ -84,4 +84,10 @@ bool
 json_splice(struct buf *buf, struct span text, const char *name,
     struct span value);
 
+/* Copies the value TEXT to BUF, without white space between its tokens, and of
+ * members of one object that have the same name only the last. False, and
+ * nothing added, when TEXT is not one value by the grammar alone. */
+bool
+json_keep_last(struct buf *buf, struct span text);
+
 #endif

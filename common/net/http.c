@@ -351,6 +351,9 @@ headers_copy(const char *const *headers, struct curl_slist **ret_list,
 	/* without it libcurl asks for a 100-continue before a long body and
 	 * waits a second for servers that do not know it */
 	list = curl_slist_append(NULL, "Expect:");
+	/* Compression is not asked for, but understood: see easy_setup. */
+	longer = curl_slist_append(list, "Accept-Encoding:");
+	list = longer != NULL ? longer : list;
 	while (headers != NULL && (one = *headers++) != NULL) {
 		if (one[strcspn(one, "\r\n")] != '\0') {
 			curl_slist_free_all(list);
@@ -380,6 +383,7 @@ easy_setup(struct http_call *call, const struct http_request *request,
 	curl_loop_setup(easy, call->http->share, call, call->error);
 	curl_easy_setopt(easy, CURLOPT_URL, request->url);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
+	curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
 	    secure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1);
 	if (call->http->ca_file != NULL)

@@ -255,6 +255,13 @@ claude_start(struct claude *claude, char *body, size_t length, unsigned attempt,
 }
 
 void
+claude_judge_by(struct claude_call *call, int64_t turn, const uint64_t *ids,
+    size_t count)
+{
+	claude_stream_judge_by(call->stream, turn, ids, count);
+}
+
+void
 claude_cancel(struct claude_call *call)
 {
 	if (call == NULL)

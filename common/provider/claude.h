@@ -28,8 +28,10 @@ struct claude_usage { /* tokens */
 struct claude_reply { /* borrowed until done returns */
 	bool ok;
 	/* when ok */
-	const char *content; /* raw JSON array, block for block as it came */
+	const char *content; /* raw JSON array: the blocks as they came, but for
+	                      * what could not be sent back */
 	size_t content_length;
+	const char *broken; /* raw JSON: why calls, by id, are not run; or "" */
 	const char *stop_reason;  /* "" when null */
 	const char *stop_details; /* raw JSON, or "" */
 	const char *message_id, *model;
@@ -59,6 +61,12 @@ claude_start(struct claude *claude, char *body, size_t length, unsigned attempt,
     void (*text)(void *context, const char *bytes, size_t length),
     void (*done)(void *context, const struct claude_reply *reply),
     void *context, struct claude_call **ret_call, struct fail *fail);
+
+/* The reply will be of turn TURN; a call in it with an id of which the hash is
+ * among IDS (copied) gets another id. */
+void
+claude_judge_by(struct claude_call *call, int64_t turn, const uint64_t *ids,
+    size_t count);
 
 void
 claude_cancel(struct claude_call *call);

@@ -16,6 +16,60 @@
 
 struct claude_stream;
 
+/* The parts of a block that grow by deltas. */
+enum claude_part {
+	CLAUDE_PART_TEXT,
+	CLAUDE_PART_THINKING,
+	CLAUDE_PART_SIGNATURE,
+	CLAUDE_PART_INPUT,
+	CLAUDE_PART_CITATIONS,
+};
+#define CLAUDE_PARTS (CLAUDE_PART_CITATIONS + 1)
+
+extern const struct claude_delta {
+	const char *type, *member; /* of the delta */
+	const char *target;        /* the block's member that it builds */
+} claude_deltas[CLAUDE_PARTS];
+
+struct claude_block {
+	struct buf json; /* as it started; when closed, as it is sent */
+	struct buf parts[CLAUDE_PARTS];
+	bool seen[CLAUDE_PARTS];
+	int64_t index; /* its name in the stream, wherever that counts from */
+	bool open, dropped;
+	char *broken_input; /* why its input could not be read */
+};
+
+/* Puts the parts into the block. False when it lacks what the agent relies on. */
+bool
+claude_block_close(struct claude_block *block);
+
+void
+claude_block_release(struct claude_block *block);
+
+/* The content of a reply as it is recorded (claude_content.c says how). Zero, but
+ * for the maxima of the buffers; then add each block, and end. */
+struct claude_content {
+	struct buf json;   /* the raw array */
+	struct buf broken; /* a raw object: why calls, by id, are not run; or
+	                    * nothing */
+	int64_t turn;      /* for made-up ids */
+	uint64_t *earlier, *here; /* hashes of the ids of calls */
+	size_t earlier_count, here_count, made_up;
+};
+
+/* BLOCK is valid and may be changed. BROKEN_INPUT (NULL: it is not) is why the
+ * input of a call could not be read. */
+void
+claude_content_add(struct claude_content *content, struct buf *block,
+    const char *broken_input);
+
+void
+claude_content_end(struct claude_content *content);
+
+void
+claude_content_release(struct claude_content *content);
+
 /* TEXT gets the decoded text as it comes; may be NULL. */
 struct claude_stream *
 claude_stream_new(void (*text)(void *context, const char *bytes, size_t length),
@@ -23,6 +77,11 @@ claude_stream_new(void (*text)(void *context, const char *bytes, size_t length),
 
 void
 claude_stream_free(struct claude_stream *stream);
+
+/* See claude_judge_by. */
+void
+claude_stream_judge_by(struct claude_stream *stream, int64_t turn,
+    const uint64_t *ids, size_t count);
 
 /* False when the reply is lost and more bytes cannot help. */
 bool

@@ -1,16 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How claude_stream works: a block that the model wrote is sent back to it with
- * every later request, and must then be unchanged: signatures and the prompt
- * cache are bound to it, and a block may have members that are not known here.
- * So a block is stored as the bytes with which it started, and its deltas are
- * spliced into these bytes at the end: pieces of a string are joined in their
- * escaped form, as they came. Nothing is printed again.
- *
- * Text that json_check would refuse is repaired (json_repair), but the pieces of a
- * string are joined as they came, because two of them may each have half of a
- * surrogate pair. Only a string that is still invalid when it is complete is
- * repaired.
+ * How claude_stream works: the events of the stream become blocks (claude_block),
+ * and when it has ended well, these become the content (claude_content).
  */
 #include "common/provider/claude_internal.h"
 
@@ -23,35 +14,6 @@
 
 #define BLOCKS_MAX 4096
 
-enum part {
-	PART_TEXT,
-	PART_THINKING,
-	PART_SIGNATURE,
-	PART_INPUT,
-	PART_CITATIONS,
-};
-#define PARTS (PART_CITATIONS + 1)
-
-static const struct delta {
-	const char *type, *member; /* of the delta */
-	const char *target;        /* the block's member that it builds */
-} deltas[] = {
-	[PART_TEXT] = { "text_delta", "text", "text" },
-	[PART_THINKING] = { "thinking_delta", "thinking", "thinking" },
-	[PART_SIGNATURE] = { "signature_delta", "signature", "signature" },
-	[PART_INPUT] = { "input_json_delta", "partial_json", "input" },
-	[PART_CITATIONS] = { "citations_delta", "citation", "citations" },
-};
-_Static_assert(sizeof(deltas) / sizeof(*deltas) == PARTS,
-    "each part has a row");
-
-struct block {
-	struct buf json; /* as it started; when closed, as it is sent */
-	struct buf parts[PARTS];
-	bool seen[PARTS];
-	bool open;
-};
-
 /* An event as it was repaired (often the same as RAW), and RAW as it came. */
 struct received {
 	const char *text, *raw;
@@ -60,17 +22,19 @@ struct received {
 
 struct claude_stream {
 	struct sse sse;
+	struct buf whole; /* a reply that is not a stream but one JSON object */
+	bool begun;
 	void (*text)(void *context, const char *bytes, size_t length);
 	void *context;
-	struct block *blocks;
+	struct claude_block *blocks;
 	size_t block_count;
 	size_t held; /* bytes in all blocks */
-	struct buf content;
+	struct claude_content content;
 	char *message_id, *model, *stop_reason, *stop_details;
 	char *error_type, *error_message, *error_code;
 	struct claude_usage usage;
 	int64_t cache_write; /* see claude_usage_take */
-	bool started, stopped, error_sent, broken_input;
+	bool started, stopped, error_sent;
 };
 
 struct claude_stream *
@@ -80,7 +44,9 @@ claude_stream_new(void (*text)(void *context, const char *bytes, size_t length),
 	struct claude_stream *stream = mem_alloc(sizeof(*stream));
 
 	sse_init(&stream->sse, CLAUDE_REPLY_MAX);
-	stream->content = BUF_INIT(CLAUDE_REPLY_MAX + BLOCKS_MAX + 2);
+	stream->whole = BUF_INIT(CLAUDE_REPLY_MAX);
+	stream->content.json = BUF_INIT(2 * CLAUDE_REPLY_MAX);
+	stream->content.broken = BUF_INIT(CLAUDE_REPLY_MAX);
 	stream->text = text;
 	stream->context = context;
 	stream->cache_write = -1;
@@ -90,18 +56,16 @@ claude_stream_new(void (*text)(void *context, const char *bytes, size_t length),
 void
 claude_stream_free(struct claude_stream *stream)
 {
-	size_t i, part;
+	size_t i;
 
 	if (stream == NULL)
 		return;
-	for (i = 0; i < stream->block_count; i++) {
-		buf_release(&stream->blocks[i].json);
-		for (part = 0; part < PARTS; part++)
-			buf_release(&stream->blocks[i].parts[part]);
-	}
+	for (i = 0; i < stream->block_count; i++)
+		claude_block_release(&stream->blocks[i]);
 	free(stream->blocks);
 	sse_release(&stream->sse);
-	buf_release(&stream->content);
+	buf_release(&stream->whole);
+	claude_content_release(&stream->content);
 	free(stream->message_id);
 	free(stream->model);
 	free(stream->stop_reason);
@@ -110,6 +74,17 @@ claude_stream_free(struct claude_stream *stream)
 	free(stream->error_message);
 	free(stream->error_code);
 	free(stream);
+}
+
+void
+claude_stream_judge_by(struct claude_stream *stream, int64_t turn,
+    const uint64_t *ids, size_t count)
+{
+	stream->content.turn = turn;
+	stream->content.earlier = mem_alloc((count + 1) * sizeof(*ids));
+	if (count > 0)
+		memcpy(stream->content.earlier, ids, count * sizeof(*ids));
+	stream->content.earlier_count = count;
 }
 
 /* The first error counts. Returns false. */
@@ -169,13 +144,16 @@ show_text(struct claude_stream *stream, struct span value)
 	free(text);
 }
 
+/* Some gateways send the same start twice. */
 static bool
 message_start(struct claude_stream *stream, const struct received *event)
 {
 	struct json_object message;
 
 	if (!json_object(json_get(&event->members, "message"), &message) ||
-	    stream->started)
+	    (stream->started &&
+		(stream->block_count > 0 || stream->message_id == NULL ||
+		    !json_is(json_get(&message, "id"), stream->message_id))))
 		return nonsense(stream, "a message_start out of place");
 	stream->started = true;
 	replace_string(&stream->message_id, json_get(&message, "id"));
@@ -185,50 +163,72 @@ message_start(struct claude_stream *stream, const struct received *event)
 	return true;
 }
 
-static bool
-block_start(struct claude_stream *stream, const struct received *event)
+/* The block of that name, when it is open. */
+static struct claude_block *
+find_open(struct claude_stream *stream, int64_t index)
 {
-	struct span value = json_get(&event->members, "content_block");
+	size_t i;
+
+	for (i = stream->block_count; i-- > 0;)
+		if (stream->blocks[i].open && stream->blocks[i].index == index)
+			return &stream->blocks[i];
+	return NULL;
+}
+
+static struct claude_block *
+add_block(struct claude_stream *stream, struct span value, int64_t index)
+{
 	struct json_object start;
-	struct block *block;
-	int64_t index;
+	struct claude_block *block;
 	size_t part;
 
-	if (!stream->started ||
-	    !json_whole(json_get(&event->members, "index"), &index) ||
-	    index != (int64_t)stream->block_count || index >= BLOCKS_MAX ||
+	if (!stream->started || stream->block_count >= BLOCKS_MAX ||
 	    !json_object(value, &start) || !is_string(json_get(&start, "type")))
-		return nonsense(stream, "a content_block_start out of place");
+		return NULL;
 	stream->blocks = mem_grow(stream->blocks, stream->block_count + 1,
 	    sizeof(*block));
 	block = &stream->blocks[stream->block_count++];
-	*block = (struct block){ .json = BUF_INIT(2 * CLAUDE_REPLY_MAX) };
-	for (part = 0; part < PARTS; part++)
+	*block = (struct claude_block){ .json = BUF_INIT(2 * CLAUDE_REPLY_MAX),
+		.index = index,
+		.open = true };
+	for (part = 0; part < CLAUDE_PARTS; part++)
 		block->parts[part] = BUF_INIT(CLAUDE_REPLY_MAX);
-	block->open = true;
 	if (json_is(json_get(&start, "type"), "text"))
 		show_text(stream, json_get(&start, "text"));
-	return hold(stream, &block->json, value.at, value.length);
+	return hold(stream, &block->json, value.at, value.length) ? block
+								  : NULL;
 }
 
-static struct block *
-open_block(struct claude_stream *stream, const struct received *event)
+static bool
+block_start(struct claude_stream *stream, const struct received *event)
 {
 	int64_t index;
 
 	if (!json_whole(json_get(&event->members, "index"), &index) ||
-	    index < 0 || index >= (int64_t)stream->block_count ||
-	    !stream->blocks[index].open) {
+	    find_open(stream, index) != NULL ||
+	    add_block(stream, json_get(&event->members, "content_block"),
+		index) == NULL)
+		return nonsense(stream, "a content_block_start out of place");
+	return true;
+}
+
+static struct claude_block *
+open_block(struct claude_stream *stream, const struct received *event)
+{
+	struct claude_block *block = NULL;
+	int64_t index;
+
+	if (json_whole(json_get(&event->members, "index"), &index))
+		block = find_open(stream, index);
+	if (block == NULL)
 		nonsense(stream, "an event for a block that is not open");
-		return NULL;
-	}
-	return &stream->blocks[index];
+	return block;
 }
 
 static bool
 block_delta(struct claude_stream *stream, const struct received *event)
 {
-	struct block *block = open_block(stream, event);
+	struct claude_block *block = open_block(stream, event);
 	struct json_object delta;
 	struct span type, value;
 	char *decoded;
@@ -239,34 +239,35 @@ block_delta(struct claude_stream *stream, const struct received *event)
 		return false;
 	(void)json_object(json_get(&event->members, "delta"), &delta);
 	type = json_get(&delta, "type");
-	for (part = 0; part < PARTS; part++)
-		if (json_is(type, deltas[part].type))
+	for (part = 0; part < CLAUDE_PARTS; part++)
+		if (json_is(type, claude_deltas[part].type))
 			break;
-	if (part == PARTS)
+	if (part == CLAUDE_PARTS)
 		return true; /* a newer kind: nothing to add */
-	value = json_get(&delta, deltas[part].member);
-	if (value.length == 0 || (part != PART_CITATIONS && !is_string(value)))
+	value = json_get(&delta, claude_deltas[part].member);
+	if (value.length == 0 ||
+	    (part != CLAUDE_PART_CITATIONS && !is_string(value)))
 		return nonsense(stream, "a delta without its value");
 	block->seen[part] = true;
-	if (part == PART_TEXT)
+	if (part == CLAUDE_PART_TEXT)
 		show_text(stream, value);
-	switch ((enum part)part) {
-	case PART_TEXT:
-	case PART_THINKING:
+	switch ((enum claude_part)part) {
+	case CLAUDE_PART_TEXT:
+	case CLAUDE_PART_THINKING:
 		return hold(stream, &block->parts[part],
 		    event->raw + (value.at - event->text) + 1,
 		    value.length - 2);
-	case PART_SIGNATURE:
+	case CLAUDE_PART_SIGNATURE:
 		buf_reset(&block->parts[part]);
 		return hold(stream, &block->parts[part], value.at,
 		    value.length);
-	case PART_INPUT:
+	case CLAUDE_PART_INPUT:
 		decoded = json_decode(value);
 		fits = hold(stream, &block->parts[part], decoded,
 		    strlen(decoded));
 		free(decoded);
 		return fits;
-	case PART_CITATIONS:
+	case CLAUDE_PART_CITATIONS:
 		if (block->parts[part].length > 0)
 			buf_add(&block->parts[part], ",", 1);
 		return hold(stream, &block->parts[part], value.at,
@@ -275,150 +276,81 @@ block_delta(struct claude_stream *stream, const struct received *event)
 	return true;
 }
 
-/* Adds the value that the block already has for the part's member, without its
- * quotes or brackets. */
-static void
-add_inner(struct buf *buf, const struct block *block, enum part part, char open)
-{
-	struct span whole = { block->json.data, block->json.length }, value;
-
-	if (json_member(whole, deltas[part].target, &value) &&
-	    value.at[0] == open)
-		buf_add(buf, value.at + 1, value.length - 2);
-}
-
-/* The value that the block's start and the part's deltas make together. An
- * input that is not a JSON object was cut at the token limit; then it is not
- * used and may be empty. Otherwise it makes the reply invalid. */
-static void
-part_value(struct claude_stream *stream, struct block *block, enum part part,
-    struct buf *value)
-{
-	struct buf *grown = &block->parts[part];
-	struct json_object input;
-	struct span text;
-	struct fail fail;
-
-	switch (part) {
-	case PART_TEXT:
-	case PART_THINKING:
-		buf_add(value, "\"", 1);
-		add_inner(value, block, part, '"');
-		buf_add(value, grown->data, grown->length);
-		buf_add(value, "\"", 1);
-		json_repair(value->data, value->length);
-		break;
-	case PART_SIGNATURE:
-		buf_add(value, grown->data, grown->length);
-		break;
-	case PART_CITATIONS:
-		buf_add(value, "[", 1);
-		add_inner(value, block, part, '[');
-		if (value->length > 1)
-			buf_add(value, ",", 1);
-		buf_add(value, grown->data, grown->length);
-		buf_add(value, "]", 1);
-		break;
-	case PART_INPUT:
-		if (grown->length == 0)
-			buf_add_string(grown, "{}");
-		json_repair(grown->data, grown->length);
-		text = (struct span){ grown->data, grown->length };
-		if (json_check(text, &json_limits_upstream, NULL, &fail) == 0 &&
-		    json_object(text, &input)) {
-			buf_add(value, grown->data, grown->length);
-		} else {
-			stream->broken_input = true;
-			buf_add_string(value, "{}");
-		}
-		break;
-	}
-}
-
-/* Whether the block has what the agent relies on. */
 static bool
-block_valid(const struct block *block)
+close_block(struct claude_stream *stream, struct claude_block *block)
 {
-	struct json_object members;
-	struct span type, input;
-	struct fail fail;
-
-	if (json_check((struct span){ block->json.data, block->json.length },
-		&json_limits_upstream, &members, &fail) < 0)
-		return false;
-	type = json_get(&members, "type");
-	input = json_get(&members, "input");
-	return is_string(type) &&
-	    (!json_is(type, "tool_use") ||
-		(is_string(json_get(&members, "id")) &&
-		    is_string(json_get(&members, "name")) && input.length > 0 &&
-		    *input.at == '{'));
+	return claude_block_close(block) ||
+	    nonsense(stream,
+		"a block that is not valid, or a tool "
+		"call without an id, a name or an input");
 }
 
 static bool
 block_stop(struct claude_stream *stream, const struct received *event)
 {
-	struct block *block = open_block(stream, event);
-	struct buf value = BUF_INIT(2 * CLAUDE_REPLY_MAX);
-	struct buf whole = BUF_INIT(3 * CLAUDE_REPLY_MAX), before;
-	bool fine = true;
-	size_t part;
+	struct claude_block *block = open_block(stream, event);
 
-	if (block == NULL)
-		return false;
-	block->open = false;
-	for (part = 0; part < PARTS; part++) {
-		if (!block->seen[part])
-			continue;
-		buf_reset(&value);
-		part_value(stream, block, (enum part)part, &value);
-		buf_reset(&whole);
-		json_splice(&whole,
-		    (struct span){ block->json.data, block->json.length },
-		    deltas[part].target,
-		    (struct span){ value.data, value.length });
-		before = block->json;
-		block->json = whole;
-		whole = before;
-		buf_release(&block->parts[part]);
+	return block != NULL && close_block(stream, block);
+}
+
+static void
+take_end(struct claude_stream *stream, const struct json_object *delta,
+    const struct json_object *event)
+{
+	struct span details = json_get(delta, "stop_details");
+
+	replace_string(&stream->stop_reason, json_get(delta, "stop_reason"));
+	if (details.length > 0 && *details.at == '{') {
+		free(stream->stop_details);
+		stream->stop_details = mem_copy(details.at, details.length);
 	}
-	if (!block_valid(block))
-		fine = nonsense(stream,
-		    "a block that is not valid, or a tool "
-		    "call without an id, a name or an input");
-	buf_release(&value);
-	buf_release(&whole);
-	return fine;
+	claude_usage_take(json_get(event, "usage"), &stream->usage,
+	    &stream->cache_write);
 }
 
 static bool
 message_delta(struct claude_stream *stream, const struct received *event)
 {
 	struct json_object delta;
-	struct span details;
 
 	(void)json_object(json_get(&event->members, "delta"), &delta);
-	replace_string(&stream->stop_reason, json_get(&delta, "stop_reason"));
-	details = json_get(&delta, "stop_details");
-	if (details.length > 0 && *details.at == '{') {
-		free(stream->stop_details);
-		stream->stop_details = mem_copy(details.at, details.length);
-	}
-	claude_usage_take(json_get(&event->members, "usage"), &stream->usage,
-	    &stream->cache_write);
+	take_end(stream, &delta, &event->members);
 	return true;
 }
 
 static bool
+stopped_for(const struct claude_stream *stream, const char *reason)
+{
+	return stream->stop_reason != NULL &&
+	    strcmp(stream->stop_reason, reason) == 0;
+}
+
+/* A reply that was cut at the token limit may end within a block. Thinking that
+ * was cut has no signature, without which it cannot be sent back. */
+static bool
 message_stop(struct claude_stream *stream, const struct received *event)
 {
+	bool cut = stopped_for(stream, "max_tokens") ||
+	    stopped_for(stream, "model_context_window_exceeded");
+	struct claude_block *block;
+	struct span type;
 	size_t i;
 
 	(void)event;
-	for (i = 0; i < stream->block_count; i++)
-		if (stream->blocks[i].open)
+	for (i = 0; i < stream->block_count; i++) {
+		block = &stream->blocks[i];
+		if (!block->open)
+			continue;
+		if (!cut)
 			return nonsense(stream,
 			    "the reply ended in the middle of a block");
+		if (!close_block(stream, block))
+			return false;
+		block->dropped = json_member((struct span){ block->json.data,
+						 block->json.length },
+				     "type", &type) &&
+		    json_is(type, "thinking");
+	}
 	stream->stopped = stream->started;
 	return true;
 }
@@ -433,6 +365,8 @@ error_event(struct claude_stream *stream, const struct received *event)
 	(void)json_object(json_get(&error, "details"), &details);
 	type = json_decode(json_get(&error, "type"));
 	message = json_decode(json_get(&error, "message"));
+	if (message == NULL)
+		message = json_decode(json_get(&event->members, "error"));
 	replace_string(&stream->error_code, json_get(&details, "error_code"));
 	stream->error_sent = true;
 	broken(stream, type != NULL && *type != '\0' ? type : "api_error",
@@ -505,10 +439,68 @@ claude_stream_feed(struct claude_stream *stream, const char *bytes,
 {
 	if (stream->error_type != NULL)
 		return false;
-	if (sse_feed(&stream->sse, bytes, length, on_event, stream))
+	for (; !stream->begun && length > 0; bytes++, length--) {
+		if (strchr(" \t\r\n\xef\xbb\xbf", *bytes) != NULL &&
+		    *bytes != '\0')
+			continue;
+		stream->begun = true;
+		if (*bytes == '{')
+			buf_add(&stream->whole, "{", 1);
+		else
+			break;
+	}
+	if (stream->whole.length > 0) {
+		buf_add(&stream->whole, bytes, length);
+		if (!stream->whole.overflow)
+			return true;
+	} else if (sse_feed(&stream->sse, bytes, length, on_event, stream)) {
 		return true;
+	}
 	return broken(stream, "reply_too_large",
 	    "an event of the reply is longer than 32 MiB");
+}
+
+/* The members of a whole message are those that a stream begins and ends with. */
+static void
+whole_message(struct claude_stream *stream, const struct received *message)
+{
+	struct span content = json_get(&message->members, "content"), value;
+	struct claude_block *block;
+
+	stream->started = true;
+	replace_string(&stream->message_id, json_get(&message->members, "id"));
+	replace_string(&stream->model, json_get(&message->members, "model"));
+	while (json_element(&content, &value)) {
+		block = add_block(stream, value, 0);
+		if (block == NULL) {
+			nonsense(stream, "a block that is not valid");
+			return;
+		}
+		if (!close_block(stream, block))
+			return;
+	}
+	take_end(stream, &message->members, &message->members);
+	stream->stopped = true;
+}
+
+/* Some gateways answer with the whole message, or with an error and status 200,
+ * although a stream was asked for. */
+static void
+take_whole(struct claude_stream *stream)
+{
+	struct span text = { stream->whole.data, stream->whole.length };
+	struct received event;
+	char *repaired;
+	struct fail fail;
+
+	if (json_check_repaired(&text, &json_limits_upstream, &event.members,
+		&repaired, &fail) < 0)
+		nonsense(stream, fail.message);
+	else if (json_get(&event.members, "error").length > 0)
+		error_event(stream, &event);
+	else if (json_is(json_get(&event.members, "type"), "message"))
+		whole_message(stream, &event);
+	free(repaired);
 }
 
 static const char *
@@ -520,26 +512,27 @@ or_empty(const char *string)
 void
 claude_stream_end(struct claude_stream *stream, struct claude_reply *ret)
 {
+	struct claude_content *content = &stream->content;
+	struct claude_block *block;
 	size_t i;
 
+	if (stream->whole.length > 0 && stream->error_type == NULL)
+		take_whole(stream);
 	if (!stream->stopped)
 		broken(stream, "cut_short", "the reply ended before its end");
-	if (stream->broken_input &&
-	    strcmp(or_empty(stream->stop_reason), "max_tokens") != 0)
-		nonsense(stream,
-		    "the input of a tool call is not a JSON object");
-	buf_add(&stream->content, "[", 1);
-	for (i = 0; i < stream->block_count; i++) {
-		if (i > 0)
-			buf_add(&stream->content, ",", 1);
-		buf_add(&stream->content, stream->blocks[i].json.data,
-		    stream->blocks[i].json.length);
+	for (i = 0; i < stream->block_count && stream->error_type == NULL;
+	     i++) {
+		block = &stream->blocks[i];
+		if (!block->dropped)
+			claude_content_add(content, &block->json,
+			    block->broken_input);
 	}
-	buf_add(&stream->content, "]", 1);
+	claude_content_end(content);
 	*ret = (struct claude_reply){
 		.ok = stream->error_type == NULL,
-		.content = stream->content.data,
-		.content_length = stream->content.length,
+		.content = content->json.data,
+		.content_length = content->json.length,
+		.broken = or_empty(content->broken.data),
 		.stop_reason = or_empty(stream->stop_reason),
 		.stop_details = or_empty(stream->stop_details),
 		.message_id = or_empty(stream->message_id),

@@ -231,6 +231,28 @@ read_beginning(struct span text, const struct http_answer *answer,
 	return true;
 }
 
+/* The answer is not quite JSON, but may say that the tool ran; the model sees the
+ * text of the result. */
+static bool
+read_loose(struct span text, struct tool_result *result, char **ret_copy)
+{
+	struct json_object members;
+	struct span data;
+	bool whole = json_object_loose(text, &members, ret_copy);
+
+	if (!is(json_get(&members, "successful"), 't'))
+		return false;
+	data = json_get(&members, "data");
+	if (data.length == 0 && !whole) /* nested too deep */
+		(void)json_member_rest((struct span){ *ret_copy, text.length },
+		    "data", &data);
+	result->outcome = TOOL_DONE;
+	result->text = data.length > 0 ? data.at : "{}";
+	result->length = data.length > 0 ? data.length : 2;
+	result->loose = true;
+	return true;
+}
+
 static void
 answered(struct execute *execute, const struct http_answer *answer,
     struct tool_result *result)
@@ -239,7 +261,7 @@ answered(struct execute *execute, const struct http_answer *answer,
 	struct span data = { "{}", 2 }, successful = { NULL, 0 };
 	struct buf text = BUF_INIT(65536);
 	struct json_object members;
-	char *repaired = NULL, *log_id = NULL;
+	char *repaired = NULL, *loose = NULL, *log_id = NULL;
 	struct fail fail;
 
 	if (read_beginning(whole, answer, result)) {
@@ -265,6 +287,10 @@ answered(struct execute *execute, const struct http_answer *answer,
 		buf_print(&text, "%s failed", execute->slug);
 		add_reasons(&text, whole, data);
 		finish(execute, result, &text);
+	} else if (read_loose((struct span){ answer->body,
+				  answer->body_length },
+		       result, &loose)) {
+		finish(execute, result, NULL);
 	} else {
 		result->outcome = TOOL_UNKNOWN;
 		result->delay_ms = next_try(execute, answer);
@@ -275,6 +301,7 @@ answered(struct execute *execute, const struct http_answer *answer,
 	}
 	buf_release(&text);
 	free(repaired);
+	free(loose);
 	free(log_id);
 }
 

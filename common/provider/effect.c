@@ -8,8 +8,8 @@
  * The members of the events, in this order; [] marks those that may be
  * missing:
  *
- * model.replied	turn, attempt, content (raw array), stop_reason ("" for
- *	null), [stop_details (raw object)], usage {input, output, cache_read,
+ * model.replied	turn, attempt, content (raw array), [broken (raw object:
+ *	why calls, by id, are not run)], stop_reason ("" for null), [stop_details (raw object)], usage {input, output, cache_read,
  *	cache_write_5m, cache_write_1h}, nano_usd, model, message, request_id
  * model.failed		turn, attempt, error {type, message, [code], [status],
  *	[request_id]}, [usage, nano_usd] when something was billed, [delay_ms]
@@ -169,6 +169,9 @@ model_done(void *context, const struct claude_reply *reply)
 		return;
 	}
 	member_raw(&members, "content", reply->content, reply->content_length);
+	if (*reply->broken != '\0')
+		member_raw(&members, "broken", reply->broken,
+		    strlen(reply->broken));
 	member_string(&members, "stop_reason", reply->stop_reason);
 	if (*reply->stop_details != '\0')
 		member_raw(&members, "stop_details", reply->stop_details,
@@ -195,16 +198,21 @@ start_model(struct effect *effect, const struct effect_request *request,
 {
 	const struct task *task = agent_task(request->agent);
 	struct agent_summary summary;
-	size_t length;
+	size_t length, ids_count;
+	const uint64_t *ids;
 	char *body;
 
 	agent_summary(request->agent, &summary);
 	effect->turn = summary.turns + 1;
 	effect->model = mem_string(task->model);
 	body = agent_request(request->agent, &length);
-	return claude_start(effect->effects->claude, body, length,
-	    (unsigned)effect->tries, on_text, model_done, effect,
-	    &effect->claude_call, fail);
+	if (claude_start(effect->effects->claude, body, length,
+		(unsigned)effect->tries, on_text, model_done, effect,
+		&effect->claude_call, fail) < 0)
+		return -1;
+	ids = agent_ids(request->agent, &ids_count);
+	claude_judge_by(effect->claude_call, effect->turn, ids, ids_count);
+	return 0;
 }
 
 /* ---- tools ---- */
@@ -244,6 +252,17 @@ add_beginning(const struct effect *effect, struct buf *members,
 	buf_release(&text);
 }
 
+/* The journal keeps what the model does not see. */
+static void
+add_whole(struct buf *members, const struct tool_result *result)
+{
+	member_raw(members, "whole", "", 0);
+	if (result->loose)
+		json_quote(members, result->text, result->length);
+	else
+		buf_add(members, result->text, result->length);
+}
+
 static void
 tool_finished(struct effect *effect, const struct tool_result *result)
 {
@@ -258,7 +277,7 @@ tool_finished(struct effect *effect, const struct tool_result *result)
 	else if (add_block(effect, &members, result->text, result->length,
 		     limit, is_error) &&
 	    !is_error)
-		member_raw(&members, "whole", result->text, result->length);
+		add_whole(&members, result);
 	if (*result->log_id != '\0')
 		member_string(&members, "log_id", result->log_id);
 	if (*result->request_id != '\0')

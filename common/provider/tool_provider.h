@@ -34,6 +34,7 @@ struct tool_result { /* borrowed until done returns */
 	const char *text; /* DONE: raw JSON; else an error text that helps the
 	                   * model */
 	size_t length;
+	bool loose;   /* the text may be no JSON after all */
 	size_t whole; /* DONE: when it was longer than what was kept, how long;
 	               * the text is then its beginning. Else 0 */
 	const char *request_id, *log_id; /* the service's; "" when none */

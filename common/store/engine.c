@@ -200,6 +200,50 @@ record_signal(struct task_session *session, struct store *store,
 	return result;
 }
 
+/* A task whose journal cannot be folded can only be cancelled, from its row. */
+static int
+cancel_unreadable(struct store *store, struct task_row *row, const char *signal,
+    struct fail *fail)
+{
+	struct buf text = BUF_INIT(ROW_ROOM);
+	static const char reason[] = "\"reason\":\"asked for, and its journal "
+				     "cannot be read\"";
+	int result = -1;
+
+	if (fail->kind != FAIL_NEVER || strcmp(signal, "cancel") != 0 ||
+	    task_state_final(row->state))
+		return -1;
+	row->state = TASK_CANCELLED;
+	row->due = 0;
+	row->updated_at = clock_wall();
+	event_write(&text, ++row->seq, row->updated_at, EVENT_CANCELLED, reason,
+	    sizeof(reason) - 1);
+	if (store_append(store, &row->id, row->seq, text.data, text.length,
+		fail) == 0)
+		result = store_put(store, row, fail);
+	buf_release(&text);
+	return result;
+}
+
+/* Within the store's transaction. */
+static int
+signal_task(struct store *store, struct task_row *row,
+    struct task_session *session, const char *signal, struct span members,
+    struct fail *fail)
+{
+	char *call;
+	int result;
+
+	if (session_open(session, store, row, fail) < 0)
+		return cancel_unreadable(store, row, signal, fail);
+	call = row_call(members);
+	result = agent_accepts(session->agent, signal, call, fail);
+	if (result == 0)
+		result = record_signal(session, store, signal, members, fail);
+	free(call);
+	return result;
+}
+
 static int
 lmdb_signal(struct engine *engine, const char *text, const char *signal,
     struct span members, struct fail *fail)
@@ -207,19 +251,15 @@ lmdb_signal(struct engine *engine, const char *text, const char *signal,
 	struct store *store = engine_lmdb(engine)->store;
 	struct task_session session = { .agent = NULL };
 	struct task_row row;
-	char *call = NULL;
 	struct id id;
 	int result = -1;
 
 	if (engine_lmdb_id(text, &id, fail) < 0)
 		return -1;
-	call = row_call(members);
 	if (store_begin(store, true, ROW_ROOM * 4 + members.length, fail) < 0)
 		goto out;
 	if (store_get(store, &id, &row, fail) < 0 ||
-	    session_open(&session, store, &row, fail) < 0 ||
-	    agent_accepts(session.agent, signal, call, fail) < 0 ||
-	    record_signal(&session, store, signal, members, fail) < 0) {
+	    signal_task(store, &row, &session, signal, members, fail) < 0) {
 		store_abort(store);
 		goto out;
 	}
@@ -228,7 +268,6 @@ lmdb_signal(struct engine *engine, const char *text, const char *signal,
 		store_wake(store, row.queue);
 out:
 	session_close(&session);
-	free(call);
 	return result;
 }
 

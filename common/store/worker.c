@@ -157,8 +157,8 @@ on_notify(void *context, uint32_t events)
 
 /* ---- the tick ---- */
 
-/* The journal of the task cannot be read, for the reason WHY: when that is for
- * ever, another program may be able to, and the task waits for it. */
+/* The journal of the task cannot be read or gone on with, for the reason WHY: when
+ * that is for ever, another program may be able to, and the task waits for it. */
 static int
 park(struct worker *own, struct task_row *row, int64_t now,
     const struct fail *why, struct fail *fail)
@@ -270,6 +270,7 @@ static int
 transact(struct worker *own, int64_t now, int64_t *next_due, struct fail *fail)
 {
 	struct store *store = own->store;
+	struct fail why;
 	size_t i;
 
 	if (own->renew_due && renew(own, fail) < 0)
@@ -281,7 +282,8 @@ transact(struct worker *own, int64_t now, int64_t *next_due, struct fail *fail)
 		return -1;
 	for (i = 0; i < own->count; i++)
 		if (own->runs[i]->dirty &&
-		    run_advance(own->runs[i], now, fail) < 0)
+		    run_advance(own->runs[i], now, &why) < 0 &&
+		    park(own, &own->runs[i]->session.row, now, &why, fail) < 0)
 			return -1;
 	return 0;
 }

@@ -19,6 +19,8 @@
 #include "common/store/internal.h"
 
 #define EVENT_ROOM ((size_t)EVENT_MAX)
+#define REFUSED_MS \
+	1000        /* before a turn that could not be folded is tried again */
 #define LOOK_MS 100 /* how old the text in the progress file may be */
 
 static void
@@ -164,20 +166,77 @@ run_room(const struct run *run)
 	return room;
 }
 
+/* What is recorded instead of an outcome that the fold does not take: an attempt
+ * that failed, with what it cost. False when there is nothing like that. */
+static bool
+instead(const struct run *run, const struct fact *fact, const struct fail *why,
+    struct buf *members, enum event_type *ret_type)
+{
+	static const char *const kept[] = { "turn", "call", "attempt", "usage",
+		"nano_usd" };
+	bool replied = fact->type == EVENT_MODEL_REPLIED;
+	struct buf text = BUF_INIT(EVENT_ROOM);
+	struct json_object object;
+	struct span value;
+	int64_t attempt = 0;
+	size_t i;
+
+	if (!replied && fact->type != EVENT_TOOL_FINISHED)
+		return false;
+	*ret_type = replied ? EVENT_MODEL_FAILED : EVENT_TOOL_UNKNOWN;
+	buf_add_string(&text, "{");
+	buf_add(&text, fact->members.data, fact->members.length);
+	buf_add_string(&text, "}");
+	(void)json_object((struct span){ text.data, text.length }, &object);
+	for (i = 0; i < sizeof(kept) / sizeof(*kept); i++) {
+		value = json_get(&object, kept[i]);
+		if (value.length > 0)
+			member_raw(members, kept[i], value.at, value.length);
+	}
+	member_error(members, "invalid_outcome", why->message, NULL);
+	(void)json_whole(json_get(&object, "attempt"), &attempt);
+	if (replied && attempt < run->worker->config->attempts)
+		member_integer(members, "delay_ms", REFUSED_MS);
+	buf_release(&text);
+	return true;
+}
+
+static int
+record_fact(struct run *run, int64_t now, const struct fact *fact,
+    struct fail *fail)
+{
+	struct task_session *session = &run->session;
+	struct store *store = run->worker->store;
+	struct buf members = BUF_INIT(EVENT_ROOM);
+	struct task_row row = session->row;
+	enum event_type type;
+	int result = session_record(session, store, now, fact->type,
+	    fact->members.data, fact->members.length, fail);
+
+	if (result < 0 && fail->kind == FAIL_NEVER &&
+	    instead(run, fact, fail, &members, &type)) {
+		log_line("error", "refused", "task", run->id, "reason",
+		    fail->message, NULL);
+		session_close(session);
+		result = session_open(session, store, &row, fail);
+		if (result == 0)
+			result = session_record(session, store, now, type,
+			    members.data, members.length, fail);
+	}
+	buf_release(&members);
+	return result;
+}
+
 static int
 record_facts(struct run *run, int64_t now, struct fail *fail)
 {
-	struct fact *fact;
 	size_t i;
 	int result = 0;
 
 	for (i = 0; i < run->fact_count; i++) {
-		fact = &run->facts[i];
 		if (result == 0)
-			result = session_record(&run->session,
-			    run->worker->store, now, fact->type,
-			    fact->members.data, fact->members.length, fail);
-		buf_release(&fact->members);
+			result = record_fact(run, now, &run->facts[i], fail);
+		buf_release(&run->facts[i].members);
 	}
 	run->fact_count = 0;
 	return result;

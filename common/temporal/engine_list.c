@@ -258,8 +258,9 @@ is_wanted(const struct listing *listing, const struct task_reader *reader)
 	    (filter->user == NULL || strcmp(row.user, filter->user) == 0);
 }
 
+/* WHY is why the rest of the task could not be read; NULL: all of it was. */
 static int
-tell(const struct task_reader *reader,
+tell(const struct task_reader *reader, const struct fail *why,
     int (*task)(void *context, struct span text), void *context)
 {
 	struct buf text = BUF_INIT(OBJECT_MAX);
@@ -267,25 +268,33 @@ tell(const struct task_reader *reader,
 
 	buf_add_string(&text, "{");
 	task_reader_members(reader, &text);
+	if (why != NULL)
+		member_error(&text, why->type, why->message, NULL);
 	buf_add_string(&text, "}");
 	result = task(context, (struct span){ text.data, text.length });
 	buf_release(&text);
 	return result;
 }
 
-/* A task that was removed meanwhile is not an error. */
+/* A task that was removed meanwhile is not an error, and one that cannot be read
+ * does not keep others from being shown. */
 static int
 tell_one(struct listing *listing, struct task_reader *reader, size_t *told,
     int (*task)(void *context, struct span text), void *context,
     struct fail *fail)
 {
+	const struct fail *why = NULL;
+
 	if (task_reader_finish(reader, fail) < 0 ||
-	    task_reader_settle(reader, fail) < 0)
-		return fail->kind == FAIL_NO ? 0 : -1;
+	    task_reader_settle(reader, fail) < 0) {
+		if (fail->kind != FAIL_NEVER)
+			return fail->kind == FAIL_NO ? 0 : -1;
+		why = fail;
+	}
 	if (!is_wanted(listing, reader))
 		return 0;
 	++*told;
-	return tell(reader, task, context);
+	return tell(reader, why, task, context);
 }
 
 static int

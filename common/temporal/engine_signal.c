@@ -65,6 +65,23 @@ out:
 	return result;
 }
 
+/* A task whose history cannot be read, for the reason FAIL, can only be
+ * cancelled. */
+static int
+cancel_unreadable(struct engine_temporal *own, const char *id,
+    const char *signal, struct fail *fail)
+{
+	struct temporal_answer answer = { .done = false };
+	int result;
+
+	if (fail->kind != FAIL_NEVER || strcmp(signal, "cancel") != 0)
+		return -1;
+	result = temporal_terminate(own->temporal, id, NULL,
+	    "asked for, and its history cannot be read", &answer, fail);
+	temporal_answer_release(&answer);
+	return result;
+}
+
 int
 engine_temporal_signal(struct engine *engine, const char *id,
     const char *signal, struct span members, struct fail *fail)
@@ -78,8 +95,10 @@ engine_temporal_signal(struct engine *engine, const char *id,
 	if (engine_temporal_check_id(id, fail) < 0)
 		goto out;
 	reader = task_reader_new(own->temporal, id);
-	if (task_reader_read(reader, fail) < 0)
+	if (task_reader_read(reader, fail) < 0) {
+		result = cancel_unreadable(own, id, signal, fail);
 		goto out;
+	}
 	agent = temporal_history_agent(reader->history);
 	if ((agent_task(agent) != NULL || strcmp(signal, "cancel") != 0) &&
 	    agent_accepts(agent, signal, call, fail) < 0)

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "common/agent/agent.h"
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
@@ -45,6 +46,15 @@
 	BLOCK(0, \
 	    "{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"n\"," \
 	    "\"input\":{}}")
+#define USE(n, id, name) \
+	BLOCK(n, \
+	    "{\"type\":\"tool_use\",\"id\":\"" id "\",\"name\":\"" name "\"," \
+	    "\"input\":{}}") \
+	STOP(n)
+#define CALL(id, name, input) \
+	"{\"type\":\"tool_use\",\"id\":\"" id "\",\"name\":\"" name \
+	"\",\"input\":" input "}"
+#define ANY "*" /* broken, for whatever reason */
 #define PING "{\"type\":\"ping\"}\n"
 
 static void
@@ -66,6 +76,7 @@ static const struct {
 	const char *content; /* when complete */
 	const char *stop;    /* when complete, else the type of the error */
 	const char *text;    /* the decoded text */
+	const char *broken;  /* why calls are not run; NULL: "" */
 } replies[] = {
 	{ "text", START TEXT(0, "Hi") END("\"end_turn\""),
 	    "[{\"type\":\"text\",\"text\":\"Hi\"}]", "end_turn", "Hi" },
@@ -150,10 +161,62 @@ static const struct {
 	    "max_tokens", "" },
 	{ "a broken input",
 	    START TOOL INPUT("\"{\\\"a\\\":\"") STOP(0) END("\"tool_use\""),
-	    NULL, "invalid_stream", "" },
+	    "[" CALL("t", "n", "{}") "]", "tool_use", "",
+	    "{\"t\":\"Not run: the input of the call could not be read ("
+	    "invalid JSON at byte 5 (line 1): an array or object does not "
+	    "end). Call again with the whole input as one JSON object.\"}" },
 	{ "an input that is no object",
-	    START TOOL INPUT("\"[1]\"") STOP(0) END("\"tool_use\""), NULL,
-	    "invalid_stream", "" },
+	    START TOOL INPUT("\"[1]\"") STOP(0) END("\"tool_use\""),
+	    "[" CALL("t", "n", "{}") "]", "tool_use", "",
+	    "{\"t\":\"Not run: the input of the call could not be read (it "
+	    "is not a JSON object). Call again with the whole input as one "
+	    "JSON object.\"}" },
+	{ "names that are there twice: the last counts",
+	    START TOOL INPUT("\"{\\\"a\\\":1.0,\\\"b\\\":[{\\\"c\\\":1,"
+			     "\\\"c\\\":2}],\\\"\\\\u0061\\\":9007199254740993}"
+			     "\"") STOP(0) END("\"tool_use\""),
+	    "[" CALL("t", "n",
+		"{\"b\":[{\"c\":2}],\"\\u0061\":9007199254740993}") "]",
+	    "tool_use", "" },
+	{ "a cut input whose block does not end",
+	    START TEXT(0, "Hi") BLOCK(1,
+		"{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"n\","
+		"\"input\":{}}") DELTA(1,
+		"{\"type\":\"input_json_delta\",\"partial_json\":\"{\\\"a\"}")
+		END("\"max_tokens\""),
+	    "[{\"type\":\"text\",\"text\":\"Hi\"}," CALL("t", "n", "{}") "]",
+	    "max_tokens", "Hi", ANY },
+	{ "cut thinking",
+	    START TEXT(0, "Hi") BLOCK(1,
+		"{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}")
+		DELTA(1, "{\"type\":\"thinking_delta\",\"thinking\":\"a\"}")
+		    END("\"max_tokens\""),
+	    "[{\"type\":\"text\",\"text\":\"Hi\"}]", "max_tokens", "Hi" },
+	{ "blank text",
+	    START TEXT(0, "") TEXT(1, " \\n\\u00a0\\u200b\\u3000") TEXT(2, "Hi")
+		END("\"end_turn\""),
+	    "[{\"type\":\"text\",\"text\":\"Hi\"}]", "end_turn",
+	    " \n\xc2\xa0\xe2\x80\x8b\xe3\x80\x80Hi" },
+	{ "nothing but blank text", START TEXT(0, "\\n") END("\"end_turn\""),
+	    "[]", "end_turn", "\n" },
+	{ "ids and names that cannot be sent back",
+	    START USE(1, "", "n") USE(2, "t", "n") USE(3, "t", "n")
+		USE(4, "old", "n") USE(5, "a:b", "rm -rf \\u00e9")
+		    USE(6, "u", "") END("\"tool_use\""),
+	    "[" CALL("made_up_7_1", "n", "{}") "," CALL("t", "n",
+		"{}") "," CALL("made_up_7_2", "n", "{}") "," CALL("made_up_7_3",
+		"n", "{}") "," CALL("made_up_7_4", "rm_-rf___",
+		"{}") "," CALL("u", "_", "{}") "]",
+	    "tool_use", "",
+	    "{\"made_up_7_1\":\"Not run: the call came without an id. Call "
+	    "again.\",\"made_up_7_2\":\"Not run: the call came with the id of "
+	    "another call of the same reply. Call again if it is wanted.\","
+	    "\"made_up_7_4\":\"Not run: \\\"rm -rf \xc3\xa9\\\" is not the "
+	    "name of a tool: names have 1 to 128 letters, digits, _ and -. "
+	    "Call one of the tools that you were given, by its name.\","
+	    "\"u\":\"Not run: \\\"\\\" is not the name of a tool: names "
+	    "have 1 to 128 letters, digits, _ and -. Call one of the tools "
+	    "that you were given, by its name.\"}" },
 	{ "a call without an id",
 	    START BLOCK(0,
 		"{\"type\":\"tool_use\",\"name\":\"n\",\"input\":{}}") STOP(0)
@@ -172,10 +235,11 @@ static const struct {
 	{ "citations where there were null",
 	    START BLOCK(0,
 		"{\"type\":\"text\",\"text\":\"\",\"citations\":null}") DELTA(0,
-		"{\"type\":\"citations_delta\",\"citation\":{\"n\":1}}") STOP(0)
-		END("\"end_turn\""),
-	    "[{\"type\":\"text\",\"text\":\"\",\"citations\":[{\"n\":1}]}]",
-	    "end_turn", "" },
+		"{\"type\":\"citations_delta\",\"citation\":{\"n\":1}}")
+		DELTA(0, "{\"type\":\"text_delta\",\"text\":\"a\"}") STOP(0)
+		    END("\"end_turn\""),
+	    "[{\"type\":\"text\",\"text\":\"a\",\"citations\":[{\"n\":1}]}]",
+	    "end_turn", "a" },
 	{ "two blocks open at once",
 	    START BLOCK(0, "{\"type\":\"text\",\"text\":\"\"}")
 		BLOCK(1, "{\"type\":\"text\",\"text\":\"\"}")
@@ -197,8 +261,21 @@ static const struct {
 		END("\"end_turn\""),
 	    NULL, "invalid_stream", "" },
 	{ "no start", TEXT(0, "Hi"), NULL, "invalid_stream", "" },
-	{ "two starts", START START, NULL, "invalid_stream", "" },
-	{ "a gap", START TEXT(1, "Hi"), NULL, "invalid_stream", "" },
+	{ "two starts of one message",
+	    START START TEXT(0, "Hi") END("\"end_turn\""),
+	    "[{\"type\":\"text\",\"text\":\"Hi\"}]", "end_turn", "Hi" },
+	{ "a start in the middle", START TEXT(0, "Hi") START, NULL,
+	    "invalid_stream", "Hi" },
+	{ "a start of another message",
+	    START "{\"type\":\"message_start\",\"message\":{\"id\":\"msg_2\"}}"
+		  "\n",
+	    NULL, "invalid_stream", "" },
+	{ "an index is only a name", START TEXT(1, "Hi") END("\"end_turn\""),
+	    "[{\"type\":\"text\",\"text\":\"Hi\"}]", "end_turn", "Hi" },
+	{ "an index of an open block",
+	    START BLOCK(0, "{\"type\":\"text\",\"text\":\"\"}")
+		BLOCK(0, "{\"type\":\"text\",\"text\":\"\"}"),
+	    NULL, "invalid_stream", "" },
 	{ "closed twice", START TEXT(0, "Hi") STOP(0), NULL, "invalid_stream",
 	    "Hi" },
 	{ "not JSON", START "{\"type\":\"message_delta\",\n", NULL,
@@ -227,7 +304,11 @@ check_reply(size_t i, const char *stream, size_t length, size_t step)
 	struct claude_stream *reply = claude_stream_new(take_text, &text);
 	struct claude_reply turn;
 	bool complete = replies[i].content != NULL;
+	const char *broken = replies[i].broken;
+	const uint64_t old = agent_id_hash("old");
 	size_t at, size;
+
+	claude_stream_judge_by(reply, 7, &old, 1);
 
 	buf_add_string(&text, "");
 	for (at = 0; at < length; at += size) {
@@ -244,6 +325,9 @@ check_reply(size_t i, const char *stream, size_t length, size_t step)
 	if (complete) {
 		assert_string_equal(turn.content, replies[i].content);
 		assert_int_equal(turn.content_length, strlen(turn.content));
+		if (broken == NULL || strcmp(broken, ANY) != 0)
+			assert_string_equal(turn.broken,
+			    broken != NULL ? broken : "");
 		assert_string_equal(turn.message_id, "msg_1");
 		assert_string_equal(turn.model, "m-1");
 		assert_int_equal(turn.usage.input, 10);
@@ -288,6 +372,60 @@ end_of(const char *events, struct claude_stream **ret_reply,
 	(void)claude_stream_feed(*ret_reply, stream.data, stream.length);
 	claude_stream_end(*ret_reply, ret);
 	buf_release(&stream);
+}
+
+/* What gateways send instead of a stream. */
+static void
+test_whole(void **state)
+{
+	static const struct {
+		const char *body, *content, *error, *message;
+	} cases[] = {
+		{ "\xef\xbb\xbf \n{\"id\":\"msg_1\",\"type\":\"message\","
+		  "\"model\":\"m-1\",\"content\":[{\"type\":\"text\",\"text\""
+		  ":\"Hi\"},{\"type\":\"tool_use\",\"id\":\"t\",\"name\":"
+		  "\"n\",\"input\":{\"a\":1.0}}],\"stop_reason\":\"tool_use\","
+		  "\"usage\":{\"input_tokens\":3,\"output_tokens\":4}}",
+		    "[{\"type\":\"text\",\"text\":\"Hi\"}," CALL("t", "n",
+			"{\"a\":1.0}") "]",
+		    "", "" },
+		{ "{\"type\":\"error\",\"error\":{\"type\":"
+		  "\"overloaded_error\",\"message\":\"too much\"}}",
+		    NULL, "overloaded_error", "too much" },
+		{ "{\"error\":\"no credit\"}", NULL, "api_error", "no credit" },
+		{ "{\"type\":\"message\",\"content\":[1]}", NULL,
+		    "invalid_stream", "a block that is not valid" },
+		{ "{\"type\":\"message\",", NULL, "invalid_stream",
+		    "invalid JSON at byte 18 (line 1): something else is "
+		    "expected here" },
+		{ "{\"hello\":1}", NULL, "cut_short",
+		    "the reply ended before its end" },
+	};
+	struct claude_stream *reply;
+	struct claude_reply turn;
+	size_t i, at, length, step;
+
+	(void)state;
+	for (i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+		reply = claude_stream_new(NULL, NULL);
+		length = strlen(cases[i / 2].body);
+		step = i % 2 ? 1 : length;
+		for (at = 0; at < length; at += step)
+			assert_true(claude_stream_feed(reply,
+			    cases[i / 2].body + at, step));
+		claude_stream_end(reply, &turn);
+		assert_string_equal(turn.error_type, cases[i / 2].error);
+		if (cases[i / 2].content == NULL) {
+			assert_string_equal(turn.error_message,
+			    cases[i / 2].message);
+		} else {
+			assert_true(turn.ok);
+			assert_string_equal(turn.content, cases[i / 2].content);
+			assert_string_equal(turn.stop_reason, "tool_use");
+			assert_int_equal(turn.usage.output, 4);
+		}
+		claude_stream_free(reply);
+	}
 }
 
 static void
@@ -687,6 +825,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_replies),
+		cmocka_unit_test(test_whole),
 		cmocka_unit_test(test_usage),
 		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_cost),
