@@ -52,7 +52,9 @@ try() { # try NAME WANTED GOAL
 try "blank text beside a call is left out" "completed 2 1 Done." "blank beside a call"
 same "in the journal, too" tool_use \
 	"$(events 'map(select(.type == "model.replied")) | .[0].content | map(.type) | join(" ")')"
-try "nothing but blank text is asked again" "completed 2 0 Done." "nothing but blank"
+submit "nothing but blank"
+work
+same "nothing but blank text is asked again" "failed empty_reply 3" "$(get state) $(get error.type) $(get turns)"
 try "so is a call that is not there" "completed 2 0 Done." announced
 submit 'announced for ever'
 work

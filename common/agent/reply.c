@@ -317,8 +317,10 @@ check_progress(struct agent *agent, const struct reply *reply)
 		return;
 	if (agent->empty_replies >= EMPTY_REPLIES_MAX)
 		agent_fail_step(agent, "empty_reply",
-		    "the model answered nothing that the task could go on "
-		    "with, three times in a row");
+		    no_call(agent) ? "the model announced a call and made "
+				     "none, three times in a row"
+				   : "the model answered nothing, three times "
+				     "in a row");
 	else if (agent->cut_replies >= CUT_REPLIES_MAX)
 		agent_fail_step(agent, "max_tokens",
 		    "the model's reply was cut at its token limit, five "

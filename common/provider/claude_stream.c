@@ -225,6 +225,34 @@ open_block(struct claude_stream *stream, const struct received *event)
 	return block;
 }
 
+/* It comes whole: its members replace those of the block. */
+static bool
+compaction_delta(struct claude_stream *stream, struct claude_block *block,
+    const struct json_object *delta)
+{
+	static const char *const names[] = { "content", "encrypted_content",
+		"signature" };
+	struct buf json;
+	struct span value;
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		value = json_get(delta, names[i]);
+		if (value.length == 0)
+			continue;
+		json = BUF_INIT(2 * CLAUDE_REPLY_MAX);
+		json_splice(&json,
+		    (struct span){ block->json.data, block->json.length },
+		    names[i], value);
+		buf_release(&block->json);
+		block->json = json;
+		stream->held += value.length;
+	}
+	return stream->held <= CLAUDE_REPLY_MAX ||
+	    broken(stream, "reply_too_large",
+		"the reply is longer than 32 MiB");
+}
+
 static bool
 block_delta(struct claude_stream *stream, const struct received *event)
 {
@@ -239,6 +267,8 @@ block_delta(struct claude_stream *stream, const struct received *event)
 		return false;
 	(void)json_object(json_get(&event->members, "delta"), &delta);
 	type = json_get(&delta, "type");
+	if (json_is(type, "compaction_delta"))
+		return compaction_delta(stream, block, &delta);
 	for (part = 0; part < CLAUDE_PARTS; part++)
 		if (json_is(type, claude_deltas[part].type))
 			break;
@@ -513,6 +543,7 @@ void
 claude_stream_end(struct claude_stream *stream, struct claude_reply *ret)
 {
 	struct claude_content *content = &stream->content;
+	bool cut = stopped_for(stream, "max_tokens");
 	struct claude_block *block;
 	size_t i;
 
@@ -525,7 +556,7 @@ claude_stream_end(struct claude_stream *stream, struct claude_reply *ret)
 		block = &stream->blocks[i];
 		if (!block->dropped)
 			claude_content_add(content, &block->json,
-			    block->broken_input);
+			    cut ? NULL : block->broken_input);
 	}
 	claude_content_end(content);
 	*ret = (struct claude_reply){

@@ -9,7 +9,8 @@
  * missing:
  *
  * model.replied	turn, attempt, content (raw array), [broken (raw object:
- *	why calls, by id, are not run)], stop_reason ("" for null), [stop_details (raw object)], usage {input, output, cache_read,
+ *	why calls, by id, are not run)], stop_reason ("" for null),
+ *	[stop_details (raw object)], usage {input, output, cache_read,
  *	cache_write_5m, cache_write_1h}, nano_usd, model, message, request_id
  * model.failed		turn, attempt, error {type, message, [code], [status],
  *	[request_id]}, [usage, nano_usd] when something was billed, [delay_ms]

@@ -93,7 +93,8 @@ executed(void *context, const struct tool_result *result)
 	case TOOL_DONE:
 		assert(result->status / 100 == 2);
 		assert(!memchr(result->text, '\n', result->length));
-		cJSON_Delete(fuzz_json(result->text, result->length));
+		if (!result->loose)
+			cJSON_Delete(fuzz_json(result->text, result->length));
 		break;
 	case TOOL_ERROR:
 		assert(result->status / 100 == 2 || result->status / 100 == 4);

@@ -54,7 +54,6 @@
 #define CALL(id, name, input) \
 	"{\"type\":\"tool_use\",\"id\":\"" id "\",\"name\":\"" name \
 	"\",\"input\":" input "}"
-#define ANY "*" /* broken, for whatever reason */
 #define PING "{\"type\":\"ping\"}\n"
 
 static void
@@ -185,7 +184,7 @@ static const struct {
 		"{\"type\":\"input_json_delta\",\"partial_json\":\"{\\\"a\"}")
 		END("\"max_tokens\""),
 	    "[{\"type\":\"text\",\"text\":\"Hi\"}," CALL("t", "n", "{}") "]",
-	    "max_tokens", "Hi", ANY },
+	    "max_tokens", "Hi" },
 	{ "cut thinking",
 	    START TEXT(0, "Hi") BLOCK(1,
 		"{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}")
@@ -325,9 +324,7 @@ check_reply(size_t i, const char *stream, size_t length, size_t step)
 	if (complete) {
 		assert_string_equal(turn.content, replies[i].content);
 		assert_int_equal(turn.content_length, strlen(turn.content));
-		if (broken == NULL || strcmp(broken, ANY) != 0)
-			assert_string_equal(turn.broken,
-			    broken != NULL ? broken : "");
+		assert_string_equal(turn.broken, broken != NULL ? broken : "");
 		assert_string_equal(turn.message_id, "msg_1");
 		assert_string_equal(turn.model, "m-1");
 		assert_int_equal(turn.usage.input, 10);
@@ -396,8 +393,8 @@ test_whole(void **state)
 		{ "{\"type\":\"message\",\"content\":[1]}", NULL,
 		    "invalid_stream", "a block that is not valid" },
 		{ "{\"type\":\"message\",", NULL, "invalid_stream",
-		    "invalid JSON at byte 18 (line 1): something else is "
-		    "expected here" },
+		    "invalid JSON at byte 18 (line 1): an array or object "
+		    "does not end" },
 		{ "{\"hello\":1}", NULL, "cut_short",
 		    "the reply ended before its end" },
 	};
