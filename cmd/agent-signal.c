@@ -4,6 +4,7 @@
  * journal; it is durable when the program ends with 0.
  */
 #include <cjson/cJSON.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,9 +18,10 @@
 #include "common/json/shape.h"
 
 static const char usage_text[] =
-    "agent-signal [--by WHO] [--call CALL] [--config FILE] [--engine NAME]\n"
-    "                    [--json] [--message TEXT] [--request ID] [--store DIR]\n"
-    "                    [--user USER] SIGNAL ID ...\n"
+    "agent-signal [--all] [--by WHO] [--call CALL] [--config FILE]\n"
+    "                    [--engine NAME] [--json] [--message TEXT] [--request ID]\n"
+    "                    [--seconds N] [--store DIR] [--tokens N] [--turns N]\n"
+    "                    [--usd N] [--user USER] SIGNAL ID ...\n"
     "       agent-signal [--by WHO] [--config FILE] [--engine NAME] [--json]\n"
     "                    [--request ID] [--store DIR] [--user USER] -f FILE ID ...\n"
     "       agent-signal --schedule [--config FILE] [--engine NAME] [--json]\n"
@@ -29,13 +31,16 @@ static const char help_text[] =
     "\n"
     "  cancel          end the task\n"
     "  pause, resume   pause after the calls under way; go on\n"
-    "  approve, deny   answer a task that asks about a tool call\n";
+    "  approve, deny   answer a task that asks about a tool call\n"
+    "  budget          raise the ceilings of the task\n"
+    "  retry           go on with a task that failed, was blocked or cancelled\n"
+    "  continue        go on with an ended task after one more message\n";
 
 #define CALL_MAX 200
 #define MESSAGE_MAX 10000 /* bytes */
 
 static const char *const of_tasks[] = { "cancel", "pause", "resume", "approve",
-	"deny", NULL };
+	"deny", "budget", "retry", "continue", NULL };
 static const char *const of_schedules[] = { "pause", "resume", "trigger",
 	"delete", NULL };
 
@@ -45,16 +50,37 @@ struct wish {
 	bool schedule;
 };
 
+static int
+read_member(struct buf *members, const cJSON *value, struct fail *fail)
+{
+	bool call = strcmp(value->string, "call") == 0;
+	bool text = call || strcmp(value->string, "message") == 0;
+	bool all = strcmp(value->string, "all") == 0;
+	const char *words;
+	char *raw;
+
+	if (text &&
+	    shape_string(value, value->string, call,
+		call ? CALL_MAX : MESSAGE_MAX, NULL, NULL, &words, fail) < 0)
+		return -1;
+	if (!text && !(all ? cJSON_IsBool(value) : cJSON_IsNumber(value)))
+		return shape_refuse(fail, value, value->string, "%s",
+		    all ? "true or false" : "a number");
+	raw = json_text(value);
+	member_raw(members, value->string, raw, strlen(raw));
+	free(raw);
+	return 0;
+}
+
 /* Reads the signal as JSON, which is untrusted input. */
 static int
 read_signal(struct wish *wish, struct fail *fail)
 {
-	static const char *const known[] = { "signal", "call", "message",
-		NULL };
+	static const char *const known[] = { "signal", "call", "message", "all",
+		"usd", "tokens", "turns", "seconds", NULL };
 	struct buf text = BUF_INIT(json_limits_task.bytes);
-	const char *call = NULL, *message = NULL;
-	const cJSON *call_value, *message_value;
 	cJSON *value = NULL;
+	const cJSON *member;
 	size_t which;
 	int done = -1;
 
@@ -64,27 +90,18 @@ read_signal(struct wish *wish, struct fail *fail)
 	    &json_limits_task, fail);
 	if (!value)
 		goto out;
-	call_value = json_item(value, "call");
-	message_value = json_item(value, "message");
-	if (shape_object(value, "", known, fail) < 0 ||
-	    shape_choice(json_item(value, "signal"), "signal", of_tasks, &which,
-		fail) < 0 ||
-	    (call_value &&
-		shape_string(call_value, "call", 1, CALL_MAX, NULL, NULL, &call,
-		    fail) < 0) ||
-	    (message_value &&
-		shape_string(message_value, "message", 0, MESSAGE_MAX, NULL,
-		    NULL, &message, fail) < 0)) {
-		fail_set(fail, FAIL_NEVER, "invalid_signal", "%s",
-		    fail->message);
-		goto out;
-	}
-	wish->signal = of_tasks[which];
-	if (call)
-		member_string(&wish->members, "call", call);
-	if (message)
-		member_string(&wish->members, "message", message);
-	done = 0;
+	done = shape_object(value, "", known, fail) < 0 ||
+		shape_choice(json_item(value, "signal"), "signal", of_tasks,
+		    &which, fail) < 0
+	    ? -1
+	    : 0;
+	cJSON_ArrayForEach (member, value)
+		if (done == 0 && strcmp(member->string, "signal") != 0)
+			done = read_member(&wish->members, member, fail);
+	if (done < 0)
+		snprintf(fail->type, sizeof(fail->type), "invalid_signal");
+	else
+		wish->signal = of_tasks[which];
 out:
 	cJSON_Delete(value);
 	buf_release(&text);
@@ -96,55 +113,33 @@ static int
 check_user(struct engine *engine, const char *user, const char *id,
     struct fail *fail)
 {
-	struct buf task = BUF_INIT(EVENT_MAX + (16u << 20));
-	struct buf quoted = BUF_INIT(4096);
-	struct span owner;
-	int done = -1;
+	struct engine_probe probe = { .id = id };
 
-	json_quote(&quoted, user, strlen(user));
-	if (engine->ops->get(engine, id, &task, fail) < 0)
-		goto out;
-	if (!json_member((struct span){ task.data, task.length }, "user",
-		&owner) ||
-	    owner.length != quoted.length ||
-	    memcmp(owner.at, quoted.data, owner.length) != 0) {
-		fail_set(fail, FAIL_NO, "no_task", "there is no task %s", id);
-		goto out;
-	}
-	done = 0;
-out:
-	buf_release(&task);
-	buf_release(&quoted);
-	return done;
+	if (engine->ops->probe(engine, &probe, 1, fail) < 0)
+		return -1;
+	return probe.found && strcmp(probe.user, user) != 0
+	    ? fail_set(fail, FAIL_NO, "no_task", "there is no task %s", id)
+	    : 0;
 }
 
 static int
 send_one(const struct cli *cli, struct engine *engine, const char *signal,
     const char *id, struct span members, struct fail *fail)
 {
-	struct buf task = BUF_INIT(EVENT_MAX), out = BUF_INIT(4096);
-	struct span text, state = { "null", 4 };
-	int done = -1;
+	struct engine_probe probe = { .id = id };
+	struct buf out = BUF_INIT(4096);
 
 	if (engine->ops->signal(engine, id, signal, members, fail) < 0 ||
-	    engine->ops->get(engine, id, &task, fail) < 0)
-		goto out;
-	text = (struct span){ task.data, task.length };
-	json_member(text, "state", &state);
-	if (cli->human)
-		buf_print(&out, "%s %s %.*s\n", id, signal,
-		    (int)state.length - 2, state.at + 1);
-	else
-		buf_print(&out,
-		    "{\"id\":\"%s\",\"signal\":\"%s\","
-		    "\"state\":%.*s}\n",
-		    id, signal, (int)state.length, state.at);
+	    engine->ops->probe(engine, &probe, 1, fail) < 0)
+		return -1;
+	buf_print(&out,
+	    cli->human ? "%s %s %s\n"
+		       : "{\"id\":\"%s\",\"signal\":\"%s\","
+			 "\"state\":\"%s\"}\n",
+	    id, signal, task_state_name(probe.state));
 	cli_write(cli, out.data, out.length);
-	done = 0;
-out:
-	buf_release(&task);
 	buf_release(&out);
-	return done;
+	return 0;
 }
 
 static int
@@ -183,24 +178,51 @@ signal_word(const struct cli *cli, const char *word, const char *const *names)
 }
 
 static void
+add_member(const struct cli *cli, struct buf *members, const char *name,
+    const char *text, bool is_number)
+{
+	char number[40], *end;
+	double amount;
+
+	if (!json_utf8(text, strlen(text)))
+		cli_usage(cli, "the text is not UTF-8");
+	if (!is_number) {
+		member_string(members, name, text);
+		return;
+	}
+	amount = strtod(text, &end);
+	if (end == text || *end != '\0' || !(amount > 0 && amount < 1e15))
+		cli_usage(cli, "--%s needs a number above 0", name);
+	snprintf(number, sizeof(number), "%.15g", amount);
+	member_raw(members, name, number, strlen(number));
+}
+
+static void
 parse_options(struct cli *cli, int argc, char **argv, struct wish *wish)
 {
 	static const char *const members_of[] = { "by", "call", "message",
-		"request_id" };
-	const char *texts[4] = { NULL };
+		"request_id", "usd", "tokens", "turns", "seconds" };
+	const char *texts[8] = { NULL };
+	bool all = false;
 	struct buf *members = &wish->members;
 	const struct cli_option options[] = {
 		{ "call", "CALL", "the tool call that approve or deny is about",
 		    .text = &texts[1] },
 		{ "message", "TEXT", "a text for the model",
 		    .text = &texts[2] },
+		{ "all", NULL, "approve or deny every call that waits for it",
+		    .flag = &all },
+		{ "usd", "N", "add N dollars to the ceiling (budget, retry)",
+		    .text = &texts[4] },
+		{ "tokens", "N", "add N tokens", .text = &texts[5] },
+		{ "turns", "N", "add N turns", .text = &texts[6] },
+		{ "seconds", "N", "add N seconds", .text = &texts[7] },
 		{ "by", "WHO", "who sends the signal", .text = &texts[0] },
 		{ "request", "ID", "the id of the request that brought it",
 		    .text = &texts[3] },
 		{ "user", "USER", "signal only tasks of this user",
 		    .text = &wish->user },
-		{ "f", "FILE", "read the signal as JSON: signal, call, message",
-		    .text = &wish->file },
+		{ "f", "FILE", "read the signal as JSON", .text = &wish->file },
 		{ "" },
 		{ "schedule", NULL,
 		    "pause, resume, trigger or delete schedules",
@@ -212,17 +234,14 @@ parse_options(struct cli *cli, int argc, char **argv, struct wish *wish)
 	cli_options(cli, options, argc, argc, argv);
 	if (wish->user && !json_utf8(wish->user, strlen(wish->user)))
 		cli_usage(cli, "the text is not UTF-8");
-	for (size_t i = 0; i < 4; i++) {
-		if (!texts[i])
-			continue;
-		if (!json_utf8(texts[i], strlen(texts[i])))
-			cli_usage(cli, "the text is not UTF-8");
-		member_string(members, members_of[i], texts[i]);
-	}
+	for (size_t i = 0; i < 8; i++)
+		if (texts[i])
+			add_member(cli, members, members_of[i], texts[i],
+			    i >= 4);
+	if (all)
+		member_raw(members, "all", "true", 4);
 	if (wish->schedule && (members->length || wish->user || wish->file))
-		cli_usage(cli,
-		    "with --schedule there is no --by, --call, "
-		    "--message, --request, --user or -f");
+		cli_usage(cli, "only the settings go with --schedule");
 	if (members->overflow)
 		cli_usage(cli, "the text is too long");
 	if (!wish->file)

@@ -9,8 +9,8 @@
  * intent) is run again when that is harmless, and is in doubt otherwise:
  * agent_next then records tool.unknown.
  *
- * The model's events are folded in reply.c, those of tool calls in
- * call.c.
+ * The model's events are folded in reply.c, those of tool calls in call.c,
+ * signals in signal.c.
  */
 #include "common/agent/state.h"
 
@@ -65,21 +65,9 @@ agent_free(struct agent *agent)
 	free(agent->text);
 	agent_end_wait(agent);
 	free(agent->ids);
+	free(agent->said);
 	buf_release(&agent->messages);
 	free(agent);
-}
-
-static void
-add_text_message(struct agent *agent, const char *text)
-{
-	struct buf content = BUF_INIT(MESSAGES_MAX);
-
-	buf_add_string(&content, "[{\"type\":\"text\",\"text\":");
-	json_quote(&content, text, strlen(text));
-	buf_add_string(&content, "}]");
-	agent_add_message(agent, "user",
-	    (struct span){ content.data, content.length });
-	buf_release(&content);
 }
 
 static int
@@ -100,7 +88,7 @@ apply_submitted(struct agent *agent, const struct event *event,
 	agent->submitted = true;
 	agent->state = TASK_QUEUED;
 	agent->step = STEP_PIN;
-	add_text_message(agent, agent->task.goal);
+	agent_say(agent, agent->task.goal);
 	return 0;
 }
 
@@ -199,62 +187,6 @@ apply_user_message(struct agent *agent, const struct event *event,
 }
 
 static void
-leave_wait(struct agent *agent)
-{
-	if (agent->state != TASK_WAITING)
-		return;
-	agent->state = TASK_QUEUED;
-	agent->due = 0;
-	agent_set_string(&agent->reason, NULL);
-}
-
-/* Makes the task try now what it waits for. */
-static void
-resume(struct agent *agent)
-{
-	size_t i;
-
-	agent->paused = false;
-	if (agent->wait.kind == WAIT_PAUSED)
-		agent_end_wait(agent);
-	if (agent->state != TASK_WAITING)
-		return;
-	leave_wait(agent);
-	agent->model_not_before = 0;
-	for (i = 0; i < agent->call_count; i++)
-		agent->calls[i].not_before = 0;
-}
-
-static int
-apply_signal(struct agent *agent, const struct event *event, struct fail *fail)
-{
-	struct span signal = json_get(&event->members, "signal");
-	bool approve = json_is(signal, "approve");
-	struct call *call;
-	char *id;
-
-	if (json_is(signal, "cancel")) {
-		agent->cancel_asked = true;
-	} else if (json_is(signal, "pause")) {
-		agent->paused = true;
-	} else if (json_is(signal, "resume")) {
-		resume(agent);
-	} else if (approve || json_is(signal, "deny")) {
-		id = json_decode(json_get(&event->members, "call"));
-		call = agent_asked_call(agent, id);
-		free(id);
-		if (!call)
-			return agent_misplaced(event,
-			    "no such call is asked about", fail);
-		call->status = approve ? CALL_PENDING : CALL_DENIED;
-		leave_wait(agent);
-	} else {
-		return agent_misplaced(event, "an unknown signal", fail);
-	}
-	return 0;
-}
-
-static void
 set_wait(struct agent *agent, const struct event *event)
 {
 	enum wait_kind kind = agent_wait(event, "for");
@@ -338,7 +270,7 @@ apply(struct agent *agent, const struct event *event, struct fail *fail)
 	case EVENT_USER_MESSAGE:
 		return apply_user_message(agent, event, fail);
 	case EVENT_SIGNAL:
-		return apply_signal(agent, event, fail);
+		return agent_signalled(agent, event, fail);
 	case EVENT_WAITING:
 		return apply_waiting(agent, event, fail);
 	case EVENT_COMPLETED:
@@ -361,7 +293,8 @@ agent_apply(struct agent *agent, const struct event *event, struct fail *fail)
 		    agent->seq);
 	if (!agent->submitted && event->type != EVENT_SUBMITTED)
 		return agent_misplaced(event, "nothing was submitted", fail);
-	if (agent->submitted && task_state_final(agent->state))
+	if (agent->submitted && task_state_final(agent->state) &&
+	    event->type != EVENT_SIGNAL)
 		return agent_misplaced(event, "the task has ended", fail);
 	if (apply(agent, event, fail) < 0)
 		return -1;

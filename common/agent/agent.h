@@ -142,12 +142,20 @@ agent_id_hash(const char *id);
 bool
 agent_call(const struct agent *agent, const char *id, struct agent_call *ret);
 
-/* Whether SIGNAL ("cancel", "pause", "resume", "approve", "deny"; CALL for the
- * last two, NULL when there is only one) makes sense now. FAIL_NO, type
- * "task_ended" or "wrong_state"; FAIL_NEVER for an unknown signal. */
+/* Whether SIGNAL makes sense now; MEMBERS are its further members, raw JSON
+ * without braces, or "". "approve" and "deny" need "call" when several calls
+ * wait, or "all". FAIL_NO, type "task_ended" or "wrong_state"; FAIL_NEVER,
+ * type "unknown_signal" or "invalid_signal". */
 int
-agent_accepts(const struct agent *agent, const char *signal, const char *call,
-    struct fail *fail);
+agent_accepts(const struct agent *agent, const char *signal,
+    struct span members, struct fail *fail);
+
+/* Adds the members of the event of a SIGNAL that was accepted to BUF. With "all"
+ * there is one event for each call that waits: true when, once this one is
+ * applied, there is one more. */
+bool
+agent_signal(const struct agent *agent, const char *signal, struct span members,
+    struct buf *buf);
 
 /* Adds a "tool_result" block for CALL with TEXT (cut to LIMIT bytes with a
  * visible mark; 0: not) to BUF. Returns whether it was cut. */

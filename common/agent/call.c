@@ -117,6 +117,12 @@ finish_calls(struct agent *agent)
 		buf_add(&content, agent->calls[i].block,
 		    agent->calls[i].block_length);
 	}
+	if (agent->said) {
+		buf_add_string(&content, ",{\"type\":\"text\",\"text\":");
+		json_quote(&content, agent->said, strlen(agent->said));
+		buf_add_string(&content, "}");
+		agent_set_string(&agent->said, NULL);
+	}
 	buf_add_string(&content, "]");
 	agent_add_message(agent, "user",
 	    (struct span){ content.data, content.length });

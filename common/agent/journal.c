@@ -73,7 +73,8 @@ static const struct {
 	[EVENT_USER_MESSAGE] = { "user.message",
 	    { { "content", ARRAY }, { "reason", STRING } } },
 	[EVENT_SIGNAL] = { "signal",
-	    { { "signal", STRING }, { "call", STRING, true } } },
+	    { { "signal", STRING }, { "call", STRING, true } }, 0,
+	    2 }, /* of new_signals; the others are of 1 */
 	[EVENT_WAITING] = { "waiting",
 	    { { "reason", STRING }, { "until", STRING, true },
 		{ "for", STRING, true }, { "message", STRING, true },
@@ -232,6 +233,25 @@ event_parse(struct span text, struct event *ret_event, struct fail *fail)
 	return result;
 }
 
+/* The same, where a signal's is that of its name. */
+static int
+version_with(enum event_type type, const struct span *members)
+{
+	static const char *const new_signals[] = { "\"signal\":\"budget\"",
+		"\"signal\":\"continue\"", "\"signal\":\"retry\"" };
+	size_t i, length;
+
+	if (type != EVENT_SIGNAL)
+		return version_of(type, members);
+	for (i = 0; i < sizeof(new_signals) / sizeof(*new_signals); i++) {
+		length = strlen(new_signals[i]);
+		if (members->length >= length &&
+		    memcmp(members->at, new_signals[i], length) == 0)
+			return 2;
+	}
+	return 1;
+}
+
 void
 event_write(struct buf *buf, uint64_t seq, int64_t at, enum event_type type,
     const char *members, size_t length)
@@ -241,7 +261,7 @@ event_write(struct buf *buf, uint64_t seq, int64_t at, enum event_type type,
 	clock_format(at, time);
 	buf_print(buf,
 	    "{\"v\":%d,\"seq\":%" PRIu64 ",\"at\":\"%s\",\"type\":\"%s\"",
-	    version_of(type, &(struct span){ members, length }), seq, time,
+	    version_with(type, &(struct span){ members, length }), seq, time,
 	    types[type].name);
 	if (length) {
 		buf_add(buf, ",", 1);

@@ -8,10 +8,11 @@
  * How the format changes. A new type, or a new required member of a type, gets
  * the next number as its `since` in the table of journal.c; JOURNAL_VERSION
  * becomes that number. An event's "v" is the newest `since` of its own type and
- * members (of an optional one, when it is there), so that an older program refuses
- * only the tasks that hold something new. The reader keeps reading every older
- * version (a member is not asked of events from before its `since`), and
- * tests/data/journals keeps a journal of each. A program refuses an event that it does not know (FAIL_NEVER, type
+ * members (of an optional one, when it is there; of a signal, that of its name),
+ * so that an older program refuses only the tasks that hold something new. The
+ * reader keeps reading every older version (a member is not asked of events from
+ * before its `since`), and tests/data/journals keeps a journal of each. A program
+ * refuses an event that it does not know (FAIL_NEVER, type
  * "unknown_event") instead of skipping it: a journal that is only partly
  * understood gives a wrong state.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: agent.c, reply.c and call.c fold events into the state, next.c
+ * How it works: agent.c, reply.c, call.c and signal.c fold events into the state, next.c
  * and view.c read it, and this file has the functions that several of them use.
  */
 #include "common/agent/state.h"
@@ -12,6 +12,7 @@
 #include "common/base/mem.h"
 
 #define ERROR_MAX ((size_t)1 << 30)
+#define TEXT_MAX ((size_t)1 << 30)
 #define DELAY_MAX ((int64_t)366 * 24 * 3600 * 1000)
 
 struct call *
@@ -43,25 +44,6 @@ agent_call_asked(const struct call *call)
 {
 	return call->status == CALL_UNKNOWN &&
 	    call->pin->on_unknown == ON_UNKNOWN_ASK;
-}
-
-struct call *
-agent_asked_call(const struct agent *agent, const char *id)
-{
-	struct call *call, *found = NULL;
-	size_t i;
-
-	for (i = 0; i < agent->call_count; i++) {
-		call = &agent->calls[i];
-		if (!agent_call_asked(call))
-			continue;
-		if (id && strcmp(call->id, id) == 0)
-			return call;
-		if (!id && found)
-			return NULL;
-		found = call;
-	}
-	return id ? NULL : found;
 }
 
 bool
@@ -181,6 +163,26 @@ agent_add_message(struct agent *agent, const char *role, struct span content)
 	buf_print(&agent->messages, "{\"role\":\"%s\",\"content\":", role);
 	buf_add(&agent->messages, content.at, content.length);
 	buf_add(&agent->messages, "}", 1);
+}
+
+void
+agent_say(struct agent *agent, const char *text)
+{
+	struct buf content = BUF_INIT(TEXT_MAX);
+	char *before = agent->said;
+
+	if (agent->step == STEP_TOOLS) {
+		agent->said = before ? mem_print("%s\n\n%s", before, text)
+				     : mem_string(text);
+		free(before);
+		return;
+	}
+	buf_add_string(&content, "[{\"type\":\"text\",\"text\":");
+	json_quote(&content, text, strlen(text));
+	buf_add_string(&content, "}]");
+	agent_add_message(agent, "user",
+	    (struct span){ content.data, content.length });
+	buf_release(&content);
 }
 
 void

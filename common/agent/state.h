@@ -98,6 +98,8 @@ struct agent {
 	struct buf messages; /* raw, with commas between, no brackets */
 	uint64_t *ids;       /* hashes of those of all calls in them */
 	size_t id_count;
+	char *said; /* by a person, for the end of the next user message;
+	             * NULL: nothing */
 
 	int64_t turns, calls_made, calls_unknown;
 	struct {
@@ -120,11 +122,6 @@ agent_call_refused(const struct agent *agent, const struct call *call);
 /* Whether the call waits for a person's decision. */
 bool
 agent_call_asked(const struct call *call);
-
-/* The call that waits for a person's decision: that of the id, or, for NULL,
- * the only one; else NULL. */
-struct call *
-agent_asked_call(const struct agent *agent, const char *id);
 
 /* Whether a call is under way that must not be cut off: its result has to be
  * known. */
@@ -176,6 +173,10 @@ agent_retry_at(const struct event *event);
 void
 agent_add_message(struct agent *agent, const char *role, struct span content);
 
+/* Adds a user message; while calls are open, it goes behind their results. */
+void
+agent_say(struct agent *agent, const char *text);
+
 /* Makes the task's next step to fail with this error. */
 void
 agent_fail_step(struct agent *agent, const char *type, const char *message);
@@ -188,12 +189,12 @@ void
 agent_free_calls(struct agent *agent);
 
 /* Each folds one type of event, as agent_apply: those of the model are in
- * reply.c, those of calls in call.c. */
+ * reply.c, those of calls in call.c, signals in signal.c. */
 typedef int
 event_fold(struct agent *agent, const struct event *event, struct fail *fail);
 
 extern event_fold agent_model_started, agent_model_replied, agent_model_failed,
     agent_tool_started, agent_tool_finished, agent_tool_failed,
-    agent_tool_unknown;
+    agent_tool_unknown, agent_signalled;
 
 #endif

@@ -191,20 +191,3 @@ row_ends(struct buf *buf, const struct task_row *row, struct span task,
 	if (json_member(last, "error", &value))
 		member_raw(buf, "error", value.at, value.length);
 }
-
-char *
-row_call(struct span members)
-{
-	struct buf object = BUF_INIT(EVENT_MAX);
-	struct span value = { NULL, 0 };
-	char *call;
-
-	buf_add_string(&object, "{");
-	buf_add(&object, members.at, members.length);
-	buf_add_string(&object, "}");
-	(void)json_member((struct span){ object.data, object.length }, "call",
-	    &value);
-	call = json_decode(value);
-	buf_release(&object);
-	return call;
-}

@@ -71,8 +71,4 @@ void
 row_ends(struct buf *buf, const struct task_row *row, struct span task,
     struct span last);
 
-/* "call" among the MEMBERS of a signal, or NULL; the caller frees. */
-char *
-row_call(struct span members);
-
 #endif

@@ -97,41 +97,6 @@ agent_call(const struct agent *agent, const char *id, struct agent_call *ret)
 	return true;
 }
 
-int
-agent_accepts(const struct agent *agent, const char *signal, const char *call,
-    struct fail *fail)
-{
-	static const char *const known[] = { "cancel", "pause", "resume",
-		"approve", "deny", NULL };
-	size_t i;
-
-	for (i = 0; known[i] && strcmp(known[i], signal) != 0; i++)
-		;
-	if (!known[i])
-		return fail_set(fail, FAIL_NEVER, "unknown_signal",
-		    "\"%s\" is not a signal: use cancel, pause, resume, "
-		    "approve or deny",
-		    signal);
-	if (task_state_final(agent->state))
-		return fail_set(fail, FAIL_NO, "task_ended",
-		    "the task has ended (%s)", task_state_name(agent->state));
-	if (strcmp(signal, "pause") == 0 && agent->paused)
-		return fail_set(fail, FAIL_NO, "wrong_state",
-		    "the task is paused already");
-	if (strcmp(signal, "resume") == 0 && !agent->paused &&
-	    agent->state != TASK_WAITING)
-		return fail_set(fail, FAIL_NO, "wrong_state",
-		    "the task is neither paused nor waiting");
-	if ((*signal == 'a' || *signal == 'd') &&
-	    !agent_asked_call(agent, call))
-		return fail_set(fail, FAIL_NO, "wrong_state",
-		    "no call of the task %s: name one with --call that the "
-		    "task waits for",
-		    call ? "of that id waits for a decision"
-			 : "waits for a decision, or several do");
-	return 0;
-}
-
 bool
 agent_result_block(struct buf *buf, const char *call, const char *text,
     size_t length, size_t limit, bool is_error)
@@ -251,6 +216,7 @@ agent_dump(const struct agent *agent)
 	dump_string(&dump, "error", agent->error);
 	dump_string(&dump, "stop_reason", agent->stop_reason);
 	dump_string(&dump, "text", agent->text);
+	dump_string(&dump, "said", agent->said);
 	dump_string(&dump, "request", agent->request);
 	dump_string(&dump, "messages", agent->messages.data);
 	for (size_t i = 0; i < agent->call_count; i++)

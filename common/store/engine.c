@@ -179,24 +179,24 @@ static int
 record_signal(struct task_session *session, struct store *store,
     const char *signal, struct span members, struct fail *fail)
 {
-	struct buf all = BUF_INIT(EVENT_MAX);
+	struct buf event = BUF_INIT(EVENT_MAX);
 	int64_t now = clock_wall();
 	struct plan plan = { .count = 0 };
+	bool more;
 	int result;
 
-	member_string(&all, "signal", signal);
-	if (members.length) {
-		buf_add_string(&all, ",");
-		buf_add(&all, members.at, members.length);
-	}
-	result = session_record(session, store, now, EVENT_SIGNAL, all.data,
-	    all.length, fail);
+	do {
+		buf_reset(&event);
+		more = agent_signal(session->agent, signal, members, &event);
+		result = session_record(session, store, now, EVENT_SIGNAL,
+		    event.data, event.length, fail);
+	} while (result == 0 && more);
 	if (result == 0 && session->row.state != TASK_RUNNING)
 		result = session_plan(session, store, now, &plan, fail);
 	if (result == 0)
 		result = session_save(session, store, now, fail);
 	plan_release(&plan);
-	buf_release(&all);
+	buf_release(&event);
 	return result;
 }
 
@@ -231,17 +231,11 @@ signal_task(struct store *store, struct task_row *row,
     struct task_session *session, const char *signal, struct span members,
     struct fail *fail)
 {
-	char *call;
-	int result;
-
 	if (session_open(session, store, row, fail) < 0)
 		return cancel_unreadable(store, row, signal, fail);
-	call = row_call(members);
-	result = agent_accepts(session->agent, signal, call, fail);
-	if (result == 0)
-		result = record_signal(session, store, signal, members, fail);
-	free(call);
-	return result;
+	if (agent_accepts(session->agent, signal, members, fail) < 0)
+		return -1;
+	return record_signal(session, store, signal, members, fail);
 }
 
 static int
@@ -257,7 +251,7 @@ lmdb_signal(struct engine *engine, const char *text, const char *signal,
 	if (engine_lmdb_id(text, &id, fail) < 0)
 		return -1;
 	if (store_begin(store, true, ROW_ROOM * 4 + members.length, fail) < 0)
-		goto out;
+		return -1;
 	if (store_get(store, &id, &row, fail) < 0 ||
 	    signal_task(store, &row, &session, signal, members, fail) < 0) {
 		store_abort(store);

@@ -344,27 +344,6 @@ add_shown(Api__ContinueAsNewWorkflowExecutionCommandAttributes *next,
 		    heap_string(facts->shown));
 }
 
-/* {"task":{...},"continued":{"events":N,"steps":S,"runs":[...]}} */
-static char *
-continued_input(const struct temporal_history *history, const char *run)
-{
-	const struct agent *agent = temporal_history_agent(history);
-	struct temporal_facts facts = temporal_history_facts(history);
-	bool first = facts.runs == NULL || strlen(facts.runs) <= 2;
-	struct agent_summary summary;
-	char *doc, *input;
-
-	agent_summary(agent, &summary);
-	doc = json_text(agent_task(agent)->doc);
-	input = mem_print("{\"task\":%s,\"continued\":{\"events\":%" PRIu64
-			  ",\"steps\":%" PRId64 ",\"runs\":%.*s%s\"%s\"]}}",
-	    doc, summary.seq, facts.steps,
-	    first ? 1 : (int)strlen(facts.runs) - 1, first ? "[" : facts.runs,
-	    first ? "" : ",", run);
-	free(doc);
-	return input;
-}
-
 void
 commands_continue(struct commands *commands,
     const struct temporal_history *history, const char *run)
@@ -372,7 +351,7 @@ commands_continue(struct commands *commands,
 	Api__ContinueAsNewWorkflowExecutionCommandAttributes *next = HEAP_NEW(
 	    continue_as_new_workflow_execution_command_attributes);
 	struct temporal_facts facts = temporal_history_facts(history);
-	char *input = continued_input(history, run);
+	char *input = temporal_history_input(history, run);
 
 	next->workflow_type = HEAP_NEW(workflow_type);
 	next->workflow_type->name = mem_string(TEMPORAL_WORKFLOW);

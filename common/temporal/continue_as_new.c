@@ -177,7 +177,9 @@ run_came(void *context, const struct fail *why)
 		return;
 	}
 	agent_summary(temporal_history_agent(carry->history), &summary);
-	if (facts.next_run == NULL || strcmp(facts.next_run, carry->own) != 0) {
+	/* an ended task that goes on was not continued by its run */
+	if (facts.next_run == NULL ? !task_state_final(summary.state)
+				   : strcmp(facts.next_run, carry->own) != 0) {
 		fail_set(&fail, FAIL_NEVER, "invalid_journal",
 		    "it is not the one that goes on as %s", carry->own);
 		fail_reading(carry, &fail);

@@ -78,6 +78,40 @@ is_exact(const struct engine_filter *filter)
 	    filter->state == TASK_CANCELLED;
 }
 
+/* A task that went on after its end has several workflows. With a time in their
+ * id they are neighbours once they are sorted; else the newest start counts. */
+static bool
+is_there(const struct listing *listing, const char *id, int64_t at)
+{
+	size_t i;
+
+	if (begin_of(id, -1) >= 0)
+		return false;
+	for (i = 0; i < listing->count; i++)
+		if (strcmp(listing->candidates[i].id, id) == 0) {
+			if (at > listing->candidates[i].at)
+				listing->candidates[i].at = at;
+			return true;
+		}
+	return false;
+}
+
+static void
+sort_candidates(struct listing *listing)
+{
+	struct candidate *all = listing->candidates;
+	size_t i, count = 0;
+
+	if (listing->count)
+		qsort(all, listing->count, sizeof(*all), newest_first);
+	for (i = 0; i < listing->count; i++)
+		if (count && strcmp(all[count - 1].id, all[i].id) == 0)
+			free(all[i].id);
+		else
+			all[count++] = all[i];
+	listing->count = count;
+}
+
 static void
 add_candidates(struct listing *listing,
     const Api__ListWorkflowExecutionsResponse *page)
@@ -92,7 +126,8 @@ add_candidates(struct listing *listing,
 			continue;
 		at = begin_of(info->execution->workflow_id,
 		    temporal_time(info->start_time));
-		if (!is_before(listing, info->execution->workflow_id, at))
+		if (!is_before(listing, info->execution->workflow_id, at) ||
+		    is_there(listing, info->execution->workflow_id, at))
 			continue;
 		if (listing->count == listing->room) {
 			listing->room = listing->room ? listing->room * 2 : 64;
@@ -103,9 +138,7 @@ add_candidates(struct listing *listing,
 			mem_string(info->execution->workflow_id), at
 		};
 	}
-	if (listing->count)
-		qsort(listing->candidates, listing->count,
-		    sizeof(*listing->candidates), newest_first);
+	sort_candidates(listing);
 	while (is_exact(listing->filter) &&
 	    listing->count > listing->filter->limit)
 		free(listing->candidates[--listing->count].id);

@@ -2,30 +2,69 @@
 /*
  * How it works: a signal becomes an event of the history at once. Before it is
  * sent, the fold decides whether it fits the task's state; the worker decides
- * that again.
+ * that again. An ended task, which has no open workflow, gets a new run.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "common/temporal/engine_internal.h"
+#include "common/temporal/start_request.h"
 #include "common/temporal/task_reader.h"
 
+/* The task has ended, and so its workflow: a new run takes the signal. */
 static int
-send_signal(struct engine_temporal *own, const char *id, const char *signal,
-    struct span members, struct fail *fail)
+reopen(struct engine_temporal *own, const struct task_reader *reader,
+    const char *signal, struct span json, struct fail *fail)
+{
+	const Api__DescribeWorkflowExecutionResponse *latest;
+	struct temporal_answer answer = { .done = false };
+	int result = -1;
+
+	if (!temporal_history_facts(reader->history).closed)
+		return fail_set(fail, FAIL_NOT_NOW, "ending",
+		    "a worker still has to end the task");
+	if (temporal_describe(own->temporal, reader->id, NULL, &answer, fail) ==
+	    0) {
+		latest = (Api__DescribeWorkflowExecutionResponse *)(void *)
+			     answer.message;
+		result = start_request_reopen(own, reader->history, reader->id,
+		    latest->workflow_execution_info->execution->run_id, signal,
+		    json, fail);
+		if (result < 0 && !own->plain &&
+		    engine_temporal_no_attribute(fail)) {
+			own->plain = true;
+			temporal_answer_release(&answer);
+			return reopen(own, reader, signal, json, fail);
+		}
+	}
+	temporal_answer_release(&answer);
+	return result;
+}
+
+static int
+send_signal(struct engine_temporal *own, const struct task_reader *reader,
+    const char *signal, struct span members, struct fail *fail)
 {
 	struct temporal_answer answer = { .done = false };
 	struct buf text = BUF_INIT(EVENT_MAX);
+	struct agent_summary summary;
+	struct span json;
 	int result;
 
 	buf_add(&text, "{", 1);
 	buf_add(&text, members.at, members.length);
 	buf_add(&text, "}", 1);
-	result = temporal_signal(own->temporal, id, NULL, signal,
-	    (struct span){ text.data, text.length }, &answer, fail);
-	if (result < 0 && strcmp(fail->type, "not_found") == 0)
-		fail_set(fail, FAIL_NO, "task_ended", "the task has ended");
+	json = (struct span){ text.data, text.length };
+	agent_summary(temporal_history_agent(reader->history), &summary);
+	if (task_state_final(summary.state)) {
+		result = reopen(own, reader, signal, json, fail);
+	} else {
+		result = temporal_signal(own->temporal, reader->id, NULL,
+		    signal, json, &answer, fail);
+		if (result < 0 && strcmp(fail->type, "not_found") == 0)
+			fail_set(fail, FAIL_NO, "task_ended",
+			    "the task has ended");
+	}
 	temporal_answer_release(&answer);
 	buf_release(&text);
 	return result;
@@ -89,7 +128,6 @@ engine_temporal_signal(struct engine *engine, const char *id,
 	struct engine_temporal *own = engine_temporal_own(engine);
 	struct task_reader *reader = NULL;
 	const struct agent *agent;
-	char *call = row_call(members);
 	int result = -1;
 
 	if (engine_temporal_check_id(id, fail) < 0)
@@ -101,13 +139,12 @@ engine_temporal_signal(struct engine *engine, const char *id,
 	}
 	agent = temporal_history_agent(reader->history);
 	if ((agent_task(agent) != NULL || strcmp(signal, "cancel") != 0) &&
-	    agent_accepts(agent, signal, call, fail) < 0)
+	    agent_accepts(agent, signal, members, fail) < 0)
 		goto out;
-	result = send_signal(own, id, signal, members, fail);
+	result = send_signal(own, reader, signal, members, fail);
 	if (result == 0 && strcmp(signal, "cancel") == 0)
 		result = end_cancelled(own, id, fail);
 out:
 	task_reader_free(reader);
-	free(call);
 	return result;
 }

@@ -126,7 +126,8 @@ history_fold(struct temporal_history *history, int64_t at, enum event_type type,
 	struct event event;
 	int result = -1;
 
-	if (history->passing || task_state_final(now.state) ||
+	if (history->passing ||
+	    (task_state_final(now.state) && type != EVENT_SIGNAL) ||
 	    (type != EVENT_SUBMITTED && agent_task(history->agent) == NULL))
 		return 0;
 	event_write(&text, now.seq + 1, at, type, members.at, members.length);
@@ -279,11 +280,8 @@ add_words(struct buf *members, cJSON *input)
 	for (i = 0; i < sizeof(ours) / sizeof(*ours); i++)
 		cJSON_DeleteItemFromObjectCaseSensitive(input, ours[i]);
 	text = json_text(input);
-	if (history_inside((struct span){ text, strlen(text) }, &words) &&
-	    words.length > 0) {
-		buf_add(members, ",", 1);
+	if (history_inside((struct span){ text, strlen(text) }, &words))
 		buf_add(members, words.at, words.length);
-	}
 	free(text);
 }
 
@@ -303,9 +301,12 @@ int
 history_signal(struct temporal_history *history, int64_t at, const char *name,
     cJSON *input, struct fail *fail)
 {
+	struct buf words = BUF_INIT(TEXT_MAX), members = BUF_INIT(TEXT_MAX);
 	const cJSON *call = json_item(input, "call");
-	struct buf members = BUF_INIT(TEXT_MAX);
+	struct span said;
 	struct fail why;
+	bool more;
+	int result = 0;
 
 	if (history->fresh != NULL) {
 		keep_late(history, at, name, input);
@@ -316,13 +317,18 @@ history_signal(struct temporal_history *history, int64_t at, const char *name,
 		    strcmp(name, "cancel") == 0;
 		return 0;
 	}
-	if ((call != NULL && !cJSON_IsString(call)) ||
-	    agent_accepts(history->agent, name, json_string(input, "call"),
-		&why) < 0)
-		return 0;
-	member_string(&members, "signal", name);
-	add_words(&members, input);
-	return history_fold_buf(history, at, EVENT_SIGNAL, &members, fail);
+	add_words(&words, input);
+	said = (struct span){ words.data, words.length };
+	more = (call == NULL || cJSON_IsString(call)) &&
+	    agent_accepts(history->agent, name, said, &why) == 0;
+	while (more && result == 0) {
+		more = agent_signal(history->agent, name, said, &members);
+		result = history_fold_buf(history, at, EVENT_SIGNAL, &members,
+		    fail);
+		more = more && !history->passing;
+	}
+	buf_release(&words);
+	return result;
 }
 
 int

@@ -129,6 +129,12 @@ bool
 temporal_history_activity(const struct temporal_history *history,
     const char *id);
 
+/* The first argument of the run that continues RUN, which HISTORY was read
+ * from: {"task":{...},"continued":{"events":N,"steps":S,"runs":[...]}}. The
+ * caller frees. */
+char *
+temporal_history_input(const struct temporal_history *history, const char *run);
+
 /* Whether EVENT begins a run that continues another one; its first argument. */
 bool
 temporal_history_continued(const Api__HistoryEvent *event,

@@ -49,9 +49,28 @@ temporal_history_continued(const Api__HistoryEvent *event,
 	return event->event_type ==
 	    TEMPORAL_EVENT(WORKFLOW_EXECUTION_STARTED) &&
 	    event->attributes_case == ATTRIBUTES(WORKFLOW_EXECUTION_STARTED) &&
-	    started->continued_execution_run_id[0] != '\0' &&
 	    temporal_value(started->input, 0, &text) &&
 	    json_member(text, "continued", ret_continued);
+}
+
+char *
+temporal_history_input(const struct temporal_history *history, const char *run)
+{
+	const struct agent *agent = temporal_history_agent(history);
+	struct temporal_facts facts = temporal_history_facts(history);
+	bool first = facts.runs == NULL || strlen(facts.runs) <= 2;
+	struct agent_summary summary;
+	char *doc, *input;
+
+	agent_summary(agent, &summary);
+	doc = json_text(agent_task(agent)->doc);
+	input = mem_print("{\"task\":%s,\"continued\":{\"events\":%" PRIu64
+			  ",\"steps\":%" PRId64 ",\"runs\":%.*s%s\"%s\"]}}",
+	    doc, summary.seq, facts.steps,
+	    first ? 1 : (int)strlen(facts.runs) - 1, first ? "[" : facts.runs,
+	    first ? "" : ",", run);
+	free(doc);
+	return input;
 }
 
 int

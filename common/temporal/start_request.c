@@ -154,6 +154,46 @@ start_request_send(struct engine_temporal *own, struct start_request *start,
 	    fail);
 }
 
+int
+start_request_reopen(struct engine_temporal *own,
+    const struct temporal_history *history, const char *id, const char *run,
+    const char *name, struct span json, struct fail *fail)
+{
+	Api__SignalWithStartWorkflowExecutionRequest request;
+	struct submission submission = { .task = agent_task(
+					     temporal_history_agent(history)) };
+	const Api__NewWorkflowExecutionInfo *what;
+	struct start_request start;
+	char *input = temporal_history_input(history, run);
+	int result;
+
+	start_request_fill(&start, &submission, NULL);
+	what = start.what;
+	api__payloads__free_unpacked(start.what->input, NULL);
+	start.what->input = heap_payloads(
+	    (struct span){ input, strlen(input) });
+	free(input);
+	api__signal_with_start_workflow_execution_request__init(&request);
+	request.workflow_id = temporal_text(id);
+	request.workflow_type = what->workflow_type;
+	request.task_queue = what->task_queue;
+	request.input = what->input;
+	request.workflow_task_timeout = what->workflow_task_timeout;
+	request.workflow_id_reuse_policy = TEMPORAL_ENUM(
+	    WORKFLOW_ID_REUSE_POLICY, ALLOW_DUPLICATE);
+	request.memo = what->memo;
+	request.search_attributes = own->plain ? NULL : what->search_attributes;
+	request.user_metadata = what->user_metadata;
+	request.priority = what->priority;
+	request.signal_name = temporal_text(name);
+	request.signal_input = heap_payloads(json);
+	result = temporal_call(own->temporal, &request.base, &start.answer,
+	    fail);
+	api__payloads__free_unpacked(request.signal_input, NULL);
+	start_request_release(&start);
+	return result;
+}
+
 void
 start_request_again(struct start_request *start, const Api__Payloads *input)
 {

@@ -31,6 +31,13 @@ int
 start_request_send(struct engine_temporal *own, struct start_request *start,
     struct fail *fail);
 
+/* Starts a new run of the workflow of an ended task, whose HISTORY ends with
+ * RUN, and adds the signal NAME with JSON to it, in one step. */
+int
+start_request_reopen(struct engine_temporal *own,
+    const struct temporal_history *history, const char *id, const char *run,
+    const char *name, struct span json, struct fail *fail);
+
 /* Handles a key that was used before: INPUT is the input of that workflow. Sets
  * existing or refused. */
 void

@@ -7,9 +7,10 @@
  * is not answered, other events can replace it later. So these are held back
  * until another event follows them.
  *
- * A task may have gone on in a new run, which the server returns first. Then the
- * oldest run that the server still has is read, and each that follows it, as one
- * history. (A run that continues a forgotten one has the journal in it.)
+ * A task may have gone on in a new run, for its length or after its end, which
+ * the server returns first. Then the oldest run that the server still has is
+ * read, and each that follows it, as one history. (A run that continues a
+ * forgotten one has the journal in it.)
  *
  * A signal that no worker has seen yet is an event of the history without the
  * decision that must follow. The decision depends only on the fold, so it is
@@ -232,12 +233,37 @@ stop(struct task_reader *reader, const struct fail *why)
 	reader->why = *why;
 }
 
+/* The run that was begun when the one that is read had ended, or NULL. */
+static char *
+find_opened_again(struct task_reader *reader)
+{
+	int count = count_runs(reader->runs, 0, NULL), i;
+	char *run = NULL;
+
+	for (i = 0; i < count; i++) {
+		free(run);
+		run = NULL;
+		(void)count_runs(reader->runs, i, &run);
+		if (run != NULL && reader->run != NULL &&
+		    strcmp(run, reader->run) == 0)
+			break;
+	}
+	free(run);
+	run = NULL;
+	if (i == count)
+		return NULL;
+	(void)count_runs(reader->runs, i + 1, &run);
+	reader->alone = reader->alone || run == NULL;
+	return run != NULL ? run : mem_string("");
+}
+
 /* A run was read, or is gone, or others have to be read before it. */
 static void
 run_came(void *context, const struct fail *why)
 {
 	struct task_reader *reader = context;
 	const char *next = temporal_history_facts(reader->history).next_run;
+	char *again = NULL;
 	struct fail fail;
 
 	if (why != NULL &&
@@ -246,12 +272,15 @@ run_came(void *context, const struct fail *why)
 		return;
 	}
 	if (why == NULL && !reader->ahead) {
+		if (next == NULL)
+			next = again = find_opened_again(reader);
 		if (next == NULL) {
 			reader->ended = true;
 			return;
 		}
 		turn_to(reader, next);
 		temporal_history_next(reader->history);
+		free(again);
 	} else if (!turn_to_oldest(reader)) {
 		fail_set(&fail, FAIL_NO, "no_task", "there is no task %s",
 		    reader->id);

@@ -39,7 +39,8 @@ look_at(struct driver *driver)
 
 	agent_summary(driver->agent, &summary);
 	if (agent_task(driver->agent)) {
-		(void)agent_accepts(driver->agent, "approve", NULL, &fail);
+		(void)agent_accepts(driver->agent, "approve",
+		    (struct span){ "", 0 }, &fail);
 		dump = agent_dump(driver->agent);
 		free(dump);
 	}

@@ -80,7 +80,13 @@ function Actions({ task, soon }: { task: Task; soon: () => void }) {
   };
   return (
     <div className="actions">
-      {hasEnded(task.state) ? <button type="button" onClick={again}>Run again</button> : (
+      {hasEnded(task.state) ? (
+        <>
+          {task.state !== 'completed' &&
+            <button type="button" aria-disabled={busy !== null} onClick={() => send('retry')}>Try again</button>}
+          <button type="button" onClick={again}>Run again</button>
+        </>
+      ) : (
         <>
           {task.state === 'waiting'
             ? <button type="button" aria-disabled={busy !== null} onClick={() => send('resume')}>{paused ? 'Resume' : 'Continue now'}</button>
@@ -91,7 +97,7 @@ function Actions({ task, soon }: { task: Task; soon: () => void }) {
       <p className="trouble" role="status">{trouble}</p>
       <dialog ref={dialog} aria-labelledby="cancel-title">
         <h2 id="cancel-title">Cancel this task?</h2>
-        <p>The task ends for good. A tool call that has been sent finishes first, because it cannot be undone.</p>
+        <p>The task ends. A tool call that has been sent finishes first, because it cannot be undone.</p>
         <div className="buttons">
           <button type="button" className="danger" onClick={() => send('cancel')}>Cancel the task</button>
           <button type="button" onClick={() => dialog.current?.close()}>Keep it running</button>

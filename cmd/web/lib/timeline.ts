@@ -141,6 +141,9 @@ const signals: Record<string, string> = {
   resume: 'Resumed',
   approve: 'Call approved',
   deny: 'Call denied',
+  budget: 'Budget raised',
+  retry: 'Opened again',
+  continue: 'Opened again with a message',
 };
 
 const waits: Record<string, string> = {

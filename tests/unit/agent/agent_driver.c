@@ -319,9 +319,13 @@ decide(struct driver *driver, const char *decision)
 	int result = 1;
 
 	for (i = 0; decision && i < driver->call_count && result == 1; i++) {
-		if (agent_accepts(driver->agent, decision, driver->calls[i].id,
+		buf_reset(&members);
+		member_string(&members, "call", driver->calls[i].id);
+		if (agent_accepts(driver->agent, decision,
+			(struct span){ members.data, members.length },
 			&fail) < 0)
 			continue;
+		buf_reset(&members);
 		member_string(&members, "signal", decision);
 		member_string(&members, "call", driver->calls[i].id);
 		result = driver_record(driver, EVENT_SIGNAL, members.data);

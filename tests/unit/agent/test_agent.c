@@ -506,7 +506,7 @@ test_accepts(void **state)
 	static const struct {
 		const char *journal;
 		size_t events;
-		const char *signal, *call, *type; /* NULL: accepted */
+		const char *signal, *members, *type; /* NULL: accepted */
 	} cases[] = {
 		{ "end-turn", 1, "cancel", NULL, NULL },
 		{ "end-turn", 1, "pause", NULL, NULL },
@@ -518,12 +518,33 @@ test_accepts(void **state)
 		{ "pause-queued", 3, "resume", NULL, NULL },
 		{ "model-failed-long", 6, "resume", NULL, NULL },
 		{ "ask-two", 11, "approve", NULL, "wrong_state" },
-		{ "ask-two", 11, "approve", "t1", NULL },
-		{ "ask-two", 11, "deny", "t2", NULL },
-		{ "ask-two", 11, "deny", "t3", "wrong_state" },
+		{ "ask-two", 11, "approve", "\"call\":\"t1\"", NULL },
+		{ "ask-two", 11, "deny", "\"call\":\"t2\"", NULL },
+		{ "ask-two", 11, "deny", "\"call\":\"t3\"", "wrong_state" },
+		{ "ask-two", 11, "deny", "\"all\":true", NULL },
+		{ "ask-two", 11, "approve", "\"all\":false", "wrong_state" },
+		{ "ask-two", 11, "retry", NULL, "wrong_state" },
+		{ "end-turn", 1, "approve", "\"all\":true", "wrong_state" },
+		{ "end-turn", 6, "retry", NULL, "wrong_state" },
+		{ "end-turn", 6, "continue", NULL, "invalid_signal" },
+		{ "end-turn", 6, "continue", "\"message\":1",
+		    "invalid_signal" },
+		{ "end-turn", 6, "continue", "\"message\":\"on\"", NULL },
+		{ "end-turn", 5, "continue", "\"message\":\"on\"",
+		    "wrong_state" },
+		{ "end-turn", 1, "budget", NULL, "invalid_signal" },
+		{ "end-turn", 1, "budget", "\"turns\":0", "invalid_signal" },
+		{ "end-turn", 1, "budget", "\"usd\":\"5\"", "invalid_signal" },
+		{ "end-turn", 1, "budget", "\"usd\":5", "wrong_state" },
+		{ "end-turn", 1, "budget", "\"turns\":5", NULL },
+		{ "end-turn", 6, "budget", "\"turns\":5", "task_ended" },
+		{ "refusal", 6, "retry", NULL, NULL },
+		{ "cannot-proceed", 6, "retry", "\"turns\":5", NULL },
+		{ "cancel-queued", 4, "retry", NULL, NULL },
 	};
 	struct journal *journal, key;
 	struct driver *driver;
+	const char *members;
 	struct fail fail;
 	char name[64];
 	size_t i;
@@ -537,8 +558,9 @@ test_accepts(void **state)
 		    sizeof(*journals), by_name);
 		assert_non_null(journal);
 		driver = fold_to(journal, cases[i].events);
+		members = cases[i].members ? cases[i].members : "";
 		result = agent_accepts(driver->agent, cases[i].signal,
-		    cases[i].call, &fail);
+		    (struct span){ members, strlen(members) }, &fail);
 		if (cases[i].type) {
 			assert_int_equal(result, -1);
 			assert_string_equal(fail.type, cases[i].type);

@@ -40,7 +40,7 @@ test_events_refused(void **state)
 		{ "{\"v\":1,\"seq\":1," AT "}", "invalid_event" },
 		{ "{\"seq\":1," AT ",\"type\":\"signal\",\"signal\":\"x\"}",
 		    "invalid_event" },
-		{ "{\"v\":2,\"seq\":1," AT ",\"type\":\"signal\","
+		{ "{\"v\":3,\"seq\":1," AT ",\"type\":\"signal\","
 		  "\"signal\":\"x\"}",
 		    "unknown_event" },
 		{ "{\"v\":0,\"seq\":1," AT ",\"type\":\"signal\","
