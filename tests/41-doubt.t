@@ -147,6 +147,67 @@ same "the model got all the answers" "6 written, 6 read." \
 	"$(agent-status --result "$ID")"
 same "nothing was repeated" 0 "$(repeated)"
 
+# ---- it may still be under way ----
+# A service goes on with a call after its worker has died: when the model is told
+# too early, it looks, finds nothing, and calls again.
+late_call() { # late_call DELAY
+	notes=$NOTES NOTES=/dev/null
+	scene <<-END
+	accounts:
+	  - { user: ana, toolkit: linear }
+	teams: [ { id: t1, name: Ops, key: OPS } ]
+	model:
+	  - when: { turn: 1 }
+	    reply: { calls: [ { tool: LINEAR_CREATE_LINEAR_ISSUE, input: { team_id: t1, title: late } } ] }
+	  - when: { results: may have taken effect }
+	    reply: { calls: [ { tool: LINEAR_LIST_LINEAR_ISSUES, input: { first: 50 } } ] }
+	  - when:
+	      tools: [ LINEAR_LIST_LINEAR_ISSUES ]
+	      if: [ { none: results.LINEAR_LIST_LINEAR_ISSUES.issues, with: { title: late } } ]
+	    reply: { calls: [ { tool: LINEAR_CREATE_LINEAR_ISSUE, input: { team_id: t1, title: late } } ] }
+	  - reply: { text: It is there. }
+	faults:
+	  - { on: LINEAR_CREATE_LINEAR_ISSUE, at: 1, kind: slow_before, delay: $1 }
+	END
+	NOTES=$notes
+}
+intended() { [ "$(count tool.started)" -ge 1 ]; }
+late_call 4000
+settings <<END
+time_limits: { settle: 6 }
+END
+submit late "toolkits: [linear]"
+worker
+check "a call is sent" await 10 intended
+end KILL "$WORKER"
+check "another worker goes on" work
+same "a call that lands four seconds after its worker died is not made twice" \
+	"completed 1 It is there." \
+	"$(get state) $(executed LINEAR_CREATE_LINEAR_ISSUE) $(agent-status --result "$ID")"
+same "the model was told when it was sent" true "$(events '
+	(map(select(.type == "tool.started"))[0].at | .[:16]) as $at |
+	map(select(.type == "tool.finished"))[0].block.content | contains("sent at " + $at)')"
+sound
+
+late_call 20000
+submit "cut at the end of the grace" "toolkits: [linear]"
+settings <<END
+time_limits: { settle: 3600 }
+worker: { grace: 0.1 }
+END
+worker
+check "a call is sent" await 10 intended
+end TERM "$WORKER"
+work
+same "until its settle time is over, the task waits" "waiting time: call" \
+	"$(get state) $(get reason | cut -c 1-10)"
+same "without a worker" "" "$(get worker)"
+same "until then" 3600 "$(events '(map(select(.type == "waiting"))[0].until[:19] + "Z" | fromdate) -
+	(map(select(.type == "tool.started"))[0].at[:19] + "Z" | fromdate)')"
+check "it can be cancelled" agent-signal cancel "$ID"
+work
+same "at once" "cancelled 1" "$(get state) $(get calls_unknown)"
+
 # ---- the answer does not come back ----
 for fault in "reset_after 1" "reset_before 0" "status_after 1" "garbage -" "cut -"; do
 	kind=${fault% *} wanted=${fault#* }
@@ -175,6 +236,18 @@ submit "a read that is reset"
 work
 same "a read is run again" "completed All went well. 2" \
 	"$(get state) $(agent-status --result "$ID") $(executed NOTES_READ)"
+
+one_call NOTES_READ "kind: status, status: 500, message: the notebook is on fire"
+sed -i 's/, at: 1, kind: status/, kind: status/' "$T/script.$scenes"
+restart "$T/script.$scenes"
+settings <<END
+attempts: 2
+END
+submit "a read that fails"
+work
+same "a read that failed each time is told as such, in the service's words" 1 "$(events '
+	map(select(.type == "tool.finished").block.content |
+		select(test("^The call failed each of 2 times: .*the notebook is on fire.*status 500"))) | length')"
 
 # On a reused connection an HTTP library repeats a request
 # by itself: calls one after the other, each reset.

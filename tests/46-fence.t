@@ -24,7 +24,7 @@ milliseconds() { echo $(($(date +%s%N) / 1000000)); }
 
 # ---- a worker hangs past its lease ----
 # Its call of the model is answered while it is stopped.
-echo 'worker: { lease: 1 }' >"$T/agent.yaml"
+printf '%s\n' 'worker: { lease: 1 }' 'time_limits: { settle: 0 }' >"$T/agent.yaml"
 export AGENT_CONFIG="$T/agent.yaml"
 triage_standin 300 0 || exit 1
 submit hung || exit 1

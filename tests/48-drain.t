@@ -221,10 +221,12 @@ fresh() { # a store and a ledger of its own
 
 fresh || exit 1
 make_full() {
-	printf 'limits: { store_bytes: %d }\n' $(($(wc -c <"$T/store/data.mdb") + 16384)) >"$T/agent.yaml"
+	make_room
+	printf 'limits: { store_bytes: %d }\n' $(($(wc -c <"$T/store/data.mdb") + 16384)) >>"$T/agent.yaml"
 }
-make_room() { : >"$T/agent.yaml"; }
-printf 'limits: { store_bytes: 200000 }\n' >"$T/agent.yaml"
+make_room() { echo 'time_limits: { settle: 0 }' >"$T/agent.yaml"; }
+make_room
+printf 'limits: { store_bytes: 200000 }\n' >>"$T/agent.yaml"
 export AGENT_CONFIG="$T/agent.yaml"
 full maximum 'unable to .* has reached its configured maximum of .* bytes; prune it' 30
 unset AGENT_CONFIG

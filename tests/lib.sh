@@ -209,4 +209,9 @@ standin() {
 	ANTHROPIC_API_KEY=test-anthropic-key COMPOSIO_API_KEY=test-composio-key
 	AGENT_STORE=$T/store
 	export ANTHROPIC_BASE_URL COMPOSIO_BASE_URL ANTHROPIC_API_KEY COMPOSIO_API_KEY AGENT_STORE
+	[ -z "${AGENT_CONFIG-}" ] || return 0
+	# calls in doubt are told at once, unless the test has other settings
+	AGENT_CONFIG=$T/settle.yaml
+	export AGENT_CONFIG
+	echo 'time_limits: { settle: 0 }' >"$AGENT_CONFIG"
 }

@@ -40,13 +40,16 @@ scene() { # scene [OPTION OF agent-standin...] <SCRIPT
 	: >"$T/ledger"
 	restart "$T/script.$scenes" "$@"
 	: >"$LOG"
-	unset AGENT_CONFIG
+	settings </dev/null
 }
 
+# Calls in doubt are told at once, unless the test has time limits of its own.
 settings() { # settings <YAML: for all programs, until the next scene
-	cat >"$T/agent.$scenes.yaml"
 	AGENT_CONFIG=$T/agent.$scenes.yaml
 	export AGENT_CONFIG
+	cat >"$AGENT_CONFIG"
+	grep -q '^time_limits:' "$AGENT_CONFIG" ||
+		echo 'time_limits: { settle: 0 }' >>"$AGENT_CONFIG"
 }
 
 submit() { # submit GOAL [LINE...]

@@ -3,7 +3,10 @@
  * How it works: this file folds the events of tool calls. A call goes from
  * pending over running to done. When its outcome is unknown, it is run again
  * if that is harmless or the user's settings say so; otherwise it is unknown
- * until the model is told or a person decides.
+ * until the model is told or a person decides. A request that was sent may
+ * still be executed after its worker or its connection has gone: nobody is told
+ * before its settle time is over, because the model would look too early, find
+ * nothing, and call again.
  *
  * The results of all calls of a reply become one user message when the last
  * one is there, in the order of the calls.
@@ -31,6 +34,7 @@ agent_free_calls(struct agent *agent)
 		free(call->broken);
 		free(call->connection);
 		free(call->error);
+		free(call->failure);
 		free(call->block);
 	}
 	free(agent->calls);
@@ -94,6 +98,11 @@ agent_tool_started(struct agent *agent, const struct event *event,
 	call->status = CALL_RUNNING;
 	call->wait = WAIT_NONE;
 	call->attempt++;
+	call->sent_at = event->at;
+	call->settle_at = call->pin->repeatable ||
+		call->pin->on_unknown == ON_UNKNOWN_RETRY
+	    ? 0
+	    : agent_after(event, "settle_ms");
 	agent->calls_made++;
 	agent_set_string(&call->connection, NULL);
 	agent_set_string(&call->error, NULL);
@@ -178,7 +187,7 @@ agent_tool_failed(struct agent *agent, const struct event *event,
 {
 	struct call *call = event_call(agent, event);
 	struct span connection = json_get(&event->members, "connection");
-	int64_t at = agent_retry_at(event);
+	int64_t at = agent_after(event, "delay_ms");
 
 	if (!call || call->status != CALL_RUNNING || !same_attempt(call, event))
 		return agent_misplaced(event, "no such call is under way",
@@ -196,19 +205,36 @@ agent_tool_failed(struct agent *agent, const struct event *event,
 	return 0;
 }
 
+/* Whether the service itself answered: then it is done with the call. These
+ * statuses are those of a proxy that did not wait for it. */
+static bool
+was_answered(struct span error)
+{
+	struct json_object members;
+	int64_t status;
+
+	(void)json_object(error, &members);
+	status = agent_integer(&members, "status");
+	return status && status != 408 && status != 502 && status != 504;
+}
+
 int
 agent_tool_unknown(struct agent *agent, const struct event *event,
     struct fail *fail)
 {
+	struct span error = json_get(&event->members, "error");
 	struct call *call = event_call(agent, event);
-	int64_t at = agent_retry_at(event);
+	int64_t at = agent_after(event, "delay_ms");
 
 	if (!call || !same_attempt(call, event) ||
 	    (call->status != CALL_RUNNING && call->status != CALL_DOUBT))
 		return agent_misplaced(event, "no such call is under way",
 		    fail);
 	keep_error(call, event);
+	agent_set_raw(&call->failure, error);
 	agent->calls_unknown++;
+	if (call->status == CALL_DOUBT || was_answered(error))
+		call->settle_at = 0;
 	if (call->status == CALL_RUNNING) {
 		call->lost++;
 		call->failed++;

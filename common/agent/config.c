@@ -29,7 +29,8 @@ static const char *const members[] = { "store", "engine", "anthropic",
 	"prices", "tools", "result_bytes", "result_bytes_max", "attempts",
 	"time_limits", "worker", "limits", NULL };
 static const char *const url_members[] = { "url", NULL };
-static const char *const time_members[] = { "turn", "idle", "call", NULL };
+static const char *const time_members[] = { "turn", "idle", "call", "settle",
+	NULL };
 static const char *const worker_members[] = { "concurrency", "grace", "lease",
 	NULL };
 static const char *const limit_members[] = { "open_per_user",
@@ -229,6 +230,8 @@ set_numbers(const cJSON *file, struct config *config, struct fail *fail)
 		{ "time_limits", "turn", 0, DAY, SECONDS, &config->turn_ms },
 		{ "time_limits", "idle", 1, DAY, SECONDS, &config->idle_ms },
 		{ "time_limits", "call", 1, DAY, SECONDS, &config->call_ms },
+		{ "time_limits", "settle", 0, DAY, SECONDS,
+		    &config->settle_ms },
 		{ "worker", "concurrency", 1, 100000, 1, &config->concurrency },
 		{ "worker", "grace", 0, DAY, SECONDS, &config->grace_ms },
 		{ "worker", "lease", 1, DAY, SECONDS, &config->lease_ms },
@@ -427,6 +430,7 @@ set_defaults(struct config *config)
 		.result_bytes_max = 4000000,
 		.idle_ms = 120 * SECONDS,
 		.call_ms = 180 * SECONDS,
+		.settle_ms = -1,
 		.attempts = 20,
 		.concurrency = 64,
 		.grace_ms = 30 * SECONDS,
@@ -459,6 +463,8 @@ config_parse(const char *text, size_t length, struct config *config,
 	    set_tools(file, &made, fail) < 0 ||
 	    set_numbers(file, &made, fail) < 0)
 		goto out;
+	if (made.settle_ms < 0)
+		made.settle_ms = made.call_ms;
 	*config = made;
 	result = 0;
 out:

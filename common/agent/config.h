@@ -54,7 +54,9 @@ struct config {
 	int64_t result_bytes;     /* of a tool's result, shown to the model */
 	int64_t result_bytes_max; /* of a tool's result, kept */
 	int64_t turn_ms, idle_ms, call_ms; /* time limits */
-	int64_t attempts; /* tries of one model turn, or of a call that is
+	int64_t settle_ms; /* a call whose answer was lost may be under way for
+	                    * so long after it was sent */
+	int64_t attempts;  /* tries of one model turn, or of a call that is
 	                        * known not to have happened */
 	int64_t concurrency, grace_ms, lease_ms;
 	int64_t running_per_user, running_per_queue; /* 0: no limit */

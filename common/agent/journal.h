@@ -39,13 +39,14 @@ enum event_type {
 	                      * when calls in it are not run, ... */
 	EVENT_MODEL_FAILED,  /* turn, attempt, error, delay_ms when retried,
 	                       * wait (a kind) when that is no attempt */
-	EVENT_TOOL_STARTED,  /* call, tool, attempt: the intent */
+	EVENT_TOOL_STARTED,  /* call, tool, attempt: the intent; settle_ms: how
+	                       * long it may be under way */
 	EVENT_TOOL_FINISHED, /* call, block (raw tool_result), is_error, whole */
 	EVENT_TOOL_FAILED,   /* call, attempt, error: certainly not executed;
 	                       * delay_ms when retried, wait (a kind) when that is
 	                       * no attempt, connection for that of a toolkit */
-	EVENT_TOOL_UNKNOWN,  /* call, attempt, error: nobody knows if it
-	                       * happened; what the model is told is the
+	EVENT_TOOL_UNKNOWN,  /* call, attempt, error, sent_at: nobody knows if
+	                       * it happened; what the model is told is the
 	                       * tool.finished that follows */
 	EVENT_USER_MESSAGE, /* content (raw), reason: our message to the model */
 	EVENT_SIGNAL,       /* signal, by, and its own members */

@@ -8,7 +8,7 @@
  * During a short wait the worker keeps its lease, for a long one it releases
  * it: the task then costs nothing until it is due.
  */
-#include "common/agent/state.h"
+#include "common/agent/decide.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -23,17 +23,9 @@
 #define EVENT_ROOM ((size_t)EVENT_MAX)
 
 static void
-record(struct plan *plan, enum event_type type)
-{
-	plan->has_record = true;
-	plan->record = type;
-	plan->record_members = BUF_INIT(EVENT_ROOM);
-}
-
-static void
 record_error(struct plan *plan, const char *type, const char *message)
 {
-	record(plan, EVENT_FAILED);
+	plan_record(plan, EVENT_FAILED);
 	member_error(&plan->record_members, type, message, NULL);
 }
 
@@ -72,31 +64,6 @@ sooner(int64_t a, int64_t b)
 	return !a ? b : !b ? a : a < b ? a : b;
 }
 
-static void
-record_unknown(struct plan *plan, const struct call *call)
-{
-	record(plan, EVENT_TOOL_UNKNOWN);
-	member_string(&plan->record_members, "call", call->id);
-	member_integer(&plan->record_members, "attempt", call->attempt);
-	buf_add_string(&plan->record_members,
-	    ",\"error\":{\"type\":\"worker_lost\",\"message\":\"the worker "
-	    "ended while the call was under way\"}");
-}
-
-/* A call in doubt is recorded before the task may end. */
-static bool
-plan_doubt(const struct agent *agent, struct plan *plan)
-{
-	size_t i;
-
-	for (i = agent->first_open; i < agent->call_count; i++)
-		if (agent->calls[i].status == CALL_DOUBT) {
-			record_unknown(plan, &agent->calls[i]);
-			return true;
-		}
-	return false;
-}
-
 static bool
 plan_end(const struct agent *agent, int64_t now, struct plan *plan)
 {
@@ -104,10 +71,10 @@ plan_end(const struct agent *agent, int64_t now, struct plan *plan)
 
 	if (!agent->cancel_asked && !(limit && now >= limit))
 		return false;
-	if (agent_must_finish(agent) || plan_doubt(agent, plan))
+	if (agent_must_finish(agent) || decide_doubt(agent, plan))
 		return true;
 	if (agent->cancel_asked) {
-		record(plan, EVENT_CANCELLED);
+		plan_record(plan, EVENT_CANCELLED);
 		member_string(&plan->record_members, "reason", "asked for");
 	} else if (limit == agent->task.deadline) {
 		record_error(plan, "deadline_exceeded",
@@ -132,7 +99,7 @@ record_wait(const struct agent *agent, const struct wanted *wait,
 {
 	struct buf decisions = BUF_INIT(EVENT_ROOM), *members;
 
-	record(plan, EVENT_WAITING);
+	plan_record(plan, EVENT_WAITING);
 	members = &plan->record_members;
 	member_string(members, "reason", reason);
 	if (wait->at)
@@ -263,103 +230,6 @@ plan_model(const struct agent *agent, int64_t now, struct plan *plan)
 	}
 }
 
-/* What the model is told instead of a result. */
-static void
-record_result(struct plan *plan, const struct call *call, const char *text)
-{
-	struct buf block = BUF_INIT(EVENT_ROOM);
-
-	(void)agent_result_block(&block, call->id, text, strlen(text), 0, true);
-	record(plan, EVENT_TOOL_FINISHED);
-	member_string(&plan->record_members, "call", call->id);
-	member_integer(&plan->record_members, "attempt", call->attempt);
-	member_raw(&plan->record_members, "block", block.data, block.length);
-	member_raw(&plan->record_members, "is_error", "true", 4);
-	buf_release(&block);
-}
-
-static void
-record_no_such_tool(const struct agent *agent, struct plan *plan,
-    const struct call *call)
-{
-	struct buf text = BUF_INIT(EVENT_ROOM);
-	size_t i;
-
-	buf_print(&text,
-	    "There is no tool named \"%s\"; nothing was done. "
-	    "The tools are:",
-	    call->name);
-	for (i = 0; i < agent->pin_count; i++)
-		buf_print(&text, " %s", agent->pins[i].name);
-	buf_add_string(&text, " " PINS_BLOCKED_TOOL);
-	record_result(plan, call, text.data);
-	buf_release(&text);
-}
-
-static const char told[] =
-    "No result: the call was sent, but the answer was lost, so it may have "
-    "taken effect or not. It is not repeated for you. Look whether it took "
-    "effect before you call it again.";
-
-/* The reason why none of the calls is run. */
-static const char *
-skipped(const struct agent *agent)
-{
-	if (strcmp(agent->stop_reason, "max_tokens") == 0)
-		return "Not run: your reply was cut at its token limit. Call "
-		       "again, with less at a time.";
-	if (strcmp(agent->stop_reason, "tool_use") == 0 &&
-	    agent->call_count > CALLS_MAX)
-		return "Not run: these are too many calls at once. Call "
-		       "again, with fewer at a time.";
-	if (strcmp(agent->stop_reason, "tool_use") == 0)
-		return "Not run: the task was blocked in the same reply. Call "
-		       "again if it is still wanted.";
-	return "Not run: your reply ended without asking for it. Call again "
-	       "if it is still wanted.";
-}
-
-static void
-record_refusal(const struct agent *agent, const struct call *call,
-    struct plan *plan)
-{
-	if (agent->skip_calls && strcmp(call->name, PINS_BLOCKED_TOOL) == 0 &&
-	    strcmp(agent->stop_reason, "tool_use") == 0)
-		record_result(plan, call,
-		    "A person has seen the reason, and asks you to go on: try "
-		    "again what was not possible.");
-	else if (agent->skip_calls)
-		record_result(plan, call, skipped(agent));
-	else if (call->broken)
-		record_result(plan, call, call->broken);
-	else if (!call->pin)
-		record_no_such_tool(agent, plan, call);
-	else
-		record_result(plan, call,
-		    "Not run: the input is not a JSON "
-		    "object.");
-}
-
-/* Decides about a call, as far as that needs no effect. */
-static bool
-plan_decision(const struct agent *agent, const struct call *call,
-    struct plan *plan)
-{
-	if (call->status == CALL_DOUBT) {
-		record_unknown(plan, call);
-	} else if (call->status == CALL_DENIED ||
-	    (call->status == CALL_UNKNOWN &&
-		call->pin->on_unknown != ON_UNKNOWN_ASK)) {
-		record_result(plan, call, told);
-	} else if (call->status == CALL_PENDING &&
-	    agent_call_refused(agent, call)) {
-		record_refusal(agent, call, plan);
-	} else {
-		return false;
-	}
-	return true;
-}
-
 static void
 plan_call(const struct call *call, struct plan *plan)
 {
@@ -385,9 +255,19 @@ plan_call_wait(const struct agent *agent, const struct call *call, int64_t now,
 		.toolkit = call->connection ? call->connection
 					    : call->pin->toolkit,
 		.call = call->id };
+	char sent[CLOCK_TEXT];
 	char *message;
 
-	if (call->status == CALL_UNKNOWN) {
+	if (decide_settling(call, now)) {
+		clock_format(call->sent_at, sent);
+		wait.kind = WAIT_TIME;
+		wait.at = call->settle_at;
+		message = mem_print(
+		    "call %.*s (%.*s), sent at %s, may still be "
+		    "under way",
+		    shown(call->id), call->id, shown(call->name), call->name,
+		    sent);
+	} else if (call->status == CALL_UNKNOWN) {
 		wait.kind = WAIT_DECISION;
 		message = mem_print("did call %.*s (%.*s) take effect? "
 				    "approve runs it again, deny tells the "
@@ -405,38 +285,45 @@ plan_call_wait(const struct agent *agent, const struct call *call, int64_t now,
 	free(message);
 }
 
-/* Whether the task's wait is for CALL rather than for OTHER: calls that go on by
- * themselves, the soonest first, come before those that a person decides. */
-static bool
-waits_less(const struct call *call, const struct call *other)
+#define BY_A_PERSON INT64_MAX
+
+/* When CALL goes on; -1 when it waits for nothing. */
+static int64_t
+waits_until(const struct call *call, int64_t now)
 {
-	if (call->status != CALL_PENDING)
-		return call->status == CALL_UNKNOWN && !other;
-	return !other || other->status == CALL_UNKNOWN ||
-	    call->not_before < other->not_before;
+	if (call->status == CALL_PENDING)
+		return call->not_before;
+	if (decide_settling(call, now))
+		return call->settle_at;
+	return call->status == CALL_UNKNOWN ? BY_A_PERSON : -1;
 }
 
 static void
 plan_tools(const struct agent *agent, int64_t now, struct plan *plan)
 {
 	const struct call *call, *next = NULL;
+	int64_t until, soonest = BY_A_PERSON;
 	size_t i;
 
 	for (i = agent->first_open; i < agent->call_count; i++)
-		if (plan_decision(agent, &agent->calls[i], plan))
+		if (decide_call(agent, &agent->calls[i], now, plan))
 			return;
 	for (i = agent->first_open; i < agent->call_count; i++) {
 		call = &agent->calls[i];
+		until = waits_until(call, now);
 		if (call->status == CALL_PENDING && !agent->paused &&
-		    call->not_before <= now)
+		    until <= now) {
 			plan_call(call, plan);
-		else if (waits_less(call, next))
+		} else if (until >= 0 && (!next || until < soonest)) {
 			next = call;
+			soonest = until;
+		}
 	}
+	if (soonest == BY_A_PERSON)
+		soonest = 0;
 	if (plan->count || agent_under_way(agent)) {
-		if (next && next->status == CALL_PENDING)
-			plan->wake_at = sooner(plan->wake_at,
-			    next->not_before > now ? next->not_before : 0);
+		plan->wake_at = sooner(plan->wake_at,
+		    soonest > now ? soonest : 0);
 		return;
 	}
 	if (agent->paused)
@@ -461,7 +348,7 @@ plan_say(const struct agent *agent, struct plan *plan)
 	    : "Your reply was cut at its token limit before there was anything "
 	      "in it to go on from. Go on with the task in smaller steps.";
 
-	record(plan, EVENT_USER_MESSAGE);
+	plan_record(plan, EVENT_USER_MESSAGE);
 	member_string(&plan->record_members, "reason",
 	    cut           ? "max_tokens"
 		: no_call ? "no_call"
@@ -485,7 +372,7 @@ plan_blocked(const struct agent *agent, struct plan *plan)
 	(void)json_member((struct span){ call->input, call->input_length },
 	    "reason", &value);
 	reason = json_decode(value);
-	record(plan, EVENT_BLOCKED);
+	plan_record(plan, EVENT_BLOCKED);
 	member_string(&plan->record_members, "reason",
 	    reason && *reason ? reason : "the model gave no reason");
 	free(reason);
@@ -518,14 +405,14 @@ agent_next(const struct agent *agent, int64_t now, struct plan *ret_plan)
 		plan_say(agent, plan);
 		break;
 	case STEP_COMPLETE:
-		record(plan, EVENT_COMPLETED);
+		plan_record(plan, EVENT_COMPLETED);
 		member_string(&plan->record_members, "result", agent->text);
 		break;
 	case STEP_BLOCKED:
 		plan_blocked(agent, plan);
 		break;
 	case STEP_FAIL:
-		record(plan, EVENT_FAILED);
+		plan_record(plan, EVENT_FAILED);
 		member_raw(&plan->record_members, "error", agent->error,
 		    strlen(agent->error));
 		break;

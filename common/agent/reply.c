@@ -387,7 +387,7 @@ agent_model_failed(struct agent *agent, const struct event *event,
 		agent->model_failed++;
 	count_usage(agent, event);
 	agent_set_raw(&agent->error, json_get(&event->members, "error"));
-	agent->model_not_before = agent_retry_at(event);
+	agent->model_not_before = agent_after(event, "delay_ms");
 	if (agent->model_not_before < 0)
 		agent->step = STEP_FAIL;
 	return 0;

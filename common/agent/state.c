@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it works: agent.c, reply.c, call.c and signal.c fold events into the state, next.c
- * and view.c read it, and this file has the functions that several of them use.
+ * How it works: agent.c, reply.c, call.c and signal.c fold events into the
+ * state, next.c, decide.c and view.c read it, and this file has the functions
+ * that several of them use.
  */
 #include "common/agent/state.h"
 
@@ -143,11 +144,11 @@ agent_end_wait(struct agent *agent)
 }
 
 int64_t
-agent_retry_at(const struct event *event)
+agent_after(const struct event *event, const char *name)
 {
 	int64_t delay;
 
-	if (!json_whole(json_get(&event->members, "delay_ms"), &delay))
+	if (!json_whole(json_get(&event->members, name), &delay))
 		return -1;
 	return event->at +
 	    (delay < 0                  ? 0

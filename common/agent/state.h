@@ -37,8 +37,12 @@ struct call {
 	unsigned lost;   /* attempts whose outcome is unknown */
 	int64_t not_before;
 	enum wait_kind wait; /* why not before */
+	int64_t sent_at;     /* when its last intent was recorded */
+	int64_t settle_at;   /* until then it may be under way at the service
+	                      * although its worker has lost it */
 	char *connection;    /* waits for this toolkit's account */
 	char *error;         /* why it is not done yet, for people */
+	char *failure;       /* raw JSON: the error of its last tool.unknown */
 	char *block;         /* raw tool_result */
 	size_t block_length;
 };
@@ -165,9 +169,10 @@ agent_wait(const struct event *event, const char *name);
 void
 agent_end_wait(struct agent *agent);
 
-/* When the next try is due; -1 for no further try. */
+/* The time of the event and the milliseconds in its member NAME; -1 without that
+ * member. */
 int64_t
-agent_retry_at(const struct event *event);
+agent_after(const struct event *event, const char *name);
 
 /* CONTENT is a raw JSON array, copied as it is. */
 void

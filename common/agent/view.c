@@ -173,8 +173,11 @@ dump_call(struct buf *dump, const struct call *call)
 	    call->attempt, call->failed, call->lost, call->not_before,
 	    wait_name(call->wait));
 	dump_string(dump, "broken", call->broken);
+	buf_print(dump, "sent_at %" PRId64 " settle_at %" PRId64 "\n",
+	    call->sent_at, call->settle_at);
 	dump_string(dump, "connection", call->connection);
 	dump_string(dump, "error", call->error);
+	dump_string(dump, "failure", call->failure);
 	dump_string(dump, "block", call->block);
 }
 

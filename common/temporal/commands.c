@@ -171,6 +171,7 @@ fill_tool(Api__ScheduleActivityTaskCommandAttributes *activity,
 	activity->retry_policy = retries(repeatable ? CALL_LOST_MAX : 1);
 	member_string(input, "call", action->call);
 	member_string(input, "tool", call.name);
+	member_integer(input, "settle_ms", worker->config->settle_ms);
 	if (call.input.length > 0 && call.input.length <= SHOWN_INPUT)
 		member_raw(input, "input", call.input.at, call.input.length);
 	buf_print(words, "%s %.*s", call.name,

@@ -142,7 +142,7 @@ schedule(struct decisions *decisions, const struct plan *plan,
 	const struct agent *agent = temporal_history_agent(decisions->history);
 	struct temporal_facts facts = temporal_history_facts(
 	    decisions->history);
-	const struct action *action;
+	struct action *action;
 	struct span members;
 	const char *id;
 	size_t i;
@@ -151,6 +151,9 @@ schedule(struct decisions *decisions, const struct plan *plan,
 		action = &plan->actions[i];
 		if (action->type == ACTION_PIN && facts.pinning)
 			continue;
+		if (action->type == ACTION_TOOL)
+			member_integer(&action->members, "settle_ms",
+			    decisions->worker->config->settle_ms);
 		commands_activity(&decisions->commands, decisions->worker,
 		    agent, action, facts.pins + 1, &id);
 		members = (struct span){ action->members.data,

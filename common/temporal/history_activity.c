@@ -34,17 +34,20 @@ drop_activity(struct temporal_history *history, struct activity *activity)
 
 static int
 intend(struct temporal_history *history, int64_t at,
-    const struct activity *activity, const char *tool, struct fail *fail)
+    const struct activity *activity, const cJSON *input, struct fail *fail)
 {
 	struct buf members = BUF_INIT(TEXT_MAX);
+	int64_t settle_ms;
 
 	if (activity->type == ACTION_MODEL) {
 		member_integer(&members, "turn", activity->turn);
 	} else {
 		member_string(&members, "call", activity->call);
-		member_string(&members, "tool", tool);
+		member_string(&members, "tool", json_string(input, "tool"));
 	}
 	member_integer(&members, "attempt", activity->attempt);
+	if (json_integer(input, "settle_ms", &settle_ms))
+		member_integer(&members, "settle_ms", settle_ms);
 	return history_fold_buf(history, at,
 	    activity->type == ACTION_MODEL ? EVENT_MODEL_STARTED
 					   : EVENT_TOOL_STARTED,
@@ -115,8 +118,7 @@ take_scheduled(struct temporal_history *history, const Api__HistoryEvent *event,
 		    history_summary(history).state != TASK_RUNNING &&
 		    history_bring_started(history, at, fail) < 0)
 			goto out;
-		result = intend(history, at, &activity,
-		    json_string(input, "tool"), fail);
+		result = intend(history, at, &activity, input, fail);
 	}
 	activity.id = mem_string(scheduled->activity_id);
 	history->activities = mem_grow(history->activities,

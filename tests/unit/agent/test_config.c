@@ -40,6 +40,7 @@ defaults(void **state)
 		assert_int_equal(config.max_tokens, 32000);
 		assert_int_equal(config.turn_ms, 0);
 		assert_int_equal(config.idle_ms, 120000);
+		assert_int_equal(config.settle_ms, 180000);
 		assert_int_equal(config.lease_ms, 60000);
 		assert_int_equal(config.tool_count, 0);
 		assert_string_equal(config.composio_url,
@@ -70,7 +71,7 @@ every_member(void **state)
 	    "  GMAIL_*: {repeatable: true, on_unknown: retry}\n"
 	    "result_bytes: 5000\n"
 	    "attempts: 3\n"
-	    "time_limits: {turn: 600, idle: 1.5, call: 20}\n"
+	    "time_limits: {turn: 600, idle: 1.5, call: 20, settle: 2}\n"
 	    "worker: {concurrency: 4, grace: 5, lease: 10}\n"
 	    "limits: {running_per_user: 2, running_per_queue: 8,\n"
 	    "  run_events: 40, run_bytes: 1000, store_bytes: 1000000000}\n";
@@ -86,6 +87,7 @@ every_member(void **state)
 	assert_string_equal(config.anthropic_url, "http://127.0.0.1:8080");
 	assert_string_equal(config.effort, "low");
 	assert_int_equal(config.idle_ms, 1500);
+	assert_int_equal(config.settle_ms, 2000);
 	assert_int_equal(config.turn_ms, 600000);
 	assert_int_equal(config.concurrency, 4);
 	assert_int_equal(config.run_events, 40);
@@ -248,6 +250,7 @@ the_example_says_what_holds_anyway(void **state)
 	assert_int_equal(example.turn_ms, built_in.turn_ms);
 	assert_int_equal(example.idle_ms, built_in.idle_ms);
 	assert_int_equal(example.call_ms, built_in.call_ms);
+	assert_int_equal(example.settle_ms, built_in.settle_ms);
 	assert_int_equal(example.concurrency, built_in.concurrency);
 	assert_int_equal(example.grace_ms, built_in.grace_ms);
 	assert_int_equal(example.lease_ms, built_in.lease_ms);
