@@ -11,6 +11,12 @@
  * request. If it was not called, nothing was sent; when it is called a second
  * time, libcurl is about to repeat the request, and is stopped.
  *
+ * An HTTP/2 server may say that it did not process a request which it was sent:
+ * by RST_STREAM with REFUSED_STREAM, or by a GOAWAY that names an earlier
+ * stream. libcurl 7.88 tells this only in its verbose words, so these are read
+ * for requests that have an effect (QUIRKS.md). Words that are not known leave
+ * the request in doubt.
+ *
  * Code that runs inside libcurl (piece, and the functions that it calls) may
  * start and cancel requests. libcurl forbids that, so it is done when libcurl
  * has returned.
@@ -57,6 +63,9 @@ struct http_call {
 	struct timer idle;
 	int64_t idle_ms, last_byte;
 	curl_off_t uploaded; /* as the idle timer saw it last */
+	int port;            /* ours, which tells connections apart */
+	unsigned stream;     /* of HTTP/2, 0: not known */
+	bool refused;        /* the server said that it did not process it */
 	bool (*piece)(void *context, const char *bytes, size_t length);
 	void (*done)(void *context, const struct http_answer *answer);
 	void *context;
@@ -119,9 +128,9 @@ call_finish(struct http_call *call, const char *error)
 	}
 	if (error != NULL) {
 		answer.error = error;
-		answer.outcome = call->aborted ? HTTP_ABORTED
-		    : call->sent               ? HTTP_CUT
-					       : HTTP_NOT_SENT;
+		answer.outcome = call->aborted     ? HTTP_ABORTED
+		    : call->sent && !call->refused ? HTTP_CUT
+						   : HTTP_NOT_SENT;
 	}
 	answer.status = call_status(call);
 	answer.body = call->answer.data != NULL ? call->answer.data : "";
@@ -146,6 +155,8 @@ http_ended(void *context, void *ended, CURLcode code)
 		error = NULL;
 	else if (call->aborted)
 		error = "the answer made no sense and was cut off";
+	else if (call->refused)
+		error = "the server refused the stream before it processed it";
 	else if (call->repeated)
 		error = "the connection ended before an answer came";
 	else if (call->answer.overflow) {
@@ -206,14 +217,41 @@ on_request(void *context, char *remote, char *local, int remote_port,
 {
 	struct http_call *call = context;
 
-	(void)remote, (void)local, (void)remote_port, (void)local_port;
+	(void)remote, (void)local, (void)remote_port;
 	if (call->sent) {
+		/* A connection that broke has left an error. */
+		call->refused = call->stream && call->error[0] == '\0';
 		call->repeated = true;
 		return CURL_PREREQFUNC_ABORT;
 	}
 	call->sent = true;
+	call->port = local_port;
 	call->last_byte = clock_boot();
 	return CURL_PREREQFUNC_OK;
+}
+
+/* libcurl's words about a request: its stream, and that the connection ends. */
+static int
+on_words(CURL *easy, curl_infotype type, char *text, size_t size, void *context)
+{
+	struct http_call *call = context, *other;
+	char line[128];
+	const char *goaway;
+	unsigned number;
+
+	(void)easy;
+	if (type != CURLINFO_TEXT)
+		return 0;
+	snprintf(line, sizeof(line), "%.*s", (int)size, text);
+	goaway = strstr(line, "GOAWAY, error=");
+	if (sscanf(line, "Using Stream ID: %u", &number) == 1)
+		call->stream = number;
+	else if (goaway != NULL &&
+	    sscanf(goaway, "GOAWAY, error=%*u, last_stream=%u", &number) == 1)
+		for (other = call->http->calls; other; other = other->next)
+			if (other->port == call->port && other->stream > number)
+				other->refused = true;
+	return 0;
 }
 
 static size_t
@@ -395,6 +433,11 @@ easy_setup(struct http_call *call, const struct http_request *request,
 	    request->once ? CONNECTION_AGE_ONCE : CONNECTION_AGE);
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->total_ms);
 	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_request);
+	if (request->once && secure) {
+		curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_words);
+		curl_easy_setopt(easy, CURLOPT_DEBUGDATA, call);
+		curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L);
+	}
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
 	if (call->body != NULL || strcmp(request->method, "POST") == 0) {

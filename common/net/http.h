@@ -53,7 +53,8 @@ struct http_request {
 enum http_outcome {
 	HTTP_ANSWERED, /* a status and the whole body came */
 	HTTP_NOT_SENT, /* certainly never reached the server: no address, no
-	                 * connection, refused TLS */
+	                 * connection, refused TLS; or, over HTTP/2, the server
+	                 * said that it did not process it */
 	HTTP_CUT,      /* ended after the request may have been read: reset,
 	                 * time-out, body too large, cut short */
 	HTTP_ABORTED,  /* piece returned false */
