@@ -18,8 +18,8 @@
 #include "common/provider/facts.h"
 
 static const char usage[] =
-    "agent-connections [--config FILE] [--json] [--no-link] [--timeout SECONDS]\n"
-    "                         --user USER [TOOLKIT ...]";
+    "agent-connections [--config FILE] [--json] [--link] [--no-link]\n"
+    "                         [--timeout SECONDS] --user USER [TOOLKIT ...]";
 static const char help[] =
     "Says for each TOOLKIT whether the user has connected it, or without any\n"
     "TOOLKIT lists what the user has connected.\n";
@@ -27,7 +27,7 @@ static const char help[] =
 struct question {
 	struct cli cli;
 	const char *user;
-	bool no_link;
+	bool link, no_link;
 	int64_t until;    /* boot milliseconds: when to give up */
 	struct task task; /* a user and toolkits */
 };
@@ -40,8 +40,10 @@ read_options(struct question *question, int argc, char **argv)
 	const struct cli_option options[] = {
 		{ "user", "USER", "the user whose connections are listed",
 		    .text = &question->user },
-		{ "no-link", NULL,
-		    "make no links for connections that are missing",
+		{ "link", NULL,
+		    "make links for connections that are missing, as on a terminal",
+		    .flag = &question->link },
+		{ "no-link", NULL, "make none, even on a terminal",
 		    .flag = &question->no_link },
 		{ "timeout", "SECONDS", "give up after this time (default 30)",
 		    .number = &seconds, .least = 1, .most = 3600 },
@@ -75,7 +77,7 @@ check_names(struct question *question, char **toolkits, struct fail *fail)
 	}
 	if (task_check(value, &question->cli.config, &question->task, fail) < 0)
 		return -1;
-	question->task.tools = NULL;
+	task_connections(&question->task, NULL);
 	return 0;
 }
 
@@ -124,6 +126,7 @@ add_connection(cJSON *list, const struct preflight *preflight,
 	add_copy(connection, "account", reason, "account");
 	add_copy(connection, "reason", reason, "message");
 	add_copy(connection, "link", reason, "link");
+	add_copy(connection, "choices", preflight->choices, toolkit);
 	add_copy(connection, "link_error", reason, "link_error");
 	cJSON_AddItemToArray(list, connection);
 	free(state);
@@ -180,7 +183,8 @@ answer(struct question *question, struct fail *fail)
 	    facts_get(client, task, &facts, fail) < 0 ||
 	    preflight_connections(task, facts, &preflight, fail) < 0)
 		goto out;
-	if (!question->no_link && task->toolkits->child != NULL)
+	if (!question->no_link && (question->link || question->cli.human) &&
+	    task->toolkits->child != NULL)
 		facts_links(client, task->user, &preflight);
 	tell(question, &preflight);
 	result = 0;

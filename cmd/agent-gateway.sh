@@ -231,7 +231,7 @@ post_task() {
 		set -- "$@" --key "$HTTP_IDEMPOTENCY_KEY"
 		;;
 	esac
-	said=$(agent-preflight --user "$user" --timeout 20 | agent-submit "$@")
+	said=$(agent-preflight --link --user "$user" --timeout 20 | agent-submit "$@")
 	code=$?
 	[ $code -eq 0 ] || failed $code "$said"
 	member id "$said"
@@ -249,7 +249,7 @@ post_preflight() {
 	case $query_links in yes | no) ;; *) bad_query links ;; esac
 	need_body
 	set -- --summary --user "$user" --timeout 20
-	[ "$query_links" = yes ] || set -- "$@" --no-link
+	[ "$query_links" = no ] || set -- "$@" --link
 	said=$(agent-preflight "$@")
 	pass $? "$said"
 }
@@ -271,7 +271,7 @@ get_connections() {
 	*[!a-z0-9_,-]* | *,,* | ,* | *,) bad_query toolkits ;;
 	esac
 	set -- --user "$user" --timeout 20
-	[ "$query_links" = yes ] || set -- "$@" --no-link
+	[ "$query_links" = no ] || set -- "$@" --link
 	set -f
 	IFS=,
 	# shellcheck disable=SC2086 # names with commas

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/agent/preflight.h"
 #include "common/agent/task.h"
@@ -20,8 +21,9 @@
 #include "common/provider/facts.h"
 
 static const char usage[] =
-    "agent-preflight [--check-only] [--config FILE] [--json] [--no-link]\n"
-    "                       [--summary] [--timeout SECONDS] [--user USER] [-f FILE]";
+    "agent-preflight [--check-only] [--config FILE] [--json] [--link] [--no-link]\n"
+    "                       [--summary] [--timeout SECONDS] [--user USER] [--wait]\n"
+    "                       [-f FILE]";
 
 static const char help[] =
     "Reads one task (JSON or YAML), checks that it can run, and prints it\n"
@@ -31,10 +33,9 @@ struct session {
 	struct cli cli;
 	const char *path;
 	const char *user; /* whose the task must be, or NULL */
-	bool check_only, no_link, summary;
-	int64_t until; /* boot milliseconds: when to give up */
+	bool check_only, link, no_link, summary, wait;
+	int64_t limit_ms; /* of each check */
 	struct task task;
-	struct facts *facts; /* NULL until Composio has to be asked */
 };
 
 /* Makes the task USER's, whose identity is verified; the task may not name
@@ -92,32 +93,41 @@ out:
 	return result;
 }
 
-static int
-gather(struct session *session, cJSON **ret_facts, struct fail *fail)
+/* Tells people the reasons, each with its link. */
+static void
+tell(const struct session *session, const struct preflight *preflight)
 {
-	if (facts_open(&session->cli.config, session->until, &session->facts,
-		fail) < 0)
-		return -1;
-	return facts_get(session->facts, &session->task, ret_facts, fail);
+	const char *program = session->cli.program, *error;
+	const cJSON *reason, *link;
+
+	cJSON_ArrayForEach (reason, preflight->warnings)
+		fprintf(stderr, "%s: %s\n", program,
+		    json_string(reason, "message"));
+	cJSON_ArrayForEach (reason, preflight->reasons) {
+		link = json_item(reason, "link");
+		error = json_string(reason, "link_error");
+		fprintf(stderr, "%s: %s", program,
+		    json_string(reason, "message"));
+		if (link != NULL)
+			fprintf(stderr, ": %s (until %s)",
+			    json_string(link, "url"),
+			    json_string(link, "expires_at"));
+		else if (error != NULL)
+			fprintf(stderr, ": no link: %s", error);
+		fprintf(stderr, "\n");
+	}
+	if (preflight->link_count > 0 && !session->link && !session->no_link)
+		fprintf(stderr, "%s: --link makes links to connect them\n",
+		    program);
 }
 
 static int
-refuse(struct session *session, struct preflight *preflight)
+refuse(struct session *session, const struct preflight *preflight)
 {
-	const char *program = session->cli.program, *url;
-	const cJSON *reason;
 	struct fail fail;
 	char *reasons, *details;
 	int count, status;
 
-	if (!session->no_link && preflight->link_count > 0)
-		facts_links(session->facts, session->task.user, preflight);
-	cJSON_ArrayForEach (reason, preflight->reasons) {
-		url = json_string(json_item(reason, "link"), "url");
-		fprintf(stderr, "%s: %s%s%s\n", program,
-		    json_string(reason, "message"), url != NULL ? ": " : "",
-		    url != NULL ? url : "");
-	}
 	count = cJSON_GetArraySize(preflight->reasons);
 	fail_set(&fail, FAIL_NO, "preflight_refused",
 	    "the task is refused for %d reason%s", count,
@@ -162,42 +172,54 @@ pass(const struct session *session, const struct preflight *preflight)
 	return 0;
 }
 
-static void
-check_deadline(const struct task *task, cJSON *reasons)
+/* One whole check. When links were opened meanwhile, as --wait wants it, 1 says
+ * that another check may pass. */
+static int
+check_once(struct session *session, struct preflight *preflight,
+    struct fail *fail)
 {
-	cJSON *reason;
+	const struct config *config = &session->cli.config;
+	struct facts *client = NULL;
+	cJSON *facts = NULL;
+	int result = -1;
 
-	if (task->deadline == 0 || task->deadline > clock_wall())
-		return;
-	reason = cJSON_CreateObject();
-	cJSON_AddStringToObject(reason, "type", "budget");
-	cJSON_AddStringToObject(reason, "message",
-	    "deadline is in the past: there is no time left to run");
-	cJSON_AddStringToObject(reason, "member", "deadline");
-	cJSON_AddItemToArray(reasons, reason);
+	if (facts_open(config, clock_boot() + session->limit_ms, &client,
+		fail) < 0 ||
+	    facts_get(client, &session->task, &facts, fail) < 0 ||
+	    preflight_check(&session->task, config, facts, preflight, fail) < 0)
+		goto out;
+	preflight_deadline(&session->task, clock_wall(), preflight);
+	if (session->link)
+		facts_links(client, session->task.user, preflight);
+	tell(session, preflight);
+	result = session->wait && preflight->reasons->child != NULL
+	    ? facts_wait(client, session->task.user, preflight, fail)
+	    : 0;
+out:
+	cJSON_Delete(facts);
+	facts_close(client);
+	return result;
 }
 
 static int
 check(struct session *session)
 {
-	struct preflight preflight = { .reasons = NULL };
+	struct preflight preflight;
 	struct fail fail;
-	cJSON *facts = NULL;
-	int status;
+	int result, status = 0;
 
-	if (gather(session, &facts, &fail) < 0 ||
-	    preflight_check(&session->task, &session->cli.config, facts,
-		&preflight, &fail) < 0) {
-		status = cli_fail(&session->cli, &fail, NULL);
-		goto out;
-	}
-	check_deadline(&session->task, preflight.reasons);
-	status = preflight.reasons->child != NULL ? refuse(session, &preflight)
-						  : pass(session, &preflight);
-out:
-	preflight_release(&preflight);
-	cJSON_Delete(facts);
-	facts_close(session->facts);
+	do {
+		preflight = (struct preflight){ .reasons = NULL };
+		result = check_once(session, &preflight, &fail);
+		if (result < 0)
+			status = cli_fail(&session->cli, &fail, NULL);
+		else if (result == 0)
+			status = preflight.reasons->child != NULL
+			    ? refuse(session, &preflight)
+			    : pass(session, &preflight);
+		preflight_release(&preflight);
+		session->wait = false;
+	} while (result > 0);
 	return status;
 }
 
@@ -213,8 +235,10 @@ read_options(struct session *session, int argc, char **argv)
 		{ "check-only", NULL,
 		    "check only the form, without asking Composio",
 		    .flag = &session->check_only },
-		{ "no-link", NULL,
-		    "make no links for connections that are missing",
+		{ "link", NULL,
+		    "make links for connections that are missing, as on a terminal",
+		    .flag = &session->link },
+		{ "no-link", NULL, "make none, even on a terminal",
 		    .flag = &session->no_link },
 		{ "summary", NULL, "print a summary instead of the task",
 		    .flag = &session->summary },
@@ -223,6 +247,9 @@ read_options(struct session *session, int argc, char **argv)
 		{ "user", "USER",
 		    "require that the task is this user's, and JSON",
 		    .text = &session->user },
+		{ "wait", NULL,
+		    "make links, wait until they are used, and check again",
+		    .flag = &session->wait },
 		CLI_SETTINGS(cli),
 		{ "", NULL,
 		    "Exit status: 0 it can run, 1 it cannot, 100 bad input, 111 it could not\n"
@@ -234,7 +261,13 @@ read_options(struct session *session, int argc, char **argv)
 	if (optind < argc)
 		cli_usage(cli, "unknown argument %s: a file is named with -f",
 		    argv[optind]);
-	session->until = clock_boot() + seconds * 1000;
+	session->limit_ms = seconds * 1000;
+	if (isatty(STDERR_FILENO) == 1 || session->wait)
+		session->link = true;
+	if (session->no_link && session->wait)
+		cli_usage(cli, "--wait is of no use with --no-link");
+	if (session->no_link)
+		session->link = false;
 }
 
 int

@@ -5,7 +5,7 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-need python3
+need python3 jq
 : >"$T/ledger"
 start python3 "$TOP/tests/preflight_server.py" "$T/address" "$T/ledger"
 await 10 test -s "$T/address" || { echo "Bail out! no server"; exit 1; }
@@ -24,8 +24,10 @@ try() { # try STATUS NAME USER [LINE...]
 	wanted_status=$1 title=$2
 	shift 2
 	task "$@" >"$T/task"
-	status "$wanted_status" "$title" agent-preflight --timeout 5 -f "$T/task"
+	# shellcheck disable=SC2086 # none, or one
+	status "$wanted_status" "$title" agent-preflight $link --timeout 5 -f "$T/task"
 }
+link=
 posts() { grep -c '^POST' "$T/ledger"; }
 
 try 0 "everything is connected" alice
@@ -41,9 +43,13 @@ sed 's/"checked_at":"[^"]*"//' "$T/first" >"$T/a"
 check "gives the same bytes" cmp "$T/a" "$T/b"
 
 try 1 "one connection is missing" bob
+same "no link is made unless it is asked for, or for a person" 0 "$(posts)"
+says "which is said" '^agent-preflight: --link makes links' "$ERR"
+link=--link
+try 1 "with --link" bob
 says "which" '"type":"connection_missing","message":"linear: the user bob' "$OUT"
 says "the link, over a new auth config" '"toolkit":"linear","link":\{"url":"https://connect.example/ac_new","expires_at":"2026-11-23T21:00:00.000Z"' "$OUT"
-says "for people too" '^agent-preflight: linear: .*: https://connect.example/ac_new$' "$ERR"
+says "for people too" '^agent-preflight: linear: .*: https://connect.example/ac_new .until 2026-11-23T21:00:00.000Z.$' "$ERR"
 same "two requests made it" 2 "$(posts)"
 status 1 "--no-link" agent-preflight --no-link -f "$T/task"
 same "makes none" 2 "$(posts)"
@@ -52,10 +58,10 @@ status 1 "the error goes through agent-preflight" sh -c \
 says "whole" '"reasons":\[\{"type":"connection_missing"' "$OUT"
 
 try 1 "all reasons at once" carol 'toolkits: [gmail, linear, nosuch]' \
-	'tools: [GMAIL_NOSUCH, GMAIL_OLD, GMAIL_ODD, X_*]' \
+	'tools: [GMAIL_NOSUCH, GMAIL_OLD, GMAIL_BAD, X_*]' \
 	'budget: {tokens: 5}'
 for reason in '"unknown_tool".*GMAIL_NOSUCH' '"deprecated_tool".*GMAIL_OLD' \
-	'"tool_refused".*top' '"no_tool_matches".*X_' \
+	'"tool_refused".*GMAIL_BAD.*date' '"no_tool_matches".*X_' \
 	'"connection_not_active".*has expired .EXPIRED, token refresh' \
 	'"connection_disabled".*ca_l is active but is disabled' \
 	'"unknown_toolkit".*nosuch' '"budget".*budget.tokens'; do
@@ -64,10 +70,27 @@ done
 says "the expired one's link has its own auth config" \
 	'"link":\{"url":"https://connect.example/ac_gmail"' "$OUT"
 
+link=
 try 0 "all tools of a toolkit" alice 'toolkits: [linear]'
 says "are pinned" '"tools":\[\{"name":"LINEAR_CREATE_LINEAR_ISSUE"' "$OUT"
 try 0 "a pattern" alice 'toolkits: [gmail]' 'tools: [GMAIL_*S]'
 says "picks its tools" '"tools":\[\{"name":"GMAIL_FETCH_EMAILS".*"tools":\[\{"name":"GMAIL_FETCH_EMAILS"[^}]*\}\]' "$OUT"
+try 0 "a tool that the model cannot take is left out" alice 'toolkits: [gmail]'
+says "by name" '^agent-preflight: the tool GMAIL_BAD is left out, .*"type": "date"' "$ERR"
+same "not with the others" "GMAIL_CREATE_EMAIL_DRAFT GMAIL_FETCH_EMAILS GMAIL_ODD" \
+	"$(jq -r '[.preflight.pins.tools[].name] | sort | join(" ")' "$OUT")"
+same "a name that it cannot take has another" 'dollar_top {"dollar_top":"$top"}' \
+	"$(jq -r '.preflight.pins | "\(.request.tools[] | select(.name == "GMAIL_ODD") |
+		.input_schema.properties | keys[0]) \(.tools[] | select(.name == "GMAIL_ODD") | .aliases)"' "$OUT")"
+try 1 "two live accounts" dora 'toolkits: [gmail]'
+says "are told with their names, and none of another user" \
+	'"choices":\[\{"account":"ca_g","alias":"work"\},\{"account":"ca_h","word_id":"gmail_red-castle"\}\]' "$OUT"
+for choice in work ca_g; do
+	try 0 "a choice, $choice" dora 'toolkits: [gmail]' "accounts: {gmail: $choice}"
+	says "is used" '"accounts":\{"gmail":"ca_g"\},"pins"' "$OUT"
+done
+try 1 "a choice of what another user has" dora 'toolkits: [gmail]' 'accounts: {gmail: ca_bob}'
+says "is none" 'dora has no account ca_bob' "$OUT"
 try 0 "tools without auth need no account" nobody 'tools: [NEWS_GET]'
 says "and have none" '"accounts":\{\}' "$OUT"
 
@@ -88,7 +111,7 @@ printf '{"error":{"type":"x","message":"m","retryable":true,"exit":111}}' >"$T/t
 status 100 "an error object of somebody's own" agent-preflight --user alice -f "$T/task"
 
 before=$(posts)
-check "connections" agent-connections --user carol gmail linear nosuch
+check "connections" agent-connections --link --user carol gmail linear nosuch
 says "one that has expired, with its link" '"toolkit":"gmail","state":"expired","account":"[^"]*","reason":"gmail: [^"]*","link":\{"url":"https' "$OUT"
 says "one that is disabled" '"toolkit":"linear","state":"disabled"' "$OUT"
 says "one that is none" '"toolkit":"nosuch","state":"unknown_toolkit"' "$OUT"

@@ -6,6 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/worker.sh
 . "$TOP/tests/worker.sh"
+need curl
 
 # call TOOL INPUT FAULT: a scene of one call; the model repeats what it was told
 # about it.
@@ -118,15 +119,94 @@ agent-signal resume "$ID" >/dev/null
 work
 same "resumed before it is mended: it waits again" "waiting 2" \
 	"$(get state) $(executed NOTES_WRITE)"
+reconnect() { # reconnect USER: opens the link, which makes another account
+	url=$(agent-connections --link --user "$1" notes |
+		jq -r '.connections[0].link.url')
+	curl -sf "$url" >/dev/null
+}
+check "the user connects again" reconnect ana
+agent-signal resume "$ID" >/dev/null
+work
+same "reconnected and resumed: it goes on" "completed 3 notes." \
+	"$(get state) $(agent-status --result "$ID")"
+same "what was written is not written again" "3 0" \
+	"$(executed NOTES_WRITE) $(repeated)"
+linked=$(events 'map(select(.type == "account" and .account))[0].account')
+check "with the new account" expr "$linked" : ca_linked
+same "the request's first bytes stay" 1 "$(count pinned)"
+sound
+three
+work
 sed 's/, after: {[^}]*}//' "$T/script.$scenes" >"$T/mended"
 restart "$T/mended"
 agent-signal resume "$ID" >/dev/null
 work
-same "mended and resumed: it goes on" "completed 3 notes." \
+same "the same account, enabled again, will do" "completed 3 notes." \
 	"$(get state) $(agent-status --result "$ID")"
-same "what was written is not written again" "3 0" \
-	"$(executed NOTES_WRITE) $(repeated)"
-sound
+three
+sed 's/id: ca_ana, .*/id: ca_ana, status: EXPIRED }/
+	/^accounts:/a\  - { user: ana, toolkit: notes, id: ca_other }' \
+	"$T/script.$scenes" >"$T/replaced"
+restart "$T/replaced"
+work
+same "an account replaced before the start is found" "completed 0" \
+	"$(get state) $(count waiting)"
+
+# ---- agent-preflight --wait ----
+sed '/^accounts:/,/^tools:/s/user: ana, .*/user: ana, toolkit: notes, status: EXPIRED }/' \
+	"$T/script.$scenes" >"$T/expired"
+restart "$T/expired"
+start agent-preflight --wait -f "$T/task" >"$T/waited" 2>"$T/asked"
+await 10 grep -q 'http[^ ]*/link/' "$T/asked"
+says "a link is told with its end" '/link/[^ ]* .until 20..-..-..T' "$T/asked"
+agent-preflight --link -f "$T/task" >/dev/null 2>"$T/again"
+same "and told again while it is young" "$(grep -o 'http[^ ]*' "$T/asked")" \
+	"$(grep -o 'http[^ ]*' "$T/again")"
+curl -sf "$(grep -o 'http[^ ]*' "$T/asked")" >/dev/null
+status 0 "when it was used, the check passes" wait "$STARTED"
+says "with the new account" '"accounts":[{]"notes":"ca_linked' "$T/waited"
+
+# ---- a name that the model cannot take ----
+cat >"$T/dollar" <<END
+accounts:
+  - { user: ana, toolkit: notes, id: ca_ana }
+tools:
+  - slug: NOTES_FIND
+    toolkit: notes
+    description: Finds notes.
+    input_parameters: { type: object, properties: { filter: { type: object, properties: { \$top: { type: integer } } } }, required: [filter] }
+    result: { found: '{{arguments.filter}}' }
+END
+NOTES=$T/dollar
+scene <<END
+model:
+  - when: { turn: 1 }
+    reply: { calls: [ { tool: NOTES_FIND, input: { filter: { dollar_top: 5 } } } ] }
+  - reply: { text: ok }
+END
+submit "find"
+work
+same "is put back at the call" '{"filter":{"$top":5}}' \
+	"$(jq -c 'select(.tool == "NOTES_FIND").arguments' "$T/ledger")"
+NOTES=$T/expires
+
+# ---- what the tool's own service says of the account ----
+scene <<END
+model:
+  - when: { turn: 1 }
+    reply: { calls: [ { tool: NOTES_BREAK } ] }
+  - reply: { text: ok }
+END
+sed 's/error: the notebook is locked/error: "401 Client Error: Unauthorized for url"/' \
+	"$T/script.$scenes" >"$T/refuses"
+restart "$T/refuses"
+submit "break it"
+work
+same "an account that the tool's service refuses is waited for" waiting "$(get state)"
+restart "$T/script.$scenes"
+agent-signal resume "$ID" >/dev/null
+work
+same "and the call made when it is mended" completed "$(get state)"
 three
 work
 same "one that waits" waiting "$(get state)"

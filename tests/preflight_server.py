@@ -20,6 +20,7 @@ never = threading.Event()
 def tool(slug):
     tags = ["readOnlyHint"] if "FETCH" in slug else []
     key = "$top" if slug.endswith("_ODD") else "query"
+    kind = "date" if slug.endswith("_BAD") else "string"
     return {
         "slug": slug,
         "name": slug,
@@ -28,7 +29,7 @@ def tool(slug):
         "version": "20261101_00",
         "input_parameters": {
             "type": "object",
-            "properties": {key: {"type": "string"}},
+            "properties": {key: {"type": kind}},
         },
         "tags": tags,
         "no_auth": slug.startswith("NEWS_"),
@@ -37,7 +38,7 @@ def tool(slug):
 
 
 ALL = ["GMAIL_FETCH_EMAILS", "GMAIL_CREATE_EMAIL_DRAFT", "GMAIL_OLD",
-       "GMAIL_ODD", "LINEAR_CREATE_LINEAR_ISSUE", "NEWS_GET"]
+       "GMAIL_ODD", "GMAIL_BAD", "LINEAR_CREATE_LINEAR_ISSUE", "NEWS_GET"]
 
 
 def account(name, toolkit, status="ACTIVE", **more):
@@ -55,6 +56,9 @@ def account(name, toolkit, status="ACTIVE", **more):
 
 ACCOUNTS = {
     "bob": [account("ca_g", "gmail")],
+    "dora": [account("ca_g", "gmail", alias="work"),
+             account("ca_h", "gmail", alias=None, word_id="gmail_red-castle"),
+             account("ca_bob", "gmail", user_id="bob")],
     "carol": [
         account("ca_g", "gmail", "EXPIRED", status_reason="token refresh"),
         account("ca_l", "linear", is_disabled=True),

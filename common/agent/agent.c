@@ -45,6 +45,7 @@ free_pins(struct agent *agent)
 		free(agent->pins[i].toolkit);
 		free(agent->pins[i].version);
 		free(agent->pins[i].account);
+		free(agent->pins[i].aliases);
 	}
 	free(agent->pins);
 }
@@ -103,6 +104,8 @@ read_pin(const cJSON *item, struct pin *pin)
 	pin->toolkit = mem_string(json_string(item, "toolkit"));
 	pin->version = mem_string(json_string(item, "version"));
 	pin->account = mem_string(json_string(item, "account"));
+	if (json_item(item, "aliases") != NULL)
+		pin->aliases = json_text(json_item(item, "aliases"));
 	pin->repeatable = json_true(item, "repeatable");
 	pin->on_unknown = (enum on_unknown)pins_policy(
 	    json_string(item, "on_unknown"));
@@ -267,6 +270,8 @@ apply(struct agent *agent, const struct event *event, struct fail *fail)
 		return agent_tool_failed(agent, event, fail);
 	case EVENT_TOOL_UNKNOWN:
 		return agent_tool_unknown(agent, event, fail);
+	case EVENT_ACCOUNT:
+		return agent_account(agent, event, fail);
 	case EVENT_USER_MESSAGE:
 		return apply_user_message(agent, event, fail);
 	case EVENT_SIGNAL:

@@ -38,7 +38,9 @@ struct agent;
 #define MODEL_LOST_MAX 50
 
 enum action_type {
-	ACTION_PIN,   /* gather facts and pin: no intent is recorded */
+	ACTION_PIN,   /* gather facts and pin, or, when agent_lookup names a
+	                 * toolkit, look its accounts up: no intent is
+	                 * recorded */
 	ACTION_MODEL, /* one model turn */
 	ACTION_TOOL,  /* one tool call */
 };
@@ -141,6 +143,18 @@ agent_id_hash(const char *id);
 /* False when there is no such call. */
 bool
 agent_call(const struct agent *agent, const char *id, struct agent_call *ret);
+
+/* A toolkit whose calls wait for a live account, which ACTION_PIN looks up
+ * before they go on; borrowed until the next apply. ACCOUNT is the one that they
+ * used last. The outcome is an "account", or a "waiting" when nothing could be
+ * asked. False when there is none. */
+struct agent_lookup {
+	const char *toolkit, *account;
+	int64_t at; /* not before this wall time */
+};
+
+bool
+agent_lookup(const struct agent *agent, struct agent_lookup *ret);
 
 /* Whether SIGNAL makes sense now; MEMBERS are its further members, raw JSON
  * without braces, or "". "approve" and "deny" need "call" when several calls

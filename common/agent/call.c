@@ -104,6 +104,7 @@ agent_tool_started(struct agent *agent, const struct event *event,
 	    ? 0
 	    : agent_after(event, "settle_ms");
 	agent->calls_made++;
+	call->look = false;
 	agent_set_string(&call->connection, NULL);
 	agent_set_string(&call->error, NULL);
 	return 0;
@@ -200,8 +201,73 @@ agent_tool_failed(struct agent *agent, const struct event *event,
 				       : agent_wait(event, "wait");
 	call->status = CALL_PENDING;
 	call->not_before = at >= 0 ? at : event->at + CONNECTION_RETRY_MS;
+	call->look = connection.length > 0;
+	call->look_at = event->at;
 	if (call->wait == WAIT_NONE)
 		call->failed++;
+	return 0;
+}
+
+/* Gives the pins of TOOLKIT this account; whether that is another one. */
+static bool
+replace_account(struct agent *agent, const char *toolkit, const char *account)
+{
+	bool replaced = false;
+	struct pin *pin;
+	size_t i;
+
+	for (i = 0; i < agent->pin_count; i++) {
+		pin = &agent->pins[i];
+		if (!pin->account || strcmp(pin->toolkit, toolkit) != 0 ||
+		    strcmp(pin->account, account) == 0)
+			continue;
+		agent_set_string(&pin->account, account);
+		replaced = true;
+	}
+	return replaced;
+}
+
+/* With another account the calls are made at once. With the same one, which
+ * has just failed, they wait as long as they would have without it. */
+static void
+take_account(struct call *call, const struct event *event, bool found,
+    bool replaced)
+{
+	int64_t at = agent_after(event, "delay_ms");
+
+	call->look = !found;
+	if (replaced) {
+		call->not_before = event->at;
+	} else if (!found) {
+		call->not_before = call->look_at = at >= 0
+		    ? at
+		    : event->at + CONNECTION_RETRY_MS;
+		agent_set_decoded(&call->error,
+		    json_get(&event->members, "message"));
+		call->wait = agent_wait(event, "wait");
+		if (call->wait == WAIT_NONE)
+			call->wait = WAIT_CONNECTION;
+	}
+}
+
+int
+agent_account(struct agent *agent, const struct event *event, struct fail *fail)
+{
+	char *toolkit = json_decode(json_get(&event->members, "toolkit"));
+	char *account = json_decode(json_get(&event->members, "account"));
+	bool replaced = account && replace_account(agent, toolkit, account);
+	struct call *call;
+	size_t i;
+
+	(void)fail;
+	for (i = agent->first_open; i < agent->call_count; i++) {
+		call = &agent->calls[i];
+		if (call->status == CALL_PENDING && call->connection &&
+		    strcmp(call->connection, toolkit) == 0)
+			take_account(call, event, account != NULL, replaced);
+	}
+	free(toolkit);
+	free(account);
 	return 0;
 }
 

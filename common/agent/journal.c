@@ -42,7 +42,8 @@ static const struct {
 } types[] = {
 	[EVENT_SUBMITTED] = { "submitted", { { "task", OBJECT } } },
 	[EVENT_PINNED] = { "pinned",
-	    { { "request", OBJECT }, { "tools", ARRAY } } },
+	    { { "request", OBJECT }, { "tools", ARRAY },
+		{ "aliases", OBJECT, true, 2 } } }, /* of a tool */
 	[EVENT_STARTED] = { "started",
 	    { { "worker", STRING }, { "fence", INTEGER } } },
 	[EVENT_RELEASED] = { "released",
@@ -70,6 +71,11 @@ static const struct {
 	[EVENT_TOOL_UNKNOWN] = { "tool.unknown",
 	    { { "call", STRING }, { "attempt", INTEGER }, { "error", OBJECT },
 		{ "delay_ms", INTEGER, true }, { "sent_at", STRING, true } } },
+	[EVENT_ACCOUNT] = { "account",
+	    { { "toolkit", STRING }, { "account", STRING, true },
+		{ "message", STRING, true }, { "delay_ms", INTEGER, true },
+		{ "wait", STRING, true } },
+	    .since = 2 },
 	[EVENT_USER_MESSAGE] = { "user.message",
 	    { { "content", ARRAY }, { "reason", STRING } } },
 	[EVENT_SIGNAL] = { "signal",

@@ -48,6 +48,8 @@ enum event_type {
 	EVENT_TOOL_UNKNOWN,  /* call, attempt, error, sent_at: nobody knows if
 	                       * it happened; what the model is told is the
 	                       * tool.finished that follows */
+	EVENT_ACCOUNT, /* toolkit, account: the live one, for calls from now on;
+	                  * or without an account message, delay_ms: none */
 	EVENT_USER_MESSAGE, /* content (raw), reason: our message to the model */
 	EVENT_SIGNAL,       /* signal, by, and its own members */
 	EVENT_WAITING,      /* reason, until, for (a kind), message, toolkit,

@@ -303,16 +303,25 @@ plan_tools(const struct agent *agent, int64_t now, struct plan *plan)
 {
 	const struct call *call, *next = NULL;
 	int64_t until, soonest = BY_A_PERSON;
+	struct agent_lookup lookup;
 	size_t i;
 
 	for (i = agent->first_open; i < agent->call_count; i++)
 		if (decide_call(agent, &agent->calls[i], now, plan))
 			return;
+	/* Nothing else is under way meanwhile, because a lookup that does not
+	 * even begin makes the task wait. A task that waits already goes on
+	 * waiting until its time. */
+	if (agent_lookup(agent, &lookup) && lookup.at <= now &&
+	    !agent->paused && !agent_under_way(agent)) {
+		(void)add_action(plan, ACTION_PIN, 1);
+		return;
+	}
 	for (i = agent->first_open; i < agent->call_count; i++) {
 		call = &agent->calls[i];
 		until = waits_until(call, now);
 		if (call->status == CALL_PENDING && !agent->paused &&
-		    until <= now) {
+		    !call->look && until <= now) {
 			plan_call(call, plan);
 		} else if (until >= 0 && (!next || until < soonest)) {
 			next = call;

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The request's first bytes are written once, member by member, and never
- * parsed again: the schemas that the service returned are copied byte for byte.
- * A schema is parsed nevertheless, because one bad property name makes the
- * model's API refuse every request of the task, and it is better to report that
- * before the task is queued.
+ * parsed again.
  */
 #include "common/agent/pins.h"
 
@@ -16,7 +13,6 @@
 #include "common/json/json.h"
 
 #define NAME_MAX_BYTES 128
-#define KEY_MAX_BYTES 64
 
 #define WORD "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 
@@ -69,79 +65,9 @@ takes_effort(const char *model)
 	    !config_glob("claude-sonnet-4-5*", model);
 }
 
-/* Members whose values are data, not schemas. */
-static bool
-holds_data(const char *name)
-{
-	static const char *const names[] = { "const", "default", "enum",
-		"example", "examples", "required" };
-	size_t i;
-
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(names[i], name) == 0)
-			return true;
-	return false;
-}
-
-/* The first property name that the service would refuse, or NULL. A property
- * may itself be called "properties", so the names in that object are not read
- * as keywords of the schema. The parser limits the depth. */
-static const char *
-bad_key(const cJSON *schema)
-{
-	const cJSON *member, *property;
-	const char *found = NULL;
-
-	cJSON_ArrayForEach (member, schema) {
-		if (member->string != NULL && holds_data(member->string))
-			continue;
-		if (member->string == NULL || !cJSON_IsObject(member) ||
-		    strcmp(member->string, "properties") != 0) {
-			found = bad_key(member);
-		} else {
-			cJSON_ArrayForEach (property, member) {
-				if (!word(property->string, WORD ".",
-					KEY_MAX_BYTES))
-					found = property->string;
-				else
-					found = bad_key(property);
-				if (found != NULL)
-					break;
-			}
-		}
-		if (found != NULL)
-			return found;
-	}
-	return NULL;
-}
-
-static int
-check_schema(const cJSON *schema, const char *slug, struct fail *fail)
-{
-	const char *type = json_string(schema, "type"), *key;
-
-	if (type == NULL || strcmp(type, "object") != 0)
-		return fail_set(fail, FAIL_NO, "refused",
-		    "the tool %s cannot be offered to the model: its schema is "
-		    "not of type object",
-		    slug);
-	key = bad_key(schema);
-	if (key != NULL)
-		return fail_set(fail, FAIL_NO, "refused",
-		    "the tool %s cannot be offered to the model: its parameter "
-		    "\"%.100s\" has not a name of 1 to %d letters, digits, "
-		    "_ . and -",
-		    slug, key, KEY_MAX_BYTES);
-	return 0;
-}
-
 int
 pins_check_tool(const struct pin_tool *tool, struct fail *fail)
 {
-	struct fail reason;
-	cJSON *schema;
-	int result;
-
 	if (!word(tool->slug, WORD, NAME_MAX_BYTES))
 		return fail_set(fail, FAIL_NO, "refused",
 		    "the tool \"%.150s\" cannot be offered to the model: a name "
@@ -151,15 +77,7 @@ pins_check_tool(const struct pin_tool *tool, struct fail *fail)
 		return fail_set(fail, FAIL_NO, "refused",
 		    "the tool \"%s\" has the name of a tool that every task has",
 		    tool->slug);
-	schema = json_parse(tool->input_schema, strlen(tool->input_schema),
-	    &json_limits_upstream, &reason);
-	if (schema == NULL)
-		return fail_set(fail, FAIL_NO, "refused",
-		    "the tool %s has a schema that cannot be read: %.300s",
-		    tool->slug, reason.message);
-	result = check_schema(schema, tool->slug, fail);
-	cJSON_Delete(schema);
-	return result;
+	return 0;
 }
 
 static void
@@ -235,6 +153,9 @@ add_tool(const struct config *config, const struct pin_tool *tool,
 	member_string(buf, "version", tool->version);
 	if (tool->account != NULL)
 		member_string(buf, "account", tool->account);
+	if (tool->aliases != NULL)
+		member_raw(buf, "aliases", tool->aliases,
+		    strlen(tool->aliases));
 	buf_print(buf, ",\"repeatable\":%s,\"on_unknown\":\"%s\"}",
 	    repeatable ? "true" : "false", config_on_unknown[policy]);
 }
@@ -302,7 +223,7 @@ pins_check(const cJSON *pins, struct fail *fail)
 {
 	static const char *const strings[] = { "name", "slug", "toolkit",
 		"version" };
-	const cJSON *request, *tools, *item;
+	const cJSON *request, *tools, *item, *alias;
 	size_t i;
 
 	request = json_item(pins, "request");
@@ -327,6 +248,13 @@ pins_check(const cJSON *pins, struct fail *fail)
 			    "the provider of the pinned tool %s is not a "
 			    "string",
 			    json_string(item, "name"));
+		cJSON_ArrayForEach (alias, json_item(item, "aliases"))
+			if (!cJSON_IsString(alias))
+				return fail_set(fail, FAIL_NEVER,
+				    "invalid_pins",
+				    "an alias of the pinned tool %s is not a "
+				    "string",
+				    json_string(item, "name"));
 		if (pins_policy(json_string(item, "on_unknown")) < 0)
 			return fail_set(fail, FAIL_NEVER, "invalid_pins",
 			    "the pinned tool %s has no known on_unknown",

@@ -12,7 +12,8 @@
  *	  "tools":[...]},
  *	 "tools":[{"name":"GMAIL_FETCH_EMAILS","provider":"composio",
  *	   "slug":"GMAIL_FETCH_EMAILS","toolkit":"gmail",
- *	   "version":"20261101_00","account":"ca_1","repeatable":true,
+ *	   "version":"20261101_00","account":"ca_1",
+ *	   "aliases":{"dollar_top":"$top"},"repeatable":true,
  *	   "on_unknown":"tell"}, ...]}
  */
 #ifndef COMMON_AGENT_PINS_H
@@ -37,13 +38,13 @@ struct pin_tool {
 	const char *provider, *slug, *toolkit, *version;
 	const char *account;      /* NULL: the tool needs none */
 	const char *description;  /* may be NULL */
-	const char *input_schema; /* raw JSON, passed on unchanged */
+	const char *input_schema; /* raw JSON that schema.h has made fit */
+	const char *aliases;      /* likewise; NULL: no property has one */
 	bool repeatable; /* by its hints; a rule of config overrides it */
 };
 
-/* Whether TOOL can be one of Claude's: its name, its schema's type and every
- * property name in it (facts: name ^[a-zA-Z0-9_-]{1,128}$, keys
- * ^[a-zA-Z0-9_.-]{1,64}$). FAIL_NO, type "refused", when not. */
+/* Whether TOOL's name can be that of one of Claude's tools
+ * (^[a-zA-Z0-9_-]{1,128}$). FAIL_NO, type "refused", when not. */
 int
 pins_check_tool(const struct pin_tool *tool, struct fail *fail);
 

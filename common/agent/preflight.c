@@ -8,106 +8,19 @@
  * The order of reasons follows the task file, then the facts, so equal input
  * gives equal output.
  */
-#include "common/agent/preflight.h"
+#include "common/agent/preflight_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/agent/pins.h"
+#include "common/agent/schema.h"
 #include "common/base/mem.h"
 #include "common/json/json.h"
 
 #define PINS_MAX (24u << 20) /* the model's API takes 32 MB a request */
 #define TOOLS_MAX 128        /* more would confuse the model, and cost */
-
-struct chosen_tool {
-	const cJSON *fact;
-	const char *name, *toolkit;
-};
-
-struct check {
-	const struct task *task;
-	const struct config *config;
-	const cJSON *tools, *missing, *toolkits;
-	struct chosen_tool *chosen;
-	size_t count;
-	struct preflight *out;
-	struct fail *fail;
-};
-
-static int
-bad_facts(struct fail *fail, const char *what)
-{
-	return fail_set(fail, FAIL_NOT_NOW, "upstream",
-	    "unable to check the task: the facts have %s; try again later",
-	    what);
-}
-
-/* Adds a reason; ABOUT names the member that SUBJECT is put in ("tool",
- * "toolkit", "member"). */
-static cJSON *
-add_reason(struct check *check, const char *type, const char *about,
-    const char *subject, char *message)
-{
-	cJSON *reason = cJSON_CreateObject();
-
-	cJSON_AddStringToObject(reason, "type", type);
-	cJSON_AddStringToObject(reason, "message", message);
-	cJSON_AddStringToObject(reason, about, subject);
-	cJSON_AddItemToArray(check->out->reasons, reason);
-	free(message);
-	return reason;
-}
-
-static bool
-fits_connection(const cJSON *connection)
-{
-	const char *state = json_string(connection, "state");
-
-	return connection == NULL ||
-	    (state != NULL &&
-		json_string(connection,
-		    strcmp(state, "active") == 0 ? "account" : "message"));
-}
-
-static int
-check_shape(const struct check *check)
-{
-	const cJSON *item;
-
-	if (!cJSON_IsArray(check->tools) || !cJSON_IsObject(check->missing) ||
-	    !cJSON_IsObject(check->toolkits))
-		return bad_facts(check->fail, "not all of what was asked");
-	cJSON_ArrayForEach (item, check->tools)
-		if (json_string(item, "provider") == NULL ||
-		    json_string(item, "name") == NULL ||
-		    json_string(item, "toolkit") == NULL ||
-		    json_string(item, "version") == NULL ||
-		    !cJSON_IsObject(json_item(item, "input_schema")))
-			return bad_facts(check->fail,
-			    "a tool without provider, name, toolkit, version "
-			    "or schema");
-	cJSON_ArrayForEach (item, check->toolkits)
-		if (json_string(item, "provider") == NULL ||
-		    !cJSON_IsBool(json_item(item, "found")) ||
-		    !fits_connection(json_item(item, "connection")))
-			return bad_facts(check->fail,
-			    "a toolkit of which nothing is known");
-	return 0;
-}
-
-static bool
-in_list(const cJSON *list, const char *word)
-{
-	const cJSON *item;
-
-	cJSON_ArrayForEach (item, list)
-		if (cJSON_IsString(item) &&
-		    strcmp(item->valuestring, word) == 0)
-			return true;
-	return false;
-}
 
 /* Adds the tool unless it is there already (two patterns may match it). */
 static void
@@ -138,13 +51,13 @@ choose_named(struct check *check, const char *name)
 		if (strcmp(json_string(fact, "name"), name) == 0)
 			break;
 	if (fact == NULL && advice == NULL)
-		return bad_facts(check->fail,
+		return preflight_bad_facts(check->fail,
 		    "nothing about a tool that the task names");
 	if (fact == NULL)
-		add_reason(check, "unknown_tool", "tool", name,
+		preflight_add_reason(check, "unknown_tool", "tool", name,
 		    mem_print("there is no tool %s: %s", name, advice));
 	else if (json_true(fact, "deprecated"))
-		add_reason(check, "deprecated_tool", "tool", name,
+		preflight_add_reason(check, "deprecated_tool", "tool", name,
 		    mem_print(
 			"the tool %s is deprecated and may go away "
 			"while the task runs: name the one that replaces it",
@@ -163,19 +76,50 @@ choose_matching(struct check *check, const char *glob)
 	cJSON_ArrayForEach (fact, check->tools) {
 		if (json_true(fact, "deprecated") ||
 		    !config_glob(glob, json_string(fact, "name")) ||
-		    !in_list(check->task->toolkits,
+		    !preflight_in_list(check->task->toolkits,
 			json_string(fact, "toolkit")))
 			continue;
 		choose(check, fact);
 		found = true;
 	}
 	if (!found)
-		add_reason(check, "no_tool_matches", "tool", glob,
+		preflight_add_reason(check, "no_tool_matches", "tool", glob,
 		    mem_print("no tool of the task's toolkits matches %s%s",
 			glob,
 			check->task->toolkits->child == NULL
 			    ? ": name the toolkit in toolkits"
 			    : ""));
+}
+
+/* There are too many tools for the model: of those that only a pattern or a
+ * toolkit chose, the ones that the provider calls important stay. */
+static void
+choose_important(struct check *check)
+{
+	size_t i, count = 0, all = check->count;
+
+	for (i = 0; i < all; i++)
+		if (json_true(check->chosen[i].fact, "important") ||
+		    preflight_in_list(check->task->tools,
+			check->chosen[i].name))
+			check->chosen[count++] = check->chosen[i];
+	if (count > 0 && count <= TOOLS_MAX) {
+		check->count = count;
+		preflight_warn(check, "too_many_tools", "tools",
+		    mem_print(
+			"the task means %zu tools, and the model is given at "
+			"most %d: only the %zu that are named in tools or "
+			"marked as important are offered; name those that are "
+			"needed in tools for others",
+			all, TOOLS_MAX, count));
+		return;
+	}
+	check->count = 0; /* nothing more is to be said of them */
+	preflight_add_reason(check, "too_many_tools", "member", "tools",
+	    mem_print("the task would offer %zu tools to the model, and at "
+		      "most %d are allowed: name the ones it needs in tools, "
+		      "or patterns such as %.60s*",
+		all, TOOLS_MAX, check->chosen[0].name));
 }
 
 static int
@@ -187,7 +131,7 @@ choose_tools(struct check *check)
 	if (check->task->tools->child == NULL) {
 		cJSON_ArrayForEach (item, check->tools)
 			if (!json_true(item, "deprecated") &&
-			    in_list(check->task->toolkits,
+			    preflight_in_list(check->task->toolkits,
 				json_string(item, "toolkit")))
 				choose(check, item);
 	}
@@ -199,118 +143,7 @@ choose_tools(struct check *check)
 			return -1;
 	}
 	if (check->count > TOOLS_MAX)
-		add_reason(check, "too_many_tools", "member", "tools",
-		    mem_print(
-			"the task would offer %zu tools to the model, and at "
-			"most %d are allowed: name the ones it needs in tools",
-			check->count, TOOLS_MAX));
-	return 0;
-}
-
-/* The one thing that keeps the task from using TOOLKIT. */
-static void
-tell_connection(struct check *check, const cJSON *toolkit,
-    const cJSON *connection)
-{
-	struct preflight *out = check->out;
-	const char *from = json_string(connection, "link");
-	struct preflight_link *link;
-	const cJSON *member;
-	cJSON *reason;
-	char *type;
-
-	type = mem_print("connection_%s", json_string(connection, "state"));
-	reason = add_reason(check, type, "toolkit", toolkit->string,
-	    mem_string(json_string(connection, "message")));
-	free(type);
-	cJSON_ArrayForEach (member, connection)
-		if (strcmp(member->string, "state") != 0 &&
-		    strcmp(member->string, "message") != 0 &&
-		    strcmp(member->string, "link") != 0)
-			cJSON_AddItemToObject(reason, member->string,
-			    cJSON_Duplicate(member, true));
-	if (from == NULL)
-		return;
-	out->links = mem_grow(out->links, out->link_count + 1,
-	    sizeof(*out->links));
-	link = &out->links[out->link_count++];
-	snprintf(link->provider, sizeof(link->provider), "%s",
-	    json_string(toolkit, "provider"));
-	snprintf(link->toolkit, sizeof(link->toolkit), "%s", toolkit->string);
-	snprintf(link->from, sizeof(link->from), "%s", from);
-	link->reason = (size_t)cJSON_GetArraySize(out->reasons) - 1;
-}
-
-/* Whether the task's tools of this toolkit need its connection; a toolkit that
- * was asked for without any of its tools does. */
-static bool
-needs_connection(const struct check *check, const char *toolkit)
-{
-	bool any = false;
-	size_t i;
-
-	for (i = 0; i < check->count; i++) {
-		if (strcmp(check->chosen[i].toolkit, toolkit) != 0)
-			continue;
-		if (json_true(check->chosen[i].fact, "needs_connection"))
-			return true;
-		any = true;
-	}
-	return !any;
-}
-
-static void
-check_connection(struct check *check, const cJSON *toolkit)
-{
-	const cJSON *connection = json_item(toolkit, "connection");
-
-	if (connection == NULL || !needs_connection(check, toolkit->string))
-		return;
-	if (strcmp(json_string(connection, "state"), "active") != 0)
-		tell_connection(check, toolkit, connection);
-	else
-		cJSON_AddStringToObject(check->out->accounts, toolkit->string,
-		    json_string(connection, "account"));
-}
-
-static int
-check_toolkit(struct check *check, const char *name)
-{
-	const cJSON *toolkit = json_item(check->toolkits, name);
-	const char *advice = json_string(toolkit, "advice");
-
-	if (toolkit == NULL)
-		return bad_facts(check->fail, "nothing about a toolkit");
-	if (json_true(toolkit, "found"))
-		check_connection(check, toolkit);
-	else
-		add_reason(check, "unknown_toolkit", "toolkit", name,
-		    mem_print("there is no toolkit %s%s%s", name,
-			advice != NULL ? ": " : "",
-			advice != NULL ? advice : ""));
-	return 0;
-}
-
-/* Those that the task names, then those of its other tools. */
-static int
-check_toolkits(struct check *check)
-{
-	const char *toolkit;
-	const cJSON *item;
-	size_t i, j;
-
-	cJSON_ArrayForEach (item, check->task->toolkits)
-		if (check_toolkit(check, item->valuestring) < 0)
-			return -1;
-	for (i = 0; i < check->count; i++) {
-		toolkit = check->chosen[i].toolkit;
-		for (j = 0; j < i; j++)
-			if (strcmp(check->chosen[j].toolkit, toolkit) == 0)
-				break;
-		if (j == i && !in_list(check->task->toolkits, toolkit) &&
-		    check_toolkit(check, toolkit) < 0)
-			return -1;
-	}
+		choose_important(check);
 	return 0;
 }
 
@@ -321,13 +154,13 @@ check_budget(struct check *check)
 
 	if (task->budget_nano_usd > 0 &&
 	    config_price(check->config, task->model) == NULL)
-		add_reason(check, "budget", "member", "budget.usd",
+		preflight_add_reason(check, "budget", "member", "budget.usd",
 		    mem_print(
 			"budget.usd cannot be kept: the price of %s is "
 			"not known; add it to prices in the configuration",
 			task->model));
 	if (task->budget_tokens > 0 && task->budget_tokens < task->max_tokens)
-		add_reason(check, "budget", "member", "budget.tokens",
+		preflight_add_reason(check, "budget", "member", "budget.tokens",
 		    mem_print(
 			"budget.tokens is %lld, and one reply alone may take "
 			"max_tokens, %lld: raise the one or lower the other",
@@ -335,9 +168,13 @@ check_budget(struct check *check)
 			(long long)task->max_tokens));
 }
 
+struct fitted {
+	char *schema, *aliases; /* as a pin has them */
+};
+
 static void
 fill_pin(const struct check *check, const struct chosen_tool *chosen,
-    const char *schema, struct pin_tool *pin)
+    const struct fitted *fitted, struct pin_tool *pin)
 {
 	const cJSON *fact = chosen->fact, *hints = json_item(fact, "hints");
 
@@ -347,7 +184,8 @@ fill_pin(const struct check *check, const struct chosen_tool *chosen,
 		.toolkit = chosen->toolkit,
 		.version = json_string(fact, "version"),
 		.description = json_string(fact, "description"),
-		.input_schema = schema,
+		.input_schema = fitted->schema,
+		.aliases = fitted->aliases,
 		.repeatable = !json_true(hints, "destructive") &&
 		    (json_true(hints, "read_only") ||
 			json_true(hints, "idempotent")),
@@ -357,35 +195,66 @@ fill_pin(const struct check *check, const struct chosen_tool *chosen,
 		    chosen->toolkit);
 }
 
-/* Checks each tool alone first, to find every reason; then all together. */
+/* Makes the schema of one tool fit. A tool that cannot be given to the model is
+ * a reason when the task names it, and else is left out. */
+static bool
+fit_tool(struct check *check, const struct chosen_tool *chosen,
+    struct pin_tool *pin, struct fitted *fitted)
+{
+	cJSON *schema = cJSON_Duplicate(json_item(chosen->fact, "input_schema"),
+	    true);
+	cJSON *aliases = cJSON_CreateObject();
+	struct fail fail;
+	bool fits = schema_fit(schema, aliases, &fail) == 0;
+
+	fitted->schema = json_text(schema);
+	fitted->aliases = aliases->child != NULL ? json_text(aliases) : NULL;
+	cJSON_Delete(schema);
+	cJSON_Delete(aliases);
+	fill_pin(check, chosen, fitted, pin);
+	if (fits && pins_check_tool(pin, &fail) == 0)
+		return true;
+	if (preflight_in_list(check->task->tools, chosen->name))
+		preflight_add_reason(check, "tool_refused", "tool",
+		    chosen->name,
+		    mem_print("the tool %s cannot be offered to the model: %s",
+			chosen->name, fail.message));
+	else
+		preflight_warn(check, "tool_left_out", chosen->name,
+		    mem_print("the tool %s is left out, because it cannot be "
+			      "offered to the model: %s",
+			chosen->name, fail.message));
+	return false;
+}
+
 static void
 make_pins(struct check *check)
 {
 	struct preflight *out = check->out;
 	struct pin_tool *pins = mem_alloc((check->count + 1) * sizeof(*pins));
-	char **schemas = mem_alloc((check->count + 1) * sizeof(*schemas));
+	struct fitted *fitted = mem_alloc((check->count + 1) * sizeof(*fitted));
 	struct fail fail;
-	size_t i, refused = 0;
+	size_t i, count = 0;
 
-	for (i = 0; i < check->count; i++) {
-		schemas[i] = json_text(
-		    json_item(check->chosen[i].fact, "input_schema"));
-		fill_pin(check, &check->chosen[i], schemas[i], &pins[i]);
-		cJSON_AddItemToArray(out->tools,
-		    cJSON_CreateString(pins[i].slug));
-		if (pins_check_tool(&pins[i], &fail) < 0) {
-			add_reason(check, "tool_refused", "tool", pins[i].slug,
-			    mem_string(fail.message));
-			refused++;
-		}
-	}
-	if (pins_make(check->task, check->config, pins,
-		refused == 0 ? check->count : 0, &out->pins, &fail) < 0)
-		add_reason(check, "request_refused", "member", "model",
-		    mem_string(fail.message));
 	for (i = 0; i < check->count; i++)
-		free(schemas[i]);
-	free(schemas);
+		if (fit_tool(check, &check->chosen[i], &pins[count],
+			&fitted[i]))
+			cJSON_AddItemToArray(out->tools,
+			    cJSON_CreateString(pins[count++].slug));
+	if (check->count > 0 && count == 0 && out->reasons->child == NULL)
+		preflight_add_reason(check, "request_refused", "member",
+		    "tools",
+		    mem_string("none of the tools can be offered to the "
+			       "model"));
+	if (pins_make(check->task, check->config, pins, count, &out->pins,
+		&fail) < 0)
+		preflight_add_reason(check, "request_refused", "member",
+		    "model", mem_string(fail.message));
+	for (i = 0; i < check->count; i++) {
+		free(fitted[i].schema);
+		free(fitted[i].aliases);
+	}
+	free(fitted);
 	free(pins);
 }
 
@@ -400,70 +269,18 @@ preflight_no_facts(void)
 	return facts;
 }
 
-static struct check
-begin(const struct task *task, const cJSON *facts, struct preflight *out,
-    struct fail *fail)
-{
-	*out = (struct preflight){
-		.pins = BUF_INIT(PINS_MAX),
-		.reasons = cJSON_CreateArray(),
-		.accounts = cJSON_CreateObject(),
-		.tools = cJSON_CreateArray(),
-	};
-	return (struct check){
-		.task = task,
-		.tools = json_item(facts, "tools"),
-		.missing = json_item(facts, "missing_tools"),
-		.toolkits = json_item(facts, "toolkits"),
-		.out = out,
-		.fail = fail,
-	};
-}
-
-int
-preflight_connections(const struct task *task, const cJSON *facts,
-    struct preflight *ret, struct fail *fail)
-{
-	struct preflight out;
-	struct check check = begin(task, facts, &out, fail);
-	const cJSON *item;
-
-	if (check_shape(&check) < 0 || check_toolkits(&check) < 0) {
-		preflight_release(&out);
-		return -1;
-	}
-	if (task->toolkits->child == NULL)
-		cJSON_ArrayForEach (item, check.toolkits)
-			check_connection(&check, item);
-	*ret = out;
-	return 0;
-}
-
-const cJSON *
-preflight_reason(const struct preflight *preflight, const char *toolkit)
-{
-	const cJSON *reason;
-	const char *about;
-
-	cJSON_ArrayForEach (reason, preflight->reasons) {
-		about = json_string(reason, "toolkit");
-		if (about != NULL && strcmp(about, toolkit) == 0)
-			return reason;
-	}
-	return NULL;
-}
-
 int
 preflight_check(const struct task *task, const struct config *config,
     const cJSON *facts, struct preflight *ret, struct fail *fail)
 {
 	struct preflight out;
-	struct check check = begin(task, facts, &out, fail);
+	struct check check = preflight_begin(task, facts, &out, fail);
 	int result = -1;
 
+	out.pins = BUF_INIT(PINS_MAX);
 	check.config = config;
-	if (check_shape(&check) < 0 || choose_tools(&check) < 0 ||
-	    check_toolkits(&check) < 0)
+	if (preflight_shape(&check) < 0 || choose_tools(&check) < 0 ||
+	    preflight_toolkits(&check) < 0)
 		goto out;
 	check_budget(&check);
 	make_pins(&check);
@@ -479,24 +296,29 @@ out:
 }
 
 void
+preflight_deadline(const struct task *task, int64_t now, struct preflight *ret)
+{
+	struct check check = { .task = task, .out = ret };
+
+	if (task->deadline != 0 && task->deadline <= now)
+		preflight_add_reason(&check, "budget", "member", "deadline",
+		    mem_string("deadline is in the past: there is no time left "
+			       "to run"));
+}
+
+void
 preflight_summary(const struct preflight *preflight, struct buf *buf)
 {
 	char *accounts = json_text(preflight->accounts);
 	char *tools = json_text(preflight->tools);
+	char *warnings = json_text(preflight->warnings);
 
-	buf_print(buf, "{\"ok\":true,\"accounts\":%s,\"tools\":%s}", accounts,
+	buf_print(buf, "{\"ok\":true,\"accounts\":%s,\"tools\":%s", accounts,
 	    tools);
+	if (preflight->warnings->child != NULL)
+		buf_print(buf, ",\"warnings\":%s", warnings);
+	buf_add_string(buf, "}");
+	free(warnings);
 	free(tools);
 	free(accounts);
-}
-
-void
-preflight_release(struct preflight *preflight)
-{
-	cJSON_Delete(preflight->reasons);
-	cJSON_Delete(preflight->accounts);
-	cJSON_Delete(preflight->tools);
-	free(preflight->links);
-	buf_release(&preflight->pins);
-	*preflight = (struct preflight){ .reasons = NULL };
 }

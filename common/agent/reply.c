@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "common/agent/pins.h"
+#include "common/agent/schema.h"
 #include "common/base/mem.h"
 
 #define TEXT_MAX ((size_t)1 << 30)
@@ -91,6 +92,7 @@ add_call(struct agent *agent, const struct json_object *block,
     const struct event *event, char *id, char *name)
 {
 	struct span input = json_get(block, "input");
+	struct buf restored = BUF_INIT(TEXT_MAX);
 	size_t count = agent->call_count;
 	struct json_object broken;
 	struct call *call;
@@ -106,8 +108,13 @@ add_call(struct agent *agent, const struct json_object *block,
 	call->id = id;
 	call->name = name;
 	call->pin = find_pin(agent, name);
-	call->input = mem_copy(input.at, input.length);
-	call->input_length = input.length;
+	if (call->pin && call->pin->aliases)
+		schema_restore((struct span){ call->pin->aliases,
+				   strlen(call->pin->aliases) },
+		    input, &restored);
+	else
+		buf_add(&restored, input.at, input.length);
+	call->input = buf_detach(&restored, &call->input_length);
 	call->input_valid = input.at[0] == '{';
 	if (json_object(json_get(&event->members, "broken"), &broken))
 		call->broken = json_decode(json_get(&broken, id));

@@ -281,7 +281,7 @@ resume(struct agent *agent)
 	leave_wait(agent);
 	agent->model_not_before = 0;
 	for (i = 0; i < agent->call_count; i++)
-		agent->calls[i].not_before = 0;
+		agent->calls[i].not_before = agent->calls[i].look_at = 0;
 }
 
 /* The step at which an ended task goes on. */
@@ -311,7 +311,7 @@ reopen(struct agent *agent, int64_t at, char *message)
 	agent_lose_calls(agent);
 	for (i = 0; i < agent->call_count; i++) {
 		agent->calls[i].failed = agent->calls[i].lost = 0;
-		agent->calls[i].not_before = 0;
+		agent->calls[i].not_before = agent->calls[i].look_at = 0;
 	}
 	agent->model_failed = agent->model_lost = 0;
 	agent->model_not_before = 0;

@@ -11,6 +11,7 @@
 struct pin {
 	char *name, *provider, *slug, *toolkit, *version;
 	char *account; /* NULL: needs none */
+	char *aliases; /* raw JSON, of its properties; NULL: there are none */
 	bool repeatable;
 	enum on_unknown on_unknown;
 };
@@ -27,7 +28,7 @@ enum call_status {
 struct call {
 	char *id, *name;
 	const struct pin *pin; /* NULL: no such tool */
-	char *input;           /* raw JSON */
+	char *input;           /* raw JSON, the properties by their names */
 	size_t input_length;
 	bool input_valid; /* it is an object */
 	char *broken;     /* why it is not run; NULL: it can be */
@@ -41,9 +42,11 @@ struct call {
 	int64_t settle_at;   /* until then it may be under way at the service
 	                      * although its worker has lost it */
 	char *connection;    /* waits for this toolkit's account */
-	char *error;         /* why it is not done yet, for people */
-	char *failure;       /* raw JSON: the error of its last tool.unknown */
-	char *block;         /* raw tool_result */
+	bool look;           /* that account is looked up first, at look_at */
+	int64_t look_at;
+	char *error;   /* why it is not done yet, for people */
+	char *failure; /* raw JSON: the error of its last tool.unknown */
+	char *block;   /* raw tool_result */
 	size_t block_length;
 };
 
@@ -200,6 +203,6 @@ event_fold(struct agent *agent, const struct event *event, struct fail *fail);
 
 extern event_fold agent_model_started, agent_model_replied, agent_model_failed,
     agent_tool_started, agent_tool_finished, agent_tool_failed,
-    agent_tool_unknown, agent_signalled;
+    agent_tool_unknown, agent_signalled, agent_account;
 
 #endif

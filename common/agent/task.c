@@ -17,8 +17,7 @@
 #include "common/json/json.h"
 #include "common/json/shape.h"
 
-#define LABEL_NAME_MAX 64
-#define LABEL_VALUE_MAX 256
+#define NAME_MAX 64 /* of a member of a map */
 #define MONEY_SCALE 1000000000
 
 static const char *const state_names[] = {
@@ -34,8 +33,9 @@ _Static_assert(sizeof(state_names) / sizeof(*state_names) == TASK_STATES,
     "each state has a name");
 
 static const char *const members[] = { "user", "goal", "toolkits", "tools",
-	"model", "effort", "max_tokens", "system", "key", "queue", "priority",
-	"not_before", "deadline", "budget", "labels", "preflight", NULL };
+	"accounts", "model", "effort", "max_tokens", "system", "key", "queue",
+	"priority", "not_before", "deadline", "budget", "labels", "preflight",
+	NULL };
 
 static const char *const budget_members[] = { "turns", "tokens", "usd",
 	"seconds", NULL };
@@ -146,6 +146,19 @@ static const struct text_rule toolkits_rule = { "toolkits", TASK_TOOLKIT_MAX,
 static const struct text_rule tools_rule = { "tools", TASK_TOOL_MAX, NULL,
 	"the name of a tool, or a pattern with * ? [...]",
 	SMALL LARGE DIGITS "_*?[]-", TASK_TOOLS_MAX };
+
+struct map_rule {
+	const char *name, *what, *must, *set; /* of the members' names */
+	int entries;
+	size_t least, most; /* of a value */
+};
+
+static const struct map_rule accounts_rule = { "accounts", "a toolkit",
+	"small letters, digits, _ and -", SMALL DIGITS "_-", TASK_TOOLKITS_MAX,
+	1, TASK_ACCOUNT_MAX };
+static const struct map_rule labels_rule = { "labels", "a label",
+	"letters, digits and . _ / -", SMALL LARGE DIGITS "._/-",
+	TASK_LABELS_MAX, 0, 256 };
 
 static int
 read_text(const cJSON *value, const char *path, const struct text_rule *rule,
@@ -323,41 +336,45 @@ take_budget(const struct check *check)
 	return 0;
 }
 
+/* Copies a map of names to texts; one without any member is left out. */
 static int
-take_labels(const struct check *check)
+take_map(const struct check *check, const struct map_rule *rule,
+    const cJSON **ret_map)
 {
-	const cJSON *labels, *label;
+	const cJSON *map = json_item(check->in, rule->name), *item;
 	const char *text;
 	char path[SHAPE_PATH];
 	cJSON *out;
 
-	labels = json_item(check->in, "labels");
-	if (labels == NULL)
+	if (map == NULL)
 		return 0;
-	if (shape_object(labels, "labels", NULL, check->fail) < 0)
+	if (shape_object(map, rule->name, NULL, check->fail) < 0)
 		return -1;
-	if (cJSON_GetArraySize(labels) > TASK_LABELS_MAX)
+	if (cJSON_GetArraySize(map) > rule->entries)
 		return fail_set(check->fail, FAIL_NEVER, "invalid_value",
-		    "labels has %d members, and may have at most %d",
-		    cJSON_GetArraySize(labels), TASK_LABELS_MAX);
-	if (labels->child == NULL)
+		    "%s has %d members, and may have at most %d", rule->name,
+		    cJSON_GetArraySize(map), rule->entries);
+	if (map->child == NULL)
 		return 0;
-	out = cJSON_AddObjectToObject(check->task->doc, "labels");
-	cJSON_ArrayForEach (label, labels) {
-		if (label->string[0] == '\0' ||
-		    strlen(label->string) > LABEL_NAME_MAX ||
-		    !only(label->string, SMALL LARGE DIGITS "._/-"))
+	out = cJSON_AddObjectToObject(check->task->doc, rule->name);
+	if (ret_map != NULL)
+		*ret_map = out;
+	cJSON_ArrayForEach (item, map) {
+		if (item->string[0] == '\0' ||
+		    strlen(item->string) > NAME_MAX ||
+		    !only(item->string, rule->set))
 			return fail_set(check->fail, FAIL_NEVER,
 			    "invalid_value",
-			    "labels has a member \"%.80s\": the name of a "
-			    "label is 1 to %d letters, digits and . _ / -",
-			    label->string, LABEL_NAME_MAX);
-		snprintf(path, sizeof(path), "labels.%s", label->string);
-		if (shape_string(label, path, 0, LABEL_VALUE_MAX, printable,
+			    "%s has a member \"%.80s\": the name of %s is 1 "
+			    "to %d %s",
+			    rule->name, item->string, rule->what, NAME_MAX,
+			    rule->must);
+		snprintf(path, sizeof(path), "%s.%s", rule->name, item->string);
+		if (shape_string(item, path, rule->least, rule->most, printable,
 			"a text without control characters", &text,
 			check->fail) < 0)
 			return -1;
-		cJSON_AddStringToObject(out, label->string, text);
+		cJSON_AddStringToObject(out, item->string, text);
 	}
 	return 0;
 }
@@ -395,6 +412,7 @@ take_members(const struct check *check)
 	    take_text(check, &goal_rule, true, NULL, &task->goal) < 0 ||
 	    take_list(check, &toolkits_rule, &task->toolkits) < 0 ||
 	    take_list(check, &tools_rule, &task->tools) < 0 ||
+	    take_map(check, &accounts_rule, &task->accounts) < 0 ||
 	    take_text(check, &model_rule, true,
 		config != NULL ? config->model : NULL, &task->model) < 0 ||
 	    take_effort(check) < 0 ||
@@ -409,7 +427,7 @@ take_members(const struct check *check)
 		TASK_PRIORITY_DEFAULT, &task->priority) < 0 ||
 	    take_time(check, "not_before", &task->not_before) < 0 ||
 	    take_time(check, "deadline", &task->deadline) < 0 ||
-	    take_budget(check) < 0 || take_labels(check) < 0 ||
+	    take_budget(check) < 0 || take_map(check, &labels_rule, NULL) < 0 ||
 	    take_preflight(check) < 0)
 		return -1;
 	if (task->deadline != 0 && task->deadline <= task->not_before)
@@ -450,6 +468,20 @@ int
 task_read(const cJSON *doc, struct task *task, struct fail *fail)
 {
 	return run_check(doc, NULL, task, fail);
+}
+
+void
+task_connections(struct task *task, const char *toolkit)
+{
+	cJSON *list;
+
+	task->tools = NULL;
+	if (toolkit == NULL)
+		return;
+	list = cJSON_CreateArray();
+	cJSON_AddItemToArray(list, cJSON_CreateString(toolkit));
+	cJSON_ReplaceItemInObjectCaseSensitive(task->doc, "toolkits", list);
+	task->toolkits = list;
 }
 
 void

@@ -47,6 +47,7 @@ task_state_final(enum task_state state); /* completed and what follows it */
 #define TASK_TOOLKIT_MAX 64
 #define TASK_TOOLS_MAX 128 /* entries */
 #define TASK_TOOL_MAX 128
+#define TASK_ACCOUNT_MAX 128
 #define TASK_LABELS_MAX 32     /* members */
 #define TASK_REPLY_MAX 1000000 /* max_tokens */
 #define TASK_PRIORITY_MAX 9
@@ -71,10 +72,11 @@ struct task {
 	const char *system;    /* NULL: none */
 	const cJSON *toolkits; /* array of strings, may be empty */
 	const cJSON
-	    *tools;       /* array of strings, names or globs, or empty: all */
-	int64_t priority; /* 0 (last) to 9 (first), default 5 */
-	int64_t not_before; /* wall milliseconds, 0: now */
-	int64_t deadline;   /* wall milliseconds, 0: none */
+	    *tools; /* array of strings, names or globs, or empty: all */
+	const cJSON *accounts; /* {"gmail":id or alias}, or NULL: no choice */
+	int64_t priority;      /* 0 (last) to 9 (first), default 5 */
+	int64_t not_before;    /* wall milliseconds, 0: now */
+	int64_t deadline;      /* wall milliseconds, 0: none */
 	int64_t max_tokens;
 	int64_t budget_turns;                  /* always set */
 	int64_t budget_tokens, budget_seconds; /* 0: none */
@@ -92,6 +94,11 @@ task_check(cJSON *value, const struct config *config, struct task *task,
 /* The same from the text of a doc made by task_check (from the journal). */
 int
 task_read(const cJSON *doc, struct task *task, struct fail *fail);
+
+/* Makes TASK one that asks only whether TOOLKIT (NULL: each of its toolkits, or
+ * without any, whatever the user has) is connected: its tools become NULL. */
+void
+task_connections(struct task *task, const char *toolkit);
 
 void
 task_release(struct task *task);

@@ -98,6 +98,29 @@ agent_call(const struct agent *agent, const char *id, struct agent_call *ret)
 }
 
 bool
+agent_lookup(const struct agent *agent, struct agent_lookup *ret)
+{
+	const struct call *call, *found = NULL;
+	size_t i;
+
+	for (i = agent->first_open; i < agent->call_count; i++) {
+		call = &agent->calls[i];
+		if (call->status == CALL_PENDING && call->look &&
+		    (!found || call->look_at < found->look_at))
+			found = call;
+	}
+	if (!found)
+		return false;
+	*ret = (struct agent_lookup){
+		.toolkit = found->connection,
+		.account = found->pin->account,
+		.at = agent->state == TASK_WAITING ? found->not_before
+						   : found->look_at,
+	};
+	return true;
+}
+
+bool
 agent_result_block(struct buf *buf, const char *call, const char *text,
     size_t length, size_t limit, bool is_error)
 {
@@ -176,6 +199,8 @@ dump_call(struct buf *dump, const struct call *call)
 	buf_print(dump, "sent_at %" PRId64 " settle_at %" PRId64 "\n",
 	    call->sent_at, call->settle_at);
 	dump_string(dump, "connection", call->connection);
+	if (call->look)
+		buf_print(dump, "look_at %" PRId64 "\n", call->look_at);
 	dump_string(dump, "error", call->error);
 	dump_string(dump, "failure", call->failure);
 	dump_string(dump, "block", call->block);
@@ -222,6 +247,8 @@ agent_dump(const struct agent *agent)
 	dump_string(&dump, "said", agent->said);
 	dump_string(&dump, "request", agent->request);
 	dump_string(&dump, "messages", agent->messages.data);
+	for (size_t i = 0; i < agent->pin_count; i++)
+		dump_string(&dump, agent->pins[i].name, agent->pins[i].account);
 	for (size_t i = 0; i < agent->call_count; i++)
 		dump_call(&dump, &agent->calls[i]);
 	return buf_detach(&dump, NULL);

@@ -7,6 +7,7 @@
 #include "common/json/internal.h"
 
 #include <errno.h>
+#include <float.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -40,6 +41,50 @@ json_tree(struct span value)
 {
 	return value.length ? cJSON_ParseWithLength(value.at, value.length)
 			    : NULL;
+}
+
+/* The next number of the text, behind *AT, which moves behind it. */
+static struct span
+next_number(const char **at)
+{
+	struct span number;
+
+	while (strchr("-0123456789", **at) == NULL)
+		if (*(*at)++ == '"')
+			while (*(*at)++ != '"')
+				if ((*at)[-1] == '\\')
+					++*at;
+	number = (struct span){ *at, strspn(*at, "+-.eE0123456789") };
+	*at += number.length;
+	return number;
+}
+
+/* Numbers come in the tree in the order that they have in the text. */
+static void
+keep_numbers(cJSON *value, const char **at)
+{
+	struct span number;
+	cJSON *item;
+
+	cJSON_ArrayForEach (item, value)
+		keep_numbers(item, at);
+	if (!cJSON_IsNumber(value))
+		return;
+	number = next_number(at);
+	if (number.length <= DBL_DIG)
+		return;
+	value->type = cJSON_Raw;
+	value->valuestring = mem_copy(number.at, number.length);
+}
+
+cJSON *
+json_tree_exact(struct span value)
+{
+	cJSON *tree = json_tree(value);
+	const char *at = value.at;
+
+	keep_numbers(tree, &at);
+	return tree;
 }
 
 cJSON *

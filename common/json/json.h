@@ -69,6 +69,11 @@ json_object_loose(struct span text, struct json_object *ret_object,
 cJSON *
 json_tree(struct span value);
 
+/* As json_tree; a number of more digits than a double holds becomes cJSON_Raw,
+ * which json_text writes as it was. */
+cJSON *
+json_tree_exact(struct span value);
+
 /* The member NAME, or NULL when OBJECT is NULL, no object, or has none. */
 cJSON *
 json_item(const cJSON *object, const char *name);

@@ -12,6 +12,7 @@
 
 #include "common/agent/journal.h"
 #include "common/base/backoff.h"
+#include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/id.h"
 #include "common/base/mem.h"
@@ -26,6 +27,7 @@ struct execute {
 	struct composio_call call;
 	struct http_call *http_call;
 	char *slug;
+	bool has_account;
 	unsigned attempt;
 	void (*done)(void *context, const struct tool_result *result);
 	void *context;
@@ -211,6 +213,38 @@ add_reasons(struct buf *text, struct span whole, struct span data)
 	cJSON_Delete(body);
 }
 
+/* Whether a failed tool's service refused the account, so that nothing was done
+ * and a person can mend it: by the status that Composio passes on, or else by
+ * the words that services use for it. */
+static bool
+refuses_account(struct span whole)
+{
+	static const char *const words[] = { "401 Client Error",
+		"401 Unauthorized", "invalid_grant", "invalid_auth",
+		"token_revoked", "token_expired", "expired or revoked",
+		"invalid authentication credentials", "Bad credentials",
+		"UNAUTHENTICATED", "AUTHENTICATION_ERROR" };
+	cJSON *body = json_tree(whole);
+	const cJSON *data = json_item(body, "data");
+	const char *texts[] = { json_string(body, "error"),
+		json_string(data, "message"), json_string(data, "http_error"),
+		json_string(json_item(body, "error"), "message") };
+	const char *status = json_string(data, "status_code");
+	int64_t code = status != NULL ? strtol(status, NULL, 10) : 0;
+	bool refuses;
+	size_t i, j;
+
+	(void)json_integer(data, "status_code", &code);
+	refuses = code == 401;
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		for (j = 0; j < sizeof(words) / sizeof(words[0]); j++)
+			if (texts[i] != NULL && code == 0 &&
+			    strstr(texts[i], words[j]) != NULL)
+				refuses = true;
+	cJSON_Delete(body);
+	return refuses;
+}
+
 /* 200, and only the beginning of what came was kept. Whether the tool failed
  * may be in the rest; the model sees what there is. */
 static bool
@@ -283,7 +317,9 @@ answered(struct execute *execute, const struct http_answer *answer,
 		result->length = data.length;
 		finish(execute, result, NULL);
 	} else if (is(successful, 'f')) {
-		result->outcome = TOOL_ERROR;
+		result->outcome = execute->has_account && refuses_account(whole)
+		    ? TOOL_CONNECTION
+		    : TOOL_ERROR;
 		buf_print(&text, "%s failed", execute->slug);
 		add_reasons(&text, whole, data);
 		finish(execute, result, &text);
@@ -379,6 +415,7 @@ composio_execute(void *state, const struct tool_request *wanted,
 
 	composio_call_init(&execute->call, composio, release);
 	execute->slug = mem_string(call->slug);
+	execute->has_account = call->account != NULL;
 	execute->attempt = call->attempt;
 	execute->done = wanted->done;
 	execute->context = wanted->context;
@@ -428,7 +465,7 @@ on_gathered(void *context, cJSON *raw, const struct fail *why)
 	if (raw == NULL)
 		fail = *why;
 	else
-		result = composio_translate(raw, facts->task->user,
+		result = composio_translate(raw, facts->task, clock_wall(),
 		    facts->facts, &fail);
 	cJSON_Delete(raw);
 	facts->gathering = NULL;

@@ -2,7 +2,6 @@
 /*
  * The service's own objects are translated into the facts of preflight.h: what
  * a tag means, which account is taken, what is wrong with one that cannot be.
- * Of several active accounts the one connected last is taken.
  */
 #include <string.h>
 
@@ -13,9 +12,13 @@
 
 /* What is gathered, and for whom. */
 struct translation {
-	const char *user;
+	const struct task *task;
+	int64_t now;
 	cJSON *raw, *facts;
 };
+
+#define LINK_LIFE_MS 600000  /* of a link, from when its account was made */
+#define LINK_YOUNG_MS 300000 /* it can still be shown to a person */
 
 const char *
 composio_toolkit(const cJSON *object)
@@ -40,11 +43,9 @@ check_shape(const cJSON *raw, struct fail *fail)
 	cJSON_ArrayForEach (item, json_item(raw, "tools"))
 		if (json_string(item, "slug") == NULL ||
 		    composio_toolkit(item) == NULL ||
-		    json_string(item, "version") == NULL ||
-		    !cJSON_IsObject(json_item(item, "input_parameters")))
+		    json_string(item, "version") == NULL)
 			return bad_answer(fail,
-			    "a tool without slug, toolkit, version or "
-			    "parameters");
+			    "a tool without slug, toolkit or version");
 	cJSON_ArrayForEach (item, json_item(raw, "accounts"))
 		if (json_string(item, "id") == NULL ||
 		    json_string(item, "status") == NULL ||
@@ -82,6 +83,8 @@ add_tool(cJSON *tools, cJSON *tool)
 		{ "destructive", "destructiveHint" },
 	};
 	const char *description = json_string(tool, "description");
+	cJSON *schema = cJSON_DetachItemFromObjectCaseSensitive(tool,
+	    "input_parameters");
 	cJSON *fact = cJSON_CreateObject(), *hint;
 	size_t i;
 
@@ -91,14 +94,21 @@ add_tool(cJSON *tools, cJSON *tool)
 	cJSON_AddStringToObject(fact, "version", json_string(tool, "version"));
 	if (description != NULL)
 		cJSON_AddStringToObject(fact, "description", description);
-	cJSON_AddItemToObject(fact, "input_schema",
-	    cJSON_DetachItemFromObjectCaseSensitive(tool, "input_parameters"));
+	if (schema == NULL || cJSON_IsNull(schema)) { /* it takes nothing */
+		cJSON_Delete(schema);
+		schema = cJSON_CreateObject();
+		cJSON_AddStringToObject(schema, "type", "object");
+		cJSON_AddObjectToObject(schema, "properties");
+	}
+	cJSON_AddItemToObject(fact, "input_schema", schema);
 	hint = cJSON_AddObjectToObject(fact, "hints");
 	for (i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
 		if (has_tag(tool, hints[i][1]))
 			cJSON_AddTrueToObject(hint, hints[i][0]);
 	if (!json_true(tool, "no_auth"))
 		cJSON_AddTrueToObject(fact, "needs_connection");
+	if (has_tag(tool, "important"))
+		cJSON_AddTrueToObject(fact, "important");
 	if (json_true(tool, "is_deprecated"))
 		cJSON_AddTrueToObject(fact, "deprecated");
 	cJSON_AddItemToArray(tools, fact);
@@ -124,6 +134,10 @@ state_of(const cJSON *account)
 {
 	const char *status = json_string(account, "status");
 
+	if (status != NULL &&
+	    (strcmp(status, "INITIALIZING") == 0 ||
+		strcmp(status, "INITIATED") == 0))
+		return ACCOUNT_BEGUN;
 	if (status == NULL || strcmp(status, "ACTIVE") != 0)
 		return ACCOUNT_NOT_ACTIVE;
 	return json_true(account, "is_disabled") ||
@@ -132,20 +146,49 @@ state_of(const cJSON *account)
 	    : ACCOUNT_ACTIVE;
 }
 
+/* Whether the account is one of TOOLKIT and of the task's user. The service is
+ * asked for no others, but what it answers counts. */
+static bool
+belongs(const cJSON *account, const struct task *task, const char *toolkit)
+{
+	const char *slug = composio_toolkit(account);
+	const char *user = json_string(account, "user_id");
+
+	return slug != NULL && strcmp(slug, toolkit) == 0 &&
+	    json_string(account, "id") != NULL &&
+	    (user == NULL || strcmp(user, task->user) == 0);
+}
+
+/* Whether the task allows this account of the toolkit. */
+static bool
+chosen(const cJSON *account, const struct task *task, const char *toolkit)
+{
+	static const char *const names[] = { "id", "alias", "word_id" };
+	const char *choice = json_string(task->accounts, toolkit), *name;
+	size_t i;
+
+	for (i = 0; choice != NULL && i < 3; i++) {
+		name = json_string(account, names[i]);
+		if (name != NULL && strcmp(name, choice) == 0)
+			return true;
+	}
+	return choice == NULL;
+}
+
 const cJSON *
-composio_account(const cJSON *accounts, const char *toolkit,
-    enum account_state *ret_state)
+composio_account(const cJSON *accounts, const struct task *task,
+    const char *toolkit, enum account_state *ret_state)
 {
 	enum account_state state, best_state = ACCOUNT_MISSING;
 	const cJSON *account, *best = NULL;
-	const char *slug, *id, *best_id = "";
+	const char *id, *best_id = "";
 	int64_t at, best_at = 0;
 
 	cJSON_ArrayForEach (account, accounts) {
-		slug = composio_toolkit(account);
-		id = json_string(account, "id");
-		if (slug == NULL || strcmp(slug, toolkit) != 0 || id == NULL)
+		if (!belongs(account, task, toolkit) ||
+		    !chosen(account, task, toolkit))
 			continue;
+		id = json_string(account, "id");
 		state = state_of(account);
 		at = connected_at(account);
 		if (state < best_state ||
@@ -230,8 +273,85 @@ tell_not_active(cJSON *connection, const char *toolkit, const cJSON *account)
 		    ? "switch it on at Composio, or connect again"
 		    : "connect again"));
 	cJSON_AddStringToObject(connection, "status", status);
+	if (state_of(account) == ACCOUNT_BEGUN)
+		cJSON_AddTrueToObject(connection, "pending");
 	if (why != NULL)
 		cJSON_AddStringToObject(connection, "status_reason", why);
+}
+
+/* Several accounts are live, and nothing chooses among them. */
+static void
+add_choices(const struct translation *translation, cJSON *connection,
+    const char *toolkit)
+{
+	static const char *const names[][2] = { { "account", "id" },
+		{ "alias", "alias" }, { "word_id", "word_id" } };
+	cJSON *choices = cJSON_CreateArray(), *choice;
+	const cJSON *account;
+	const char *name;
+	size_t i;
+
+	cJSON_ArrayForEach (account, json_item(translation->raw, "accounts")) {
+		if (!belongs(account, translation->task, toolkit) ||
+		    !chosen(account, translation->task, toolkit) ||
+		    state_of(account) != ACCOUNT_ACTIVE)
+			continue;
+		choice = cJSON_CreateObject();
+		for (i = 0; i < 3; i++) {
+			name = json_string(account, names[i][1]);
+			if (name != NULL)
+				cJSON_AddStringToObject(choice, names[i][0],
+				    name);
+		}
+		cJSON_AddItemToArray(choices, choice);
+	}
+	if (cJSON_GetArraySize(choices) > 1)
+		cJSON_AddItemToObject(connection, "choices", choices);
+	else
+		cJSON_Delete(choices);
+}
+
+/* A link that was made a moment ago, and can be used instead of another. */
+static void
+add_open_link(const struct translation *translation, cJSON *connection,
+    const char *toolkit)
+{
+	const cJSON *account;
+	const char *url;
+	char expires[CLOCK_TEXT];
+	cJSON *link;
+
+	cJSON_ArrayForEach (account, json_item(translation->raw, "accounts")) {
+		url = json_string(json_item(json_item(account, "state"), "val"),
+		    "redirectUrl");
+		if (url == NULL || state_of(account) != ACCOUNT_BEGUN ||
+		    !belongs(account, translation->task, toolkit) ||
+		    connected_at(account) + LINK_YOUNG_MS < translation->now)
+			continue;
+		clock_format(connected_at(account) + LINK_LIFE_MS, expires);
+		cJSON_DeleteItemFromObjectCaseSensitive(connection, "open");
+		link = cJSON_AddObjectToObject(connection, "open");
+		cJSON_AddStringToObject(link, "url", url);
+		cJSON_AddStringToObject(link, "expires_at", expires);
+		cJSON_AddStringToObject(link, "account",
+		    json_string(account, "id"));
+	}
+}
+
+static void
+tell_missing(const struct translation *translation, cJSON *connection,
+    const char *toolkit)
+{
+	const struct task *task = translation->task;
+	const char *choice = json_string(task->accounts, toolkit);
+
+	add_message(connection,
+	    choice == NULL
+		? mem_print("%s: the user %s has not connected it", toolkit,
+		      task->user)
+		: mem_print("%s: the user %s has no account %s, which accounts "
+			    "names",
+		      toolkit, task->user, choice));
 }
 
 static void
@@ -239,6 +359,7 @@ add_connection(const struct translation *translation, cJSON *toolkit)
 {
 	static const char *const states[] = {
 		[ACCOUNT_MISSING] = "missing",
+		[ACCOUNT_BEGUN] = "not_active",
 		[ACCOUNT_NOT_ACTIVE] = "not_active",
 		[ACCOUNT_DISABLED] = "disabled",
 		[ACCOUNT_ACTIVE] = "active",
@@ -249,7 +370,7 @@ add_connection(const struct translation *translation, cJSON *toolkit)
 	const cJSON *account;
 
 	account = composio_account(json_item(translation->raw, "accounts"),
-	    slug, &state);
+	    translation->task, slug, &state);
 	cJSON_AddStringToObject(connection, "state", states[state]);
 	if (account != NULL)
 		cJSON_AddStringToObject(connection, "account",
@@ -257,10 +378,9 @@ add_connection(const struct translation *translation, cJSON *toolkit)
 	link = auth_config_for(translation, slug, account);
 	switch (state) {
 	case ACCOUNT_MISSING:
-		add_message(connection,
-		    mem_print("%s: the user %s has not connected it", slug,
-			translation->user));
+		tell_missing(translation, connection, slug);
 		break;
+	case ACCOUNT_BEGUN:
 	case ACCOUNT_NOT_ACTIVE:
 		tell_not_active(connection, slug, account);
 		break;
@@ -270,9 +390,11 @@ add_connection(const struct translation *translation, cJSON *toolkit)
 			return;
 		break;
 	case ACCOUNT_ACTIVE:
+		add_choices(translation, connection, slug);
 		return;
 	}
 	cJSON_AddStringToObject(connection, "link", link);
+	add_open_link(translation, connection, slug);
 }
 
 /* FACT is what was gathered about the toolkit, or NULL. */
@@ -297,10 +419,10 @@ add_toolkit(const struct translation *translation, const char *slug,
 }
 
 int
-composio_translate(cJSON *raw, const char *user, cJSON *facts,
-    struct fail *fail)
+composio_translate(cJSON *raw, const struct task *task, int64_t now,
+    cJSON *facts, struct fail *fail)
 {
-	struct translation translation = { user, raw, facts };
+	struct translation translation = { task, now, raw, facts };
 	cJSON *tools = json_item(facts, "tools");
 	cJSON *missing = json_item(facts, "missing_tools");
 	cJSON *item;
@@ -312,7 +434,8 @@ composio_translate(cJSON *raw, const char *user, cJSON *facts,
 	cJSON_ArrayForEach (item, json_item(raw, "tools"))
 		add_toolkit(&translation, composio_toolkit(item), NULL);
 	cJSON_ArrayForEach (item, json_item(raw, "accounts"))
-		add_toolkit(&translation, composio_toolkit(item), NULL);
+		if (belongs(item, task, composio_toolkit(item)))
+			add_toolkit(&translation, composio_toolkit(item), NULL);
 	cJSON_ArrayForEach (item, json_item(raw, "tools"))
 		add_tool(tools, item);
 	cJSON_ArrayForEach (item, json_item(raw, "missing_tools"))

@@ -4,7 +4,7 @@
  * requests at once:
  * the tools; then the accounts, for which the tools' toolkits must be known,
  * and the toolkits of which no tool came; then the auth configs of toolkits
- * without an active account, from which a link can be made. Every list is read
+ * without an account whose own one will do, from which a link can be made. Every list is read
  * to its last page; each page but that one names the cursor that the next one
  * begins at. A list that never ends is an error, because nothing else would end
  * it. The first request that fails ends all of it, because incomplete facts are
@@ -469,12 +469,16 @@ ask_auth_configs(struct gather *gather, struct fail *fail)
 {
 	struct buf path = BUF_INIT(4096);
 	enum account_state state;
-	const cJSON *fact;
+	const cJSON *fact, *own;
 
 	cJSON_ArrayForEach (fact, gather->toolkits) {
-		composio_account(gather->accounts, fact->string, &state);
+		own = json_item(composio_account(gather->accounts, gather->task,
+				    fact->string, &state),
+		    "auth_config");
 		if (!json_true(fact, "found") || json_true(fact, "no_auth") ||
-		    state == ACCOUNT_ACTIVE)
+		    state == ACCOUNT_ACTIVE ||
+		    (json_string(own, "id") != NULL &&
+			!json_true(own, "is_disabled")))
 			continue;
 		buf_add_string(&path, "auth_configs?toolkit_slug=");
 		http_escape(&path, fact->string);

@@ -40,11 +40,12 @@ composio_gather(struct composio *composio, const struct task *task,
     void *context, struct composio_call **ret_call, struct fail *fail);
 
 /* Adds to FACTS what RAW, which is as above, and whose schemas are moved, says
- * for USER. FAIL_NOT_NOW, type "upstream", when an object has not what every
- * one of its kind has. */
+ * for TASK's user and choice of accounts at NOW, wall time.
+ * FAIL_NOT_NOW, type "upstream", when an object has not what every one of its
+ * kind has. */
 int
-composio_translate(cJSON *raw, const char *user, cJSON *facts,
-    struct fail *fail);
+composio_translate(cJSON *raw, const struct task *task, int64_t now,
+    cJSON *facts, struct fail *fail);
 
 /* The slug of the toolkit that a tool or an account belongs to, or NULL. */
 const char *
@@ -52,22 +53,22 @@ composio_toolkit(const cJSON *object);
 
 enum account_state { /* the later, the nearer to being usable */
 	ACCOUNT_MISSING,
+	ACCOUNT_BEGUN, /* a link was made for it, and it was never used */
 	ACCOUNT_NOT_ACTIVE,
 	ACCOUNT_DISABLED,
 	ACCOUNT_ACTIVE,
 };
 
-/* The account of TOOLKIT that is to be used or told about: the one nearest to
- * being usable; of equals the one connected last; of equals the greatest id.
- * NULL when there is none. */
+/* The account of TOOLKIT that is to be used or told about, among those of TASK's
+ * user that TASK chooses: the one nearest to being usable; of equals the one
+ * connected last; of equals the greatest id. NULL when there is none. */
 const cJSON *
-composio_account(const cJSON *accounts, const char *toolkit,
-    enum account_state *ret_state);
+composio_account(const cJSON *accounts, const struct task *task,
+    const char *toolkit, enum account_state *ret_state);
 
-/* FROM is an auth config; when it is "", one is made first. */
+/* LINK's from is an auth config; when it is "", one is made first. */
 int
-composio_link(void *state, const char *user, const char *toolkit,
-    const char *from,
+composio_link(void *state, const char *user, const struct preflight_link *link,
     void (*done)(void *context, cJSON *link, const struct fail *fail),
     void *context, struct tool_call **ret_call, struct fail *fail);
 

@@ -12,7 +12,7 @@
 struct link {
 	struct composio_call call;
 	struct query *query;
-	char *user, *toolkit;
+	char *user, *toolkit, *alias;
 	void (*done)(void *context, cJSON *link, const struct fail *fail);
 	void *context;
 };
@@ -25,6 +25,7 @@ link_free(struct composio_call *call)
 	query_cancel(link->query);
 	free(link->user);
 	free(link->toolkit);
+	free(link->alias);
 	free(link);
 }
 
@@ -73,6 +74,8 @@ ask_link(struct link *link, const char *auth_config, struct fail *fail)
 	buf_add_string(&body, "{");
 	member_string(&body, "auth_config_id", auth_config);
 	member_string(&body, "user_id", link->user);
+	if (link->alias[0] != '\0')
+		member_string(&body, "alias", link->alias);
 	buf_add_string(&body, "}");
 	return query_start(link->call.composio, "connected_accounts/link",
 	    buf_detach(&body, NULL), on_link, link, &link->query, fail);
@@ -112,8 +115,8 @@ ask_auth_config(struct link *link, struct fail *fail)
 }
 
 int
-composio_link(void *state, const char *user, const char *toolkit,
-    const char *from,
+composio_link(void *state, const char *user,
+    const struct preflight_link *wanted,
     void (*done)(void *context, cJSON *link, const struct fail *fail),
     void *context, struct tool_call **ret_call, struct fail *fail)
 {
@@ -122,11 +125,12 @@ composio_link(void *state, const char *user, const char *toolkit,
 
 	composio_call_init(&link->call, state, link_free);
 	link->user = mem_string(user);
-	link->toolkit = mem_string(toolkit);
+	link->toolkit = mem_string(wanted->toolkit);
+	link->alias = mem_string(wanted->alias);
 	link->done = done;
 	link->context = context;
-	result = *from != '\0' ? ask_link(link, from, fail)
-			       : ask_auth_config(link, fail);
+	result = wanted->from[0] != '\0' ? ask_link(link, wanted->from, fail)
+					 : ask_auth_config(link, fail);
 	if (result < 0)
 		link_free(&link->call);
 	else

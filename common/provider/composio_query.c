@@ -235,7 +235,7 @@ on_answer(void *context, const struct http_answer *answer)
 		       &repaired, &why) < 0) {
 		not_understood(query, why.message, &fail);
 	} else {
-		json = json_tree(text);
+		json = json_tree_exact(text);
 		if (!cJSON_IsObject(json)) {
 			cJSON_Delete(json);
 			json = NULL;

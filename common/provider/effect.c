@@ -24,6 +24,7 @@
  * tool.unknown		call, attempt, error, [delay_ms] when another try is
  *	allowed, if the fold finds the tool repeatable
  * pinned		request, tools: see pins.h
+ * account		toolkit, then account, or message, [delay_ms]
  * waiting		reason, until, for, message: an outage or a key when the
  *	facts could not be had, connection when only those are missing
  * failed		error {type "refused", message}: all the reasons
@@ -62,6 +63,7 @@ struct effect {
 	int64_t turn, attempt, tries;
 	char *model; /* for the price */
 	char *call, *toolkit;
+	char *account;    /* whose successor is looked up; NULL: none */
 	struct task task; /* for the check of the facts */
 	bool has_task;
 	void (*text)(void *context, const char *bytes, size_t length);
@@ -80,6 +82,7 @@ effect_free(void *context)
 	free(effect->model);
 	free(effect->call);
 	free(effect->toolkit);
+	free(effect->account);
 	free(effect);
 }
 
@@ -460,10 +463,18 @@ static void
 facts_done(void *context, cJSON *facts, const struct fail *fail)
 {
 	struct effect *effect = context;
+	struct buf members = BUF_INIT(1u << 20);
 	struct preflight preflight;
 	struct fail shape;
 
 	effect->tool_call = NULL;
+	if (effect->account != NULL) {
+		preflight_account(&effect->task, facts, fail, effect->account,
+		    &members);
+		effect_end(effect, EVENT_ACCOUNT, &members);
+		cJSON_Delete(facts);
+		return;
+	}
 	if (facts != NULL &&
 	    preflight_check(&effect->task, effect->effects->config, facts,
 		&preflight, &shape) < 0)
@@ -486,9 +497,15 @@ static int
 start_pin(struct effect *effect, const struct effect_request *request,
     struct fail *fail)
 {
+	struct agent_lookup lookup;
+
 	if (task_read(agent_task(request->agent)->doc, &effect->task, fail) < 0)
 		return -1;
 	effect->has_task = true;
+	if (agent_lookup(request->agent, &lookup)) {
+		effect->account = mem_string(lookup.account);
+		task_connections(&effect->task, lookup.toolkit);
+	}
 	tools_facts(effect->effects->tools, &effect->task, facts_done, effect,
 	    &effect->tool_call);
 	return 0;

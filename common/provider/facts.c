@@ -12,10 +12,15 @@
 #include "common/base/clock.h"
 #include "common/base/loop.h"
 #include "common/base/mem.h"
+#include "common/json/json.h"
 #include "common/net/http.h"
 #include "common/provider/tools.h"
 
+#define LOOK_MS 1000        /* between looks at links */
+#define LINK_LIFE_MS 600000 /* of a link */
+
 struct facts {
+	const struct config *config;
 	struct loop *loop;
 	struct http *http;
 	struct tools *tools;
@@ -35,6 +40,7 @@ facts_open(const struct config *config, int64_t until, struct facts **ret_ask,
 {
 	struct facts *facts = mem_alloc(sizeof(*facts));
 
+	facts->config = config;
 	facts->until = until;
 	if (loop_open(&facts->loop, fail) < 0 ||
 	    http_open(facts->loop, &facts->http, fail) < 0) {
@@ -116,9 +122,14 @@ facts_links(struct facts *facts, const char *user, struct preflight *preflight)
 	answers = mem_alloc((preflight->link_count + 1) * sizeof(*answers));
 	for (i = 0; i < preflight->link_count; i++) {
 		link = &preflight->links[i];
-		if (tools_link(facts->tools, link, user, take_answer,
-			&answers[i], &answers[i].call, &answers[i].fail) < 0)
+		if (link->open != NULL) {
 			answers[i].done = true;
+			answers[i].value = cJSON_Duplicate(link->open, true);
+		} else if (tools_link(facts->tools, link, user, take_answer,
+			       &answers[i], &answers[i].call,
+			       &answers[i].fail) < 0) {
+			answers[i].done = true;
+		}
 	}
 	for (i = 0; i < preflight->link_count; i++) {
 		reason = cJSON_GetArrayItem(preflight->reasons,
@@ -130,4 +141,87 @@ facts_links(struct facts *facts, const char *user, struct preflight *preflight)
 			    fail.message);
 	}
 	free(answers);
+}
+
+/* A task that asks only for the accounts that the links are for. */
+static cJSON *
+linked_task(const char *user, const struct preflight *preflight)
+{
+	cJSON *value = cJSON_CreateObject(), *toolkits, *accounts;
+	const char *toolkit, *account;
+	const cJSON *reason;
+
+	cJSON_AddStringToObject(value, "user", user);
+	cJSON_AddStringToObject(value, "goal", "-");
+	toolkits = cJSON_AddArrayToObject(value, "toolkits");
+	accounts = cJSON_AddObjectToObject(value, "accounts");
+	cJSON_ArrayForEach (reason, preflight->reasons) {
+		toolkit = json_string(reason, "toolkit");
+		account = json_string(json_item(reason, "link"), "account");
+		if (toolkit == NULL || account == NULL)
+			continue;
+		cJSON_AddItemToArray(toolkits, cJSON_CreateString(toolkit));
+		cJSON_AddStringToObject(accounts, toolkit, account);
+	}
+	return value;
+}
+
+/* How many of the links are used, and how many may still be. */
+static int
+count_links(struct facts *facts, const struct task *task, int *ret_used,
+    int *ret_open, struct fail *fail)
+{
+	struct preflight now;
+	const cJSON *item, *reason;
+	cJSON *answer = NULL;
+	int result = -1;
+
+	*ret_used = *ret_open = 0;
+	if (facts_get(facts, task, &answer, fail) < 0 ||
+	    preflight_connections(task, answer, &now, fail) < 0)
+		goto out;
+	cJSON_ArrayForEach (item, task->toolkits) {
+		reason = preflight_reason(&now, item->valuestring);
+		*ret_used += reason == NULL;
+		*ret_open += reason != NULL && json_true(reason, "pending");
+	}
+	preflight_release(&now);
+	result = 0;
+out:
+	cJSON_Delete(answer);
+	return result;
+}
+
+/* Lets the loop run for LOOK_MS. */
+static int
+pause_facts(struct facts *facts, struct fail *fail)
+{
+	int64_t until = clock_boot() + LOOK_MS;
+
+	while (clock_boot() < until)
+		if (loop_turn(facts->loop, until, fail) < 0)
+			return -1;
+	return 0;
+}
+
+int
+facts_wait(struct facts *facts, const char *user,
+    const struct preflight *preflight, struct fail *fail)
+{
+	int64_t until = clock_boot() + LINK_LIFE_MS;
+	struct task task;
+	int used = 0, open, result;
+
+	if (task_check(linked_task(user, preflight), facts->config, &task,
+		fail) < 0)
+		return -1;
+	task_connections(&task, NULL);
+	do {
+		facts->until = clock_boot() + LINK_LIFE_MS;
+		result = pause_facts(facts, fail);
+		if (result == 0)
+			result = count_links(facts, &task, &used, &open, fail);
+	} while (result == 0 && open > 0 && clock_boot() < until);
+	task_release(&task);
+	return result < 0 ? -1 : used > 0;
 }

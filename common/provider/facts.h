@@ -31,9 +31,16 @@ int
 facts_get(struct facts *facts, const struct task *task, cJSON **ret_facts,
     struct fail *fail);
 
-/* Makes every link that PREFLIGHT wants for USER, all at the same time, and
- * adds each to its reason as "link", or the error as "link_error". */
+/* Makes every link that PREFLIGHT wants for USER and that is not open yet, all
+ * at the same time, and adds each to its reason as "link", or the error as "link_error". */
 void
 facts_links(struct facts *facts, const char *user, struct preflight *preflight);
+
+/* Waits until each link that PREFLIGHT's reasons have was used by USER, or is of
+ * no use any more; at most ten minutes, which is how long links live. 1 when one
+ * was used, else 0. */
+int
+facts_wait(struct facts *facts, const char *user,
+    const struct preflight *preflight, struct fail *fail);
 
 #endif

@@ -17,6 +17,7 @@
 
 #include "common/agent/agent.h"
 #include "common/agent/config.h"
+#include "common/agent/preflight.h"
 #include "common/agent/task.h"
 #include "common/base/fail.h"
 #include "common/net/http.h"
@@ -85,12 +86,12 @@ struct tool_provider {
 	int (*execute)(void *state, const struct tool_request *request,
 	    struct tool_call **ret_call, struct fail *fail);
 
-	/* Makes the link that lets USER connect TOOLKIT; FROM comes from the
-	 * facts, and without a "link" in them this may be NULL. Calls DONE
-	 * with {"url","expires_at","account"} (the callee frees), or with NULL
+	/* Makes the link that lets USER connect LINK's toolkit; its from comes
+	 * from the facts, and without a "link" in them this may be NULL. Calls
+	 * DONE with {"url","expires_at","account"} (the callee frees), or with NULL
 	 * and a fail. */
-	int (*link)(void *state, const char *user, const char *toolkit,
-	    const char *from,
+	int (*link)(void *state, const char *user,
+	    const struct preflight_link *link,
 	    void (*done)(void *context, cJSON *link, const struct fail *fail),
 	    void *context, struct tool_call **ret_call, struct fail *fail);
 };

@@ -213,8 +213,8 @@ tools_link(struct tools *tools, const struct preflight_link *link,
 
 	if (find_provider(tools, link->provider, &i, fail) < 0)
 		return -1;
-	return providers[i]->link(tools->states[i], user, link->toolkit,
-	    link->from, done, context, ret_call, fail);
+	return providers[i]->link(tools->states[i], user, link, done, context,
+	    ret_call, fail);
 }
 
 static void

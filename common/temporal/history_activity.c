@@ -169,8 +169,8 @@ comes_of(const struct activity *activity, enum event_type type,
 
 	switch (activity->type) {
 	case ACTION_PIN:
-		return type == EVENT_PINNED || type == EVENT_WAITING ||
-		    type == EVENT_FAILED;
+		return type == EVENT_PINNED || type == EVENT_ACCOUNT ||
+		    type == EVENT_WAITING || type == EVENT_FAILED;
 	case ACTION_MODEL:
 		return type == EVENT_MODEL_REPLIED ||
 		    type == EVENT_MODEL_FAILED;

@@ -31,6 +31,7 @@ account_free(struct account *account)
 	free(account->alias);
 	free(account->reason);
 	free(account->token);
+	free(account->url);
 	free(account);
 }
 
@@ -189,15 +190,17 @@ accounts_active(struct accounts *accounts, const char *user,
 
 struct account *
 accounts_link(struct accounts *accounts, const char *user, const char *toolkit,
-    const char *auth_config)
+    const char *auth_config, const char *base, const char *alias)
 {
 	struct account *account = add(accounts);
 
 	account->id = mem_print("ca_linked%04zu", accounts->count);
 	account->token = mem_print("lk_standin%04zu", accounts->count);
+	account->url = mem_print("%s/link/%s", base, account->token);
 	account->user = mem_string(user);
 	account->toolkit = mem_string(toolkit);
 	account->auth_config = mem_string(auth_config);
+	account->alias = mem_string(alias);
 	account->status = "INITIALIZING";
 	account->made = clock_wall();
 	return account;
@@ -214,6 +217,8 @@ accounts_connect(struct accounts *accounts, const char *token)
 		if (account->token != NULL &&
 		    strcmp(account->token, token) == 0) {
 			account->status = "ACTIVE";
+			free(account->url);
+			account->url = NULL;
 			return account;
 		}
 	}
@@ -251,6 +256,10 @@ account_json(const struct account *account, bool whole)
 	    account->status, account->reason, account->disabled,
 	    account->status, account->user, account->alias, word, made, made);
 	free(word);
+	if (account->url != NULL)
+		cJSON_AddStringToObject(json_item(json_item(json, "state"),
+					    "val"),
+		    "redirectUrl", account->url);
 	if (whole) {
 		cJSON_AddItemToObject(json, "params", cJSON_CreateObject());
 		cJSON_AddArrayToObject(json, "requested_scopes");

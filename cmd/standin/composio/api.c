@@ -349,7 +349,7 @@ make_link(struct standin *standin, struct request *request, const cJSON *body,
 	const char *user = json_string(body, "user_id");
 	const char *toolkit;
 	const struct account *account;
-	char until[CLOCK_TEXT], *url;
+	char until[CLOCK_TEXT];
 
 	if (config == NULL || user == NULL || *user == '\0') {
 		composio_fault(request, reply, 400, 0,
@@ -363,15 +363,14 @@ make_link(struct standin *standin, struct request *request, const cJSON *body,
 		    "Auth config not found");
 		return;
 	}
-	account = accounts_link(standin->accounts, user, toolkit, config);
+	account = accounts_link(standin->accounts, user, toolkit, config,
+	    standin->url, json_string(body, "alias"));
 	clock_format(clock_wall() + LINK_LIFE, until);
-	url = mem_print("%s/link/%s", standin->url, account->token);
 	reply->status = 201;
 	reply_json(reply,
 	    build("{'link_token':%s,'redirect_url':%s,'expires_at':%s,"
 		  "'connected_account_id':%s}",
-		account->token, url, until, account->id));
-	free(url);
+		account->token, account->url, until, account->id));
 }
 
 static cJSON *

@@ -26,6 +26,7 @@
 
 struct account {
 	char *id, *user, *toolkit, *auth_config, *alias, *reason, *token;
+	char *url;          /* of its link, as long as that was not opened */
 	const char *status; /* as it is now */
 	bool disabled;
 	int64_t made; /* wall time */
@@ -59,10 +60,10 @@ struct account *
 accounts_active(struct accounts *accounts, const char *user,
     const char *toolkit);
 
-/* A new one, INITIALIZING, with a token for its link. */
+/* A new one, INITIALIZING, with a link below BASE; ALIAS may be NULL. */
 struct account *
 accounts_link(struct accounts *accounts, const char *user, const char *toolkit,
-    const char *auth_config);
+    const char *auth_config, const char *base, const char *alias);
 
 /* Opens the link: its account becomes ACTIVE. NULL when there is
  * no such token. */

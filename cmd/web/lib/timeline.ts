@@ -276,7 +276,7 @@ class Adder {
       }
       case 'tool.failed':
         this.call(event, (call) => ({
-          ...call, status: event.delay_ms === undefined ? 'failed' : 'retrying',
+          ...call, status: event.delay_ms === undefined && event.connection === undefined ? 'failed' : 'retrying',
           error: errorText(event.error),
         }));
         return;
@@ -311,6 +311,11 @@ class Adder {
         return;
       case 'pinned':
         this.pinned(event);
+        return;
+      case 'account':
+        this.note(event, event.account === undefined ? 'warn' : 'plain',
+          event.account === undefined ? `No live account of ${str(event.toolkit)}` : `Account of ${str(event.toolkit)}`,
+          str(event.account) || str(event.message));
         return;
       case 'started':
         this.note(event, 'plain', num(event.fence) > 1 ? 'Another worker took over' : 'A worker started the task');

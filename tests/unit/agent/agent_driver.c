@@ -279,6 +279,24 @@ answer_call(struct driver *driver, const struct world_answer *answer,
 	return result;
 }
 
+/* Pins, or finds that each toolkit has a new account. */
+static int
+answer_pin(struct driver *driver)
+{
+	struct agent_lookup lookup;
+	char *members;
+	int result;
+
+	if (!agent_lookup(driver->agent, &lookup))
+		return driver_record(driver, EVENT_PINNED,
+		    "\"request\":{\"model\":\"m\"},\"tools\":[]");
+	members = mem_print("\"toolkit\":\"%s\",\"account\":\"ca_new\"",
+	    lookup.toolkit);
+	result = driver_record(driver, EVENT_ACCOUNT, members);
+	free(members);
+	return result;
+}
+
 static int
 perform(struct driver *driver, const struct world *world,
     const struct plan *plan)
@@ -294,10 +312,7 @@ perform(struct driver *driver, const struct world *world,
 		agent_summary(driver->agent, &summary);
 		turn = (unsigned)summary.turns + 1;
 		driver->now += 7;
-		if (action->type == ACTION_PIN
-			? driver_record(driver, EVENT_PINNED,
-			      "\"request\":{\"model\":\"m\"},"
-			      "\"tools\":[]") < 0
+		if (action->type == ACTION_PIN ? answer_pin(driver) < 0
 			: action->type == ACTION_MODEL
 			? answer_model(driver, find_answer(world, action, turn),
 			      turn, action->attempt) < 0

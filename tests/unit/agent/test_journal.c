@@ -120,6 +120,7 @@ test_write_and_read(void **state)
 				      "\"error\":{}",
 		[EVENT_TOOL_UNKNOWN] = "\"call\":\"c\",\"attempt\":1,"
 				       "\"error\":{}",
+		[EVENT_ACCOUNT] = "\"toolkit\":\"t\"",
 		[EVENT_USER_MESSAGE] = "\"content\":[],\"reason\":\"r\"",
 		[EVENT_SIGNAL] = "\"signal\":\"pause\"",
 		[EVENT_WAITING] = "\"reason\":\"r\"",

@@ -207,78 +207,36 @@ a_rule_wins_over_tags(void **state)
 	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 static void
-what_the_model_cannot_take_is_refused(void **state)
+a_name_that_the_model_cannot_take_is_refused(void **state)
 {
 	static const struct {
-		const char *slug, *schema, *said; /* said NULL: fine */
+		const char *slug, *said; /* said NULL: fine */
 	} rows[] = {
-		{ "A",
-		    "{\"type\":\"object\",\"properties\":{\"a.b-c_1\":"
-		    "{\"type\":\"string\"}}}",
-		    NULL },
-		{ LONG_64 LONG_64, plain_schema, NULL },
-		{ LONG_64 LONG_64 "a", plain_schema, "a name has" },
-		{ "A B", plain_schema, "a name has" },
-		{ "", plain_schema, "a name has" },
-		{ "cannot_proceed", plain_schema, "every task has" },
-		{ "A", "{", "cannot be read" },
-		{ "A", "[]", "not of type object" },
-		{ "A", "{}", "not of type object" },
-		{ "A", "{\"type\":\"string\"}", "not of type object" },
-		{ "A", "{\"type\":\"object\",\"properties\":{\"$top\":{}}}",
-		    "\"$top\"" },
-		{ "A", "{\"type\":\"object\",\"properties\":{\"\":{}}}",
-		    "parameter \"\"" },
-		{ "A",
-		    "{\"type\":\"object\",\"properties\":{\"" LONG_64 "\":{}}}",
-		    NULL },
-		{ "A",
-		    "{\"type\":\"object\",\"properties\":{\"" LONG_64
-		    "a\":{}}}",
-		    "parameter" },
-		{ "A",
-		    "{\"type\":\"object\",\"properties\":{\"a\":{\"anyOf\":"
-		    "[{\"type\":\"array\",\"items\":{\"properties\":"
-		    "{\"@x\":{}}}}]}}}",
-		    "\"@x\"" },
-		{ "A",
-		    "{\"type\":\"object\",\"$defs\":{\"d\":{\"properties\":"
-		    "{\"x y\":{}}}}}",
-		    "\"x y\"" },
-		/* a property that is called like a word of the language */
-		{ "A",
-		    "{\"type\":\"object\",\"properties\":{\"properties\":"
-		    "{\"type\":\"object\",\"description\":\"$\"}}}",
-		    NULL },
-		{ "A",
-		    "{\"type\":\"object\",\"properties\":{\"default\":"
-		    "{\"properties\":{\"$\":{}}}}}",
-		    "\"$\"" },
-		/* data that looks like a schema is data */
-		{ "A",
-		    "{\"type\":\"object\",\"properties\":{\"a\":{\"default\":"
-		    "{\"properties\":{\"$\":{}}}}}}",
-		    NULL },
+		{ "A", NULL },
+		{ LONG_64 LONG_64, NULL },
+		{ LONG_64 LONG_64 "a", "a name has" },
+		{ "A B", "a name has" },
+		{ "", "a name has" },
+		{ "cannot_proceed", "every task has" },
 	};
-	struct pin_tool tool = { .toolkit = "a", .version = "1" };
+	struct pin_tool tool = { .toolkit = "a",
+		.version = "1",
+		.input_schema = plain_schema };
 	struct fail fail;
 	size_t i;
-	int result;
 
 	(void)state;
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		tool.slug = rows[i].slug;
-		tool.input_schema = rows[i].schema;
-		result = pins_check_tool(&tool, &fail);
 		if (rows[i].said == NULL) {
-			assert_int_equal(result, 0);
+			assert_int_equal(pins_check_tool(&tool, &fail), 0);
 			continue;
 		}
-		assert_int_equal(result, -1);
+		assert_int_equal(pins_check_tool(&tool, &fail), -1);
 		assert_int_equal(fail.kind, FAIL_NO);
 		assert_string_equal(fail.type, "refused");
 		if (strstr(fail.message, rows[i].said) == NULL)
-			fail_msg("%s: %s", rows[i].schema, fail.message);
+			fail_msg("%s: %s", rows[i].slug, fail.message);
 	}
 }
 
@@ -316,7 +274,7 @@ main(void)
 		cmocka_unit_test(the_request_is_these_bytes),
 		cmocka_unit_test(members_follow_the_model),
 		cmocka_unit_test(a_rule_wins_over_tags),
-		cmocka_unit_test(what_the_model_cannot_take_is_refused),
+		cmocka_unit_test(a_name_that_the_model_cannot_take_is_refused),
 		cmocka_unit_test(twice_and_too_large),
 	};
 

@@ -113,6 +113,19 @@ static const struct execute_case {
 	    "{\"code\":5},\"successful\":false}",
 	    TOOL_ERROR, "T failed: {\"code\":5}: {\"status_code\":404}.", 0,
 	    0 },
+	/* the account itself is refused, by the tool's own service */
+	{ "200 OK", "",
+	    "{\"data\":{\"status_code\":401},\"error\":\"no\","
+	    "\"successful\":false}",
+	    TOOL_CONNECTION, "~T failed: no", 0, 0 },
+	{ "200 OK", "",
+	    "{\"data\":{\"http_error\":\"invalid_grant: Token has been "
+	    "expired or revoked.\"},\"error\":null,\"successful\":false}",
+	    TOOL_CONNECTION, "~invalid_grant", 0, 0 },
+	{ "200 OK", "",
+	    "{\"data\":{\"status_code\":400},\"error\":\"the file "
+	    "invalid_grant is not there\",\"successful\":false}",
+	    TOOL_ERROR, "~invalid_grant", 0, 0 },
 	{ "200 OK", "", "{\"data\":{},\"successful\":\"true\"}", TOOL_UNKNOWN,
 	    "~not understood", 375, 500 },
 	{ "200 OK", "", "<html>Sign in</html>", TOOL_UNKNOWN,
@@ -621,6 +634,7 @@ static void
 test_cancel(void **state)
 {
 	static const struct rule table[] = { { FIRST, "503 No", "", 0 } };
+	static const struct preflight_link wanted = { .toolkit = "a" };
 	struct tool_call *call, *link;
 	cJSON *toolkits = cJSON_Parse("[\"a\"]");
 	cJSON *tools = cJSON_CreateArray(), *facts = preflight_no_facts();
@@ -636,7 +650,7 @@ test_cancel(void **state)
 	assert_int_equal(composio_provider.facts(composio, &task, facts,
 			     no_facts, NULL, &call, &fail),
 	    0);
-	assert_int_equal(composio_provider.link(composio, "u", "a", "",
+	assert_int_equal(composio_provider.link(composio, "u", &wanted,
 			     never_called, NULL, &link, &fail),
 	    0);
 	link->cancel(link, on_gone, &gone);
@@ -655,14 +669,17 @@ test_cancel(void **state)
 }
 
 static void
-ask_link(const char *auth_config, struct answer *answer)
+ask_link(const char *auth_config, const char *alias, struct answer *answer)
 {
+	struct preflight_link wanted = { .toolkit = "linear" };
 	struct tool_call *call;
 	struct fail fail;
 
 	memset(answer, 0, sizeof(*answer));
-	assert_int_equal(composio_provider.link(composio, "u 1", "linear",
-			     auth_config, on_json, answer, &call, &fail),
+	snprintf(wanted.from, sizeof(wanted.from), "%s", auth_config);
+	snprintf(wanted.alias, sizeof(wanted.alias), "%s", alias);
+	assert_int_equal(composio_provider.link(composio, "u 1", &wanted,
+			     on_json, answer, &call, &fail),
 	    0);
 	run(&answer->calls);
 }
@@ -690,18 +707,19 @@ test_link(void **state)
 	(void)state;
 	RULES(table);
 	begin(serve_rules);
-	ask_link("ac_1", &answer);
+	ask_link("ac_1", "work", &answer);
 	assert_string_equal(answer.json, made);
 	free(answer.json);
-	ask_link("", &answer);
+	ask_link("", "", &answer);
 	assert_string_equal(answer.json, made);
 	free(answer.json);
 	assert_string_equal(bodies,
-	    "{\"auth_config_id\":\"ac_1\",\"user_id\":\"u 1\"}\n"
+	    "{\"auth_config_id\":\"ac_1\",\"user_id\":\"u 1\","
+	    "\"alias\":\"work\"}\n"
 	    "{\"toolkit\":{\"slug\":\"linear\"},\"auth_config\":{\"type\":"
 	    "\"use_composio_managed_auth\"}}\n"
 	    "{\"auth_config_id\":\"ac_5\",\"user_id\":\"u 1\"}\n");
-	ask_link("ac_1", &answer);
+	ask_link("ac_1", "work", &answer);
 	assert_null(answer.json);
 	assert_int_equal(answer.fail.kind, FAIL_NOT_NOW);
 	assert_int_equal(atomic_load(&server->requests), 4);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "common/agent/preflight.h"
+#include "common/base/clock.h"
 #include "common/json/json.h"
 #include "common/provider/composio_internal.h"
 
@@ -32,6 +33,15 @@
 #define LINEAR_TOOLS TOOL("LINEAR_CREATE_LINEAR_ISSUE", "linear", "")
 #define GMAIL_KNOWN "\"gmail\":{\"found\":true,\"no_auth\":false}"
 #define LINEAR_KNOWN "\"linear\":{\"found\":true,\"no_auth\":false}"
+
+#define FREE_TOOL(slug, parameters) \
+	"{\"slug\":\"" slug "\",\"toolkit\":{\"slug\":\"n\"}," \
+	"\"version\":\"1\",\"no_auth\":true," \
+	"\"input_parameters\":" parameters "}"
+#define TWO_LIVE \
+	ACCOUNT("ca_1", "gmail", "ACTIVE", MONDAY, ",\"alias\":\"work\"") \
+	"," ACCOUNT("ca_2", "gmail", "ACTIVE", TUESDAY, \
+	    ",\"alias\":null,\"word_id\":\"gmail_red-castle\"")
 
 struct facts {
 	const char *tools, *missing, *toolkits, *accounts, *auth_configs;
@@ -75,7 +85,7 @@ run(const char *members, cJSON *raw, struct preflight *ret, struct fail *fail)
 	if (value == NULL || task_check(value, &config, &task, fail) < 0)
 		fail_msg("%s", fail->message);
 	facts = preflight_no_facts();
-	result = composio_translate(raw, task.user, facts, fail);
+	result = composio_translate(raw, &task, clock_wall(), facts, fail);
 	if (result == 0)
 		result = preflight_check(&task, &config, facts, ret, fail);
 	cJSON_Delete(facts);
@@ -203,11 +213,42 @@ reasons(void **state)
 		    { .tools =
 			    "{\"slug\":\"A\",\"toolkit\":{\"slug\":\"n\"},"
 			    "\"version\":\"1\",\"no_auth\":true,\"input_parameters\":"
-			    "{\"type\":\"object\",\"properties\":{\"$a\":{}}}},"
+			    "{\"type\":\"object\",\"anyOf\":[{\"properties\":{}}]}},"
 			    "{\"slug\":\"B\",\"toolkit\":{\"slug\":\"n\"},"
 			    "\"version\":\"1\",\"no_auth\":true,"
-			    "\"input_parameters\":{}}" },
+			    "\"input_parameters\":{\"type\":\"array\"}}" },
 		    "tool_refused:A tool_refused:B" },
+		{ "tools without parameters", "\"tools\":[\"A\",\"B\",\"C\"]",
+		    { .tools = FREE_TOOL("A", "{}") "," FREE_TOOL("B",
+			  "null") "," FREE_TOOL("C",
+			  "{\"type\":\"object\",\"properties\":"
+			  "{\"$a\":{}}}") },
+		    "" },
+		{ "two live accounts and no choice", "\"toolkits\":[\"gmail\"]",
+		    { .tools = GMAIL_TOOLS,
+			.toolkits = GMAIL_KNOWN,
+			.accounts = TWO_LIVE },
+		    "connection_several:gmail" },
+		{ "a choice by alias",
+		    "\"toolkits\":[\"gmail\"],"
+		    "\"accounts\":{\"gmail\":\"work\"}",
+		    { .tools = GMAIL_TOOLS,
+			.toolkits = GMAIL_KNOWN,
+			.accounts = TWO_LIVE },
+		    "" },
+		{ "a choice that is not there",
+		    "\"toolkits\":[\"gmail\"],"
+		    "\"accounts\":{\"gmail\":\"home\"}",
+		    { .tools = GMAIL_TOOLS,
+			.toolkits = GMAIL_KNOWN,
+			.accounts = TWO_LIVE },
+		    "connection_missing:gmail" },
+		{ "another user's account", "\"toolkits\":[\"gmail\"]",
+		    { .tools = GMAIL_TOOLS,
+			.toolkits = GMAIL_KNOWN,
+			.accounts = ACCOUNT("ca_1", "gmail", "ACTIVE", MONDAY,
+			    ",\"user_id\":\"v\"") },
+		    "connection_missing:gmail" },
 		{ "effort for a model that takes none",
 		    "\"model\":\"claude-haiku-4-5\",\"effort\":\"low\"",
 		    { .tools = NULL }, "request_refused:model" },
@@ -314,6 +355,51 @@ links_say_what_to_connect_with(void **state)
 	cJSON_Delete(value);
 }
 
+/* An abandoned link says less than the account before it, and is told again as
+ * long as it is young. */
+static void
+a_young_link_is_told_again(void **state)
+{
+	char now[CLOCK_TEXT], account[1000];
+	struct facts facts = { .tools = GMAIL_TOOLS,
+		.toolkits = GMAIL_KNOWN,
+		.accounts = account };
+	struct preflight preflight;
+	struct fail fail;
+	const cJSON *reason, *open;
+	cJSON *value;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		clock_format(clock_wall() - (i == 0 ? 60000 : 6 * 60000), now);
+		snprintf(account, sizeof(account),
+		    ACCOUNT("ca_1", "gmail", "EXPIRED", MONDAY,
+			"") "," ACCOUNT("ca_2", "gmail", "INITIATED", "%s",
+			",\"state\":{\"val\":{\"redirectUrl\":\"http://x\"}}"),
+		    now);
+		value = make_facts(&facts);
+		assert_int_equal(run("\"toolkits\":[\"gmail\"]", value,
+				     &preflight, &fail),
+		    0);
+		reason = cJSON_GetArrayItem(preflight.reasons, 0);
+		assert_string_equal(json_string(reason, "status"), "EXPIRED");
+		assert_int_equal(preflight.link_count, 1);
+		open = preflight.links[0].open;
+		if (i == 0) {
+			assert_string_equal(json_string(open, "url"),
+			    "http://x");
+			assert_string_equal(json_string(open, "account"),
+			    "ca_2");
+			assert_non_null(json_string(open, "expires_at"));
+		} else {
+			assert_null(open);
+		}
+		preflight_release(&preflight);
+		cJSON_Delete(value);
+	}
+}
+
 static void
 what_passes_is_pinned(void **state)
 {
@@ -348,6 +434,7 @@ what_passes_is_pinned(void **state)
 	(void)state;
 	assert_int_equal(
 	    run("\"toolkits\":[\"gmail\",\"linear\"],"
+		"\"accounts\":{\"gmail\":\"ca_1\",\"linear\":\"ca_b\"},"
 		"\"tools\":[\"LINEAR_SET\",\"GMAIL_*\",\"GMAIL_FETCH_*\"]",
 		value, &preflight, &fail),
 	    0);
@@ -382,6 +469,9 @@ too_many_tools(void **state)
 	struct facts facts = {
 		.toolkits = "\"news\":{\"found\":true,\"no_auth\":true}"
 	};
+	struct preflight preflight;
+	struct fail fail;
+	cJSON *value;
 	char *got;
 	int i;
 
@@ -393,6 +483,18 @@ too_many_tools(void **state)
 	got = reasons_of("\"toolkits\":[\"news\"]", &facts);
 	assert_string_equal(got, "too_many_tools:tools");
 	free(got);
+	/* the important ones are taken, if there are any */
+	buf_add_string(&tools,
+	    "," TOOL("N", "news", ",\"tags\":[\"important\"]"));
+	facts.tools = tools.data;
+	value = make_facts(&facts);
+	assert_int_equal(run("\"toolkits\":[\"news\"]", value, &preflight,
+			     &fail),
+	    0);
+	assert_int_equal(cJSON_GetArraySize(preflight.tools), 1);
+	assert_int_equal(cJSON_GetArraySize(preflight.warnings), 1);
+	preflight_release(&preflight);
+	cJSON_Delete(value);
 	buf_release(&tools);
 }
 
@@ -446,6 +548,7 @@ main(void)
 		cmocka_unit_test(reasons),
 		cmocka_unit_test(each_status_has_its_own_words),
 		cmocka_unit_test(links_say_what_to_connect_with),
+		cmocka_unit_test(a_young_link_is_told_again),
 		cmocka_unit_test(what_passes_is_pinned),
 		cmocka_unit_test(too_many_tools),
 		cmocka_unit_test(nothing_passes_on_missing_facts),
