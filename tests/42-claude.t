@@ -101,6 +101,29 @@ says "and says why" "^outage: " "$T/reason"
 check "resume does not wait for it" agent-signal resume "$ID"
 work
 same "then it completes" "completed 2" "$(get state) $(count started)"
+
+# ---- a clock that is wrong ----
+# Met by a worker whose clock is 400 days ahead, gone on with by one whose clock is
+# right: a wait of half a second does not become 400 days. And the other way round.
+PRELOAD=$BUILD/fault/clock.so
+ldd "$BIN/agent-worker" | grep -q libasan &&
+	PRELOAD="$(cc -print-file-name=libasan.so) $PRELOAD"
+for days in 400 1 -1 -400; do
+	faulty "at: 1, status: 529"
+	start env CLOCK_OFFSET=$((days * 86400)) LD_PRELOAD="$PRELOAD" agent-worker 2>>"$LOG"
+	await 10 logged model.failed
+	end KILL "$STARTED"
+	check "$days days: a short wait stays one" timeout 20 agent-worker --exit-when-idle
+	same "$days days: the task completes" completed "$(get state)"
+done
+! on lmdb || {
+	faulty "at: 1, status: 503, headers: { retry-after: 17 }"
+	CLOCK_OFFSET=34560000 LD_PRELOAD=$PRELOAD work
+	check "what waits in the future" is waiting
+	worker
+	check "waits no longer than it would have" await 40 is completed
+	end TERM "$WORKER"
+}
 [ -z "${LONG-}" ] || {
 	faulty "at: 1, status: 429, headers: { retry-after: 16 }"
 	worker

@@ -289,6 +289,32 @@ apply(struct agent *agent, const struct event *event, struct fail *fail)
 	return agent_misplaced(event, "it is not folded", fail);
 }
 
+static void
+set_back(int64_t *time, int64_t back)
+{
+	if (*time > 0)
+		*time = *time > back ? *time - back : 1;
+}
+
+/* When the clock was set back since the last event, what is waited for stays as
+ * far away as it was then. */
+static void
+follow_clock(struct agent *agent, int64_t at)
+{
+	int64_t back = agent->last_at - at;
+	size_t i;
+
+	agent->last_at = at;
+	if (back <= 0)
+		return;
+	set_back(&agent->started_at, back);
+	set_back(&agent->model_not_before, back);
+	for (i = 0; i < agent->call_count; i++) {
+		set_back(&agent->calls[i].not_before, back);
+		set_back(&agent->calls[i].settle_at, back);
+	}
+}
+
 int
 agent_apply(struct agent *agent, const struct event *event, struct fail *fail)
 {
@@ -301,6 +327,7 @@ agent_apply(struct agent *agent, const struct event *event, struct fail *fail)
 	if (agent->submitted && task_state_final(agent->state) &&
 	    event->type != EVENT_SIGNAL)
 		return agent_misplaced(event, "the task has ended", fail);
+	follow_clock(agent, event->at);
 	if (apply(agent, event, fail) < 0)
 		return -1;
 	agent->seq = event->seq;

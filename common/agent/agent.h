@@ -67,6 +67,8 @@ struct plan {
 	size_t count;
 
 	int64_t wake_at; /* wall milliseconds: ask again then; 0: not by time */
+	int64_t behind;  /* by how much the clock has been set back since the
+	                  * last event */
 };
 
 /* A summary of a task; its strings live until the next apply. */

@@ -5,6 +5,10 @@
  * at a time: the driver applies it and asks again), effects that are due, and
  * when there is nothing else to do, a wait.
  *
+ * Times are compared with the clock as it was before it was set back, if it was
+ * (plan->behind), so that no wait becomes longer by that; what is planned is
+ * told in the clock's own time. A deadline is a date, and is compared with it.
+ *
  * During a short wait the worker keeps its lease, for a long one it releases
  * it: the task then costs nothing until it is due.
  */
@@ -67,9 +71,9 @@ sooner(int64_t a, int64_t b)
 static bool
 plan_end(const struct agent *agent, int64_t now, struct plan *plan)
 {
-	int64_t limit = agent_time_limit(agent);
+	int64_t limit = agent_time_limit(agent, plan->behind);
 
-	if (!agent->cancel_asked && !(limit && now >= limit))
+	if (!agent->cancel_asked && !(limit && now - plan->behind >= limit))
 		return false;
 	if (agent_must_finish(agent) || decide_doubt(agent, plan))
 		return true;
@@ -143,10 +147,10 @@ plan_wait(const struct agent *agent, int64_t now, const struct wanted *wait,
 
 	if (wait->at && wait->at - now <= HOLD_MS &&
 	    agent->state == TASK_RUNNING) {
-		plan->wake_at = sooner(plan->wake_at, wait->at);
+		plan->wake_at = sooner(plan->wake_at, wait->at - plan->behind);
 		return;
 	}
-	clock_format(wait->at, until);
+	clock_format(wait->at - plan->behind, until);
 	if (waits_for(agent, wait, until))
 		return;
 	reason = mem_print("%s%s%s", wait_name(wait->kind),
@@ -332,7 +336,7 @@ plan_tools(const struct agent *agent, int64_t now, struct plan *plan)
 		soonest = 0;
 	if (plan->count || agent_under_way(agent)) {
 		plan->wake_at = sooner(plan->wake_at,
-		    soonest > now ? soonest : 0);
+		    soonest > now ? soonest - plan->behind : 0);
 		return;
 	}
 	if (agent->paused)
@@ -393,10 +397,13 @@ agent_next(const struct agent *agent, int64_t now, struct plan *ret_plan)
 	struct plan *plan = ret_plan;
 
 	*plan = (struct plan){ .wake_at = 0 };
+	if (now < agent->last_at)
+		plan->behind = agent->last_at - now;
+	now += plan->behind;
 	if (!agent->submitted || task_state_final(agent->state) ||
 	    plan_end(agent, now, plan))
 		return;
-	plan->wake_at = agent_time_limit(agent);
+	plan->wake_at = agent_time_limit(agent, plan->behind);
 	switch (agent->step) {
 	case STEP_PIN:
 		if (agent->paused)

@@ -71,13 +71,13 @@ agent_under_way(const struct agent *agent)
 }
 
 int64_t
-agent_time_limit(const struct agent *agent)
+agent_time_limit(const struct agent *agent, int64_t behind)
 {
 	int64_t deadline = agent->task.deadline, end;
 
 	if (!agent->task.budget_seconds || !agent->started_at)
 		return deadline;
-	end = agent->started_at + agent->task.budget_seconds * 1000;
+	end = agent->started_at + agent->task.budget_seconds * 1000 - behind;
 	return deadline && deadline < end ? deadline : end;
 }
 

@@ -63,6 +63,7 @@ enum step {
 
 struct agent {
 	uint64_t seq;
+	int64_t last_at;    /* of the last event */
 	int64_t started_at; /* first start, 0: never */
 	struct task task;
 	bool submitted;
@@ -139,9 +140,10 @@ agent_must_finish(const struct agent *agent);
 bool
 agent_under_way(const struct agent *agent);
 
-/* When the task's time is up: wall milliseconds, 0 for never. */
+/* When the task's time is up: wall milliseconds, 0 for never. The clock is BEHIND
+ * the last event by so much. */
 int64_t
-agent_time_limit(const struct agent *agent);
+agent_time_limit(const struct agent *agent, int64_t behind);
 
 /* ---- shared by the files that fold ---- */
 

@@ -172,7 +172,7 @@ agent_summary(const struct agent *agent, struct agent_summary *ret)
 		ret->toolkit = agent->wait.toolkit;
 		ret->call = agent->wait.call;
 		ret->link = agent->wait.link;
-		limit = agent_time_limit(agent);
+		limit = agent_time_limit(agent, 0);
 		ret->due = agent->due && (!limit || agent->due < limit)
 		    ? agent->due
 		    : limit;

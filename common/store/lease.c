@@ -23,6 +23,7 @@
 #define RETURNED_MOST 256 /* parked rows that one call unparks */
 #define PROMOTED_MOST 256
 #define LIMITS_SIZE (1 + 8 + 8)
+#define CLOCK_STEP (60 * 1000)
 
 struct queue_head {
 	char queue[TASK_QUEUE_MAX + 1];
@@ -281,6 +282,50 @@ out:
 	return result;
 }
 
+/* ---- a clock that is set back ---- */
+
+/* The row "clock" in meta has the time of the last look, to within CLOCK_STEP.
+ * When the clock was set back since, tasks that began to wait in what is the
+ * future now are due at once: the fold knows how much of their wait is left. A
+ * date that a task begins at stays. */
+static int
+follow_clock(struct store *store, int64_t now, struct fail *fail)
+{
+	struct key name = key_name("clock"), from = { .length = 0 };
+	uint8_t bytes[9] = { FORMAT };
+	struct table_row due;
+	struct task_row row;
+	struct span value;
+	int64_t last = 0;
+	int found, count = 0;
+
+	found = table_get(store, TABLE_META, &name, &value, fail);
+	if (found < 0)
+		return -1;
+	if (found && value.length == sizeof(bytes))
+		last = (int64_t)get64(value.at + 1);
+	if (now >= last && now - last < CLOCK_STEP)
+		return 0;
+	while (now + CLOCK_STEP < last && count < PROMOTED_MOST) {
+		found = table_next(store, TABLE_DUE, &from, NULL, &due, fail);
+		if (found == 0)
+			break;
+		if (found < 0 ||
+		    table_task(store, key_id(due.key), &row, fail) < 0)
+			return -1;
+		if (row.state != TASK_WAITING || row.updated_at <= now)
+			continue;
+		count++;
+		row.due = row.updated_at = now;
+		if (store_put(store, &row, fail) < 0)
+			return -1;
+	}
+	put64(bytes + 1, (uint64_t)now);
+	return count == PROMOTED_MOST
+	    ? 0
+	    : table_put(store, TABLE_META, &name, bytes, sizeof(bytes), fail);
+}
+
 int
 store_promote(struct store *store, int64_t now, int64_t *ret_next,
     struct fail *fail)
@@ -291,6 +336,8 @@ store_promote(struct store *store, int64_t now, int64_t *ret_next,
 	int count, found;
 	int64_t next = 0;
 
+	if (follow_clock(store, now, fail) < 0)
+		return -1;
 	for (count = 0;; count++) {
 		found = table_seek(store, TABLE_DUE, &first, &due, fail);
 		if (found < 0)

@@ -342,6 +342,7 @@ check_meta(struct check *check, const struct table_row *row, struct fail *fail)
 		{ "limits", 17, 17 },
 		{ "served", 9, 9 },
 		{ "returning", 1, KEY_MAX },
+		{ "clock", 9, 9 },
 	};
 	size_t i;
 

@@ -318,6 +318,53 @@ plan_text(const struct agent *agent, int64_t now)
 	return buf_detach(&text, NULL);
 }
 
+/* A clock that is set back by a year makes no wait longer: not before the next
+ * event, and not after it. */
+static void
+test_clock_set_back(void **state)
+{
+	static const char released[] =
+	    "\"worker\":\"w9\",\"reason\":\"worker lost\"";
+	const int64_t year = (int64_t)365 * 24 * 3600 * 1000;
+	struct agent_summary summary;
+	struct driver *driver;
+	struct plan plan, later;
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < journal_count; i++)
+		for (k = 1; k <= journals[i].count; k++) {
+			driver = fold_to(&journals[i], k);
+			agent_summary(driver->agent, &summary);
+			agent_next(driver->agent, driver->now, &plan);
+			agent_next(driver->agent, driver->now - year, &later);
+			if (summary.state == TASK_RUNNING &&
+			    !agent_task(driver->agent)->deadline) {
+				assert_int_equal(plan.count, later.count);
+				assert_int_equal(plan.has_record,
+				    later.has_record);
+				assert_int_equal(plan.record, later.record);
+				assert_int_equal(plan.wake_at,
+				    later.wake_at ? later.wake_at + year : 0);
+			}
+			plan_release(&later);
+			if (summary.state == TASK_RUNNING && !plan.count &&
+			    !plan.has_record && plan.wake_at &&
+			    !agent_task(driver->agent)->deadline) {
+				driver->now -= year;
+				assert_int_equal(driver_record(driver,
+						     EVENT_RELEASED, released),
+				    0);
+				agent_next(driver->agent, driver->now, &later);
+				assert_true(later.count || later.has_record ||
+				    later.wake_at + year <= plan.wake_at);
+				plan_release(&later);
+			}
+			plan_release(&plan);
+			driver_close(driver);
+		}
+}
+
 static void
 test_plans_are_pure(void **state)
 {
@@ -578,6 +625,7 @@ main(void)
 		cmocka_unit_test(test_golden),
 		cmocka_unit_test(test_cut_and_folded),
 		cmocka_unit_test(test_plans_are_pure),
+		cmocka_unit_test(test_clock_set_back),
 		cmocka_unit_test(test_every_cut_goes_on),
 		cmocka_unit_test(test_waits),
 		cmocka_unit_test(test_reasons),

@@ -416,10 +416,45 @@ test_promote(void **state)
 	commit(s);
 }
 
+static void
+test_clock_set_back(void **state)
+{
+	const int64_t year = (int64_t)365 * 24 * 3600 * 1000, now = 1000000;
+	struct setting *s = *state;
+	struct task_row ahead, right, begins, existing;
+	int64_t next = -1;
+
+	begin(s);
+	assert_int_equal(store_promote(s->store, now + year, &next, &s->fail),
+	    0);
+	ahead = add(s, "ann", "default", 5);
+	ahead.state = TASK_WAITING;
+	ahead.updated_at = now + year;
+	ahead.due = now + year + 5000;
+	must(store_put(s->store, &ahead, &s->fail));
+	right = add(s, "ann", "default", 5);
+	right.state = TASK_WAITING;
+	right.updated_at = now;
+	right.due = now + 2 * year;
+	must(store_put(s->store, &right, &s->fail));
+	begins = new_row("ann", "default", 5);
+	begins.updated_at = now + year;
+	begins.due = now + 2 * year;
+	assert_int_equal(store_create(s->store, &begins, &existing, &s->fail),
+	    0);
+	assert_int_equal(store_promote(s->store, now, &next, &s->fail), 1);
+	assert_int_equal(get(s, &ahead.id).state, TASK_QUEUED);
+	assert_int_equal(next, now + 2 * year);
+	assert_int_equal(store_promote(s->store, now, &next, &s->fail), 0);
+	commit(s);
+	assert_int_equal(verify(s), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(clock_set_back),
 		TEST(priority),
 		TEST(fair_share),
 		TEST(begun_first),
