@@ -83,11 +83,12 @@ try "arguments against the schema" "completed I see." "state result" "against th
 try "a tool that fails" "completed I see." "state result" "it fails"
 same "nothing of that was written" 0 "$(executed NOTES_WRITE)"
 try "strange blocks are sent back as they came" "completed 2 All went well." "state turns result" "strange blocks"
-try "a budget of turns" "failed budget_exceeded 3 3" "state error.type turns calls" "never stops" "budget: { turns: 3 }"
-try "a budget of tokens" "failed budget_exceeded" "state error.type" "never stops" "max_tokens: 1000" "budget: { tokens: 5000 }"
+try "a budget of turns" "waiting budget 3 3" "state waiting.for turns calls" "never stops" "budget: { turns: 3 }"
+try "a budget of tokens" "waiting budget" "state waiting.for" "never stops" "max_tokens: 1000" "budget: { tokens: 5000 }"
 check "is kept to a turn" test "$(get turns)" -lt 50
-try "a budget of dollars" "failed budget_exceeded" "state error.type" "never stops" "max_tokens: 100" "budget: { usd: 0.02 }"
-check "is kept to a turn" test "$(nano)" -lt 40000000
+try "a budget of dollars" "waiting budget" "state waiting.for" "never stops" "max_tokens: 100" "budget: { usd: 0.02 }"
+check "is not passed" test "$(nano)" -le 20000000
+try "a budget that is to fail" "failed budget_exceeded 2" "state error.type turns" "never stops" "budget: { turns: 2 }" "on_budget: fail"
 try "a budget of seconds" "failed budget_exceeded" "state error.type" "never stops" "budget: { seconds: 1 }"
 sound
 

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/agent/budget.h"
 #include "common/agent/pins.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
@@ -69,6 +70,12 @@ agent_free(struct agent *agent)
 	free(agent->said);
 	buf_release(&agent->messages);
 	free(agent);
+}
+
+void
+agent_set_terms(struct agent *agent, const struct agent_terms *terms)
+{
+	agent->terms = *terms;
 }
 
 static int
@@ -146,6 +153,7 @@ out:
 static void
 lose_effects(struct agent *agent)
 {
+	budget_end(agent, agent->model_running);
 	if (agent->model_running && ++agent->model_lost >= MODEL_LOST_MAX)
 		agent_fail_step(agent, "worker_lost",
 		    "every worker that "
@@ -238,6 +246,7 @@ apply_end(struct agent *agent, const struct event *event, struct fail *fail)
 		    "a call is under way whose result has to be known", fail);
 	(void)event_is_end(event->type, &agent->state);
 	agent->due = 0;
+	budget_end(agent, agent->model_running);
 	agent->model_running = false;
 	agent_set_decoded(&agent->reason, event_reason(&event->members));
 	return 0;

@@ -54,7 +54,9 @@ struct action {
 	                       * or waited for a connection, count */
 	unsigned tries;     /* from 1; counts only attempts that ended and can
 	                       * be retried: for limits and delays */
-	bool asked;         /* a person wants it tried now, although it was
+	int64_t lost_nano_usd; /* ACTION_MODEL: the price of attempts of which
+	                        * the journal knows nothing */
+	bool asked;            /* a person wants it tried now, although it was
 	                       * refused */
 };
 
@@ -83,7 +85,8 @@ struct agent_summary {
 	int64_t input_tokens, output_tokens, cache_read_tokens,
 	    cache_write_tokens;
 	int64_t nano_usd;
-	uint64_t seq; /* of the last event applied */
+	int64_t reserved_nano_usd; /* for the turn under way */
+	uint64_t seq;              /* of the last event applied */
 	bool paused, cancel_asked;
 };
 
@@ -113,6 +116,20 @@ agent_apply(struct agent *agent, const struct event *event, struct fail *fail);
 
 void
 agent_next(const struct agent *agent, int64_t now, struct plan *ret_plan);
+
+/* What the driver knows of money, for agent_next: the price of the task's model
+ * (NULL: none is known, and a turn reserves nothing), and what is left of a
+ * ceiling that other tasks share. */
+struct agent_terms {
+	const struct price *price; /* borrowed, as left_of */
+	bool limited;              /* there is such a ceiling */
+	int64_t left_nano_usd;
+	int64_t until;       /* wall milliseconds: then it begins anew */
+	const char *left_of; /* for people: "the user's dollars of a day" */
+};
+
+void
+agent_set_terms(struct agent *agent, const struct agent_terms *terms);
 
 void
 plan_release(struct plan *plan);

@@ -37,7 +37,8 @@ static const char *const limit_members[] = { "open_per_user",
 	"running_per_user", "running_per_queue", "run_events", "run_bytes",
 	"store_bytes", NULL };
 static const char *const price_members[] = { "input", "output", "cache_read",
-	"cache_write_5m", "cache_write_1h", NULL };
+	"cache_write_5m", "cache_write_1h", "above", NULL };
+#define PRICE_NUMBERS 5 /* the first of them */
 static const char *const rule_members[] = { "on_unknown", "repeatable", NULL };
 const char *const config_efforts[] = { "low", "medium", "high", "xhigh", "max",
 	NULL };
@@ -48,11 +49,11 @@ const char *const config_on_unknown[] = { [ON_UNKNOWN_TELL] = "tell",
 
 /* In thousandths of a dollar a million tokens: input, output, and what a read
  * from the cache costs. Writing to the cache costs 1.25 times the input (for
- * five minutes), or twice (for an hour). claude-haiku-5-5 costs five times as
- * much for prompts over 100,000 tokens; these are its prices below that. */
+ * five minutes), or twice (for an hour). Prompts of more tokens than ABOVE (0:
+ * none) cost TIMES as much. */
 static const struct {
 	const char *model;
-	int64_t input, output, cache_read;
+	int64_t input, output, cache_read, above, times;
 } built_in_prices[] = {
 	{ "claude-fable-5-2", 8000, 40000, 800 },
 	{ "claude-mythos-5-2", 8000, 40000, 800 },
@@ -60,7 +61,7 @@ static const struct {
 	{ "claude-mythos-5-1", 10000, 50000, 250 },
 	{ "claude-opus-5-5", 4000, 20000, 200 },
 	{ "claude-sonnet-5-5", 2000, 10000, 100 },
-	{ "claude-haiku-5-5", 100, 500, 10 },
+	{ "claude-haiku-5-5", 100, 500, 10, 100000, 5 },
 	{ "claude-fable-5", 10000, 50000, 1000 },
 	{ "claude-mythos-5", 10000, 50000, 1000 },
 	{ "claude-opus-5", 5000, 25000, 500 },
@@ -300,31 +301,94 @@ derive(struct price *price, int64_t cache_read)
 	price->cache_write_1h = price->input * 2;
 }
 
+/* Adds a step to PRICE, which are in their order. */
+static struct price *
+add_step(struct price *price, int64_t above)
+{
+	struct price *step = mem_alloc(sizeof(*step));
+
+	while (price->next && price->next->above < above)
+		price = price->next;
+	step->above = above;
+	step->next = price->next;
+	price->next = step;
+	return step;
+}
+
 static int
-set_price(const cJSON *value, struct price *price, struct fail *fail)
+set_numbers_of(const cJSON *value, const char *path, struct price *price,
+    struct fail *fail)
 {
 	int64_t *const numbers[] = { &price->input, &price->output,
 		&price->cache_read, &price->cache_write_5m,
 		&price->cache_write_1h };
 	const cJSON *member;
-	char path[SHAPE_PATH];
+	char name[SHAPE_PATH];
 	size_t i;
 
-	snprintf(path, sizeof(path), "prices.%.130s", price->model);
 	if (shape_object(value, path, price_members, fail) < 0)
 		return -1;
-	for (i = 0; price_members[i] != NULL; i++) {
-		snprintf(path, sizeof(path), "prices.%.130s.%s", price->model,
+	for (i = 0; i < PRICE_NUMBERS; i++) {
+		snprintf(name, sizeof(name), "%.160s.%s", path,
 		    price_members[i]);
 		member = json_item(value, price_members[i]);
 		if ((member != NULL || i < 2) &&
-		    shape_decimal(member, path, 0, PRICE_MAX, PRICE_SCALE,
+		    shape_decimal(member, name, 0, PRICE_MAX, PRICE_SCALE,
 			numbers[i], fail) < 0)
 			return -1;
 		if (i == 0)
 			derive(price, price->input / 10);
 	}
 	return 0;
+}
+
+static int
+set_price(const cJSON *value, struct price *price, struct fail *fail)
+{
+	const cJSON *steps = json_item(value, "above"), *step;
+	char path[SHAPE_PATH];
+	int64_t above;
+
+	snprintf(path, sizeof(path), "prices.%.130s", price->model);
+	if (set_numbers_of(value, path, price, fail) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "prices.%.130s.above", price->model);
+	if (steps && shape_object(steps, path, NULL, fail) < 0)
+		return -1;
+	cJSON_ArrayForEach (step, steps) {
+		if (!json_whole((struct span){ step->string,
+				    strlen(step->string) },
+			&above) ||
+		    above < 1 || json_item(step, "above"))
+			return shape_refuse(fail, steps, path,
+			    "prices by a number of tokens, without steps of "
+			    "their own");
+		snprintf(path, sizeof(path), "prices.%.130s.above.%.20s",
+		    price->model, step->string);
+		if (set_numbers_of(step, path, add_step(price, above), fail) <
+		    0)
+			return -1;
+	}
+	return 0;
+}
+
+static void
+set_built_in(struct price *price, size_t i)
+{
+	int64_t above = built_in_prices[i].above;
+	int64_t times = built_in_prices[i].times;
+	struct price *step;
+
+	price->model = mem_string(built_in_prices[i].model);
+	price->input = built_in_prices[i].input;
+	price->output = built_in_prices[i].output;
+	derive(price, built_in_prices[i].cache_read);
+	if (!above)
+		return;
+	step = add_step(price, above);
+	step->input = price->input * times;
+	step->output = price->output * times;
+	derive(step, price->cache_read * times);
 }
 
 static int
@@ -347,13 +411,8 @@ set_prices(const cJSON *file, struct config *config, struct fail *fail)
 		if (set_price(entry, price, fail) < 0)
 			return -1;
 	}
-	for (i = 0; i < BUILT_IN_PRICES; i++) {
-		price = &config->prices[config->price_count++];
-		price->model = mem_string(built_in_prices[i].model);
-		price->input = built_in_prices[i].input;
-		price->output = built_in_prices[i].output;
-		derive(price, built_in_prices[i].cache_read);
-	}
+	for (i = 0; i < BUILT_IN_PRICES; i++)
+		set_built_in(&config->prices[config->price_count++], i);
 	return 0;
 }
 
@@ -479,10 +538,16 @@ out:
 void
 config_release(struct config *config)
 {
+	struct price *step;
 	size_t i;
 
-	for (i = 0; i < config->price_count; i++)
+	for (i = 0; i < config->price_count; i++) {
 		free(config->prices[i].model);
+		while ((step = config->prices[i].next)) {
+			config->prices[i].next = step->next;
+			free(step);
+		}
+	}
 	for (i = 0; i < config->tool_count; i++)
 		free(config->tools[i].glob);
 	free(config->prices);

@@ -15,8 +15,10 @@
 #include "common/base/fail.h"
 
 struct price { /* nano-dollars for one token: 1 USD a million tokens = 1000 */
-	char *model;
+	char *model;   /* NULL: of a step */
+	int64_t above; /* a step: for prompts of more tokens than this */
 	int64_t input, output, cache_read, cache_write_5m, cache_write_1h;
+	struct price *next; /* the next step, or NULL */
 };
 
 enum on_unknown {
@@ -85,6 +87,10 @@ config_url(const char *name, const char *text, char **ret_url,
 /* The price of a model: an exact name before a glob. NULL when unknown. */
 const struct price *
 config_price(const struct config *config, const char *model);
+
+/* The step of PRICE (may be NULL) that is for prompts of TOKENS. */
+const struct price *
+config_price_step(const struct price *price, int64_t tokens);
 
 /* The rule for a tool, or NULL. */
 const struct tool_rule *

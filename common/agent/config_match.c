@@ -24,6 +24,14 @@ config_price(const struct config *config, const char *model)
 	return NULL;
 }
 
+const struct price *
+config_price_step(const struct price *price, int64_t tokens)
+{
+	while (price && price->next && tokens > price->next->above)
+		price = price->next;
+	return price;
+}
+
 const struct tool_rule *
 config_tool(const struct config *config, const char *slug)
 {

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/agent/budget.h"
 #include "common/agent/pins.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
@@ -197,40 +198,75 @@ plan_model_wait(const struct agent *agent, int64_t now, struct plan *plan)
 	free(message);
 }
 
+/* A turn is not begun because of a ceiling; it may be UNTIL (0: not by
+ * itself). */
+static void
+plan_budget(const struct agent *agent, int64_t now, int64_t until,
+    const char *message, struct plan *plan)
+{
+	const struct wanted wait = { .kind = WAIT_BUDGET,
+		.at = until,
+		.message = message };
+
+	if (agent->task.fails_on_budget && !until)
+		record_error(plan, "budget_exceeded", message);
+	else
+		plan_wait(agent, now, &wait, plan);
+}
+
+static void
+plan_ceiling(const struct agent *agent, int64_t now, const char *ceiling,
+    struct plan *plan)
+{
+	char *message = mem_print("the budget of %s is used up", ceiling);
+
+	plan_budget(agent, now, 0, message, plan);
+	free(message);
+}
+
+static void
+plan_turn(const struct agent *agent, int64_t now, struct plan *plan)
+{
+	struct reservation turn = budget_reserve(agent);
+	struct action *action;
+
+	if (turn.why) {
+		plan_budget(agent, now, turn.until, turn.why, plan);
+		free(turn.why);
+		return;
+	}
+	action = add_action(plan, ACTION_MODEL, agent->model_attempt + 1);
+	action->intent = EVENT_MODEL_STARTED;
+	action->tries = agent->model_failed + 1;
+	action->asked = agent->model_wait != WAIT_NONE &&
+	    !agent->model_not_before;
+	member_integer(&action->members, "turn", agent->turns + 1);
+	member_integer(&action->members, "attempt", action->attempt);
+	if (turn.max_tokens)
+		member_integer(&action->members, "max_tokens", turn.max_tokens);
+	if (turn.nano_usd) {
+		member_integer(&action->members, "reserved_nano_usd",
+		    turn.nano_usd);
+		member_integer(&action->members, "input_nano_usd",
+		    turn.input_nano_usd);
+	}
+}
+
 static void
 plan_model(const struct agent *agent, int64_t now, struct plan *plan)
 {
-	const struct task *task = &agent->task;
-	struct action *action;
+	const char *ceiling = budget_reached(agent);
 
 	if (agent->model_running)
 		return;
-	if (task->budget_turns && agent->turns >= task->budget_turns) {
-		record_error(plan, "budget_exceeded",
-		    "the budget of turns is used up");
-	} else if (task->budget_tokens &&
-	    agent->tokens.input + agent->tokens.output +
-		    agent->tokens.cache_read + agent->tokens.cache_write >=
-		task->budget_tokens) {
-		record_error(plan, "budget_exceeded",
-		    "the budget of tokens is used up");
-	} else if (task->budget_nano_usd &&
-	    agent->nano_usd >= task->budget_nano_usd) {
-		record_error(plan, "budget_exceeded",
-		    "the budget of dollars is used up");
+	if (ceiling) {
+		plan_ceiling(agent, now, ceiling, plan);
 	} else if (agent->paused) {
 		plan_pause(agent, now, plan);
 	} else if (agent->model_not_before > now) {
 		plan_model_wait(agent, now, plan);
 	} else {
-		action = add_action(plan, ACTION_MODEL,
-		    agent->model_attempt + 1);
-		action->intent = EVENT_MODEL_STARTED;
-		action->tries = agent->model_failed + 1;
-		action->asked = agent->model_wait != WAIT_NONE &&
-		    !agent->model_not_before;
-		member_integer(&action->members, "turn", agent->turns + 1);
-		member_integer(&action->members, "attempt", action->attempt);
+		plan_turn(agent, now, plan);
 	}
 }
 

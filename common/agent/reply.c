@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/agent/budget.h"
 #include "common/agent/pins.h"
 #include "common/agent/schema.h"
 #include "common/base/mem.h"
@@ -36,6 +37,7 @@ agent_model_started(struct agent *agent, const struct event *event,
 		return agent_misplaced(event, "it is another attempt", fail);
 	agent->model_running = true;
 	agent->model_attempt++;
+	budget_begin(agent, &event->members);
 	return 0;
 }
 
@@ -52,6 +54,7 @@ add_count(int64_t *total, const struct json_object *object, const char *name)
 static void
 count_usage(struct agent *agent, const struct event *event)
 {
+	int64_t prompt = 0;
 	struct json_object usage;
 
 	(void)json_object(json_get(&event->members, "usage"), &usage);
@@ -61,6 +64,12 @@ count_usage(struct agent *agent, const struct event *event)
 	add_count(&agent->tokens.cache_write, &usage, "cache_write_5m");
 	add_count(&agent->tokens.cache_write, &usage, "cache_write_1h");
 	add_count(&agent->nano_usd, &event->members, "nano_usd");
+	add_count(&prompt, &usage, "input");
+	add_count(&prompt, &usage, "cache_read");
+	add_count(&prompt, &usage, "cache_write_5m");
+	add_count(&prompt, &usage, "cache_write_1h");
+	budget_end(agent, false);
+	budget_measure(agent, prompt);
 }
 
 /* ---- the reply's blocks ---- */
@@ -379,6 +388,8 @@ int
 agent_model_failed(struct agent *agent, const struct event *event,
     struct fail *fail)
 {
+	struct json_object error;
+
 	if (!agent->model_running)
 		return agent_misplaced(event, "no model turn is under way",
 		    fail);
@@ -392,6 +403,8 @@ agent_model_failed(struct agent *agent, const struct event *event,
 	agent->model_wait = agent_wait(event, "wait");
 	if (agent->model_wait == WAIT_NONE)
 		agent->model_failed++;
+	(void)json_object(json_get(&event->members, "error"), &error);
+	budget_end(agent, json_is(json_get(&error, "type"), "worker_lost"));
 	count_usage(agent, event);
 	agent_set_raw(&agent->error, json_get(&event->members, "error"));
 	agent->model_not_before = agent_after(event, "delay_ms");

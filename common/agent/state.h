@@ -114,6 +114,13 @@ struct agent {
 		int64_t input, output, cache_read, cache_write;
 	} tokens;
 	int64_t nano_usd;
+
+	struct agent_terms terms;
+	/* of the turn under way */
+	int64_t max_tokens; /* 0: as it is pinned */
+	int64_t reserved_nano_usd, input_nano_usd, asked_bytes;
+	/* a prompt whose size the service told; 0: none yet */
+	int64_t prompt_tokens, prompt_bytes;
 };
 
 /* Of a reply with more calls than this, no call is run. */

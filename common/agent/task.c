@@ -34,8 +34,8 @@ _Static_assert(sizeof(state_names) / sizeof(*state_names) == TASK_STATES,
 
 static const char *const members[] = { "user", "goal", "toolkits", "tools",
 	"accounts", "model", "effort", "max_tokens", "system", "key", "queue",
-	"priority", "not_before", "deadline", "budget", "labels", "preflight",
-	NULL };
+	"priority", "not_before", "deadline", "budget", "on_budget", "labels",
+	"preflight", NULL };
 
 static const char *const budget_members[] = { "turns", "tokens", "usd",
 	"seconds", NULL };
@@ -214,6 +214,22 @@ take_effort(const struct check *check)
 		check->task->effort = cJSON_AddStringToObject(check->task->doc,
 		    "effort", effort)
 					  ->valuestring;
+	return 0;
+}
+
+static int
+take_on_budget(const struct check *check)
+{
+	static const char *const choices[] = { "wait", "fail", NULL };
+	const cJSON *value = json_item(check->in, "on_budget");
+	size_t index = 0;
+
+	if (value != NULL &&
+	    shape_choice(value, "on_budget", choices, &index, check->fail) < 0)
+		return -1;
+	check->task->fails_on_budget = index == 1;
+	if (index == 1)
+		cJSON_AddStringToObject(check->task->doc, "on_budget", "fail");
 	return 0;
 }
 
@@ -427,7 +443,8 @@ take_members(const struct check *check)
 		TASK_PRIORITY_DEFAULT, &task->priority) < 0 ||
 	    take_time(check, "not_before", &task->not_before) < 0 ||
 	    take_time(check, "deadline", &task->deadline) < 0 ||
-	    take_budget(check) < 0 || take_map(check, &labels_rule, NULL) < 0 ||
+	    take_budget(check) < 0 || take_on_budget(check) < 0 ||
+	    take_map(check, &labels_rule, NULL) < 0 ||
 	    take_preflight(check) < 0)
 		return -1;
 	if (task->deadline != 0 && task->deadline <= task->not_before)

@@ -81,6 +81,7 @@ struct task {
 	int64_t budget_turns;                  /* always set */
 	int64_t budget_tokens, budget_seconds; /* 0: none */
 	int64_t budget_nano_usd; /* billionths of a dollar, 0: none */
+	bool fails_on_budget;    /* at a ceiling, instead of waiting */
 };
 
 /* Checks VALUE (taken over, even on failure) and fills TASK with it; CONFIG

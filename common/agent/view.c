@@ -23,9 +23,17 @@ agent_task(const struct agent *agent)
 char *
 agent_request(const struct agent *agent, size_t *ret_length)
 {
+	struct span pinned = { agent->request, agent->request_length }, most;
 	struct buf body = BUF_INIT(BODY_MAX);
 
-	buf_add(&body, agent->request, agent->request_length - 1);
+	/* The service's cache does not look at max_tokens. */
+	if (agent->max_tokens && json_member(pinned, "max_tokens", &most)) {
+		buf_add(&body, pinned.at, (size_t)(most.at - pinned.at));
+		buf_print(&body, "%" PRId64, agent->max_tokens);
+		pinned.length -= (size_t)(most.at - pinned.at) + most.length;
+		pinned.at = most.at + most.length;
+	}
+	buf_add(&body, pinned.at, pinned.length - 1);
 	buf_add_string(&body, ",\"messages\":[");
 	buf_add(&body, agent->messages.data, agent->messages.length);
 	buf_add_string(&body, "]}");
@@ -162,6 +170,7 @@ agent_summary(const struct agent *agent, struct agent_summary *ret)
 		.cache_read_tokens = agent->tokens.cache_read,
 		.cache_write_tokens = agent->tokens.cache_write,
 		.nano_usd = agent->nano_usd,
+		.reserved_nano_usd = agent->reserved_nano_usd,
 		.seq = agent->seq,
 		.paused = agent->paused,
 		.cancel_asked = agent->cancel_asked,
@@ -240,6 +249,11 @@ agent_dump(const struct agent *agent)
 	dump_string(&dump, "toolkit", agent->wait.toolkit);
 	dump_string(&dump, "call", agent->wait.call);
 	dump_string(&dump, "link", agent->wait.link);
+	buf_print(&dump,
+	    "max_tokens %" PRId64 " reserved %" PRId64 " %" PRId64
+	    " prompt %" PRId64 " %" PRId64 "\n",
+	    agent->max_tokens, agent->reserved_nano_usd, agent->input_nano_usd,
+	    agent->prompt_tokens, agent->prompt_bytes);
 	dump_string(&dump, "reason", agent->reason);
 	dump_string(&dump, "error", agent->error);
 	dump_string(&dump, "stop_reason", agent->stop_reason);

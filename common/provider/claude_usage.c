@@ -84,6 +84,9 @@ claude_cost(const struct claude_usage *usage, const struct price *price)
 {
 	int64_t sum = 0;
 
+	price = config_price_step(price,
+	    usage->input + usage->cache_read + usage->cache_write_5m +
+		usage->cache_write_1h);
 	if (price == NULL)
 		return 0;
 	sum = add_cost(sum, usage->input, price->input);

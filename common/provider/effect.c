@@ -60,7 +60,7 @@ struct effect {
 	struct tool_call *tool_call;
 	struct timer now;    /* tells the failure, from the loop */
 	struct fail failure; /* of a call that could not be started */
-	int64_t turn, attempt, tries;
+	int64_t turn, attempt, tries, lost_nano_usd;
 	char *model; /* for the price */
 	char *call, *toolkit;
 	char *account;    /* whose successor is looked up; NULL: none */
@@ -141,7 +141,8 @@ add_usage(const struct effect *effect, struct buf *members,
 	    (long long)usage->cache_read, (long long)usage->cache_write_5m,
 	    (long long)usage->cache_write_1h);
 	member_raw(members, "usage", text.data, text.length);
-	member_integer(members, "nano_usd", claude_cost(usage, price));
+	member_integer(members, "nano_usd",
+	    claude_cost(usage, price) + effect->lost_nano_usd);
 	buf_release(&text);
 }
 
@@ -165,7 +166,7 @@ model_done(void *context, const struct claude_reply *reply)
 	if (!reply->ok) {
 		add_error(&members, reply->error_type, reply->error_message,
 		    reply->error_code, reply->status, reply->request_id);
-		if (was_billed(&reply->usage))
+		if (was_billed(&reply->usage) || effect->lost_nano_usd)
 			add_usage(effect, &members, reply);
 		if (reply->retryable && may_retry(effect))
 			member_integer(&members, "delay_ms", reply->delay_ms);
@@ -560,6 +561,7 @@ effect_start(struct effects *effects, const struct effect_request *request,
 	effect->effects = effects;
 	effect->attempt = request->action->attempt;
 	effect->tries = request->action->tries;
+	effect->lost_nano_usd = request->action->lost_nano_usd;
 	effect->text = request->text;
 	effect->done = request->done;
 	effect->context = request->context;

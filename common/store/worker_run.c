@@ -299,6 +299,17 @@ is_ours(const struct run *run)
 	    memcmp(&row->worker, &run->worker->id, sizeof(row->worker)) == 0;
 }
 
+static void
+set_terms(struct run *run)
+{
+	const struct task *task = agent_task(run->session.agent);
+	const struct agent_terms terms = {
+		.price = config_price(run->worker->config, task->model),
+	};
+
+	agent_set_terms(run->session.agent, &terms);
+}
+
 int
 run_advance(struct run *run, int64_t now, struct fail *fail)
 {
@@ -319,8 +330,10 @@ run_advance(struct run *run, int64_t now, struct fail *fail)
 		return 0;
 	}
 	if (session_catch_up(&run->session, store, fail) < 0 ||
-	    record_facts(run, now, fail) < 0 ||
-	    session_plan(&run->session, store, now, &run->plan, fail) < 0)
+	    record_facts(run, now, fail) < 0)
+		return -1;
+	set_terms(run);
+	if (session_plan(&run->session, store, now, &run->plan, fail) < 0)
 		return -1;
 	if (run->worker->draining ? release(run, now, fail) < 0
 				  : record_intents(run, now, fail) < 0)

@@ -135,6 +135,22 @@ limit(int64_t own)
 	return own > 0 ? own + SPARE_MS : DAY_MS;
 }
 
+/* What the intent says of money. */
+static void
+add_reservation(struct buf *input, const struct action *action)
+{
+	static const char *const names[] = { "max_tokens", "reserved_nano_usd",
+		"input_nano_usd" };
+	char *all = mem_print("{%s}", action->members.data);
+	struct span members = { all, strlen(all) }, value;
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (json_member(members, names[i], &value))
+			member_raw(input, names[i], value.at, value.length);
+	free(all);
+}
+
 static void
 fill_model(Api__ScheduleActivityTaskCommandAttributes *activity,
     const struct worker_temporal *worker, const struct action *action,
@@ -149,6 +165,7 @@ fill_model(Api__ScheduleActivityTaskCommandAttributes *activity,
 	activity->heartbeat_timeout = heap_duration(HEARTBEAT_MS);
 	activity->retry_policy = retries(MODEL_LOST_MAX);
 	member_integer(input, "turn", turn);
+	add_reservation(input, action);
 	buf_print(words, "turn %" PRId64, turn);
 }
 

@@ -188,9 +188,14 @@ plan(struct decisions *decisions, bool running, int64_t *ret_wake_at,
 {
 	const struct agent *agent = temporal_history_agent(decisions->history);
 	int64_t now = temporal_history_facts(decisions->history).now;
+	const struct agent_terms terms = {
+		.price = config_price(decisions->worker->config,
+		    agent_task(agent)->model),
+	};
 	struct plan next;
 	int result;
 
+	temporal_history_set_terms(decisions->history, &terms);
 	for (;;) {
 		agent_next(agent, now, &next);
 		if (!next.has_record)

@@ -402,6 +402,13 @@ temporal_history_timer(const struct temporal_history *history, int64_t at)
 
 /* ---- ahead of the server ---- */
 
+void
+temporal_history_set_terms(struct temporal_history *history,
+    const struct agent_terms *terms)
+{
+	agent_set_terms(history->agent, terms);
+}
+
 int
 temporal_history_step(struct temporal_history *history, bool *ret_running,
     struct fail *fail)

@@ -36,8 +36,11 @@ static int
 intend(struct temporal_history *history, int64_t at,
     const struct activity *activity, const cJSON *input, struct fail *fail)
 {
+	static const char *const names[] = { "max_tokens", "reserved_nano_usd",
+		"input_nano_usd", "settle_ms" };
 	struct buf members = BUF_INIT(TEXT_MAX);
-	int64_t settle_ms;
+	int64_t number;
+	size_t i;
 
 	if (activity->type == ACTION_MODEL) {
 		member_integer(&members, "turn", activity->turn);
@@ -46,8 +49,9 @@ intend(struct temporal_history *history, int64_t at,
 		member_string(&members, "tool", json_string(input, "tool"));
 	}
 	member_integer(&members, "attempt", activity->attempt);
-	if (json_integer(input, "settle_ms", &settle_ms))
-		member_integer(&members, "settle_ms", settle_ms);
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (json_integer(input, names[i], &number))
+			member_integer(&members, names[i], number);
 	return history_fold_buf(history, at,
 	    activity->type == ACTION_MODEL ? EVENT_MODEL_STARTED
 					   : EVENT_TOOL_STARTED,

@@ -114,22 +114,39 @@ check_event(struct driver *driver, const struct event *event)
 			driver->calls[i].maybe = false;
 }
 
+/* BODY without the number of max_tokens, which may be another in each turn. */
+static char *
+without_max_tokens(const char *body, size_t length)
+{
+	struct span most = { body, 0 };
+	size_t before;
+
+	(void)json_member((struct span){ body, length }, "max_tokens", &most);
+	before = (size_t)(most.at - body);
+	return mem_print("%.*s%s", (int)before, body,
+	    body + before + most.length);
+}
+
 /* The body without its last two bytes is the start of the next one. */
 static void
 check_body(struct driver *driver)
 {
 	struct agent_summary summary;
-	size_t length = 0, before;
-	char *body;
+	size_t length = 0;
+	char *body, *now, *before;
 
 	agent_summary(driver->agent, &summary);
 	if (!agent_task(driver->agent) || !driver->pins)
 		return;
 	body = agent_request(driver->agent, &length);
-	before = driver->body ? strlen(driver->body) : 0;
-	if (before > length ||
-	    (before && memcmp(body, driver->body, before - 2) != 0))
-		driver->fault = "the conversation was changed";
+	if (driver->body) {
+		now = without_max_tokens(body, length);
+		before = without_max_tokens(driver->body, strlen(driver->body));
+		if (strncmp(now, before, strlen(before) - 2) != 0)
+			driver->fault = "the conversation was changed";
+		free(now);
+		free(before);
+	}
 	free(driver->body);
 	driver->body = body;
 }

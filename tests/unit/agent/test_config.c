@@ -125,6 +125,7 @@ built_in_prices(void **state)
 		{ "claude-haiku-4-5-20251001", 1000, 5000, 100, 1250 },
 		{ "claude-sonnet-4-5", 3000, 15000, 300, 3750 },
 	};
+	const struct price *haiku;
 	const struct price *price;
 	struct config config;
 	struct fail fail;
@@ -141,6 +142,13 @@ built_in_prices(void **state)
 		assert_int_equal(price->cache_write_5m, rows[i].write);
 		assert_int_equal(price->cache_write_1h, rows[i].input * 2);
 	}
+	haiku = config_price(&config, "claude-haiku-5-5");
+	assert_ptr_equal(config_price_step(haiku, 100000), haiku);
+	haiku = config_price_step(haiku, 100001);
+	assert_int_equal(haiku->input, 500);
+	assert_int_equal(haiku->output, 2500);
+	assert_int_equal(haiku->cache_read, 50);
+	assert_null(config_price_step(NULL, 1));
 	assert_null(config_price(&config, "claude-unheard-of"));
 	config_release(&config);
 }
@@ -164,6 +172,11 @@ faults_name_the_member(void **state)
 		{ "prices: {m: {input: 1}}", "prices.m.output is missing" },
 		{ "prices: {m: {input: 1, output: -2}}", "prices.m.output" },
 		{ "prices: {m: {input: 0.0001, output: 1}}", "prices.m.input" },
+		{ "prices: {m: {input: 1, output: 1, above: {x: {input: 1, "
+		  "output: 1}}}}",
+		    "prices.m.above" },
+		{ "prices: {m: {input: 1, output: 1, above: {\"9\": {input: 1}}}}",
+		    "prices.m.above.9.output is missing" },
 		{ "tools: {A B: {repeatable: true}}",
 		    "tools has a member \"A B\"" },
 		{ "tools: {A: {repeatable: yes}}",
