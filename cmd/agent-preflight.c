@@ -186,6 +186,7 @@ check_once(struct session *session, struct preflight *preflight,
 	if (facts_open(config, clock_boot() + session->limit_ms, &client,
 		fail) < 0 ||
 	    facts_get(client, &session->task, &facts, fail) < 0 ||
+	    facts_model(client, &session->task, facts, fail) < 0 ||
 	    preflight_check(&session->task, config, facts, preflight, fail) < 0)
 		goto out;
 	preflight_deadline(&session->task, clock_wall(), preflight);

@@ -126,6 +126,30 @@ status 100 "a bad name" agent-connections --user alice 'a,b'
 status 100 "no user" agent-connections gmail
 status 111 "connections while Composio is down" agent-connections --user down gmail
 
+# ---- the model ----
+asked() { grep -c "^GET /v1/models/" "$T/ledger"; }
+ANTHROPIC_BASE_URL=$(cat "$T/address")
+ANTHROPIC_API_KEY=test-model-key
+export ANTHROPIC_BASE_URL ANTHROPIC_API_KEY
+same "without a key the model's service is not asked" 0 "$(asked)"
+try 0 "the model is there" alice 'toolkits: [linear]'
+try 0 "again" alice 'toolkits: [linear]' 'max_tokens: 128000'
+same "asked once" 1 "$(asked)"
+try 1 "more max_tokens than it gives" alice 'max_tokens: 128001'
+says "is a reason" '"type":"model",.*at most 128000","member":"max_tokens"' "$OUT"
+try 1 "no such model" alice 'model: claude-nosuch'
+says "is a reason, too" '"type":"model",.*no model claude-nosuch: model: claude-nosuch","member":"model"' "$OUT"
+try 0 "a service that does not tell of models is believed" alice 'model: claude-elsewhere'
+try 111 "one that is busy" alice 'model: claude-busy'
+ANTHROPIC_API_KEY=wrong-key try 111 "one that refuses the key" alice
+says "says so" '"type":"bad_key"' "$OUT"
+touched=$(sed 's/"at":[0-9]*/"at":1/g' "$HOME/.cache/agent-utils/models.json")
+echo "$touched" >"$HOME/.cache/agent-utils/models.json"
+try 0 "what is old is asked for again" alice
+same "and only then" 1 "$(grep -c '"found":true' "$HOME/.cache/agent-utils/models.json")"
+check "the key is not in the cache" sh -c "! grep -q test-model-key '$HOME/.cache/agent-utils/models.json'"
+unset ANTHROPIC_BASE_URL ANTHROPIC_API_KEY
+
 try 111 "Composio is down" down
 try 111 "Composio answers garbage" garbage
 try 111 "facts without their shape" shapeless

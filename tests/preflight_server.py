@@ -92,6 +92,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         url = urllib.parse.urlparse(self.path)
         query = urllib.parse.parse_qs(url.query)
         path = url.path[len(PREFIX):]
+        if url.path.startswith("/v1/models/"):
+            self.model(url.path[11:])
+            return
         if self.headers.get("x-api-key") != "test-composio-key":
             self.answer(401, {"error": {"message": "Invalid API key"}})
         elif path == "/tools" and "tool_slugs" in query:
@@ -108,6 +111,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(200, {"slug": path[10:]})
         else:
             self.answer(404, {"error": {"message": "not found"}})
+
+    def model(self, name):
+        if self.headers.get("authorization") != "Bearer test-model-key":
+            self.answer(401, {"type": "error", "error": {
+                "type": "authentication_error", "message": "no"}})
+        elif name == "claude-busy":
+            self.answer(529, {"type": "error", "error": {
+                "type": "overloaded_error", "message": "busy"}})
+        elif name == "claude-elsewhere":
+            self.answer(404, {"detail": "Not Found"})
+        elif name == "claude-opus-5-5":
+            self.answer(200, {"type": "model", "id": name,
+                              "max_tokens": 128000})
+        else:
+            self.answer(404, {"type": "error", "error": {
+                "type": "not_found_error", "message": "model: " + name}})
 
     def accounts(self, user):
         if user == "hang":

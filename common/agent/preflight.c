@@ -148,6 +148,24 @@ choose_tools(struct check *check)
 }
 
 static void
+check_model(struct check *check)
+{
+	const struct task *task = check->task;
+	int64_t most;
+
+	if (cJSON_IsFalse(json_item(check->model, "found")))
+		preflight_add_reason(check, "model", "member", "model",
+		    mem_print("there is no model %s: %s", task->model,
+			json_string(check->model, "advice")));
+	else if (json_integer(check->model, "max_tokens", &most) &&
+	    task->max_tokens > most)
+		preflight_add_reason(check, "model", "member", "max_tokens",
+		    mem_print("max_tokens is %lld, and %s gives at most %lld",
+			(long long)task->max_tokens, task->model,
+			(long long)most));
+}
+
+static void
 check_budget(struct check *check)
 {
 	const struct task *task = check->task;
@@ -282,6 +300,7 @@ preflight_check(const struct task *task, const struct config *config,
 	if (preflight_shape(&check) < 0 || choose_tools(&check) < 0 ||
 	    preflight_toolkits(&check) < 0)
 		goto out;
+	check_model(&check);
 	check_budget(&check);
 	make_pins(&check);
 	if (out.reasons->child != NULL)

@@ -15,15 +15,18 @@
  *	   "linear":{"provider":"composio","found":true,
  *	     "connection":{"state":"missing","message":TEXT,"link":TEXT,...}},
  *	   "news":{"provider":"composio","found":true},
- *	   "nosuch":{"provider":"composio","found":false,"advice":TEXT}}}
+ *	   "nosuch":{"provider":"composio","found":false,"advice":TEXT}},
+ *	 "model":{"found":true,"max_tokens":128000}}
  *
- * A tool may be without its description, and what is not true may be left out.
- * missing_tools has the names in the task for which there is no tool, and what
- * a person can do then. A toolkit without a connection needs none. One that
- * is not active goes into the reasons as "connection_STATE" with all its
- * members; its link is what the provider makes a link from, which lets a
- * person connect; without it, no link helps. "open" beside it is a link that
- * is there already, {"url","expires_at","account"}. An active one has "choices":
+ * The model may be missing, or without what is not known of it, and then is
+ * not judged; one that is not found has an advice. A tool may be without its
+ * description, and what is not true may be left out. missing_tools has the
+ * names in the task for which there is no tool, and what a person can do then.
+ * A toolkit without a connection needs none. One that is not active goes into
+ * the reasons as "connection_STATE" with all its members; its link is what the
+ * provider makes a link from, which lets a person connect; without it, no link
+ * helps. "open" beside it is a link that is there already,
+ * {"url","expires_at","account"}. An active one has "choices":
  * [{"account","alias","word_id"}, ...] when several accounts are live.
  */
 #ifndef COMMON_AGENT_PREFLIGHT_H

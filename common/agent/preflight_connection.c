@@ -32,6 +32,7 @@ preflight_begin(const struct task *task, const cJSON *facts,
 		.tools = json_item(facts, "tools"),
 		.missing = json_item(facts, "missing_tools"),
 		.toolkits = json_item(facts, "toolkits"),
+		.model = json_item(facts, "model"),
 		.out = out,
 		.fail = fail,
 	};

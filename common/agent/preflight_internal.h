@@ -13,7 +13,7 @@ struct chosen_tool {
 struct check {
 	const struct task *task;
 	const struct config *config;
-	const cJSON *tools, *missing, *toolkits;
+	const cJSON *tools, *missing, *toolkits, *model;
 	struct chosen_tool *chosen;
 	size_t count;
 	struct preflight *out;

@@ -17,8 +17,6 @@
 #include "common/json/json.h"
 #include "common/provider/claude_internal.h"
 
-#define VERSION_HEADER "anthropic-version: 2026-10-21"
-
 struct claude {
 	struct http *http;
 	char *url;
@@ -221,7 +219,7 @@ claude_start(struct claude *claude, char *body, size_t length, unsigned attempt,
     void (*done)(void *context, const struct claude_reply *reply),
     void *context, struct claude_call **ret_call, struct fail *fail)
 {
-	const char *headers[] = { claude->authorization, VERSION_HEADER,
+	const char *headers[] = { claude->authorization, CLAUDE_VERSION_HEADER,
 		"content-type: application/json", "accept: application/json",
 		NULL };
 	struct claude_call *call = mem_alloc(sizeof(*call));

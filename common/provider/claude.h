@@ -18,6 +18,8 @@
 #include "common/base/fail.h"
 #include "common/net/http.h"
 
+#define CLAUDE_VERSION_HEADER "anthropic-version: 2026-10-21"
+
 struct claude;
 struct claude_call;
 

@@ -4,7 +4,7 @@
  * filled or the time is over. A late call is cancelled, so no callback is called
  * for an answer that no longer exists.
  */
-#include "common/provider/facts.h"
+#include "common/provider/facts_internal.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -13,19 +13,10 @@
 #include "common/base/loop.h"
 #include "common/base/mem.h"
 #include "common/json/json.h"
-#include "common/net/http.h"
 #include "common/provider/tools.h"
 
 #define LOOK_MS 1000        /* between looks at links */
 #define LINK_LIFE_MS 600000 /* of a link */
-
-struct facts {
-	const struct config *config;
-	struct loop *loop;
-	struct http *http;
-	struct tools *tools;
-	int64_t until;
-};
 
 struct answer {
 	bool done;
@@ -192,12 +183,13 @@ out:
 	return result;
 }
 
-/* Lets the loop run for LOOK_MS. */
-static int
-pause_facts(struct facts *facts, struct fail *fail)
+int
+facts_pause(struct facts *facts, int64_t delay, struct fail *fail)
 {
-	int64_t until = clock_boot() + LOOK_MS;
+	int64_t until = clock_boot() + delay;
 
+	if (until > facts->until)
+		until = facts->until;
 	while (clock_boot() < until)
 		if (loop_turn(facts->loop, until, fail) < 0)
 			return -1;
@@ -218,7 +210,7 @@ facts_wait(struct facts *facts, const char *user,
 	task_connections(&task, NULL);
 	do {
 		facts->until = clock_boot() + LINK_LIFE_MS;
-		result = pause_facts(facts, fail);
+		result = facts_pause(facts, LOOK_MS, fail);
 		if (result == 0)
 			result = count_links(facts, &task, &used, &open, fail);
 	} while (result == 0 && open > 0 && clock_boot() < until);

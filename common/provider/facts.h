@@ -31,6 +31,14 @@ int
 facts_get(struct facts *facts, const struct task *task, cJSON **ret_facts,
     struct fail *fail);
 
+/* Adds what the model's service says of TASK's model to FACTS, as preflight.h has
+ * it; nothing when there is no ANTHROPIC_API_KEY here. FAIL_NOT_NOW, type
+ * "bad_key" when the service refuses the key, "upstream" or "timeout" when it
+ * does not answer and nothing is known from before. */
+int
+facts_model(struct facts *facts, const struct task *task, cJSON *known,
+    struct fail *fail);
+
 /* Makes every link that PREFLIGHT wants for USER and that is not open yet, all
  * at the same time, and adds each to its reason as "link", or the error as "link_error". */
 void

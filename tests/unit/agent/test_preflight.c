@@ -84,6 +84,26 @@ hints_and_connections(void **state)
 		    "{\"type\":\"unknown_toolkit\",\"message\":\"there is no "
 		    "toolkit cloth\",\"toolkit\":\"cloth\"}]",
 		    NULL },
+		/* of the model, what is known is judged */
+		{ FACTS(TOOL("A", ""), "",
+		      "\"cloth\":" TOOLKIT(
+			  "") "},\"model\":{"
+			      "\"found\":false,\"advice\":\"spin it\""),
+		    "[{\"type\":\"model\",\"message\":\"there is no model "
+		    "claude-opus-5-5: spin it\",\"member\":\"model\"}]",
+		    NULL },
+		{ FACTS(TOOL("A", ""), "",
+		      "\"cloth\":" TOOLKIT(
+			  "") "},\"model\":{"
+			      "\"found\":true,\"max_tokens\":31999"),
+		    "[{\"type\":\"model\",\"message\":\"max_tokens is 32000, "
+		    "and claude-opus-5-5 gives at most 31999\","
+		    "\"member\":\"max_tokens\"}]",
+		    NULL },
+		{ FACTS(TOOL("A", ""), "",
+		      "\"cloth\":" TOOLKIT("") "},\"model\":{"
+					       "\"found\":true"),
+		    "[]", "\"name\":\"A\"" },
 	};
 	struct preflight preflight;
 	struct fail fail;
