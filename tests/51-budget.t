@@ -63,4 +63,62 @@ same "what the lost attempt had sent counts" true \
 check "in its cost" test "$(nano)" -gt \
 	"$(events 'map(select(.type == "model.started"))[0].input_nano_usd')"
 sound
+
+# ---- a day's ceilings, for a user and for all ----
+day() { # day LIMIT USER...: a task of each user
+	scene <<-END
+	model:
+	  - when: { turn: { to: 9 } }
+	    reply: { text: 'Note {{turn}}.', calls: [ { tool: NOTES_WRITE, input: { text: 'a {{turn}}' } } ] }
+	  - reply: { text: Done. }
+	END
+	settings <<-END
+	limits: { $1 }
+	END
+	shift
+	: >"$T/ids"
+	for user in "$@"; do
+		submit "spend" "user: $user"
+		echo "$ID" >>"$T/ids"
+	done
+}
+each() { # each MEMBER: of the tasks, in their order
+	while read -r id; do
+		get "$1" "$id"
+	done <"$T/ids" | paste -sd ' '
+}
+spent() { # spent USER: in billionths of a dollar
+	agent-status --user "$1" | jq -s 'map(.cost_usd * 1e9) | add | round'
+}
+if on lmdb; then
+	day "usd_per_user_day: 0.06" ana ana ana ben
+	work
+	waiting=$(each waiting.for | tr ' ' '\n' | grep -c budget)
+	check "a user's tasks wait for the next day" [ "$waiting" -ge 1 ]
+	same "until it begins" "$waiting" "$(each due | tr ' ' '\n' | grep -c 'T00:00:00.000Z$')"
+	check "they have not passed the ceiling together" [ "$(spent ana)" -le 60000000 ]
+	same "another user's task completes" completed "$(get state)"
+	agent-signal --usd 5 budget "$(head -n 1 "$T/ids")" >"$OUT" 2>"$ERR"
+	settings <<-END
+	limits: { usd_per_user_day: 5 }
+	END
+	for id in $(cat "$T/ids"); do agent-signal resume "$id" >"$OUT" 2>"$ERR"; done
+	work
+	same "with a higher one they go on" "completed completed completed completed" \
+		"$(each state)"
+	sound
+	check "a backup has what the day cost" agent-store backup "$T/copy"
+	day "usd_per_day: 0.05" ana ben ana
+	work
+	check "the ceiling of all is not passed" \
+		[ $(($(spent ana) + $(spent ben))) -le 50000000 ]
+	says "the reason says what is used up" "of what may be spent today" \
+		"$(each waiting.message >"$T/message"; echo "$T/message")"
+	sound
+else
+	settings <<-END
+	limits: { usd_per_day: 5 }
+	END
+	status 100 "a day's ceiling is refused on Temporal" agent-worker --once
+fi
 done_testing

@@ -22,6 +22,8 @@
 #define PRICE_MAX 100000
 #define TOOL_RULES_MAX 1024
 #define GLOB_MAX 128
+#define MOST_USD 1000000
+#define NANO 1000000000               /* of a dollar */
 #define LARGE_NUMBER 9007199254740992 /* 2^53 */
 
 static const char *const members[] = { "store", "engine", "anthropic",
@@ -35,7 +37,7 @@ static const char *const worker_members[] = { "concurrency", "grace", "lease",
 	NULL };
 static const char *const limit_members[] = { "open_per_user",
 	"running_per_user", "running_per_queue", "run_events", "run_bytes",
-	"store_bytes", NULL };
+	"store_bytes", "usd_per_user_day", "usd_per_day", NULL };
 static const char *const price_members[] = { "input", "output", "cache_read",
 	"cache_write_5m", "cache_write_1h", "above", NULL };
 #define PRICE_NUMBERS 5 /* the first of them */
@@ -246,6 +248,10 @@ set_numbers(const cJSON *file, struct config *config, struct fail *fail)
 		{ "limits", "run_bytes", 0, 32 << 20, 1, &config->run_bytes },
 		{ "limits", "store_bytes", 0, LARGE_NUMBER, 1,
 		    &config->store_bytes },
+		{ "limits", "usd_per_user_day", 0, MOST_USD, NANO,
+		    &config->user_day_nano_usd },
+		{ "limits", "usd_per_day", 0, MOST_USD, NANO,
+		    &config->day_nano_usd },
 	};
 	const cJSON *value;
 	char path[SHAPE_PATH];

@@ -62,7 +62,8 @@ struct config {
 	                        * known not to have happened */
 	int64_t concurrency, grace_ms, lease_ms;
 	int64_t running_per_user, running_per_queue; /* 0: no limit */
-	int64_t open_per_user;         /* not ended; 0: no limit */
+	int64_t open_per_user;                   /* not ended; 0: no limit */
+	int64_t user_day_nano_usd, day_nano_usd; /* 0: no limit */
 	int64_t run_events, run_bytes; /* of one run on Temporal; 0: only the
 	                        * server's limit */
 	int64_t store_bytes; /* the store's largest size; 0: no limit */

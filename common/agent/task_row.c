@@ -83,6 +83,7 @@ row_follow(struct task_row *row, const struct agent *agent, int64_t now)
 	row->cache_read_tokens = summary.cache_read_tokens;
 	row->cache_write_tokens = summary.cache_write_tokens;
 	row->nano_usd = summary.nano_usd;
+	row->reserved_nano_usd = summary.reserved_nano_usd;
 	row_wait(row, summary.wait, summary.since,
 	    summary.reason ? summary.reason : "");
 	row_whole(row->toolkit, sizeof(row->toolkit), summary.toolkit);

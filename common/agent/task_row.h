@@ -35,6 +35,7 @@ struct task_row {
 	uint64_t order;   /* the store's: fair-share position while ready */
 	int64_t turns, calls, calls_unknown, input_tokens, output_tokens,
 	    cache_read_tokens, cache_write_tokens, nano_usd;
+	int64_t reserved_nano_usd; /* for a turn under way */
 };
 
 /* Copies the first line of TEXT, cut to SIZE with its NUL between characters. */

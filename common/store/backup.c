@@ -268,6 +268,29 @@ copy_shares(struct copy *copy, struct fail *fail)
 	return 0;
 }
 
+/* What today has cost. */
+static int
+copy_spent(struct copy *copy, struct fail *fail)
+{
+	const struct key prefix = key_counter('d', "");
+	struct key next = prefix, key;
+	struct table_row row;
+	int found;
+
+	if (store_begin(copy->from, false, 0, fail) < 0 ||
+	    store_begin(copy->to, true, BATCH_BYTES, fail) < 0)
+		return -1;
+	while ((found = table_next(copy->from, TABLE_COUNTERS, &next, &prefix,
+		    &row, fail)) > 0) {
+		key = key_of(row.key);
+		if (table_put(copy->to, TABLE_COUNTERS, &key, row.value.at,
+			row.value.length, fail) < 0)
+			return -1;
+	}
+	store_abort(copy->from);
+	return found < 0 ? -1 : store_commit(copy->to, fail);
+}
+
 static int
 copy_all(struct copy *copy, struct fail *fail)
 {
@@ -279,7 +302,7 @@ copy_all(struct copy *copy, struct fail *fail)
 		    (result == 1 && remove_partial(copy, fail) < 0))
 			return -1;
 	}
-	if (copy_shares(copy, fail) < 0)
+	if (copy_shares(copy, fail) < 0 || copy_spent(copy, fail) < 0)
 		return -1;
 	return db_sync(copy->to, fail);
 }

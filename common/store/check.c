@@ -195,7 +195,9 @@ check_counter(struct check *check, const struct table_row *row,
 		check_sums(check, row);
 		return 0;
 	}
-	if (key.bytes[0] == 'w' && !check->waits_counted)
+	/* a day's cost goes with the clock */
+	if (key.bytes[0] == 'd' ||
+	    (key.bytes[0] == 'w' && !check->waits_counted))
 		return 0;
 	memset(&counts, 0, sizeof(counts));
 	if (key.bytes[0] == 'u' || key.bytes[0] == 'w')

@@ -72,6 +72,11 @@ int
 sums_follow(struct store *store, const struct task_row *old,
     const struct task_row *row, struct fail *fail);
 
+/* Updates what today has cost for a changed row (spent.c). */
+int
+spent_follow(struct store *store, const struct task_row *old,
+    const struct task_row *row, struct fail *fail);
+
 /* Upgrades a store of an older version to this one; outside of transactions. */
 int
 sums_upgrade(struct store *store, struct fail *fail);

@@ -58,6 +58,14 @@ int
 store_numbers(struct store *store, struct store_numbers *ret_numbers,
     struct fail *fail);
 
+#define STORE_DAY_MS ((int64_t)24 * 3600 * 1000)
+
+/* What the tasks of USER ("": of all) cost on the day (UTC) of NOW, with what is
+ * reserved. */
+int
+store_spent(struct store *store, const char *user, int64_t now,
+    int64_t *ret_nano, struct fail *fail);
+
 /* QUEUE NULL: all queues together. */
 int
 store_depth(struct store *store, const char *queue, int64_t now,

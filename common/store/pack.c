@@ -215,6 +215,7 @@ pack_row(const struct task_row *row, uint8_t bytes[ROW_MAX])
 	add_text(&packer, row->toolkit, sizeof(row->toolkit));
 	add_text(&packer, row->call, sizeof(row->call));
 	add_long_text(&packer, row->link, sizeof(row->link));
+	add_number(&packer, (uint64_t)row->reserved_nano_usd);
 	return (size_t)(packer.at - bytes);
 }
 
@@ -273,6 +274,8 @@ unpack_row(struct span value, const struct id *id, struct task_row *ret_row,
 		take_wait(&unpacker, &row);
 	else if (row.state == TASK_WAITING)
 		row_wait_older(&row);
+	if (format >= 3)
+		row.reserved_nano_usd = (int64_t)take_number(&unpacker);
 	if (!take_whole(&unpacker) || row.state >= TASK_STATES ||
 	    row.priority > 9)
 		return fail_damaged(fail,

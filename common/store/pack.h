@@ -13,7 +13,7 @@
 #include "common/json/json.h"
 
 #define FORMAT 1     /* the first byte of every value but rows */
-#define ROW_FORMAT 2 /* and of a row; rows of format 1 are read, too */
+#define ROW_FORMAT 3 /* and of a row; those of 1 and 2 are read, too */
 
 int
 fail_damaged(struct fail *fail, const char *format, ...)

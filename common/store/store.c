@@ -253,6 +253,7 @@ store_put(struct store *store, struct task_row *row, struct fail *fail)
 			return -1;
 	}
 	if (sums_follow(store, &old, &new_row, fail) < 0 ||
+	    spent_follow(store, &old, &new_row, fail) < 0 ||
 	    table_put_task(store, &new_row, fail) < 0)
 		return -1;
 	*row = new_row;

@@ -49,6 +49,7 @@ enum table {
 	/* 't' | 'q' queue: struct counts, of all tasks and of a queue's
 	 * 'u' user: running tasks
 	 * 'w' kind: waiting tasks, by what they wait for
+	 * 'd' user ("": all): a day, and what it has cost
 	 * 's': sums (numbers.h), which only grow
 	 * What would be 0 has no row. */
 	TABLE_COUNTERS,

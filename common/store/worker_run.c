@@ -17,6 +17,7 @@
 #include "common/base/mem.h"
 #include "common/json/log.h"
 #include "common/store/internal.h"
+#include "common/store/numbers.h"
 
 #define EVENT_ROOM ((size_t)EVENT_MAX)
 #define REFUSED_MS \
@@ -299,15 +300,48 @@ is_ours(const struct run *run)
 	    memcmp(&row->worker, &run->worker->id, sizeof(row->worker)) == 0;
 }
 
-static void
-set_terms(struct run *run)
+/* Takes what is left of a ceiling of MOST (0: none) dollars for today. The row
+ * does not have yet what the agent has learned since it was saved. */
+static int
+limit_terms(struct run *run, const char *user, int64_t most, int64_t now,
+    const char *of, struct agent_terms *terms, struct fail *fail)
 {
+	const struct task_row *row = &run->session.row;
+	struct agent_summary summary;
+	int64_t left;
+
+	if (!most)
+		return 0;
+	if (store_spent(run->worker->store, user, now, &left, fail) < 0)
+		return -1;
+	agent_summary(run->session.agent, &summary);
+	left = most - left - (summary.nano_usd - row->nano_usd) -
+	    (summary.reserved_nano_usd - row->reserved_nano_usd);
+	if (!terms->limited || left < terms->left_nano_usd) {
+		terms->left_nano_usd = left;
+		terms->left_of = of;
+	}
+	terms->limited = true;
+	return 0;
+}
+
+static int
+set_terms(struct run *run, int64_t now, struct fail *fail)
+{
+	const struct config *config = run->worker->config;
 	const struct task *task = agent_task(run->session.agent);
-	const struct agent_terms terms = {
-		.price = config_price(run->worker->config, task->model),
+	struct agent_terms terms = {
+		.price = config_price(config, task->model),
+		.until = (now / STORE_DAY_MS + 1) * STORE_DAY_MS,
 	};
 
+	if (limit_terms(run, task->user, config->user_day_nano_usd, now,
+		"what the user may spend today", &terms, fail) < 0 ||
+	    limit_terms(run, "", config->day_nano_usd, now,
+		"what may be spent today", &terms, fail) < 0)
+		return -1;
 	agent_set_terms(run->session.agent, &terms);
+	return 0;
 }
 
 int
@@ -332,8 +366,8 @@ run_advance(struct run *run, int64_t now, struct fail *fail)
 	if (session_catch_up(&run->session, store, fail) < 0 ||
 	    record_facts(run, now, fail) < 0)
 		return -1;
-	set_terms(run);
-	if (session_plan(&run->session, store, now, &run->plan, fail) < 0)
+	if (set_terms(run, now, fail) < 0 ||
+	    session_plan(&run->session, store, now, &run->plan, fail) < 0)
 		return -1;
 	if (run->worker->draining ? release(run, now, fail) < 0
 				  : record_intents(run, now, fail) < 0)

@@ -180,9 +180,14 @@ worker_temporal_run(const char *target, const char *folder,
     const struct config *config, const struct worker_options *options,
     int *ret_state, struct fail *fail)
 {
-	struct worker_temporal *worker = mem_alloc(sizeof(*worker));
+	struct worker_temporal *worker;
 	int result = -1;
 
+	if (config->user_day_nano_usd || config->day_nano_usd)
+		return fail_set(fail, FAIL_NEVER, "invalid_config",
+		    "usd_per_user_day and usd_per_day are not kept on "
+		    "Temporal: leave them out, or use the engine lmdb");
+	worker = mem_alloc(sizeof(*worker));
 	*ret_state = -1;
 	log_verbose(options->verbose);
 	worker->target = target;

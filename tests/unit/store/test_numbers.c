@@ -122,7 +122,7 @@ test_upgrade_2(void **state)
 	upgrade(*state, 2);
 }
 
-/* A row keeps what its task waits for, and one of the first format is read. */
+/* A row keeps what its task waits for, and those of older formats are read. */
 static void
 test_row_formats(void **state)
 {
@@ -135,6 +135,7 @@ test_row_formats(void **state)
 	memset(text, 'x', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';
 	row_wait(&row, WAIT_KEY, 5, text);
+	row.reserved_nano_usd = 3;
 	snprintf(row.toolkit, sizeof(row.toolkit), "gmail");
 	snprintf(row.call, sizeof(row.call), "%.*s", (int)sizeof(row.call) - 1,
 	    text);
@@ -150,13 +151,21 @@ test_row_formats(void **state)
 	assert_string_equal(got.toolkit, "gmail");
 	assert_string_equal(got.call, row.call);
 	assert_string_equal(got.link, row.link);
+	assert_int_equal(got.reserved_nano_usd, 3);
+
+	/* the second: nothing is reserved */
+	bytes[0] = 2;
+	must(unpack_row((struct span){ (const char *)bytes, length - 8 },
+	    &row.id, &got, &s->fail));
+	assert_string_equal(got.link, row.link);
+	assert_int_equal(got.reserved_nano_usd, 0);
 
 	/* the first format: one byte for the reason's length, and no wait */
 	memset(&row, 0, sizeof(row));
 	row.state = TASK_WAITING;
 	row.updated_at = 9;
 	snprintf(row.reason, sizeof(row.reason), "model: Overloaded");
-	length = pack_row(&row, bytes) - (1 + 8 + 1 + 1 + 2);
+	length = pack_row(&row, bytes) - (1 + 8 + 1 + 1 + 2 + 8);
 	bytes[0] = 1;
 	memmove(bytes + length - 20, bytes + length - 19, 19);
 	assert_int_equal(bytes[length - 20], strlen(row.reason));
