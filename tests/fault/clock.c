@@ -8,7 +8,7 @@
 int
 clock_gettime(clockid_t clock, struct timespec *ret)
 {
-	static int (*real)(clockid_t clock, struct timespec *ret);
+	static int (*real)(clockid_t clock, struct timespec * ret);
 	const char *offset = getenv("CLOCK_OFFSET");
 	int result;
 
