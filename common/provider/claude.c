@@ -17,6 +17,10 @@
 #include "common/json/json.h"
 #include "common/provider/claude_internal.h"
 
+/* A model may think in silence, but not without end: while only pings come, the
+ * attempt ends after so many times the time in which no byte may come. */
+#define PING_IDLES 5
+
 struct claude {
 	struct http *http;
 	char *url;
@@ -33,6 +37,9 @@ struct claude_call {
 	void (*done)(void *context, const struct claude_reply *reply);
 	void *context;
 	bool feeding, cancelled; /* cancelled by the callback for the text */
+	uint64_t events;         /* so far, the last at: */
+	int64_t event_at;
+	bool only_pings;
 };
 
 int
@@ -70,6 +77,7 @@ static bool
 on_piece(void *context, const char *bytes, size_t length)
 {
 	struct claude_call *call = context;
+	uint64_t events;
 	bool go_on;
 
 	call->feeding = true;
@@ -77,6 +85,15 @@ on_piece(void *context, const char *bytes, size_t length)
 	call->feeding = false;
 	if (call->cancelled) {
 		claude_cancel(call);
+		return false;
+	}
+	events = claude_stream_events(call->stream);
+	if (events != call->events) {
+		call->events = events;
+		call->event_at = clock_boot();
+	} else if (clock_boot() - call->event_at >
+	    PING_IDLES * call->claude->idle_ms) {
+		call->only_pings = true;
 		return false;
 	}
 	return go_on;
@@ -201,7 +218,11 @@ on_done(void *context, const struct http_answer *answer)
 	if (reply.error_sent) {
 		plan_retry(call, NULL, status_of(reply.error_type), &reply);
 	} else if (!reply.ok) {
-		if (answer->outcome == HTTP_NOT_SENT ||
+		if (call->only_pings) {
+			reply.error_type = "connection_error";
+			reply.error_message = "nothing but pings came for too "
+					      "long";
+		} else if (answer->outcome == HTTP_NOT_SENT ||
 		    answer->outcome == HTTP_CUT) {
 			reply.error_type = "connection_error";
 			reply.error_message = answer->error;
@@ -242,6 +263,7 @@ claude_start(struct claude *claude, char *body, size_t length, unsigned attempt,
 	call->text = text;
 	call->done = done;
 	call->context = context;
+	call->event_at = clock_boot();
 	call->stream = claude_stream_new(on_text, call);
 	if (http_start(claude->http, &request, &call->http_call, fail) < 0) {
 		claude_stream_free(call->stream);

@@ -88,6 +88,10 @@ bool
 claude_stream_feed(struct claude_stream *stream, const char *bytes,
     size_t length);
 
+/* How many events have come that say something: not the pings. */
+uint64_t
+claude_stream_events(const struct claude_stream *stream);
+
 /* Gives the result as if the stream ended here, borrowed from the stream, and
  * without what HTTP says. May be called once. */
 void

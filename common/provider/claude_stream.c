@@ -35,6 +35,7 @@ struct claude_stream {
 	struct claude_usage usage;
 	int64_t cache_write; /* see claude_usage_take */
 	bool started, stopped, error_sent;
+	uint64_t events;
 };
 
 struct claude_stream *
@@ -451,6 +452,7 @@ on_event(void *context, const char *name, const char *data, size_t length)
 			break;
 	if (stream->stopped || i == KINDS)
 		return true;
+	stream->events++;
 	if (json_check_repaired(&text, &json_limits_upstream, &event.members,
 		&repaired, &fail) == 0) {
 		event.text = text.at;
@@ -461,6 +463,12 @@ on_event(void *context, const char *name, const char *data, size_t length)
 	}
 	free(repaired);
 	return go_on;
+}
+
+uint64_t
+claude_stream_events(const struct claude_stream *stream)
+{
+	return stream->events;
 }
 
 bool

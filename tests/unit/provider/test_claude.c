@@ -659,10 +659,11 @@ serve_reply(struct server *server, int fd, int connection)
 	buf_release(&stream);
 }
 
+static struct config config = { .idle_ms = 5000 };
+
 static void
 open_claude(struct server *server)
 {
-	static const struct config config = { .idle_ms = 5000 };
 	struct fail fail;
 
 	assert_int_equal(loop_open(&loop, &fail), 0);
@@ -728,6 +729,36 @@ test_wire_errors(void **state)
 			    (long long)seen.reply.delay_ms);
 		close_claude(server);
 	}
+}
+
+static void
+serve_pings(struct server *server, int fd, int connection)
+{
+	static const char ping[] = "event: ping\ndata: {\"type\":\"ping\"}\n\n";
+
+	(void)connection;
+	if (!server_read(server, fd))
+		return;
+	server_say(fd, "HTTP/1.1 200 OK\r\nrequest-id: req_1\r\n\r\n");
+	while (send(fd, ping, sizeof(ping) - 1, MSG_NOSIGNAL) > 0)
+		usleep(5000);
+}
+
+static void
+test_pings(void **state)
+{
+	struct server *server = server_open(serve_pings);
+	struct seen seen = { 0 };
+
+	(void)state;
+	config.idle_ms = 50;
+	open_claude(server);
+	converse(&seen);
+	assert_string_equal(seen.type, "connection_error");
+	assert_non_null(strstr(seen.message, "nothing but pings"));
+	assert_true(seen.reply.retryable);
+	close_claude(server);
+	config.idle_ms = 5000;
 }
 
 static struct seen wire_seen;
@@ -827,6 +858,7 @@ main(void)
 		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_cost),
 		cmocka_unit_test(test_wire_errors),
+		cmocka_unit_test(test_pings),
 		cmocka_unit_test(test_wire_reply),
 		cmocka_unit_test(test_wire_cancel),
 	};
