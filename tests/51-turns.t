@@ -76,7 +76,7 @@ try "no stop reason" "failed unknown_stop_reason" "state error.type" "no reason"
 try "a new stop reason" "failed unknown_stop_reason" "state error.type" "new reason"
 get error.message >"$T/message"
 says "is named" "tired_of_it" "$T/message"
-try "the context is full" "failed model_context_window_exceeded" "state error.type" "too long"
+try "the context is full" "failed max_tokens" "state error.type" "too long"
 try "it is blocked" "blocked nobody gave me the key" "state reason" blocked
 try "a tool that does not exist" "completed I see." "state result" "no such tool"
 try "arguments against the schema" "completed I see." "state result" "against the schema"

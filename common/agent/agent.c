@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "common/agent/budget.h"
+#include "common/agent/config.h"
 #include "common/agent/pins.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
@@ -141,6 +142,9 @@ apply_pinned(struct agent *agent, const struct event *event, struct fail *fail)
 		read_pin(item, &agent->pins[agent->pin_count++]);
 	agent->request = mem_copy(request.at, request.length);
 	agent->request_length = request.length;
+	if (!json_whole(json_get(&event->members, "context_tokens"),
+		&agent->window))
+		agent->window = config_context_tokens(agent->task.model);
 	agent->step = STEP_MODEL;
 	agent_end_wait(agent);
 	result = 0;
@@ -281,6 +285,8 @@ apply(struct agent *agent, const struct event *event, struct fail *fail)
 		return agent_tool_unknown(agent, event, fail);
 	case EVENT_ACCOUNT:
 		return agent_account(agent, event, fail);
+	case EVENT_COMPACTED:
+		return agent_compacted(agent, event, fail);
 	case EVENT_USER_MESSAGE:
 		return apply_user_message(agent, event, fail);
 	case EVENT_SIGNAL:

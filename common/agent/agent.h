@@ -48,11 +48,13 @@ enum action_type {
 struct action {
 	enum action_type type;
 	enum event_type intent;
-	struct buf members; /* of the intent */
-	char *call;         /* ACTION_TOOL: the id of the tool_use */
-	unsigned attempt;   /* from 1; attempts that ended with their worker,
+	struct buf members;  /* of the intent */
+	char *call;          /* ACTION_TOOL: the id of the tool_use */
+	const char *compact; /* ACTION_MODEL: "service" or "summary" when the
+	                      * turn compacts the conversation, else NULL */
+	unsigned attempt;    /* from 1; attempts that ended with their worker,
 	                       * or waited for a connection, count */
-	unsigned tries;     /* from 1; counts only attempts that ended and can
+	unsigned tries;      /* from 1; counts only attempts that ended and can
 	                       * be retried: for limits and delays */
 	int64_t lost_nano_usd; /* ACTION_MODEL: the price of attempts of which
 	                        * the journal knows nothing */
@@ -150,6 +152,21 @@ agent_decisions(const struct agent *agent, struct buf *buf);
  * for: the pinned first bytes and every message, spliced. The caller frees. */
 char *
 agent_request(const struct agent *agent, size_t *ret_length);
+
+/* What the model's turn under way does, if it compacts the conversation. */
+enum agent_compaction {
+	AGENT_COMPACTS_NOT,
+	AGENT_COMPACTS_BY_SERVICE,
+	AGENT_COMPACTS_BY_SUMMARY,
+};
+
+/* *RET_KEPT gets how many messages at the end stay as they are. */
+enum agent_compaction
+agent_compaction(const struct agent *agent, int64_t *ret_kept);
+
+/* Whether the request needs the beta of the service's compaction. */
+bool
+agent_compact_beta(const struct agent *agent);
 
 /* The ids of all calls in the conversation, as hashes; borrowed until the next
  * apply. */

@@ -12,6 +12,7 @@
 
 #include "common/base/mem.h"
 
+#define MARKER_BYTES 48 /* of the cache, which the messages do not have */
 #define TOKEN_BYTES 3
 #define OVERHEAD_TOKENS 600 /* what the service adds to tools */
 #define SHORT_TOKENS 512    /* the shortest reply that is of use */
@@ -42,7 +43,7 @@ bytes_of(const struct agent *agent)
 static int64_t
 prompt_tokens(const struct agent *agent)
 {
-	int64_t bytes = bytes_of(agent);
+	int64_t bytes = bytes_of(agent) + MARKER_BYTES;
 
 	if (agent->prompt_tokens && bytes >= agent->prompt_bytes)
 		return agent->prompt_tokens +

@@ -28,8 +28,8 @@
 
 static const char *const members[] = { "store", "engine", "anthropic",
 	"composio", "plain_http", "model", "effort", "max_tokens", "system",
-	"prices", "tools", "result_bytes", "result_bytes_max", "attempts",
-	"time_limits", "worker", "limits", NULL };
+	"prices", "tools", "context_tokens", "result_bytes", "result_bytes_max",
+	"attempts", "time_limits", "worker", "limits", NULL };
 static const char *const url_members[] = { "url", NULL };
 static const char *const time_members[] = { "turn", "idle", "call", "settle",
 	NULL };
@@ -226,6 +226,8 @@ set_numbers(const cJSON *file, struct config *config, struct fail *fail)
 		int64_t *number;
 	} rows[] = {
 		{ "", "max_tokens", 1, 1000000, 1, &config->max_tokens },
+		{ "", "context_tokens", 0, 100000000, 1,
+		    &config->context_tokens },
 		{ "", "result_bytes", 0, 10000000, 1, &config->result_bytes },
 		{ "", "result_bytes_max", 1000, 32 << 20, 1,
 		    &config->result_bytes_max },

@@ -53,6 +53,7 @@ struct config {
 	struct tool_rule *tools;
 	size_t tool_count;
 
+	int64_t context_tokens;   /* of a request; 0: what the model takes */
 	int64_t result_bytes;     /* of a tool's result, shown to the model */
 	int64_t result_bytes_max; /* of a tool's result, kept */
 	int64_t turn_ms, idle_ms, call_ms; /* time limits */
@@ -92,6 +93,10 @@ config_price(const struct config *config, const char *model);
 /* The step of PRICE (may be NULL) that is for prompts of TOKENS. */
 const struct price *
 config_price_step(const struct price *price, int64_t tokens);
+
+/* How many tokens MODEL can take, when no setting says so. */
+int64_t
+config_context_tokens(const char *model);
 
 /* The rule for a tool, or NULL. */
 const struct tool_rule *

@@ -70,6 +70,13 @@ in_bracket(const char **glob, char c)
 	return found != negated;
 }
 
+/* Of the models in use only those of 4.5 take less than a million. */
+int64_t
+config_context_tokens(const char *model)
+{
+	return config_glob("claude-*-4-5*", model) ? 200000 : 1000000;
+}
+
 bool
 config_glob(const char *glob, const char *name)
 {

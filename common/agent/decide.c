@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/agent/compact.h"
 #include "common/agent/pins.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
@@ -121,7 +122,7 @@ record_told(struct plan *plan, const struct call *call)
 static const char *
 skipped(const struct agent *agent)
 {
-	if (strcmp(agent->stop_reason, "max_tokens") == 0)
+	if (agent_reply_cut(agent))
 		return "Not run: your reply was cut at its token limit. Call "
 		       "again, with less at a time.";
 	if (strcmp(agent->stop_reason, "tool_use") == 0 &&

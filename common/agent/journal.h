@@ -50,6 +50,9 @@ enum event_type {
 	                       * tool.finished that follows */
 	EVENT_ACCOUNT, /* toolkit, account: the live one, for calls from now on;
 	                  * or without an account message, delay_ms: none */
+	EVENT_COMPACTED, /* turn, by, content (raw), kept, usage: the messages
+	                     * before the last ones are replaced by content;
+	                     * bytes: results are cut */
 	EVENT_USER_MESSAGE, /* content (raw), reason: our message to the model */
 	EVENT_SIGNAL,       /* signal, by, and its own members */
 	EVENT_WAITING,      /* reason, until, for (a kind), message, toolkit,

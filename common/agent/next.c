@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "common/agent/budget.h"
+#include "common/agent/compact.h"
 #include "common/agent/pins.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
@@ -225,7 +226,8 @@ plan_ceiling(const struct agent *agent, int64_t now, const char *ceiling,
 }
 
 static void
-plan_turn(const struct agent *agent, int64_t now, struct plan *plan)
+plan_turn(const struct agent *agent, int64_t now, enum compact compact,
+    struct plan *plan)
 {
 	struct reservation turn = budget_reserve(agent);
 	struct action *action;
@@ -250,12 +252,18 @@ plan_turn(const struct agent *agent, int64_t now, struct plan *plan)
 		member_integer(&action->members, "input_nano_usd",
 		    turn.input_nano_usd);
 	}
+	if (compact != COMPACT_NONE) {
+		action->compact = compact == COMPACT_SERVICE ? "service"
+							     : "summary";
+		member_string(&action->members, "compact", action->compact);
+	}
 }
 
 static void
 plan_model(const struct agent *agent, int64_t now, struct plan *plan)
 {
 	const char *ceiling = budget_reached(agent);
+	enum compact compact = agent_compact_due(agent);
 
 	if (agent->model_running)
 		return;
@@ -265,8 +273,14 @@ plan_model(const struct agent *agent, int64_t now, struct plan *plan)
 		plan_pause(agent, now, plan);
 	} else if (agent->model_not_before > now) {
 		plan_model_wait(agent, now, plan);
+	} else if (compact == COMPACT_CUT) {
+		plan_record(plan, EVENT_COMPACTED);
+		member_integer(&plan->record_members, "turn", agent->turns + 1);
+		member_string(&plan->record_members, "by", "cut");
+		member_integer(&plan->record_members, "bytes",
+		    agent_compact_cut(agent));
 	} else {
-		plan_turn(agent, now, plan);
+		plan_turn(agent, now, compact, plan);
 	}
 }
 
@@ -384,7 +398,7 @@ plan_tools(const struct agent *agent, int64_t now, struct plan *plan)
 static void
 plan_say(const struct agent *agent, struct plan *plan)
 {
-	bool cut = strcmp(agent->stop_reason, "max_tokens") == 0;
+	bool cut = agent_reply_cut(agent);
 	bool no_call = strcmp(agent->stop_reason, "tool_use") == 0;
 	const char *text = no_call
 	    ? "Your reply ended to call a tool, but there is no call in it. Call "

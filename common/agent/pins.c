@@ -199,6 +199,8 @@ pins_make(const struct task *task, const struct config *config,
 		add_tool(config, &tools[i], buf);
 	}
 	buf_add_string(buf, "]");
+	if (config->context_tokens > 0)
+		member_integer(buf, "context_tokens", config->context_tokens);
 	if (buf->overflow)
 		return fail_set(fail, FAIL_NO, "refused",
 		    "the schemas of %zu tools are too large for one request: "

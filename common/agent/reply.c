@@ -14,12 +14,13 @@
 #include <string.h>
 
 #include "common/agent/budget.h"
+#include "common/agent/compact.h"
 #include "common/agent/pins.h"
 #include "common/agent/schema.h"
+#include "common/agent/usage.h"
 #include "common/base/mem.h"
 
 #define TEXT_MAX ((size_t)1 << 30)
-#define TOTAL_MAX ((int64_t)1 << 53)
 #define EMPTY_REPLIES_MAX 3
 #define CUT_REPLIES_MAX 5
 
@@ -38,38 +39,8 @@ agent_model_started(struct agent *agent, const struct event *event,
 	agent->model_running = true;
 	agent->model_attempt++;
 	budget_begin(agent, &event->members);
+	agent_compact_started(agent, event);
 	return 0;
-}
-
-static void
-add_count(int64_t *total, const struct json_object *object, const char *name)
-{
-	int64_t count = agent_integer(object, name);
-
-	if (count > 0)
-		*total = count > TOTAL_MAX - *total ? TOTAL_MAX
-						    : *total + count;
-}
-
-static void
-count_usage(struct agent *agent, const struct event *event)
-{
-	int64_t prompt = 0;
-	struct json_object usage;
-
-	(void)json_object(json_get(&event->members, "usage"), &usage);
-	add_count(&agent->tokens.input, &usage, "input");
-	add_count(&agent->tokens.output, &usage, "output");
-	add_count(&agent->tokens.cache_read, &usage, "cache_read");
-	add_count(&agent->tokens.cache_write, &usage, "cache_write_5m");
-	add_count(&agent->tokens.cache_write, &usage, "cache_write_1h");
-	add_count(&agent->nano_usd, &event->members, "nano_usd");
-	add_count(&prompt, &usage, "input");
-	add_count(&prompt, &usage, "cache_read");
-	add_count(&prompt, &usage, "cache_write_5m");
-	add_count(&prompt, &usage, "cache_write_1h");
-	budget_end(agent, false);
-	budget_measure(agent, prompt);
 }
 
 /* ---- the reply's blocks ---- */
@@ -286,7 +257,7 @@ static void
 choose_step(struct agent *agent, const struct event *event, struct reply *reply)
 {
 	const char *stop = reply->stop;
-	bool cut = strcmp(stop, "max_tokens") == 0;
+	bool cut = agent_reply_cut(agent);
 
 	if (strcmp(stop, "pause_turn") == 0) {
 		agent->step = STEP_MODEL;
@@ -305,10 +276,6 @@ choose_step(struct agent *agent, const struct event *event, struct reply *reply)
 								: STEP_COMPLETE;
 	} else if (strcmp(stop, "refusal") == 0) {
 		fail_refused(agent, event);
-	} else if (strcmp(stop, "model_context_window_exceeded") == 0) {
-		agent_fail_step(agent, stop,
-		    "the conversation has become "
-		    "longer than the model's context window");
 	} else {
 		fail_unknown_stop(agent, stop);
 	}
@@ -319,7 +286,7 @@ choose_step(struct agent *agent, const struct event *event, struct reply *reply)
 static void
 check_progress(struct agent *agent, const struct reply *reply)
 {
-	bool cut = strcmp(reply->stop, "max_tokens") == 0;
+	bool cut = agent_reply_cut(agent);
 
 	agent->empty_replies = agent->step == STEP_SAY
 	    ? (reply->filled && reply->has_text && !no_call(agent)
@@ -350,18 +317,18 @@ agent_model_replied(struct agent *agent, const struct event *event,
 	struct span content = json_get(&event->members, "content");
 	struct reply reply = { .stop = NULL };
 
-	if (!agent->model_running)
+	if (!agent->model_running || agent->compacting)
 		return agent_misplaced(event, "no model turn is under way",
 		    fail);
 	if (agent_integer(&event->members, "turn") != agent->turns + 1)
 		return agent_misplaced(event, "it is another turn's", fail);
-	agent->model_running = false;
+	agent->model_running = agent->was_cut = false;
 	agent->model_attempt = agent->model_failed = agent->model_lost = 0;
 	agent->model_not_before = 0;
 	agent->model_wait = WAIT_NONE;
 	agent_end_wait(agent);
 	agent->turns++;
-	count_usage(agent, event);
+	agent_count_usage(agent, event);
 	agent_set_string(&agent->error, NULL);
 	agent_set_decoded(&agent->stop_reason,
 	    json_get(&event->members, "stop_reason"));
@@ -381,6 +348,7 @@ agent_model_replied(struct agent *agent, const struct event *event,
 		agent_add_message(agent, "assistant", content);
 	if (agent->step != STEP_TOOLS && agent->step != STEP_BLOCKED)
 		agent_free_calls(agent);
+	agent_compact_replied(agent, agent_usage_context(event));
 	return 0;
 }
 
@@ -405,10 +373,14 @@ agent_model_failed(struct agent *agent, const struct event *event,
 		agent->model_failed++;
 	(void)json_object(json_get(&event->members, "error"), &error);
 	budget_end(agent, json_is(json_get(&error, "type"), "worker_lost"));
-	count_usage(agent, event);
+	agent_count_usage(agent, event);
 	agent_set_raw(&agent->error, json_get(&event->members, "error"));
 	agent->model_not_before = agent_after(event, "delay_ms");
-	if (agent->model_not_before < 0)
+	if (agent->model_not_before >= 0)
+		return 0;
+	if (agent_compact_failed(agent, event))
+		agent->model_not_before = agent->model_failed = 0;
+	else
 		agent->step = STEP_FAIL;
 	return 0;
 }

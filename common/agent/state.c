@@ -16,6 +16,17 @@
 #define TEXT_MAX ((size_t)1 << 30)
 #define DELAY_MAX ((int64_t)366 * 24 * 3600 * 1000)
 
+/* FNV-1a. */
+uint64_t
+agent_id_hash(const char *id)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (; *id; id++)
+		hash = (hash ^ (unsigned char)*id) * 0x100000001b3;
+	return hash;
+}
+
 struct call *
 agent_find_call(const struct agent *agent, const char *id)
 {
@@ -164,6 +175,7 @@ agent_add_message(struct agent *agent, const char *role, struct span content)
 	buf_print(&agent->messages, "{\"role\":\"%s\",\"content\":", role);
 	buf_add(&agent->messages, content.at, content.length);
 	buf_add(&agent->messages, "}", 1);
+	agent->last_user = *role == 'u';
 }
 
 void

@@ -61,6 +61,14 @@ enum step {
 	STEP_FAIL,
 };
 
+/* How a conversation that is too long becomes shorter; compact.c says when. */
+enum compact {
+	COMPACT_NONE,
+	COMPACT_SERVICE, /* by the model's service */
+	COMPACT_SUMMARY, /* by a summary that the model writes */
+	COMPACT_CUT,     /* long results are cut */
+};
+
 struct agent {
 	uint64_t seq;
 	int64_t last_at;    /* of the last event */
@@ -106,8 +114,24 @@ struct agent {
 	struct buf messages; /* raw, with commas between, no brackets */
 	uint64_t *ids;       /* hashes of those of all calls in them */
 	size_t id_count;
-	char *said; /* by a person, for the end of the next user message;
+	char *said;     /* by a person, for the end of the next user message;
 	             * NULL: nothing */
+	bool last_user; /* the last message is a user's */
+
+	int64_t window;        /* tokens that the model can take */
+	int64_t context;       /* tokens as of the last reply */
+	size_t context_bytes;  /* of messages then */
+	size_t sent, answered; /* bytes of messages that the last request had,
+	                        * and the last that was answered; 0: none */
+	bool sent_user;
+	size_t marked; /* as answered, when a user's message ends there */
+	enum compact compacting; /* what the turn under way does instead */
+	size_t compact_from;     /* bytes of messages that the summary is of */
+	int64_t compact_after;   /* one failed: no other below so many tokens */
+	bool overflow;   /* the service says that the request is too long */
+	bool no_service; /* the service does not compact */
+	bool by_service; /* messages begin with what it made */
+	bool was_cut;    /* results were cut, and nothing was answered since */
 
 	int64_t turns, calls_made, calls_unknown;
 	struct {
@@ -212,6 +236,6 @@ event_fold(struct agent *agent, const struct event *event, struct fail *fail);
 
 extern event_fold agent_model_started, agent_model_replied, agent_model_failed,
     agent_tool_started, agent_tool_finished, agent_tool_failed,
-    agent_tool_unknown, agent_signalled, agent_account;
+    agent_tool_unknown, agent_signalled, agent_account, agent_compacted;
 
 #endif

@@ -3,7 +3,7 @@
  * How it works: this file gives the folded state to others: as a summary, the
  * next request's body, one call, a dump for tests. It never changes the state.
  */
-#include "common/agent/state.h"
+#include "common/agent/compact.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -35,8 +35,8 @@ agent_request(const struct agent *agent, size_t *ret_length)
 	}
 	buf_add(&body, pinned.at, pinned.length - 1);
 	buf_add_string(&body, ",\"messages\":[");
-	buf_add(&body, agent->messages.data, agent->messages.length);
-	buf_add_string(&body, "]}");
+	agent_compact_request(agent, &body);
+	buf_add_string(&body, "}");
 	return buf_detach(&body, ret_length);
 }
 
@@ -69,17 +69,6 @@ agent_ids(const struct agent *agent, size_t *ret_count)
 {
 	*ret_count = agent->id_count;
 	return agent->ids;
-}
-
-/* FNV-1a. */
-uint64_t
-agent_id_hash(const char *id)
-{
-	uint64_t hash = 0xcbf29ce484222325;
-
-	for (; *id; id++)
-		hash = (hash ^ (unsigned char)*id) * 0x100000001b3;
-	return hash;
 }
 
 bool
@@ -254,6 +243,14 @@ agent_dump(const struct agent *agent)
 	    " prompt %" PRId64 " %" PRId64 "\n",
 	    agent->max_tokens, agent->reserved_nano_usd, agent->input_nano_usd,
 	    agent->prompt_tokens, agent->prompt_bytes);
+	buf_print(&dump,
+	    "window %" PRId64 " context %" PRId64 " bytes %zu sent %zu "
+	    "answered %zu marked %zu compacting %d from %zu after %" PRId64
+	    " overflow %d no_service %d by_service %d was_cut %d\n",
+	    agent->window, agent->context, agent->context_bytes, agent->sent,
+	    agent->answered, agent->marked, agent->compacting,
+	    agent->compact_from, agent->compact_after, agent->overflow,
+	    agent->no_service, agent->by_service, agent->was_cut);
 	dump_string(&dump, "reason", agent->reason);
 	dump_string(&dump, "error", agent->error);
 	dump_string(&dump, "stop_reason", agent->stop_reason);

@@ -235,14 +235,16 @@ on_done(void *context, const struct http_answer *answer)
 }
 
 int
-claude_start(struct claude *claude, char *body, size_t length, unsigned attempt,
+claude_start(struct claude *claude, char *body, size_t length, const char *beta,
+    unsigned attempt,
     void (*text)(void *context, const char *bytes, size_t length),
     void (*done)(void *context, const struct claude_reply *reply),
     void *context, struct claude_call **ret_call, struct fail *fail)
 {
+	char *beta_header = beta ? mem_print("anthropic-beta: %s", beta) : NULL;
 	const char *headers[] = { claude->authorization, CLAUDE_VERSION_HEADER,
 		"content-type: application/json", "accept: application/json",
-		NULL };
+		beta_header, NULL };
 	struct claude_call *call = mem_alloc(sizeof(*call));
 	struct http_request request = {
 		.method = "POST",
@@ -257,6 +259,7 @@ claude_start(struct claude *claude, char *body, size_t length, unsigned attempt,
 		.done = on_done,
 		.context = call,
 	};
+	int result;
 
 	call->claude = claude;
 	call->attempt = attempt;
@@ -265,7 +268,9 @@ claude_start(struct claude *claude, char *body, size_t length, unsigned attempt,
 	call->context = context;
 	call->event_at = clock_boot();
 	call->stream = claude_stream_new(on_text, call);
-	if (http_start(claude->http, &request, &call->http_call, fail) < 0) {
+	result = http_start(claude->http, &request, &call->http_call, fail);
+	free(beta_header);
+	if (result < 0) {
 		claude_stream_free(call->stream);
 		free(call);
 		return -1;

@@ -56,10 +56,15 @@ claude_open(struct http *http, const char *url, const char *key,
 void
 claude_close(struct claude *claude);
 
-/* BODY is the whole request, taken over. text, which may be NULL, is called
+/* What the header anthropic-beta has to name when the body has a compaction. */
+#define CLAUDE_COMPACT "compact-2026-09-04"
+
+/* BODY is the whole request, taken over; BETA (NULL: none) is what the header
+ * anthropic-beta names. text, which may be NULL, is called
  * with each new piece of the decoded text, to show progress. */
 int
-claude_start(struct claude *claude, char *body, size_t length, unsigned attempt,
+claude_start(struct claude *claude, char *body, size_t length, const char *beta,
+    unsigned attempt,
     void (*text)(void *context, const char *bytes, size_t length),
     void (*done)(void *context, const struct claude_reply *reply),
     void *context, struct claude_call **ret_call, struct fail *fail);
@@ -76,5 +81,16 @@ claude_cancel(struct claude_call *call);
 /* What the usage costs, in nano-dollars; 0 without a price. */
 int64_t
 claude_cost(const struct claude_usage *usage, const struct price *price);
+
+bool
+claude_billed(const struct claude_usage *usage);
+
+/* Adds the members "usage" and "nano_usd"; MODEL is the one that was asked for,
+ * for when the reply names one without a price. LOST_NANO_USD is added to the
+ * cost. */
+void
+claude_usage_members(const struct claude_reply *reply,
+    const struct config *config, const char *model, int64_t lost_nano_usd,
+    struct buf *members);
 
 #endif

@@ -6,6 +6,10 @@
  */
 #include "common/provider/claude_internal.h"
 
+#include <string.h>
+
+#include "common/agent/journal.h"
+
 static void
 take_number(const struct json_object *object, const char *name, int64_t *number)
 {
@@ -95,4 +99,35 @@ claude_cost(const struct claude_usage *usage, const struct price *price)
 	sum = add_cost(sum, usage->cache_write_5m, price->cache_write_5m);
 	sum = add_cost(sum, usage->cache_write_1h, price->cache_write_1h);
 	return sum;
+}
+
+bool
+claude_billed(const struct claude_usage *usage)
+{
+	static const struct claude_usage none = { 0 };
+
+	return memcmp(usage, &none, sizeof(none)) != 0;
+}
+
+void
+claude_usage_members(const struct claude_reply *reply,
+    const struct config *config, const char *model, int64_t lost_nano_usd,
+    struct buf *members)
+{
+	const struct claude_usage *usage = &reply->usage;
+	const struct price *price = config_price(config, reply->model);
+	struct buf text = BUF_INIT(1024);
+
+	if (price == NULL)
+		price = config_price(config, model);
+	buf_print(&text,
+	    "{\"input\":%lld,\"output\":%lld,\"cache_read\":%lld,"
+	    "\"cache_write_5m\":%lld,\"cache_write_1h\":%lld}",
+	    (long long)usage->input, (long long)usage->output,
+	    (long long)usage->cache_read, (long long)usage->cache_write_5m,
+	    (long long)usage->cache_write_1h);
+	member_raw(members, "usage", text.data, text.length);
+	member_integer(members, "nano_usd",
+	    claude_cost(usage, price) + lost_nano_usd);
+	buf_release(&text);
 }

@@ -15,6 +15,8 @@
  * model.failed		turn, attempt, error {type, message, [code], [status],
  *	[request_id]}, [usage, nano_usd] when something was billed, [delay_ms]
  *	when a retry can help and is allowed
+ * compacted		turn, attempt, by, content (raw), kept, usage, nano_usd:
+ *	instead of model.replied when the turn was to compact
  * tool.finished	call, attempt, block (raw tool_result), is_error, [whole]
  *	(raw data) when the block holds only its beginning, [log_id],
  *	[request_id]
@@ -40,6 +42,7 @@
 #include "common/base/utf8.h"
 #include "common/net/http.h"
 #include "common/provider/claude.h"
+#include "common/provider/compaction.h"
 #include "common/provider/tools.h"
 
 #define START_WAIT_MS 60000
@@ -61,6 +64,9 @@ struct effect {
 	struct timer now;    /* tells the failure, from the loop */
 	struct fail failure; /* of a call that could not be started */
 	int64_t turn, attempt, tries, lost_nano_usd;
+	enum agent_compaction compaction;
+	int64_t kept;
+	char *goal;
 	char *model; /* for the price */
 	char *call, *toolkit;
 	char *account;    /* whose successor is looked up; NULL: none */
@@ -80,6 +86,7 @@ effect_free(void *context)
 	if (effect->has_task)
 		task_release(&effect->task);
 	free(effect->model);
+	free(effect->goal);
 	free(effect->call);
 	free(effect->toolkit);
 	free(effect->account);
@@ -123,35 +130,24 @@ add_error(struct buf *members, const char *type, const char *message,
 
 /* ---- the model ---- */
 
+/* A turn that was to compact the conversation. */
 static void
-add_usage(const struct effect *effect, struct buf *members,
-    const struct claude_reply *reply)
+compaction_done(struct effect *effect, const struct claude_reply *reply,
+    struct buf *members)
 {
-	const struct claude_usage *usage = &reply->usage;
-	const struct config *config = effect->effects->config;
-	const struct price *price = config_price(config, reply->model);
-	struct buf text = BUF_INIT(1024);
+	enum event_type type = EVENT_COMPACTED;
 
-	if (price == NULL)
-		price = config_price(config, effect->model);
-	buf_print(&text,
-	    "{\"input\":%lld,\"output\":%lld,\"cache_read\":%lld,"
-	    "\"cache_write_5m\":%lld,\"cache_write_1h\":%lld}",
-	    (long long)usage->input, (long long)usage->output,
-	    (long long)usage->cache_read, (long long)usage->cache_write_5m,
-	    (long long)usage->cache_write_1h);
-	member_raw(members, "usage", text.data, text.length);
-	member_integer(members, "nano_usd",
-	    claude_cost(usage, price) + effect->lost_nano_usd);
-	buf_release(&text);
-}
-
-static bool
-was_billed(const struct claude_usage *usage)
-{
-	static const struct claude_usage none = { 0 };
-
-	return memcmp(usage, &none, sizeof(none)) != 0;
+	if (compaction_read(reply, effect->compaction, effect->goal, members)) {
+		member_integer(members, "kept", effect->kept);
+	} else {
+		type = EVENT_MODEL_FAILED;
+		add_error(members, "no_summary",
+		    "the reply has nothing that stands for the conversation",
+		    "", 0, reply->request_id);
+	}
+	claude_usage_members(reply, effect->effects->config, effect->model,
+	    effect->lost_nano_usd, members);
+	effect_end(effect, type, members);
 }
 
 static void
@@ -166,11 +162,16 @@ model_done(void *context, const struct claude_reply *reply)
 	if (!reply->ok) {
 		add_error(&members, reply->error_type, reply->error_message,
 		    reply->error_code, reply->status, reply->request_id);
-		if (was_billed(&reply->usage) || effect->lost_nano_usd)
-			add_usage(effect, &members, reply);
+		if (claude_billed(&reply->usage) || effect->lost_nano_usd)
+			claude_usage_members(reply, effect->effects->config,
+			    effect->model, effect->lost_nano_usd, &members);
 		if (reply->retryable && may_retry(effect))
 			member_integer(&members, "delay_ms", reply->delay_ms);
 		effect_end(effect, EVENT_MODEL_FAILED, &members);
+		return;
+	}
+	if (effect->compaction != AGENT_COMPACTS_NOT) {
+		compaction_done(effect, reply, &members);
 		return;
 	}
 	member_raw(&members, "content", reply->content, reply->content_length);
@@ -181,7 +182,8 @@ model_done(void *context, const struct claude_reply *reply)
 	if (*reply->stop_details != '\0')
 		member_raw(&members, "stop_details", reply->stop_details,
 		    strlen(reply->stop_details));
-	add_usage(effect, &members, reply);
+	claude_usage_members(reply, effect->effects->config, effect->model,
+	    effect->lost_nano_usd, &members);
 	member_string(&members, "model", reply->model);
 	member_string(&members, "message", reply->message_id);
 	member_string(&members, "request_id", reply->request_id);
@@ -210,8 +212,11 @@ start_model(struct effect *effect, const struct effect_request *request,
 	agent_summary(request->agent, &summary);
 	effect->turn = summary.turns + 1;
 	effect->model = mem_string(task->model);
+	effect->goal = mem_string(task->goal);
+	effect->compaction = agent_compaction(request->agent, &effect->kept);
 	body = agent_request(request->agent, &length);
 	if (claude_start(effect->effects->claude, body, length,
+		agent_compact_beta(request->agent) ? CLAUDE_COMPACT : NULL,
 		(unsigned)effect->tries, on_text, model_done, effect,
 		&effect->claude_call, fail) < 0)
 		return -1;

@@ -167,6 +167,8 @@ fill_model(Api__ScheduleActivityTaskCommandAttributes *activity,
 	member_integer(input, "turn", turn);
 	add_reservation(input, action);
 	buf_print(words, "turn %" PRId64, turn);
+	if (action->compact != NULL)
+		member_string(input, "compact", action->compact);
 }
 
 static void

@@ -38,12 +38,15 @@ intend(struct temporal_history *history, int64_t at,
 {
 	static const char *const names[] = { "max_tokens", "reserved_nano_usd",
 		"input_nano_usd", "settle_ms" };
+	const char *compact = json_string(input, "compact");
 	struct buf members = BUF_INIT(TEXT_MAX);
 	int64_t number;
 	size_t i;
 
 	if (activity->type == ACTION_MODEL) {
 		member_integer(&members, "turn", activity->turn);
+		if (compact != NULL)
+			member_string(&members, "compact", compact);
 	} else {
 		member_string(&members, "call", activity->call);
 		member_string(&members, "tool", json_string(input, "tool"));
@@ -177,7 +180,7 @@ comes_of(const struct activity *activity, enum event_type type,
 		    type == EVENT_WAITING || type == EVENT_FAILED;
 	case ACTION_MODEL:
 		return type == EVENT_MODEL_REPLIED ||
-		    type == EVENT_MODEL_FAILED;
+		    type == EVENT_MODEL_FAILED || type == EVENT_COMPACTED;
 	case ACTION_TOOL:
 		return json_member(text, "call", &value) &&
 		    json_is(value, activity->call) &&

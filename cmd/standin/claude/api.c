@@ -168,6 +168,12 @@ check_beta(const struct standin *standin, struct request *request,
 		size = strcspn(beta, ", ");
 		snprintf(name, sizeof(name), "%.*s", (int)size, beta);
 		known = size == 0;
+		if (strncmp(name, "compact-", 8) == 0 &&
+		    cJSON_IsFalse(json_item(standin->script, "compaction")))
+			return claude_refuse(error,
+			    "Unexpected value(s) `%s` "
+			    "for the `anthropic-beta` header.",
+			    name);
 		for (i = 0; beta_names[i] != NULL && !known; i++)
 			known = strcmp(beta_names[i], name) == 0;
 		cJSON_ArrayForEach (entry, extra)
@@ -181,6 +187,8 @@ check_beta(const struct standin *standin, struct request *request,
 			    name);
 		if (strcmp(name, "thinking-binding-controls-2026-08-01") == 0)
 			rules->drop_block = true;
+		if (strcmp(name, "compact-2026-09-04") == 0)
+			rules->compact = true;
 	}
 	return 0;
 }
@@ -311,6 +319,25 @@ usage_json(const struct prefix *prefix, const struct prompt_tokens *tokens,
 	return usage;
 }
 
+/* What a compaction costs is billed in an iteration of its own. */
+static cJSON *
+compaction_usage(cJSON *usage)
+{
+	cJSON *one = cJSON_Duplicate(usage, true), *number;
+	static const char *const names[] = { "input_tokens", "output_tokens",
+		"cache_creation_input_tokens", "cache_read_input_tokens" };
+	size_t i;
+
+	cJSON_AddStringToObject(one, "type", "compaction");
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		number = json_item(usage, names[i]);
+		cJSON_SetNumberValue(number, 0);
+	}
+	cJSON_DeleteItemFromObjectCaseSensitive(usage, "cache_creation");
+	cJSON_AddItemToArray(cJSON_AddArrayToObject(usage, "iterations"), one);
+	return usage;
+}
+
 static cJSON *
 message_json(const struct request *request, const struct claude_model *model,
     struct model_reply *answer, cJSON *usage)
@@ -342,16 +369,20 @@ answer_turn(struct standin *standin, struct request *request, const cJSON *body,
 		.drip_ms = -1,
 		.rule = "pre-warm" };
 	int64_t most, before;
-	cJSON *message;
+	cJSON *message, *usage;
 
 	prompt_cache_use(standin->cache, prefix, model->cache_least, &tokens);
 	if (json_integer(body, "max_tokens", &most) && most == 0)
 		answer.content = cJSON_CreateArray();
+	else if (json_item(body, "compaction") != NULL)
+		model_compact(body, &answer);
 	else
 		model_answer(standin->model, body, &answer);
 	finish_content(body, model, prefix, &answer);
-	message = message_json(request, model, &answer,
-	    usage_json(prefix, &tokens, &answer));
+	usage = usage_json(prefix, &tokens, &answer);
+	if (strcmp(answer.stop, "compaction") == 0)
+		usage = compaction_usage(usage);
+	message = message_json(request, model, &answer, usage);
 	if (json_true(body, "stream"))
 		claude_stream(reply, message);
 	else
@@ -387,6 +418,7 @@ answer_messages(struct standin *standin, struct request *request,
 		return;
 	}
 	if (claude_check_request(body, rules, &model, &error) < 0 ||
+	    claude_check_compaction(body, rules, &error) < 0 ||
 	    claude_check_messages(body, rules, model, &error) < 0)
 		goto refused;
 	prefix_read(body, &prefix);
@@ -450,7 +482,7 @@ void
 claude_answer(struct standin *standin, struct request *request,
     const char *path, struct reply *reply)
 {
-	struct claude_rules rules = { false, false, false };
+	struct claude_rules rules = { .strict = false };
 	struct claude_error error = { .status = 0 };
 	bool post = strcmp(request->method, "POST") == 0;
 	bool get = strcmp(request->method, "GET") == 0;

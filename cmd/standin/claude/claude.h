@@ -57,6 +57,7 @@ struct claude_rules {
 	bool strict;     /* version 2026-10-21 or later */
 	bool counting;   /* count_tokens: no max_tokens */
 	bool drop_block; /* the beta thinking-binding-controls */
+	bool compact;    /* the beta compact-2026-09-04 */
 };
 
 /* Checks everything but the messages. Fills the model. */
@@ -73,6 +74,11 @@ claude_check_messages(const cJSON *request, const struct claude_rules *rules,
 int
 claude_check_thinking(const cJSON *request, const struct claude_rules *rules,
     const struct claude_model *model, const struct prefix *prefix,
+    struct claude_error *error);
+
+/* The member "compaction". */
+int
+claude_check_compaction(const cJSON *request, const struct claude_rules *rules,
     struct claude_error *error);
 
 /* A cache_control marker, at WHERE ("system.0"). */

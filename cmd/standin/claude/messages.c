@@ -180,6 +180,13 @@ check_assistant_block(const cJSON *block, const char *type, struct pass *pass)
 		return check_tool_use(block, pass);
 	if (strcmp(type, "text") == 0)
 		return check_text(block, false, pass);
+	if (strcmp(type, "compaction") == 0 && pass->rules->compact)
+		return 0;
+	if (strcmp(type, "compaction") == 0)
+		return claude_refuse(pass->error,
+		    "%s: Input tag 'compaction' found using 'type' "
+		    "does not match any of the expected tags",
+		    pass->where);
 	if (strcmp(type, "thinking") == 0 &&
 	    (json_string(block, "thinking") == NULL ||
 		json_string(block, "signature") == NULL))
@@ -213,7 +220,8 @@ check_blocks(const cJSON *content, bool user, struct pass *pass)
 		if (type == NULL)
 			return claude_refuse(pass->error,
 			    "%s.type: Field required", pass->where);
-		pass->paused = strcmp(type, "server_tool_use") == 0;
+		pass->paused = strcmp(type, "server_tool_use") == 0 ||
+		    strcmp(type, "compaction") == 0;
 		if (claude_check_marker(block, pass->where, pass->error) < 0 ||
 		    (user ? check_user_block(block, type, pass)
 			  : check_assistant_block(block, type, pass)) < 0)
@@ -234,8 +242,19 @@ check_system_message(struct pass *pass)
 	return 0;
 }
 
+static bool
+is_compaction(const cJSON *message)
+{
+	const char *type = json_string(json_item(message, "content")
+		? json_item(message, "content")->child
+		: NULL,
+	    "type");
+
+	return type != NULL && strcmp(type, "compaction") == 0;
+}
+
 static int
-check_role(const char *role, struct pass *pass)
+check_role(const char *role, const cJSON *message, struct pass *pass)
 {
 	bool same = strcmp(role, pass->role) == 0;
 
@@ -252,7 +271,7 @@ check_role(const char *role, struct pass *pass)
 		return claude_refuse(pass->error,
 		    "%s.role: Input should be 'user', 'assistant' or 'system'",
 		    pass->where);
-	if (*pass->role == '\0')
+	if (*pass->role == '\0' && !is_compaction(message))
 		return claude_refuse(pass->error,
 		    "messages: first message must use the \"user\" role");
 	if (!same) {
@@ -280,7 +299,7 @@ check_message(const cJSON *message, bool last, struct pass *pass)
 	if (role == NULL)
 		return claude_refuse(pass->error, "%s.role: Field required",
 		    pass->where);
-	if (check_role(role, pass) < 0)
+	if (check_role(role, message, pass) < 0)
 		return -1;
 	user = strcmp(role, "assistant") != 0;
 	if (content == NULL)
@@ -305,6 +324,32 @@ check_message(const cJSON *message, bool last, struct pass *pass)
 	else if (check_blocks(content, user, pass) < 0)
 		return -1;
 	pass->role = role;
+	return 0;
+}
+
+int
+claude_check_compaction(const cJSON *request, const struct claude_rules *rules,
+    struct claude_error *error)
+{
+	static const char *const not_with[] = { "context_management",
+		"stop_sequences", "thread" };
+	const cJSON *compaction = json_item(request, "compaction");
+	const char *type = json_string(compaction, "type");
+	size_t i;
+
+	if (compaction == NULL)
+		return 0;
+	if (!rules->compact)
+		return claude_refuse(error,
+		    "compaction: Extra inputs are not permitted");
+	if (type == NULL || strcmp(type, "summarize") != 0)
+		return claude_refuse(error,
+		    "compaction.type: Input should be 'summarize'");
+	for (i = 0; i < sizeof(not_with) / sizeof(not_with[0]); i++)
+		if (json_item(request, not_with[i]) != NULL)
+			return claude_refuse(error,
+			    "compaction: cannot be used together with %s",
+			    not_with[i]);
 	return 0;
 }
 

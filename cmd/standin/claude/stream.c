@@ -107,6 +107,9 @@ block_start(const cJSON *block, int64_t index)
 		for (i = 0; i < 3; i++)
 			cJSON_SetValuestring(json_item(start, by_deltas[i]),
 			    "");
+	else if (is_type(block, "compaction"))
+		cJSON_ReplaceItemInObjectCaseSensitive(start, "content",
+		    cJSON_CreateNull());
 	else if (is_call(block))
 		cJSON_ReplaceItemInObjectCaseSensitive(start, "input",
 		    cJSON_CreateObject());
@@ -128,6 +131,13 @@ stream_block(struct reply *reply, const cJSON *block, int64_t index)
 		delta_event(reply, index, "signature_delta", "signature",
 		    json_string(block, "signature"),
 		    strlen(json_string(block, "signature")));
+	} else if (is_type(block, "compaction")) {
+		json_event(reply, "content_block_delta",
+		    build("{'type':'content_block_delta','index':%n,"
+			  "'delta':{'type':'compaction_delta','content':%s,"
+			  "'encrypted_content':%s}}",
+			index, json_string(block, "content"),
+			json_string(block, "encrypted_content")));
 	} else if (is_call(block)) {
 		stream_input(reply, index, json_item(block, "input"));
 	}
@@ -171,7 +181,7 @@ message_delta(const cJSON *message)
 		"stop_details", "container", NULL };
 	static const char *const counted[] = { "input_tokens",
 		"cache_creation_input_tokens", "cache_read_input_tokens",
-		"output_tokens", "output_tokens_details", NULL };
+		"output_tokens", "output_tokens_details", "iterations", NULL };
 
 	return build("{'type':'message_delta','delta':%j,'usage':%j}",
 	    some_of(message, moved),

@@ -73,6 +73,35 @@ add_result(struct conversation *conversation, GHashTable *ids,
 	call->ok = !json_true(block, "is_error");
 }
 
+/* A summary, or a block of the service's, stands for the turns before this one:
+ * "[[turn N]] GOAL". */
+static void
+read_mark(struct conversation *conversation, const char *text, bool with_goal)
+{
+	const char *mark = text != NULL ? strstr(text, "[[turn ") : NULL;
+	char *end;
+
+	if (mark == NULL)
+		return;
+	conversation->turn = strtoll(mark + 7, &end, 10) - 1;
+	if (with_goal)
+		conversation->goal = mem_string(end + strspn(end, "] "));
+}
+
+static void
+read_start(struct conversation *conversation, const cJSON *message)
+{
+	const cJSON *content = json_item(message, "content"), *block;
+
+	if (cJSON_IsArray(content))
+		cJSON_ArrayForEach (block, content) {
+			read_mark(conversation, json_string(block, "text"),
+			    false);
+			read_mark(conversation, json_string(block, "content"),
+			    true);
+		}
+}
+
 static void
 read_messages(struct conversation *conversation, const cJSON *messages)
 {
@@ -84,12 +113,14 @@ read_messages(struct conversation *conversation, const cJSON *messages)
 	cJSON_ArrayForEach (message, messages) {
 		role = json_string(message, "role");
 		/* Neighbours of one role are one message. */
-		if (strcmp(role, "assistant") == 0 &&
+		if (*before == '\0')
+			read_start(conversation, message);
+		if (strcmp(role, "assistant") == 0 && *before != '\0' &&
 		    strcmp(before, "assistant") != 0) {
 			conversation->turn++;
 			conversation->last = conversation->call_count;
 		}
-		before = role;
+		before = *before == '\0' && *role == 'a' ? "summary" : role;
 		if (conversation->goal == NULL && strcmp(role, "user") == 0)
 			conversation->goal = content_text(
 			    json_item(message, "content"));
@@ -185,11 +216,22 @@ add_to_tree(cJSON *root, struct conversation_call *call)
 	replace(child_object(root, "last"), call->tool, call->parsed);
 }
 
+static const cJSON *
+last_of(const cJSON *messages)
+{
+	const cJSON *message = messages->child;
+
+	while (message->next != NULL)
+		message = message->next;
+	return message;
+}
+
 struct conversation *
 conversation_read(const cJSON *request)
 {
 	struct conversation *conversation = mem_alloc(sizeof(*conversation));
 	const char *user;
+	char *said;
 	size_t i;
 
 	read_messages(conversation, json_item(request, "messages"));
@@ -200,6 +242,10 @@ conversation_read(const cJSON *request)
 	cJSON_AddItemToObject(conversation->root, "goal",
 	    cJSON_CreateStringReference(conversation->goal));
 	cJSON_AddStringToObject(conversation->root, "user", user ? user : "");
+	said = content_text(
+	    json_item(last_of(json_item(request, "messages")), "content"));
+	cJSON_AddStringToObject(conversation->root, "said", said);
+	free(said);
 	cJSON_AddNumberToObject(conversation->root, "turn",
 	    (double)conversation->turn);
 	for (i = 0; i < conversation->call_count; i++)

@@ -536,6 +536,26 @@ model_answer(const struct model *model, const cJSON *request,
 }
 
 void
+model_compact(const cJSON *request, struct model_reply *ret_reply)
+{
+	struct conversation *conversation = conversation_read(request);
+	char *summary = mem_print("[[turn %lld]] %s",
+	    (long long)conversation->turn, conversation->goal);
+
+	*ret_reply = (struct model_reply){
+		.content = build("[{'type':'compaction','content':%s,"
+				 "'encrypted_content':%s,'signature':%s}]",
+		    summary, "c3RhbmQtaW4=", "c2lnbmVk"),
+		.stop = "compaction",
+		.rule = "compaction",
+		.delay_ms = -1,
+		.drip_ms = -1,
+	};
+	free(summary);
+	conversation_free(conversation);
+}
+
+void
 model_reply_release(struct model_reply *reply)
 {
 	cJSON_Delete(reply->content);

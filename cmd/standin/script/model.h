@@ -9,8 +9,10 @@
  *
  * The root for templates (template.h) has
  *	goal     the text of the first user message
+ *	said     the text of the last message
  *	user     metadata.user_id, or ""
- *	turn     1 for the first model turn, 2 for the next
+ *	turn     1 for the first model turn, 2 for the next; where a summary stands
+ *	         for earlier turns, it says "[[turn N]]"
  *	count    {TOOL: calls so far}
  *	ok       {TOOL: calls so far that succeeded}
  *	calls    {TOOL: [{id, ok, input, result, text}]}
@@ -75,6 +77,11 @@ model_free(struct model *model); /* NULL is fine */
 void
 model_answer(const struct model *model, const cJSON *request,
     struct model_reply *ret_reply);
+
+/* What stands for the conversation of REQUEST from now on: one block, from which
+ * conversation_read knows the goal and the turn. */
+void
+model_compact(const cJSON *request, struct model_reply *ret_reply);
 
 void
 model_reply_release(struct model_reply *reply);

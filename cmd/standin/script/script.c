@@ -17,8 +17,9 @@
 #define FILE_BYTES ((size_t)1 << 20)
 #define MEMBERS_MOST 20
 
-static const char *const sections[] = { "accounts", "beta", "drip", "faults",
-	"keys", "latency", "model", "seed", "select", "teams", "tools", NULL };
+static const char *const sections[] = { "accounts", "beta", "compaction",
+	"drip", "faults", "keys", "latency", "model", "seed", "select", "teams",
+	"tools", NULL };
 
 static int
 check_delay(const cJSON *value, const char *where, struct fail *fail)

@@ -127,18 +127,35 @@ without_max_tokens(const char *body, size_t length)
 	    body + before + most.length);
 }
 
-/* The body without its last two bytes is the start of the next one. */
+/* A marker of the cache moves, and belongs not to what is said. */
+static void
+remove_marker(char *body)
+{
+	static const char marker[] =
+	    ",\"cache_control\":{\"type\":\"ephemeral\"}";
+	char *at = strstr(body, "\"messages\":["), *end;
+
+	while (at && (at = strstr(at, marker))) {
+		end = at + strlen(marker);
+		memmove(at, end, strlen(end) + 1);
+	}
+}
+
+/* The body without its last two bytes is the start of the next one, until it is
+ * compacted. */
 static void
 check_body(struct driver *driver)
 {
-	struct agent_summary summary;
-	size_t length = 0;
 	char *body, *now, *before;
+	size_t length = 0;
+	int64_t kept;
 
-	agent_summary(driver->agent, &summary);
-	if (!agent_task(driver->agent) || !driver->pins)
+	if (!agent_task(driver->agent) || !driver->pins ||
+	    agent_compaction(driver->agent, &kept) != AGENT_COMPACTS_NOT)
 		return;
 	body = agent_request(driver->agent, &length);
+	remove_marker(body);
+	length = strlen(body);
 	if (driver->body) {
 		now = without_max_tokens(body, length);
 		before = without_max_tokens(driver->body, strlen(driver->body));
@@ -176,6 +193,10 @@ driver_apply(struct driver *driver, const char *line, size_t length)
 	driver->lines = mem_grow(driver->lines, driver->count + 1,
 	    sizeof(*driver->lines));
 	driver->lines[driver->count++] = copy;
+	if (event.type == EVENT_COMPACTED) {
+		free(driver->body);
+		driver->body = NULL;
+	}
 	check_body(driver);
 	return 0;
 }
@@ -257,18 +278,25 @@ find_answer(const struct world *world, const struct action *action,
 
 static int
 answer_model(struct driver *driver, const struct world_answer *answer,
-    unsigned turn, unsigned attempt)
+    const struct action *action, unsigned turn)
 {
 	struct buf members = BUF_INIT(ROOM);
 	int result;
 
-	buf_print(&members, "\"turn\":%u,\"attempt\":%u,%s", turn, attempt,
-	    answer ? answer->members
-		   : "\"content\":[{\"type\":\"text\","
-		     "\"text\":\"the end\"}],\"stop_reason\":\"end_turn\","
-		     "\"usage\":{\"input\":1,\"output\":1},\"nano_usd\":1");
+	buf_print(&members, "\"turn\":%u,\"attempt\":%u,%s", turn,
+	    action->attempt,
+	    action->compact ? "\"by\":\"summary\",\"content\":[{\"type\":"
+			      "\"text\",\"text\":\"so far\"}]"
+		: answer
+		? answer->members
+		: "\"content\":[{\"type\":\"text\","
+		  "\"text\":\"the end\"}],\"stop_reason\":\"end_turn\","
+		  "\"usage\":{\"input\":1,\"output\":1},\"nano_usd\":1");
 	result = driver_record(driver,
-	    answer ? answer->type : EVENT_MODEL_REPLIED, members.data);
+	    action->compact ? EVENT_COMPACTED
+		: answer    ? answer->type
+			    : EVENT_MODEL_REPLIED,
+	    members.data);
 	buf_release(&members);
 	return result;
 }
@@ -332,7 +360,7 @@ perform(struct driver *driver, const struct world *world,
 		if (action->type == ACTION_PIN ? answer_pin(driver) < 0
 			: action->type == ACTION_MODEL
 			? answer_model(driver, find_answer(world, action, turn),
-			      turn, action->attempt) < 0
+			      action, turn) < 0
 			: answer_call(driver, find_answer(world, action, 0),
 			      action) < 0)
 			return -1;

@@ -69,6 +69,7 @@ every_member(void **state)
 	    "tools:\n"
 	    "  GMAIL_SEND_*: {on_unknown: ask}\n"
 	    "  GMAIL_*: {repeatable: true, on_unknown: retry}\n"
+	    "context_tokens: 300000\n"
 	    "result_bytes: 5000\n"
 	    "attempts: 3\n"
 	    "time_limits: {turn: 600, idle: 1.5, call: 20, settle: 2}\n"
@@ -257,6 +258,7 @@ the_example_says_what_holds_anyway(void **state)
 	assert_string_equal(example.composio_url, built_in.composio_url);
 	assert_string_equal(example.model, built_in.model);
 	assert_int_equal(example.max_tokens, built_in.max_tokens);
+	assert_int_equal(example.context_tokens, built_in.context_tokens);
 	assert_int_equal(example.result_bytes, built_in.result_bytes);
 	assert_int_equal(example.result_bytes_max, built_in.result_bytes_max);
 	assert_int_equal(example.attempts, built_in.attempts);

@@ -46,7 +46,7 @@ test_events_refused(void **state)
 		{ "{\"v\":0,\"seq\":1," AT ",\"type\":\"signal\","
 		  "\"signal\":\"x\"}",
 		    "unknown_event" },
-		{ "{\"v\":1,\"seq\":1," AT ",\"type\":\"compacted\"}",
+		{ "{\"v\":1,\"seq\":1," AT ",\"type\":\"dreamt\"}",
 		    "unknown_event" },
 		{ "{\"v\":1,\"seq\":0," AT ",\"type\":\"signal\","
 		  "\"signal\":\"x\"}",
@@ -121,6 +121,7 @@ test_write_and_read(void **state)
 		[EVENT_TOOL_UNKNOWN] = "\"call\":\"c\",\"attempt\":1,"
 				       "\"error\":{}",
 		[EVENT_ACCOUNT] = "\"toolkit\":\"t\"",
+		[EVENT_COMPACTED] = "\"turn\":1,\"by\":\"cut\"",
 		[EVENT_USER_MESSAGE] = "\"content\":[],\"reason\":\"r\"",
 		[EVENT_SIGNAL] = "\"signal\":\"pause\"",
 		[EVENT_WAITING] = "\"reason\":\"r\"",

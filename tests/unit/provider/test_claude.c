@@ -693,8 +693,8 @@ converse(struct seen *seen)
 	struct claude_call *call;
 	struct fail fail;
 
-	assert_int_equal(claude_start(claude, mem_string("{\"a\":1}"), 7, 1,
-			     NULL, on_reply, seen, &call, &fail),
+	assert_int_equal(claude_start(claude, mem_string("{\"a\":1}"), 7, NULL,
+			     1, NULL, on_reply, seen, &call, &fail),
 	    0);
 	while (seen->calls == 0 && clock_boot() < end)
 		assert_true(loop_turn(loop, end, &fail) >= 0);
@@ -781,8 +781,8 @@ test_wire_reply(void **state)
 
 	(void)state;
 	open_claude(server);
-	assert_int_equal(claude_start(claude, mem_string("{\"a\":1}"), 7, 1,
-			     take_text, on_wire_reply, &text, &call, &fail),
+	assert_int_equal(claude_start(claude, mem_string("{\"a\":1}"), 7, NULL,
+			     1, take_text, on_wire_reply, &text, &call, &fail),
 	    0);
 	while (wire_seen.calls == 0 && clock_boot() < end)
 		assert_true(loop_turn(loop, end, &fail) >= 0);
@@ -831,14 +831,14 @@ test_wire_cancel(void **state)
 
 	(void)state;
 	open_claude(server);
-	assert_int_equal(claude_start(claude, mem_string("{}"), 2, 1,
+	assert_int_equal(claude_start(claude, mem_string("{}"), 2, NULL, 1,
 			     cancel_at_text, never_called, &texts, &to_cancel,
 			     &fail),
 	    0);
 	while (texts == 0)
 		assert_true(loop_turn(loop, clock_boot() + 100, &fail) >= 0);
-	assert_int_equal(claude_start(claude, mem_string("{}"), 2, 1, NULL,
-			     never_called, NULL, &to_cancel, &fail),
+	assert_int_equal(claude_start(claude, mem_string("{}"), 2, NULL, 1,
+			     NULL, never_called, NULL, &to_cancel, &fail),
 	    0);
 	claude_cancel(to_cancel);
 	claude_cancel(NULL);
