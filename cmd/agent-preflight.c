@@ -93,34 +93,6 @@ out:
 	return result;
 }
 
-/* Tells people the reasons, each with its link. */
-static void
-tell(const struct session *session, const struct preflight *preflight)
-{
-	const char *program = session->cli.program, *error;
-	const cJSON *reason, *link;
-
-	cJSON_ArrayForEach (reason, preflight->warnings)
-		fprintf(stderr, "%s: %s\n", program,
-		    json_string(reason, "message"));
-	cJSON_ArrayForEach (reason, preflight->reasons) {
-		link = json_item(reason, "link");
-		error = json_string(reason, "link_error");
-		fprintf(stderr, "%s: %s", program,
-		    json_string(reason, "message"));
-		if (link != NULL)
-			fprintf(stderr, ": %s (until %s)",
-			    json_string(link, "url"),
-			    json_string(link, "expires_at"));
-		else if (error != NULL)
-			fprintf(stderr, ": no link: %s", error);
-		fprintf(stderr, "\n");
-	}
-	if (preflight->link_count > 0 && !session->link && !session->no_link)
-		fprintf(stderr, "%s: --link makes links to connect them\n",
-		    program);
-}
-
 static int
 refuse(struct session *session, const struct preflight *preflight)
 {
@@ -190,9 +162,15 @@ check_once(struct session *session, struct preflight *preflight,
 	    preflight_check(&session->task, config, facts, preflight, fail) < 0)
 		goto out;
 	preflight_deadline(&session->task, clock_wall(), preflight);
+	if (preflight->reasons->child == NULL &&
+	    facts_probe(client, &session->task, facts, preflight, fail) < 0)
+		goto out;
 	if (session->link)
 		facts_links(client, session->task.user, preflight);
-	tell(session, preflight);
+	cli_tell(&session->cli, preflight);
+	if (preflight->link_count > 0 && !session->link && !session->no_link)
+		fprintf(stderr, "%s: --link makes links to connect them\n",
+		    session->cli.program);
 	result = session->wait && preflight->reasons->child != NULL
 	    ? facts_wait(client, session->task.user, preflight, fail)
 	    : 0;

@@ -126,6 +126,28 @@ status 100 "a bad name" agent-connections --user alice 'a,b'
 status 100 "no user" agent-connections gmail
 status 111 "connections while Composio is down" agent-connections --user down gmail
 
+# ---- probes ----
+cat >"$T/probes" <<END
+probes: {probe: PROBE_PROFILE, gmail: GMAIL_CREATE_EMAIL_DRAFT}
+END
+AGENT_CONFIG=$T/probes
+export AGENT_CONFIG
+try 0 "a probe" dan 'toolkits: [probe]'
+says "tells whose account it is" '^agent-preflight: probe: the account is that of dan@example.net$' "$ERR"
+check "a summary" agent-preflight --summary -f "$T/task"
+says "has it" '"owners":\{"probe":"dan@example.net"\}' "$OUT"
+before=$(posts)
+link=--link
+try 1 "an active account that its own service refuses" erin 'toolkits: [probe]'
+says "is a reason, with a link" '"type":"connection_refused",.*401 Client Error.*"link":\{"url":"https://connect.example/ac_probe"' "$OUT"
+same "one probe, one link" $((before + 2)) "$(posts)"
+link=
+try 0 "when the service is broken" fay 'toolkits: [probe]'
+says "there is a warning" '^agent-preflight: probe: nobody knows whether the connection ca_p works' "$ERR"
+try 100 "a probe that changes something" alice 'toolkits: [gmail]'
+says "is refused" 'probes.gmail: GMAIL_CREATE_EMAIL_DRAFT is not a tool of gmail that only reads' "$OUT"
+unset AGENT_CONFIG
+
 # ---- the model ----
 asked() { grep -c "^GET /v1/models/" "$T/ledger"; }
 ANTHROPIC_BASE_URL=$(cat "$T/address")

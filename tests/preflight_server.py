@@ -18,7 +18,8 @@ never = threading.Event()
 
 
 def tool(slug):
-    tags = ["readOnlyHint"] if "FETCH" in slug else []
+    read = "FETCH" in slug or "PROFILE" in slug
+    tags = ["readOnlyHint"] if read else []
     key = "$top" if slug.endswith("_ODD") else "query"
     kind = "date" if slug.endswith("_BAD") else "string"
     return {
@@ -38,7 +39,8 @@ def tool(slug):
 
 
 ALL = ["GMAIL_FETCH_EMAILS", "GMAIL_CREATE_EMAIL_DRAFT", "GMAIL_OLD",
-       "GMAIL_ODD", "GMAIL_BAD", "LINEAR_CREATE_LINEAR_ISSUE", "NEWS_GET"]
+       "GMAIL_ODD", "GMAIL_BAD", "LINEAR_CREATE_LINEAR_ISSUE", "NEWS_GET",
+       "PROBE_PROFILE"]
 
 
 def account(name, toolkit, status="ACTIVE", **more):
@@ -55,6 +57,7 @@ def account(name, toolkit, status="ACTIVE", **more):
 
 
 ACCOUNTS = {
+    **{user: [account("ca_p", "probe")] for user in ("dan", "erin", "fay")},
     "bob": [account("ca_g", "gmail")],
     "dora": [account("ca_g", "gmail", alias="work"),
              account("ca_h", "gmail", alias=None, word_id="gmail_red-castle"),
@@ -141,11 +144,24 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.list_of(ACCOUNTS.get(user, [account("ca_g", "gmail"),
                                              account("ca_l", "linear")]))
 
+    def execute(self, body):
+        if body["user_id"] == "erin":
+            self.answer(200, {"data": {"status_code": 401}, "error":
+                              "401 Client Error", "successful": False})
+        elif body["user_id"] == "fay":
+            self.answer(500, {"message": "broken"})
+        else:
+            self.answer(200, {"data": {"user": {"emailAddress":
+                              body["user_id"] + "@example.net"}},
+                              "error": None, "successful": True})
+
     def do_POST(self):
         self.record()
         body = json.loads(self.rfile.read(
             int(self.headers["content-length"])))
-        if self.path == PREFIX + "/auth_configs":
+        if self.path.startswith(PREFIX + "/tools/execute/"):
+            self.execute(body)
+        elif self.path == PREFIX + "/auth_configs":
             self.answer(201, {"auth_config": {"id": "ac_new"}})
         else:
             self.answer(201, {

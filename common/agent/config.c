@@ -28,8 +28,9 @@
 
 static const char *const members[] = { "store", "engine", "anthropic",
 	"composio", "plain_http", "model", "effort", "max_tokens", "system",
-	"prices", "tools", "context_tokens", "result_bytes", "result_bytes_max",
-	"attempts", "time_limits", "worker", "limits", NULL };
+	"prices", "tools", "probes", "context_tokens", "result_bytes",
+	"result_bytes_max", "attempts", "time_limits", "worker", "limits",
+	NULL };
 static const char *const url_members[] = { "url", NULL };
 static const char *const time_members[] = { "turn", "idle", "call", "settle",
 	NULL };
@@ -425,6 +426,32 @@ set_prices(const cJSON *file, struct config *config, struct fail *fail)
 }
 
 static int
+set_probes(const cJSON *file, struct config *config, struct fail *fail)
+{
+	const cJSON *probes = json_item(file, "probes"), *entry;
+	const char *tool;
+	char path[SHAPE_PATH];
+	struct probe *probe;
+
+	if (probes == NULL)
+		return 0;
+	if (shape_object(probes, "probes", NULL, fail) < 0)
+		return -1;
+	config->probes = mem_alloc(
+	    ((size_t)cJSON_GetArraySize(probes) + 1) * sizeof(*probe));
+	cJSON_ArrayForEach (entry, probes) {
+		snprintf(path, sizeof(path), "probes.%.80s", entry->string);
+		if (shape_string(entry, path, 1, GLOB_MAX, tool_glob,
+			"the name of a tool", &tool, fail) < 0)
+			return -1;
+		probe = &config->probes[config->probe_count++];
+		probe->toolkit = mem_string(entry->string);
+		probe->tool = mem_string(tool);
+	}
+	return 0;
+}
+
+static int
 set_tool(const cJSON *entry, struct tool_rule *rule, struct fail *fail)
 {
 	const cJSON *value;
@@ -528,6 +555,7 @@ config_parse(const char *text, size_t length, struct config *config,
 	    set_urls(file, &made, fail) < 0 ||
 	    set_prices(file, &made, fail) < 0 ||
 	    set_tools(file, &made, fail) < 0 ||
+	    set_probes(file, &made, fail) < 0 ||
 	    set_numbers(file, &made, fail) < 0)
 		goto out;
 	if (made.settle_ms < 0)
@@ -558,6 +586,11 @@ config_release(struct config *config)
 	}
 	for (i = 0; i < config->tool_count; i++)
 		free(config->tools[i].glob);
+	for (i = 0; i < config->probe_count; i++) {
+		free(config->probes[i].toolkit);
+		free(config->probes[i].tool);
+	}
+	free(config->probes);
 	free(config->prices);
 	free(config->tools);
 	free(config->store);

@@ -37,6 +37,10 @@ struct tool_rule { /* the first rule whose glob matches the tool counts */
 	bool repeatable; /* read-only or idempotent, whatever its tags say */
 };
 
+struct probe { /* a tool that shows whether an account works */
+	char *toolkit, *tool;
+};
+
 struct config {
 	char *store;  /* NULL: not set */
 	char *engine; /* NULL: lmdb */
@@ -52,6 +56,8 @@ struct config {
 	size_t price_count;
 	struct tool_rule *tools;
 	size_t tool_count;
+	struct probe *probes;
+	size_t probe_count;
 
 	int64_t context_tokens;   /* of a request; 0: what the model takes */
 	int64_t result_bytes;     /* of a tool's result, shown to the model */
@@ -101,6 +107,10 @@ config_context_tokens(const char *model);
 /* The rule for a tool, or NULL. */
 const struct tool_rule *
 config_tool(const struct config *config, const char *slug);
+
+/* The tool that shows whether an account of TOOLKIT works, or NULL. */
+const char *
+config_probe(const struct config *config, const char *toolkit);
 
 /* Whether NAME matches the shell pattern GLOB (* ? and [...]), case counts.
  * Used for tools everywhere. */

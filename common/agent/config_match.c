@@ -43,6 +43,17 @@ config_tool(const struct config *config, const char *slug)
 	return NULL;
 }
 
+const char *
+config_probe(const struct config *config, const char *toolkit)
+{
+	size_t i;
+
+	for (i = 0; i < config->probe_count; i++)
+		if (strcmp(config->probes[i].toolkit, toolkit) == 0)
+			return config->probes[i].tool;
+	return NULL;
+}
+
 /* Matches one character against the [...] at *GLOB and moves *GLOB behind it.
  * A '[' without its ']' stands for itself. */
 static bool

@@ -97,6 +97,7 @@ static void
 choose_important(struct check *check)
 {
 	size_t i, count = 0, all = check->count;
+	char *message;
 
 	for (i = 0; i < all; i++)
 		if (json_true(check->chosen[i].fact, "important") ||
@@ -105,13 +106,15 @@ choose_important(struct check *check)
 			check->chosen[count++] = check->chosen[i];
 	if (count > 0 && count <= TOOLS_MAX) {
 		check->count = count;
-		preflight_warn(check, "too_many_tools", "tools",
-		    mem_print(
-			"the task means %zu tools, and the model is given at "
-			"most %d: only the %zu that are named in tools or "
-			"marked as important are offered; name those that are "
-			"needed in tools for others",
-			all, TOOLS_MAX, count));
+		message = mem_print(
+		    "the task means %zu tools, and the model is given at "
+		    "most %d: only the %zu that are named in tools or "
+		    "marked as important are offered; name those that are "
+		    "needed in tools for others",
+		    all, TOOLS_MAX, count);
+		preflight_warning(check->out, "too_many_tools", "tools",
+		    message);
+		free(message);
 		return;
 	}
 	check->count = 0; /* nothing more is to be said of them */
@@ -213,6 +216,17 @@ fill_pin(const struct check *check, const struct chosen_tool *chosen,
 		    chosen->toolkit);
 }
 
+static void
+left_out(struct check *check, const char *name, const char *why)
+{
+	char *message = mem_print("the tool %s is left out, because it cannot "
+				  "be offered to the model: %s",
+	    name, why);
+
+	preflight_warning(check->out, "tool_left_out", name, message);
+	free(message);
+}
+
 /* Makes the schema of one tool fit. A tool that cannot be given to the model is
  * a reason when the task names it, and else is left out. */
 static bool
@@ -238,10 +252,7 @@ fit_tool(struct check *check, const struct chosen_tool *chosen,
 		    mem_print("the tool %s cannot be offered to the model: %s",
 			chosen->name, fail.message));
 	else
-		preflight_warn(check, "tool_left_out", chosen->name,
-		    mem_print("the tool %s is left out, because it cannot be "
-			      "offered to the model: %s",
-			chosen->name, fail.message));
+		left_out(check, chosen->name, fail.message);
 	return false;
 }
 
@@ -331,13 +342,17 @@ preflight_summary(const struct preflight *preflight, struct buf *buf)
 	char *accounts = json_text(preflight->accounts);
 	char *tools = json_text(preflight->tools);
 	char *warnings = json_text(preflight->warnings);
+	char *owners = json_text(preflight->owners);
 
 	buf_print(buf, "{\"ok\":true,\"accounts\":%s,\"tools\":%s", accounts,
 	    tools);
+	if (preflight->owners->child != NULL)
+		buf_print(buf, ",\"owners\":%s", owners);
 	if (preflight->warnings->child != NULL)
 		buf_print(buf, ",\"warnings\":%s", warnings);
 	buf_add_string(buf, "}");
 	free(warnings);
+	free(owners);
 	free(tools);
 	free(accounts);
 }

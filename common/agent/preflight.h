@@ -56,6 +56,8 @@ struct preflight {
 	size_t link_count;
 	struct buf pins; /* members of "pinned" when it passed */
 	cJSON *accounts; /* {"gmail":"ca_1"}: chosen, when it passed */
+	cJSON *owners;   /* {"gmail":"ana@example.net"}: whose they are, where
+	                  * a probe has told it */
 	cJSON *choices;  /* {"gmail":[{"account","alias","word_id"},...]}: of
 	                  * toolkits with several live accounts */
 	cJSON *tools;    /* ["NAME",...]: likewise */
@@ -89,6 +91,16 @@ preflight_account(const struct task *task, const cJSON *facts,
 /* The reason why TOOLKIT cannot be used, or NULL; borrowed from PREFLIGHT. */
 const cJSON *
 preflight_reason(const struct preflight *preflight, const char *toolkit);
+
+/* Adds the reason, MESSAGE, that the account which RET chose for TOOLKIT is
+ * refused by its own service, and the wish for a link. */
+void
+preflight_refused(const struct task *task, const cJSON *facts,
+    const char *toolkit, const char *message, struct preflight *ret);
+
+void
+preflight_warning(struct preflight *ret, const char *type, const char *about,
+    const char *message);
 
 /* Adds a reason to RET when TASK's deadline has passed at NOW, wall time. */
 void

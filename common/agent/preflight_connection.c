@@ -24,6 +24,7 @@ preflight_begin(const struct task *task, const cJSON *facts,
 		.reasons = cJSON_CreateArray(),
 		.warnings = cJSON_CreateArray(),
 		.accounts = cJSON_CreateObject(),
+		.owners = cJSON_CreateObject(),
 		.choices = cJSON_CreateObject(),
 		.tools = cJSON_CreateArray(),
 	};
@@ -61,16 +62,15 @@ preflight_add_reason(struct check *check, const char *type, const char *about,
 }
 
 void
-preflight_warn(struct check *check, const char *type, const char *subject,
-    char *message)
+preflight_warning(struct preflight *ret, const char *type, const char *about,
+    const char *message)
 {
 	cJSON *warning = cJSON_CreateObject();
 
 	cJSON_AddStringToObject(warning, "type", type);
 	cJSON_AddStringToObject(warning, "message", message);
-	cJSON_AddStringToObject(warning, "about", subject);
-	cJSON_AddItemToArray(check->out->warnings, warning);
-	free(message);
+	cJSON_AddStringToObject(warning, "about", about);
+	cJSON_AddItemToArray(ret->warnings, warning);
 }
 
 static bool
@@ -181,6 +181,22 @@ needs_connection(const struct check *check, const char *toolkit)
 		any = true;
 	}
 	return !any;
+}
+
+void
+preflight_refused(const struct task *task, const cJSON *facts,
+    const char *toolkit, const char *message, struct preflight *ret)
+{
+	struct check check = { .task = task, .out = ret };
+	const cJSON *known = json_item(json_item(facts, "toolkits"), toolkit);
+	cJSON *connection = cJSON_Duplicate(json_item(known, "connection"),
+	    true);
+
+	cJSON_DeleteItemFromObjectCaseSensitive(connection, "state");
+	cJSON_AddStringToObject(connection, "state", "refused");
+	cJSON_AddStringToObject(connection, "message", message);
+	tell_connection(&check, known, connection);
+	cJSON_Delete(connection);
 }
 
 /* Several accounts are live, and the task has to say which is meant. */
@@ -358,6 +374,7 @@ preflight_release(struct preflight *preflight)
 		cJSON_Delete(preflight->links[i].open);
 	cJSON_Delete(preflight->reasons);
 	cJSON_Delete(preflight->accounts);
+	cJSON_Delete(preflight->owners);
 	cJSON_Delete(preflight->choices);
 	cJSON_Delete(preflight->warnings);
 	cJSON_Delete(preflight->tools);

@@ -39,11 +39,6 @@ cJSON *
 preflight_add_reason(struct check *check, const char *type, const char *about,
     const char *subject, char *message);
 
-/* Adds a warning about the tool or member SUBJECT; MESSAGE is taken over. */
-void
-preflight_warn(struct check *check, const char *type, const char *subject,
-    char *message);
-
 bool
 preflight_in_list(const cJSON *list, const char *word);
 

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "common/agent/journal.h"
+#include "common/agent/preflight.h"
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/json/json.h"
@@ -313,4 +314,31 @@ cli_reader_gone(void)
 	struct pollfd poller = { .fd = STDOUT_FILENO };
 
 	return poll(&poller, 1, 0) > 0 && (poller.revents & POLLERR);
+}
+
+void
+cli_tell(const struct cli *cli, const struct preflight *preflight)
+{
+	const char *program = cli->program, *error;
+	const cJSON *reason, *link;
+
+	cJSON_ArrayForEach (reason, preflight->owners)
+		fprintf(stderr, "%s: %s: the account is that of %s\n", program,
+		    reason->string, reason->valuestring);
+	cJSON_ArrayForEach (reason, preflight->warnings)
+		fprintf(stderr, "%s: %s\n", program,
+		    json_string(reason, "message"));
+	cJSON_ArrayForEach (reason, preflight->reasons) {
+		link = json_item(reason, "link");
+		error = json_string(reason, "link_error");
+		fprintf(stderr, "%s: %s", program,
+		    json_string(reason, "message"));
+		if (link != NULL)
+			fprintf(stderr, ": %s (until %s)",
+			    json_string(link, "url"),
+			    json_string(link, "expires_at"));
+		else if (error != NULL)
+			fprintf(stderr, ": no link: %s", error);
+		fprintf(stderr, "\n");
+	}
 }

@@ -101,4 +101,11 @@ cli_number(const struct cli *cli, const char *option, const char *text,
 void
 cli_write(const struct cli *cli, const void *bytes, size_t size);
 
+/* Prints for people, on stderr, whose the accounts of a check are, what the task
+ * will do without, and each reason with its link. */
+struct preflight;
+
+void
+cli_tell(const struct cli *cli, const struct preflight *preflight);
+
 #endif

@@ -391,9 +391,13 @@ add_connection(const struct translation *translation, cJSON *toolkit)
 		break;
 	case ACCOUNT_ACTIVE:
 		add_choices(translation, connection, slug);
-		return;
+		if (*link == '\0')
+			return;
+		break;
 	}
 	cJSON_AddStringToObject(connection, "link", link);
+	if (state == ACCOUNT_ACTIVE)
+		return;
 	add_open_link(translation, connection, slug);
 }
 

@@ -39,6 +39,14 @@ int
 facts_model(struct facts *facts, const struct task *task, cJSON *known,
     struct fail *fail);
 
+/* Makes the probe of each account that PREFLIGHT, which has no reasons, chose:
+ * KNOWN are the facts that it is made from. Adds whose the accounts are, and a
+ * reason for each that is refused; what cannot be told is a warning. FAIL_NEVER,
+ * type "invalid_config", for a probe that is no tool that only reads. */
+int
+facts_probe(struct facts *facts, const struct task *task, const cJSON *known,
+    struct preflight *preflight, struct fail *fail);
+
 /* Makes every link that PREFLIGHT wants for USER and that is not open yet, all
  * at the same time, and adds each to its reason as "link", or the error as "link_error". */
 void

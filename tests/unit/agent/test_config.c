@@ -185,6 +185,8 @@ faults_name_the_member(void **state)
 		{ "tools: {A: {on_unknown: maybe}}",
 		    "tools.A.on_unknown must be one of tell, retry or ask" },
 		{ "tools: [A]", "tools must be an object" },
+		{ "probes: [A]", "probes must be an object" },
+		{ "probes: {gmail: a b}", "probes.gmail must be" },
 		{ "[]", "the document must be an object" },
 		{ "a: [", "line" },
 	};
