@@ -431,22 +431,19 @@ set_probes(const cJSON *file, struct config *config, struct fail *fail)
 	const cJSON *probes = json_item(file, "probes"), *entry;
 	const char *tool;
 	char path[SHAPE_PATH];
-	struct probe *probe;
 
-	if (probes == NULL)
-		return 0;
-	if (shape_object(probes, "probes", NULL, fail) < 0)
+	if (probes != NULL && shape_object(probes, "probes", NULL, fail) < 0)
 		return -1;
 	config->probes = mem_alloc(
-	    ((size_t)cJSON_GetArraySize(probes) + 1) * sizeof(*probe));
+	    ((size_t)cJSON_GetArraySize(probes) + 1) * sizeof(*config->probes));
 	cJSON_ArrayForEach (entry, probes) {
 		snprintf(path, sizeof(path), "probes.%.80s", entry->string);
 		if (shape_string(entry, path, 1, GLOB_MAX, tool_glob,
 			"the name of a tool", &tool, fail) < 0)
 			return -1;
-		probe = &config->probes[config->probe_count++];
-		probe->toolkit = mem_string(entry->string);
-		probe->tool = mem_string(tool);
+		config->probes[config->probe_count++] = (struct probe){
+			mem_string(entry->string), mem_string(tool)
+		};
 	}
 	return 0;
 }
