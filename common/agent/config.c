@@ -567,36 +567,3 @@ out:
 	cJSON_Delete(file);
 	return result;
 }
-
-void
-config_release(struct config *config)
-{
-	struct price *step;
-	size_t i;
-
-	for (i = 0; i < config->price_count; i++) {
-		free(config->prices[i].model);
-		while ((step = config->prices[i].next)) {
-			config->prices[i].next = step->next;
-			free(step);
-		}
-	}
-	for (i = 0; i < config->tool_count; i++)
-		free(config->tools[i].glob);
-	for (i = 0; i < config->probe_count; i++) {
-		free(config->probes[i].toolkit);
-		free(config->probes[i].tool);
-	}
-	free(config->probes);
-	free(config->prices);
-	free(config->tools);
-	free(config->store);
-	free(config->engine);
-	free(config->anthropic_url);
-	free(config->composio_url);
-	free(config->plain_http);
-	free(config->model);
-	free(config->effort);
-	free(config->system);
-	*config = (struct config){ .store = NULL };
-}

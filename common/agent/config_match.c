@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Finds the settings for one model or one tool.
+ * Finds the settings for one model or one tool, and frees them all.
  *
  * The matching is not fnmatch(3), which follows the locale and takes
  * exponential time for patterns that a hostile task can contain. Only the last
@@ -8,6 +8,7 @@
  */
 #include "common/agent/config.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 const struct price *
@@ -120,4 +121,37 @@ config_glob(const char *glob, const char *name)
 	while (*glob == '*')
 		glob++;
 	return *glob == '\0';
+}
+
+void
+config_release(struct config *config)
+{
+	struct price *step;
+	size_t i;
+
+	for (i = 0; i < config->price_count; i++) {
+		free(config->prices[i].model);
+		while ((step = config->prices[i].next)) {
+			config->prices[i].next = step->next;
+			free(step);
+		}
+	}
+	for (i = 0; i < config->tool_count; i++)
+		free(config->tools[i].glob);
+	for (i = 0; i < config->probe_count; i++) {
+		free(config->probes[i].toolkit);
+		free(config->probes[i].tool);
+	}
+	free(config->probes);
+	free(config->prices);
+	free(config->tools);
+	free(config->store);
+	free(config->engine);
+	free(config->anthropic_url);
+	free(config->composio_url);
+	free(config->plain_http);
+	free(config->model);
+	free(config->effort);
+	free(config->system);
+	*config = (struct config){ .store = NULL };
 }
