@@ -25,6 +25,7 @@
 #define DUE_PERCENT 80  /* of the window */
 #define ROOM_PERCENT 95 /* up to here the whole conversation is compacted */
 #define CUT_LEAST 2000  /* bytes */
+#define FULL_WAIT_MS (3600 * 1000)
 #define TEXT_MAX ((size_t)1 << 30)
 #define WINDOW_FULL "model_context_window_exceeded"
 
@@ -136,27 +137,41 @@ has_results(const struct agent *agent)
 	return strstr(agent->messages.data, "\"tool_result\"") != NULL;
 }
 
+/* There is no way left: a person may know one. A task that cannot even begin has
+ * failed. */
+static bool
+wait_for_room(struct agent *agent, int64_t now)
+{
+	if (agent->turns == 0)
+		return false;
+	agent->model_wait = WAIT_LIMIT;
+	agent->model_not_before = now + FULL_WAIT_MS;
+	return true;
+}
+
 bool
 agent_compact_failed(struct agent *agent, const struct event *event)
 {
 	bool long_one = too_long(event);
+	bool can_cut = !agent->was_cut && has_results(agent);
 
+	if (agent->compacting == COMPACT_NONE && !long_one)
+		return false;
+	agent->model_not_before = agent->model_failed = 0;
 	if (agent->compacting == COMPACT_NONE) {
-		if (!long_one ||
-		    (!agent->answered &&
-			(agent->was_cut || !has_results(agent))))
-			return false;
-		agent->overflow = true;
-		return true;
+		agent->overflow = agent->answered || can_cut;
+		return agent->overflow || wait_for_room(agent, event->at);
 	}
 	if (agent->compacting == COMPACT_SERVICE) {
 		agent->no_service = agent->no_service || !long_one;
 		agent->overflow = agent->overflow || long_one;
-		return true;
+	} else if (!agent->overflow) {
+		agent->compact_after = size_now(agent) + agent->window / 20;
+	} else if (can_cut) {
+		agent->answered = 0; /* then results are cut */
+	} else {
+		return wait_for_room(agent, event->at);
 	}
-	if (agent->overflow)
-		return false;
-	agent->compact_after = size_now(agent) + agent->window / 20;
 	return true;
 }
 

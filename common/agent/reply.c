@@ -378,9 +378,7 @@ agent_model_failed(struct agent *agent, const struct event *event,
 	agent->model_not_before = agent_after(event, "delay_ms");
 	if (agent->model_not_before >= 0)
 		return 0;
-	if (agent_compact_failed(agent, event))
-		agent->model_not_before = agent->model_failed = 0;
-	else
+	if (!agent_compact_failed(agent, event))
 		agent->step = STEP_FAIL;
 	return 0;
 }
