@@ -92,7 +92,7 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libcommon.a -lcmocka $(LIBS)
 
-$(BUILD)/unit/agent/test_agent $(BUILD)/unit/agent/test_budget $(BUILD)/unit/agent/test_journal $(BUILD)/unit/agent/test_world: \
+$(BUILD)/unit/agent/test_agent $(BUILD)/unit/agent/test_budget $(BUILD)/unit/agent/test_cache $(BUILD)/unit/agent/test_journal $(BUILD)/unit/agent/test_world: \
 	$(BUILD)/tests/unit/agent/agent_driver.o
 $(BUILD)/unit/agent/test_journal: $(BUILD)/tests/fuzz/fuzz_journal.o
 

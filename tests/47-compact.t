@@ -61,7 +61,7 @@ same "and it was asked once" 1 "$(count model.failed)"
 same "every page was read once" "$TURNS" "$(executed BOOK_READ)"
 
 book ""
-submit wide "$HAIKU"
+submit wide "$HAIKU" "budget: { turns: 2000 }"
 work
 same "results that have no room are cut" "completed cut" "$(get state) $(compactions | cut -d ' ' -f 1)"
 sound
