@@ -24,6 +24,10 @@ errors() { # what the failed attempts were, and whether each was retried
 		"\(.error.type) \(.error.status // 0) \(has("delay_ms"))") | join(", ")'
 }
 
+waits() { # what the failed attempts wait for
+	events 'map(select(.type == "model.failed") | .wait // "-") | join(" ")'
+}
+
 # ---- failures that are retried ----
 now='headers: { retry-after-ms: 20 }'
 for case in "429 rate_limit_error" "529 overloaded_error" "500 api_error" \
@@ -35,8 +39,8 @@ for case in "429 rate_limit_error" "529 overloaded_error" "500 api_error" \
 done
 faulty "at: 1, status: 429, headers: { retry-after: 1 }"
 work
-same "retry-after" "completed 1000" \
-	"$(get state) $(events 'map(select(.type == "model.failed"))[0].delay_ms')"
+same "retry-after, and some jitter" "completed true" "$(get state) $(events \
+	'map(select(.type == "model.failed"))[0].delay_ms | . >= 1000 and . < 1400')"
 check "was waited for" test "$(events '(map(select(.type == "model.started"))
 	| .[1].at[17:23] | tonumber) - (map(select(.type == "model.failed"))[0].at[17:23]
 	| tonumber) | if . < 0 then . + 60 else . end | . * 1000 | floor')" -ge 999
@@ -44,12 +48,18 @@ faulty "at: { to: 3 }, status: 529, headers: { retry-after-ms: 10 }"
 work
 same "the attempts are counted" "completed 1 2 3 4" "$(get state) $(events \
 	'map(select(.type == "model.started").attempt) | map(tostring) | join(" ")')"
-faulty "at: { to: 9 }, status: 529, headers: { retry-after-ms: 10 }"
+faulty "at: { to: 3 }, status: 529, headers: { retry-after-ms: 10 }"
+settings <<END
+attempts: 2
+END
+work
+same "a limit is no attempt" "completed rate_limit rate_limit rate_limit" "$(get state) $(waits)"
+faulty "at: { to: 4 }, status: 500, headers: { retry-after-ms: 10 }"
 settings <<END
 attempts: 3
 END
 work
-same "attempts come to an end" "failed 3" "$(get state) $(count model.failed)"
+same "an outage does not end with the attempts" "completed - - outage outage" "$(get state) $(waits)"
 for fault in "kind: error_event, events: 4, type: overloaded_error" \
 	"kind: cut, events: 4" "kind: cut, events: 1" "kind: garbage" \
 	"kind: reset_before" "kind: reset_after"; do
@@ -70,26 +80,50 @@ time_limits: { idle: 1 }
 END
 work
 same "a slow drip is not cut" "completed 0" "$(get state) $(count model.failed)"
-faulty "kind: drip, delay: 300"
+faulty "at: 1, kind: drip, delay: 300"
 settings <<END
 time_limits: { turn: 1 }
 attempts: 1
 END
 work
-same "unless the turn has a limit" "failed 1" "$(get state) $(count model.failed)"
+same "unless the turn has a limit" "completed outage" "$(get state) $(waits)"
 
 # ---- failures that are not ----
-for case in "400 invalid_request_error" "401 authentication_error" \
-	"403 permission_error" "404 not_found_error" "413 request_too_large"; do
+for case in "400 invalid_request_error" "413 request_too_large"; do
 	faulty "status: ${case% *}, type: ${case#* }, message: it is like that"
 	work
 	same "$case: ends the task" "failed ${case#* } it is like that 1" \
 		"$(get state) $(get error.type) $(get error.message) $(count model.started)"
 	check "$case: the request is named" test -n "$(get error.request_id)"
 done
-faulty "status: 529, headers: { x-should-retry: 'false' }"
+
+# ---- what a person can mend is waited for ----
+for case in "401 authentication_error key" "403 permission_error key" \
+	"404 not_found_error key" "402 billing_error credit"; do
+	read -r status type kind <<-END
+		$case
+	END
+	faulty "at: 1, status: $status, type: $type, message: it is like that"
+	work
+	same "$case: waited for" "waiting $kind: it is like that $kind 1" \
+		"$(get state) $(get reason) $(get waiting.for) $(count model.started)"
+	check "$case: tried again at its time" test -n "$(get waiting.until)"
+	check "$case: the request is named" \
+		test -n "$(events 'map(select(.type == "model.failed"))[0].error.request_id')"
+	agent-signal resume "$ID" >/dev/null
+	work
+	same "$case: resume tries at once" "completed 2" "$(get state) $(count model.started)"
+done
+for message in "Your credit balance is too low to access the API" \
+	"You have reached your specified API usage limits."; do
+	faulty "at: 1, status: 400, type: invalid_request_error, message: '$message'"
+	work
+	same "400, $message" "waiting credit" "$(get state) $(get waiting.for)"
+done
+faulty "at: 1, status: 500, headers: { x-should-retry: 'false' }"
 work
-same "x-should-retry: false" "failed 1" "$(get state) $(count model.started)"
+same "x-should-retry: false" "waiting outage 1" \
+	"$(get state) $(get waiting.for) $(count model.started)"
 
 # ---- a wait that is too long to keep the lease ----
 faulty "at: 1, status: 429, headers: { retry-after: 1000 }"
@@ -97,7 +131,7 @@ work
 same "a long wait holds no worker" "waiting " "$(get state) $(get worker)"
 check "it goes on by itself" test -n "$(get due)"
 get reason >"$T/reason"
-says "and says why" "^outage: " "$T/reason"
+says "and says why" "^rate_limit: " "$T/reason"
 check "resume does not wait for it" agent-signal resume "$ID"
 work
 same "then it completes" "completed 2" "$(get state) $(count started)"

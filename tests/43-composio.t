@@ -52,13 +52,23 @@ work
 heard "429: the call did not happen and is made again" '^I heard: true'
 same "executed once, at the third try" "1 3 2 0" \
 	"$(executed NOTES_WRITE) $(count tool.started) $(count tool.failed) $(count tool.unknown)"
-call NOTES_WRITE "text: a" "  - { on: NOTES_WRITE, status: 429, headers: { retry-after-ms: 20 } }"
+call NOTES_WRITE "text: a" "  - { on: NOTES_WRITE, at: { to: 3 }, status: 429, headers: { retry-after-ms: 20 } }"
 settings <<END
-attempts: 3
+attempts: 2
 END
 work
-heard "429 for ever comes to an end" '^I heard: false .*Not run'
-same "after so many tries" "completed 3" "$(get state) $(count tool.started)"
+heard "429 is waited for, however often it comes" '^I heard: true'
+same "and is no attempt" "completed 4 1" \
+	"$(get state) $(count tool.started) $(executed NOTES_WRITE)"
+for status in 401 403; do
+	call NOTES_WRITE "text: a" "  - { on: NOTES_WRITE, at: 1, status: $status }"
+	work
+	same "$status: the key is waited for" "waiting key notes" \
+		"$(get state) $(get waiting.for) $(get waiting.toolkit)"
+	check "$status: resume" agent-signal resume "$ID"
+	work
+	heard "$status: then the call is made" '^I heard: true'
+done
 call NOTES_WRITE "text: a" "  - { on: NOTES_WRITE, at: 1, status: 429, headers: { retry-after: 900 } }"
 work
 same "a long wait holds no worker" "waiting " "$(get state) $(get worker)"

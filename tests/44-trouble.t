@@ -212,7 +212,7 @@ ID=$(jq -r .id "$T/submitted")
 status 100 "a wrong key at the pre-flight" agent-preflight -f "$T/task"
 hidden "is not shown" "$OUT" "$ERR"
 work
-same "a wrong key at work" failed "$(get state)"
+same "a wrong key at work is waited for" "waiting key" "$(get state) $(get waiting.for)"
 agent-status "$ID" >"$T/shown"
 hidden "is not shown either" "$T/shown" "$LOG" "$AGENT_STORE" # no such folder on Temporal
 # curl's message about a broken key must not have it either

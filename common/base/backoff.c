@@ -75,8 +75,17 @@ read_date(const char *text, int64_t date)
 }
 
 int64_t
-backoff_delay(const struct backoff_answer *answer, unsigned attempt,
-    double random)
+backoff_slow(unsigned tries)
+{
+	int64_t delay = 60000;
+
+	while (tries-- > 1 && delay < (int64_t)LAST_MS)
+		delay *= 2;
+	return delay < (int64_t)LAST_MS ? delay : (int64_t)LAST_MS;
+}
+
+int64_t
+backoff_named(const struct backoff_answer *answer)
 {
 	double delay = -1;
 
@@ -87,9 +96,18 @@ backoff_delay(const struct backoff_answer *answer, unsigned attempt,
 		if (!(delay > 0))
 			delay = read_date(answer->retry_after, answer->date);
 	}
-	if (delay > 0)
-		return (int64_t)ceil(fmin(delay, HOUR_MS));
-	delay = FIRST_MS;
+	return delay > 0 ? (int64_t)ceil(fmin(delay, HOUR_MS)) : 0;
+}
+
+int64_t
+backoff_delay(const struct backoff_answer *answer, unsigned attempt,
+    double random)
+{
+	int64_t named = backoff_named(answer);
+	double delay = FIRST_MS;
+
+	if (named > 0)
+		return named;
 	while (attempt-- > 1 && delay < LAST_MS)
 		delay *= 2;
 	return (int64_t)(fmin(delay, LAST_MS) * (1 - 0.25 * random));

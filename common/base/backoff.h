@@ -25,6 +25,15 @@ struct backoff_answer {
 bool
 backoff_retryable(const struct backoff_answer *answer);
 
+/* The delay that the answer names, 0 for none. Capped at an hour. */
+int64_t
+backoff_named(const struct backoff_answer *answer);
+
+/* Milliseconds until the try after TRIES (from 1) of something that only a
+ * person mends: a minute, which doubles up to a quarter of an hour. */
+int64_t
+backoff_slow(unsigned tries);
+
 /* Milliseconds until the try after ATTEMPT (1 is the first). RANDOM is any
  * number from 0 to 1. Capped at an hour. */
 int64_t

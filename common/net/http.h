@@ -98,7 +98,7 @@ void
 http_cancel(struct http_call *call);
 
 /* A header of the answer (the last one of that name), or NULL. Only within
- * done; borrowed until it returns. */
+ * piece and done; borrowed until they return. */
 const char *
 http_header(struct http_call *call, const char *name);
 

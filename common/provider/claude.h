@@ -3,9 +3,10 @@
  * claude: one attempt at one turn of the Messages API, streamed.
  *
  * A call ends with one done, unless it is cancelled. It is not retried here:
- * the agent decides that from the journal. The request is POST /v1/messages
- * under the base URL, with "Authorization: Bearer" and anthropic-version
- * 2026-10-21.
+ * the agent decides that from the journal. Calls go through one gate (gate.h),
+ * so that one that does not leave ends in a wait without having been sent. The
+ * request is POST /v1/messages under the base URL, with "Authorization: Bearer"
+ * and anthropic-version 2026-10-21.
  */
 #ifndef COMMON_PROVIDER_CLAUDE_H
 #define COMMON_PROVIDER_CLAUDE_H
@@ -15,8 +16,10 @@
 #include <stdint.h>
 
 #include "common/agent/config.h"
+#include "common/agent/wait.h"
 #include "common/base/fail.h"
 #include "common/net/http.h"
+#include "common/provider/gate.h"
 
 #define CLAUDE_VERSION_HEADER "anthropic-version: 2026-10-21"
 
@@ -43,15 +46,23 @@ struct claude_reply { /* borrowed until done returns */
 	/* when not ok */
 	int status;                                          /* 0: no answer */
 	const char *error_type, *error_message, *error_code; /* "" when none */
-	bool error_sent; /* by the service, as an event of the stream */
-	bool retryable;
-	int64_t delay_ms; /* when retryable: how long to wait first */
+	bool error_sent;     /* by the service, as an event of the stream */
+	enum wait_kind wait; /* what has to be waited for: no attempt */
+	bool retryable;      /* may be tried again: an attempt */
+	int64_t delay_ms;    /* how long to wait first; 0 with a wait: not
+	                      * known */
 };
 
-/* KEY is copied, NULL is refused (FAIL_NEVER, type "missing_key"). */
+/* Reads the key with key.h: without ANTHROPIC_API_KEY FAIL_NEVER, type
+ * "missing_key". WATCH (may be NULL) hears of the gate; it and CONFIG must
+ * outlive the result. */
 int
-claude_open(struct http *http, const char *url, const char *key,
-    const struct config *config, struct claude **ret_claude, struct fail *fail);
+claude_open(struct http *http, const char *url, const struct config *config,
+    const struct gate_watch *watch, struct claude **ret_claude,
+    struct fail *fail);
+
+struct gate *
+claude_gate(struct claude *claude);
 
 void
 claude_close(struct claude *claude);
@@ -59,12 +70,13 @@ claude_close(struct claude *claude);
 /* What the header anthropic-beta has to name when the body has a compaction. */
 #define CLAUDE_COMPACT "compact-2026-09-04"
 
-/* BODY is the whole request, taken over; BETA (NULL: none) is what the header
- * anthropic-beta names. text, which may be NULL, is called
+/* BODY is the whole request, taken over; BETA (NULL: none; a constant) is what
+ * the header anthropic-beta names. ASKED: a person wants it tried now,
+ * although the key was refused. text, which may be NULL, is called
  * with each new piece of the decoded text, to show progress. */
 int
 claude_start(struct claude *claude, char *body, size_t length, const char *beta,
-    unsigned attempt,
+    unsigned attempt, bool asked,
     void (*text)(void *context, const char *bytes, size_t length),
     void (*done)(void *context, const struct claude_reply *reply),
     void *context, struct claude_call **ret_call, struct fail *fail);

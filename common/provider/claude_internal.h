@@ -97,6 +97,19 @@ claude_stream_events(const struct claude_stream *stream);
 void
 claude_stream_end(struct claude_stream *stream, struct claude_reply *ret);
 
+/* What has to be waited for after a failure with STATUS (0: no answer); WAIT_NONE:
+ * that is not all there is to it. *RET_OF_KEY: all calls with this key meet
+ * it. */
+enum wait_kind
+claude_wait(const struct claude_reply *reply, int status, bool *ret_of_key);
+
+/* Whether little is left of what the service allows, by the headers of the answer
+ * to CALL, a request of TOKENS at the wall time NOW: calls should then leave
+ * *RET_STEP_MS apart for *RET_FOR_MS. */
+bool
+claude_pace(struct http_call *call, int64_t tokens, int64_t now,
+    int64_t *ret_step_ms, int64_t *ret_for_ms);
+
 /* Takes over what the raw JSON object JSON has of it; other members of USAGE
  * keep their value. *WRITTEN is all that was written to the cache, -1 at first:
  * the service does not always say which part of it is of which kind. */

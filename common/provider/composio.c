@@ -8,53 +8,57 @@
  */
 #include "common/provider/composio.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/agent/journal.h"
 #include "common/base/backoff.h"
 #include "common/base/clock.h"
-#include "common/base/file.h"
 #include "common/base/id.h"
 #include "common/base/mem.h"
 #include "common/json/json.h"
 #include "common/provider/composio_internal.h"
 
 #define BODY_MAX (64u << 20)
-#define BAD_KEY_MS 60000
 #define DETAILS_MAX 2000
 
 struct execute {
 	struct composio_call call;
-	struct http_call *http_call;
-	char *slug;
+	struct http_call *http_call; /* NULL: it has not left */
+	struct gate_pass pass;
+	char *slug, *body; /* body: until it leaves */
+	size_t body_length;
+	int64_t limit_ms;
+	size_t limit_bytes;
 	bool has_account;
-	unsigned attempt;
+	unsigned attempt, key_version;
 	void (*done)(void *context, const struct tool_result *result);
 	void *context;
 };
 
 static int
-composio_open(struct http *http, const struct config *config, void **ret_state,
-    struct fail *fail)
+composio_open(struct http *http, const struct config *config,
+    const struct gate_watch *watch, void **ret_state, struct fail *fail)
 {
 	struct composio *composio;
-	char *key = NULL;
+	struct key key;
 
-	if (file_secret("COMPOSIO_API_KEY", &key, fail) < 0)
+	if (key_open(&key, "COMPOSIO_API_KEY", "x-api-key: ", fail) < 0)
 		return -1;
-	if (key == NULL || *key == '\0') {
-		free(key);
+	if (key.header == NULL)
 		return fail_set(fail, FAIL_NEVER, "missing_key",
 		    "no key for Composio: set COMPOSIO_API_KEY, or "
 		    "COMPOSIO_API_KEY_FILE to the file that holds it");
-	}
 	composio = mem_alloc(sizeof(*composio));
 	composio->http = http;
 	composio->base = mem_print("%s/api/v3.1/", config->composio_url);
-	composio->key = mem_print("x-api-key: %s", key);
+	composio->key = key;
 	composio->call_ms = config->call_ms;
-	explicit_bzero(key, strlen(key));
-	free(key);
+	if (watch != NULL) {
+		composio->gate = gate_new(http_loop(http), "Composio", watch,
+		    composio_renew_key, composio);
+		gate_key(composio->gate, composio->base, key.header);
+	}
 	*ret_state = composio;
 	return 0;
 }
@@ -64,10 +68,16 @@ composio_close(void *state)
 {
 	struct composio *composio = state;
 
-	explicit_bzero(composio->key, strlen(composio->key));
-	free(composio->key);
+	gate_free(composio->gate);
+	key_release(&composio->key);
 	free(composio->base);
 	free(composio);
+}
+
+static void
+composio_take(void *state, const struct gate_state *met)
+{
+	gate_take(((struct composio *)state)->gate, met);
 }
 
 static int64_t
@@ -101,7 +111,9 @@ names_connection(const struct composio_error *error, int status)
 static void
 execute_free(struct execute *execute)
 {
+	gate_leave(&execute->pass);
 	free(execute->slug);
+	free(execute->body);
 	free(execute);
 }
 
@@ -122,31 +134,35 @@ static void
 refused(struct execute *execute, const struct http_answer *answer,
     struct tool_result *result)
 {
+	struct backoff_answer back;
 	struct composio_error error;
 	struct buf text = BUF_INIT(32768);
 	int status = answer->status;
 
 	composio_error_read(answer, &error);
 	result->outcome = TOOL_ERROR;
+	back = http_backoff(answer);
+	result->delay_ms = backoff_named(&back);
+	result->wait = composio_met(execute->call.composio, &execute->pass,
+	    status, execute->key_version, error.text.data, &result->delay_ms);
 	if (status >= 500 || status == 408 || status / 100 == 3) {
 		result->outcome = TOOL_UNKNOWN;
 		result->delay_ms = next_try(execute, answer);
 		buf_print(&text, "%s: %s", execute->slug, error.text.data);
-	} else if (status == 429) {
-		result->outcome = TOOL_LATER;
-		result->delay_ms = next_try(execute, answer);
-		buf_print(&text, "Composio's rate limit: %s", error.text.data);
-	} else if (status == 401) {
-		result->outcome = TOOL_LATER;
-		result->delay_ms = BAD_KEY_MS;
-		buf_print(&text,
-		    "Composio refuses the key: %s: check "
-		    "COMPOSIO_API_KEY",
-		    error.text.data);
 	} else if (names_connection(&error, status)) {
 		result->outcome = TOOL_CONNECTION;
 		buf_print(&text, "no live account for %s: %s", execute->slug,
 		    error.text.data);
+	} else if (status == 429) {
+		result->outcome = TOOL_LATER;
+		buf_print(&text, "Composio's rate limit: %s", error.text.data);
+	} else if (status == 401 || status == 403) {
+		result->outcome = TOOL_LATER;
+		buf_print(&text,
+		    "Composio refuses the key: %s: check "
+		    "COMPOSIO_API_KEY%s",
+		    error.text.data,
+		    status == 403 ? ", and what it is allowed to do" : "");
 	} else if (status == 413) {
 		buf_print(&text,
 		    "%s ran, but its result is too large for the "
@@ -157,9 +173,6 @@ refused(struct execute *execute, const struct http_answer *answer,
 		buf_print(&text,
 		    "%s did not run: the tool is no longer there: "
 		    "%s. Use another tool.",
-		    execute->slug, error.text.data);
-	} else if (status == 403) {
-		buf_print(&text, "%s did not run: it is not allowed: %s",
 		    execute->slug, error.text.data);
 	} else {
 		buf_print(&text,
@@ -350,6 +363,7 @@ on_answer(void *context, const struct http_answer *answer)
 		.status = answer->status };
 	struct buf text = BUF_INIT(2048);
 
+	execute->http_call = NULL;
 	result.request_id = composio_request_id(answer, NULL);
 	if (answer->outcome != HTTP_ANSWERED) {
 		result.outcome = answer->outcome == HTTP_NOT_SENT
@@ -360,6 +374,7 @@ on_answer(void *context, const struct http_answer *answer)
 		finish(execute, &result, &text);
 		buf_release(&text);
 	} else if (answer->status / 100 == 2) {
+		gate_accepted(&execute->pass);
 		answered(execute, answer, &result);
 	} else {
 		refused(execute, answer, &result);
@@ -371,7 +386,8 @@ release(struct composio_call *call)
 {
 	struct execute *execute = (struct execute *)(void *)call;
 
-	http_cancel(execute->http_call);
+	if (execute->http_call != NULL)
+		http_cancel(execute->http_call);
 	execute_free(execute);
 }
 
@@ -391,46 +407,91 @@ execute_body(const struct agent_call *call, size_t *ret_length)
 }
 
 static int
-composio_execute(void *state, const struct tool_request *wanted,
-    struct tool_call **ret_call, struct fail *fail)
+send_execute(struct execute *execute, struct fail *fail)
 {
-	struct composio *composio = state;
-	const struct agent_call *call = wanted->call;
-	const char *headers[] = { composio->key, "accept: application/json",
-		"content-type: application/json", NULL };
-	struct execute *execute = mem_alloc(sizeof(*execute));
+	struct composio *composio = execute->call.composio;
+	const char *headers[] = { composio->key.header,
+		"accept: application/json", "content-type: application/json",
+		NULL };
 	struct buf url = BUF_INIT(8192);
 	struct http_request request = {
 		.method = "POST",
 		.headers = headers,
+		.body = execute->body,
+		.body_length = execute->body_length,
 		.once = true,
-		.idle_ms = wanted->limit_ms,
-		.total_ms = wanted->limit_ms,
-		.body_maximum = wanted->limit_bytes,
+		.idle_ms = execute->limit_ms,
+		.total_ms = execute->limit_ms,
+		.body_maximum = execute->limit_bytes,
 		.cut = true,
 		.done = on_answer,
 		.context = execute,
 	};
 	int result;
 
+	execute->body = NULL;
+	execute->key_version = composio->key.version;
+	buf_print(&url, "%stools/execute/", composio->base);
+	http_escape(&url, execute->slug);
+	request.url = url.data;
+	result = http_start(composio->http, &request, &execute->http_call,
+	    fail);
+	buf_release(&url);
+	return result;
+}
+
+/* The call may leave, or does not leave at all. */
+static void
+on_turn(void *context, const struct gate_refusal *refusal)
+{
+	struct execute *execute = context;
+	struct tool_result result = { .outcome = TOOL_LATER,
+		.text = "",
+		.request_id = "",
+		.log_id = "" };
+	struct buf text = BUF_INIT(2048);
+	struct fail fail;
+
+	if (refusal == NULL && send_execute(execute, &fail) == 0)
+		return;
+	result.wait = refusal != NULL ? refusal->kind : WAIT_KEY;
+	result.delay_ms = refusal != NULL ? refusal->delay_ms : 0;
+	buf_print(&text, "%s",
+	    refusal == NULL                 ? fail.message
+		: *refusal->message != '\0' ? refusal->message
+					    : "held back by a rate limit");
+	finish(execute, &result, &text);
+	buf_release(&text);
+}
+
+static int
+composio_execute(void *state, const struct tool_request *wanted,
+    struct tool_call **ret_call, struct fail *fail)
+{
+	struct composio *composio = state;
+	const struct agent_call *call = wanted->call;
+	struct execute *execute = mem_alloc(sizeof(*execute));
+
 	composio_call_init(&execute->call, composio, release);
 	execute->slug = mem_string(call->slug);
 	execute->has_account = call->account != NULL;
 	execute->attempt = call->attempt;
+	execute->limit_ms = wanted->limit_ms;
+	execute->limit_bytes = wanted->limit_bytes;
 	execute->done = wanted->done;
 	execute->context = wanted->context;
-	buf_print(&url, "%stools/execute/", composio->base);
-	http_escape(&url, call->slug);
-	request.url = url.data;
-	request.body = execute_body(call, &request.body_length);
-	result = http_start(composio->http, &request, &execute->http_call,
-	    fail);
-	buf_release(&url);
-	if (result < 0)
+	execute->body = execute_body(call, &execute->body_length);
+	execute->pass.turn = on_turn;
+	execute->pass.context = execute;
+	execute->pass.asked = wanted->asked;
+	(void)composio_renew_key(composio);
+	if (gate_enter(composio->gate, &execute->pass) &&
+	    send_execute(execute, fail) < 0) {
 		execute_free(execute);
-	else
-		*ret_call = &execute->call.call;
-	return result;
+		return -1;
+	}
+	*ret_call = &execute->call.call;
+	return 0;
 }
 
 /* ---- facts: gathered, then translated ---- */
@@ -510,6 +571,7 @@ const struct tool_provider composio_provider = {
 	.close = composio_close,
 	.concerns = composio_concerns,
 	.facts = composio_facts,
+	.met = composio_take,
 	.execute = composio_execute,
 	.link = composio_link,
 };

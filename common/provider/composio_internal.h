@@ -4,13 +4,15 @@
 #define COMMON_PROVIDER_COMPOSIO_INTERNAL_H
 
 #include "common/provider/composio.h"
+#include "common/provider/key.h"
 
 #define COMPOSIO_NAME "composio" /* in pins and facts */
 
 struct composio {
 	struct http *http;
 	char *base; /* up to and with "/api/v3.1/" */
-	char *key;  /* the whole header */
+	struct key key;
+	struct gate *gate; /* NULL: none */
 	int64_t call_ms;
 };
 
@@ -24,6 +26,17 @@ struct composio_call {
 void
 composio_call_init(struct composio_call *call, struct composio *composio,
     void (*release)(struct composio_call *call));
+
+/* Reads the key again if it was exchanged; returns whether it was. */
+bool
+composio_renew_key(void *composio);
+
+/* Tells the gate what STATUS says of all calls with this key, and returns the
+ * wait that follows, WAIT_NONE for none. *DELAY: what the service named, and then
+ * after how long another try makes sense; KEY_VERSION is that of the call. */
+enum wait_kind
+composio_met(struct composio *composio, struct gate_pass *pass, int status,
+    unsigned key_version, const char *message, int64_t *delay);
 
 /* Gathers the service's own objects for the facts:
  *	{"tools":[<tools>],"missing_tools":["SLUG", ...],

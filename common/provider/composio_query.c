@@ -110,7 +110,9 @@ composio_error_read(const struct http_answer *answer,
 
 struct query {
 	struct composio *composio;
-	struct http_call *http_call;
+	struct http_call *http_call; /* NULL: none is under way */
+	struct gate_pass pass;
+	unsigned key_version;
 	struct timer timer;
 	char *path, *body; /* a POST has a body, a GET has none */
 	unsigned attempt;
@@ -132,6 +134,7 @@ static void
 query_free(struct query *query)
 {
 	loop_cancel(http_loop(query->composio->http), &query->timer);
+	gate_leave(&query->pass);
 	free(query->path);
 	free(query->body);
 	free(query);
@@ -162,7 +165,6 @@ try_again(struct query *query, const struct http_answer *answer)
 	delay = backoff_delay(&back, query->attempt, random_fraction());
 	if (delay > PATIENCE_MS)
 		return false;
-	query->http_call = NULL;
 	loop_timer(http_loop(query->composio->http), &query->timer,
 	    clock_boot() + delay);
 	return true;
@@ -187,7 +189,10 @@ refused(const struct query *query, const struct http_answer *answer,
 
 	composio_error_read(answer, &error);
 	text = error.text.data;
-	if (answer->status == 401)
+	if (answer->status == 429)
+		fail_set(fail, FAIL_NOT_NOW, wait_name(WAIT_RATE_LIMIT),
+		    "Composio's rate limit: %s", text);
+	else if (answer->status == 401)
 		fail_set(fail, FAIL_NEVER, "bad_key",
 		    "Composio refuses the key: %s: check "
 		    "COMPOSIO_API_KEY",
@@ -214,6 +219,21 @@ not_understood(const struct query *query, const char *why, struct fail *fail)
 }
 
 static void
+met(struct query *query, const struct http_answer *answer)
+{
+	struct backoff_answer back = http_backoff(answer);
+	struct composio_error error = { .text = BUF_INIT(1) };
+	int64_t delay = backoff_named(&back);
+
+	if (back.status == 401)
+		composio_error_read(answer, &error);
+	(void)composio_met(query->composio, &query->pass, back.status,
+	    query->key_version, error.text.data != NULL ? error.text.data : "",
+	    &delay);
+	buf_release(&error.text);
+}
+
+static void
 on_answer(void *context, const struct http_answer *answer)
 {
 	struct query *query = context;
@@ -223,6 +243,8 @@ on_answer(void *context, const struct http_answer *answer)
 	char *repaired = NULL;
 	cJSON *json = NULL;
 
+	query->http_call = NULL;
+	met(query, answer);
 	if (try_again(query, answer))
 		return;
 	if (answer->outcome != HTTP_ANSWERED) {
@@ -247,9 +269,9 @@ on_answer(void *context, const struct http_answer *answer)
 }
 
 static int
-query_send(struct query *query, struct fail *fail)
+query_leave(struct query *query, struct fail *fail)
 {
-	const char *headers[] = { query->composio->key,
+	const char *headers[] = { query->composio->key.header,
 		"accept: application/json",
 		query->body ? "content-type: application/json" : NULL, NULL };
 	struct http_request request = {
@@ -270,10 +292,39 @@ query_send(struct query *query, struct fail *fail)
 	}
 	request.url = url;
 	query->attempt++;
+	query->key_version = query->composio->key.version;
 	result = http_start(query->composio->http, &request, &query->http_call,
 	    fail);
 	free(url);
 	return result;
+}
+
+/* The request may leave, or does not leave at all. */
+static void
+on_turn(void *context, const struct gate_refusal *refusal)
+{
+	struct query *query = context;
+	struct fail fail;
+
+	if (refusal == NULL && query_leave(query, &fail) == 0)
+		return;
+	if (refusal != NULL)
+		fail_set(&fail, FAIL_NOT_NOW, wait_name(refusal->kind),
+		    refusal->kind == WAIT_RATE_LIMIT
+			? "held back by Composio's rate limit%s"
+			: "Composio refuses the key: %s: check "
+			  "COMPOSIO_API_KEY",
+		    refusal->message);
+	query_end(query, NULL, 0, &fail);
+}
+
+static int
+query_send(struct query *query, struct fail *fail)
+{
+	(void)composio_renew_key(query->composio);
+	return gate_enter(query->composio->gate, &query->pass)
+	    ? query_leave(query, fail)
+	    : 0;
 }
 
 int
@@ -291,6 +342,8 @@ query_start(struct composio *composio, const char *path, char *body,
 	query->context = context;
 	query->timer.fire = timer_fire;
 	query->timer.context = query;
+	query->pass.turn = on_turn;
+	query->pass.context = query;
 	if (query_send(query, fail) < 0) {
 		query_free(query);
 		return -1;
@@ -304,6 +357,7 @@ query_cancel(struct query *query)
 {
 	if (query == NULL)
 		return;
-	http_cancel(query->http_call);
+	if (query->http_call != NULL)
+		http_cancel(query->http_call);
 	query_free(query);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * How effect works: each action becomes one call of a provider, and the
- * provider's answer one event. Whether another try is allowed is decided here,
- * by counting attempts; the fold, which sees delay_ms, decides whether it is
- * made.
+ * provider's answer one event. Whether another try is an attempt is decided
+ * here: when they are used up, what can still be mended is waited for. The fold,
+ * which sees delay_ms, decides whether it is made.
  *
  * The members of the events, in this order; [] marks those that may be
  * missing:
@@ -14,7 +14,7 @@
  *	cache_write_5m, cache_write_1h}, nano_usd, model, message, request_id
  * model.failed		turn, attempt, error {type, message, [code], [status],
  *	[request_id]}, [usage, nano_usd] when something was billed, [delay_ms]
- *	when a retry can help and is allowed
+ *	when a retry can help, with wait when it is none of the attempts
  * compacted		turn, attempt, by, content (raw), kept, usage, nano_usd:
  *	instead of model.replied when the turn was to compact
  * tool.finished	call, attempt, block (raw tool_result), is_error, [whole]
@@ -33,49 +33,20 @@
  */
 #include "common/provider/effect.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/agent/preflight.h"
+#include "common/base/backoff.h"
 #include "common/base/clock.h"
-#include "common/base/file.h"
+#include "common/base/id.h"
 #include "common/base/mem.h"
 #include "common/base/utf8.h"
 #include "common/net/http.h"
-#include "common/provider/claude.h"
 #include "common/provider/compaction.h"
-#include "common/provider/tools.h"
+#include "common/provider/effect_internal.h"
 
 #define START_WAIT_MS 60000
-#define FACTS_WAIT_MS 60000
-#define CONNECTION_WAIT_MS 300000
-
-struct effects {
-	struct loop *loop;
-	const struct config *config;
-	struct http *http;
-	struct claude *claude;
-	struct tools *tools;
-};
-
-struct effect {
-	struct effects *effects;
-	struct claude_call *claude_call;
-	struct tool_call *tool_call;
-	struct timer now;    /* tells the failure, from the loop */
-	struct fail failure; /* of a call that could not be started */
-	int64_t turn, attempt, tries, lost_nano_usd;
-	enum agent_compaction compaction;
-	int64_t kept;
-	char *goal;
-	char *model; /* for the price */
-	char *call, *toolkit;
-	char *account;    /* whose successor is looked up; NULL: none */
-	struct task task; /* for the check of the facts */
-	bool has_task;
-	void (*text)(void *context, const char *bytes, size_t length);
-	void (*done)(void *context, enum event_type type, struct buf *members);
-	void *context;
-};
 
 static void
 effect_free(void *context)
@@ -93,8 +64,7 @@ effect_free(void *context)
 	free(effect);
 }
 
-/* Hands the event over and frees the effect. */
-static void
+void
 effect_end(struct effect *effect, enum event_type type, struct buf *members)
 {
 	void (*done)(void *, enum event_type, struct buf *) = effect->done;
@@ -126,6 +96,28 @@ add_error(struct buf *members, const char *type, const char *message,
 		member_string(&more, "request_id", request_id);
 	member_error(members, type, message, more.data);
 	buf_release(&more);
+}
+
+/* Adds that there has to be a wait, which is no attempt. NONE stands for an
+ * outage that has lasted for all attempts. DELAY is what is known of its time: 0
+ * for nothing. */
+static void
+add_wait(const struct effect *effect, struct buf *members, enum wait_kind kind,
+    int64_t delay)
+{
+	struct backoff_answer none = { .status = 0 };
+	int64_t grown = backoff_delay(&none, (unsigned)effect->attempt,
+	    random_fraction());
+
+	if (kind == WAIT_NONE && delay < grown)
+		delay = grown;
+	if (kind == WAIT_NONE)
+		kind = WAIT_OUTAGE;
+	if (delay <= 0)
+		delay = backoff_slow(
+		    (unsigned)(effect->attempt - effect->tries + 1));
+	member_string(members, "wait", wait_name(kind));
+	member_integer(members, "delay_ms", delay);
 }
 
 /* ---- the model ---- */
@@ -167,6 +159,9 @@ model_done(void *context, const struct claude_reply *reply)
 			    effect->model, effect->lost_nano_usd, &members);
 		if (reply->retryable && may_retry(effect))
 			member_integer(&members, "delay_ms", reply->delay_ms);
+		else if (reply->retryable || reply->wait != WAIT_NONE)
+			add_wait(effect, &members, reply->wait,
+			    reply->delay_ms);
 		effect_end(effect, EVENT_MODEL_FAILED, &members);
 		return;
 	}
@@ -217,8 +212,8 @@ start_model(struct effect *effect, const struct effect_request *request,
 	body = agent_request(request->agent, &length);
 	if (claude_start(effect->effects->claude, body, length,
 		agent_compact_beta(request->agent) ? CLAUDE_COMPACT : NULL,
-		(unsigned)effect->tries, on_text, model_done, effect,
-		&effect->claude_call, fail) < 0)
+		(unsigned)effect->attempt, request->action->asked, on_text,
+		model_done, effect, &effect->claude_call, fail) < 0)
 		return -1;
 	ids = agent_ids(request->agent, &ids_count);
 	claude_judge_by(effect->claude_call, effect->turn, ids, ids_count);
@@ -305,8 +300,8 @@ add_failure(const struct effect *effect, struct buf *members, const char *type,
 	    result->request_id);
 }
 
-/* The call certainly did not happen. When it is not retried (AGAIN), or was
- * often enough, the model is told. */
+/* The call certainly did not happen. When no other try can help (AGAIN), the
+ * model is told. */
 static void
 tool_not_run(struct effect *effect, const char *type,
     const struct tool_result *result, bool again)
@@ -314,13 +309,12 @@ tool_not_run(struct effect *effect, const char *type,
 	struct buf members = BUF_INIT(1u << 20), text = BUF_INIT(65536);
 
 	add_failure(effect, &members, type, result);
-	if (again && may_retry(effect)) {
+	if (again && (result->wait != WAIT_NONE || !may_retry(effect))) {
+		add_wait(effect, &members, result->wait, result->delay_ms);
+	} else if (again) {
 		member_integer(&members, "delay_ms", result->delay_ms);
 	} else {
 		buf_print(&text, "Not run: %s", result->text);
-		if (effect->tries > 1)
-			buf_print(&text, " (tried %lld times)",
-			    (long long)effect->tries);
 		add_block(effect, &members, text.data, text.length,
 		    (size_t)effect->effects->config->result_bytes, true);
 		buf_release(&text);
@@ -369,7 +363,10 @@ not_started(void *context)
 		.log_id = "",
 		.delay_ms = START_WAIT_MS };
 
-	tool_not_run(effect, fail->type, &result, fail->kind == FAIL_NOT_NOW);
+	if (strcmp(fail->type, "missing_key") == 0)
+		result.wait = WAIT_KEY;
+	tool_not_run(effect, fail->type, &result,
+	    fail->kind == FAIL_NOT_NOW || result.wait != WAIT_NONE);
 }
 
 static void
@@ -378,6 +375,7 @@ start_tool(struct effect *effect, const struct effect_request *request)
 	struct agent_call call;
 	struct tool_request wanted = {
 		.call = &call,
+		.asked = request->action->asked,
 		.limit_ms = effect->effects->config->call_ms,
 		.limit_bytes = (size_t)
 				   effect->effects->config->result_bytes_max,
@@ -391,7 +389,7 @@ start_tool(struct effect *effect, const struct effect_request *request)
 		    "there is no such tool");
 	} else {
 		effect->toolkit = mem_string(call.toolkit);
-		call.attempt = (unsigned)effect->tries;
+		call.attempt = (unsigned)effect->attempt;
 		if (tools_execute(effect->effects->tools, &wanted,
 			&effect->tool_call, &effect->failure) == 0)
 			return;
@@ -402,127 +400,13 @@ start_tool(struct effect *effect, const struct effect_request *request)
 	loop_timer(effect->effects->loop, &effect->now, clock_boot());
 }
 
-/* ---- pins ---- */
-
-static void
-wait_for(struct effect *effect, enum wait_kind kind, const char *message,
-    int64_t delay)
-{
-	struct buf members = BUF_INIT(1u << 20);
-	char until[CLOCK_TEXT];
-	char *reason;
-
-	reason = mem_print("%s: %s", wait_name(kind), message);
-	clock_format(clock_wall() + delay, until);
-	member_string(&members, "reason", reason);
-	member_string(&members, "until", until);
-	member_string(&members, "for", wait_name(kind));
-	member_string(&members, "message", message);
-	free(reason);
-	effect_end(effect, EVENT_WAITING, &members);
-}
-
-/* Joins the messages of all reasons; true when each is about a connection,
- * which the user can make while the task waits. */
-static bool
-join_reasons(const cJSON *reasons, struct buf *text)
-{
-	const char *type, *message;
-	bool connections = true;
-	const cJSON *reason;
-
-	cJSON_ArrayForEach (reason, reasons) {
-		type = json_string(reason, "type");
-		message = json_string(reason, "message");
-		if (type == NULL || strncmp(type, "connection", 10) != 0)
-			connections = false;
-		buf_print(text, "%s%s", text->length > 0 ? "; " : "",
-		    message != NULL ? message : "");
-	}
-	return connections;
-}
-
-/* The task cannot run as it is. */
-static void
-unfit(struct effect *effect, const cJSON *reasons)
-{
-	struct buf text = BUF_INIT(1u << 20), members = BUF_INIT(2u << 20);
-
-	if (join_reasons(reasons, &text)) {
-		wait_for(effect, WAIT_CONNECTION, text.data,
-		    CONNECTION_WAIT_MS);
-	} else {
-		member_error(&members, "refused", text.data, NULL);
-		effect_end(effect, EVENT_FAILED, &members);
-	}
-	buf_release(&text);
-}
-
-/* Why there are no facts: FAIL_NEVER is about what the operator has set up. */
-static enum wait_kind
-wait_of(const struct fail *fail)
-{
-	return fail->kind == FAIL_NEVER ? WAIT_KEY : WAIT_OUTAGE;
-}
-
-static void
-facts_done(void *context, cJSON *facts, const struct fail *fail)
-{
-	struct effect *effect = context;
-	struct buf members = BUF_INIT(1u << 20);
-	struct preflight preflight;
-	struct fail shape;
-
-	effect->tool_call = NULL;
-	if (effect->account != NULL) {
-		preflight_account(&effect->task, facts, fail, effect->account,
-		    &members);
-		effect_end(effect, EVENT_ACCOUNT, &members);
-		cJSON_Delete(facts);
-		return;
-	}
-	if (facts != NULL &&
-	    preflight_check(&effect->task, effect->effects->config, facts,
-		&preflight, &shape) < 0)
-		fail = &shape;
-	if (facts == NULL || fail != NULL) {
-		wait_for(effect, wait_of(fail), fail->message, FACTS_WAIT_MS);
-	} else {
-		if (cJSON_GetArraySize(preflight.reasons) == 0)
-			effect_end(effect, EVENT_PINNED, &preflight.pins);
-		else
-			unfit(effect, preflight.reasons);
-		preflight_release(&preflight);
-	}
-	cJSON_Delete(facts);
-}
-
 /* ---- starting and ending ---- */
-
-static int
-start_pin(struct effect *effect, const struct effect_request *request,
-    struct fail *fail)
-{
-	struct agent_lookup lookup;
-
-	if (task_read(agent_task(request->agent)->doc, &effect->task, fail) < 0)
-		return -1;
-	effect->has_task = true;
-	if (agent_lookup(request->agent, &lookup)) {
-		effect->account = mem_string(lookup.account);
-		task_connections(&effect->task, lookup.toolkit);
-	}
-	tools_facts(effect->effects->tools, &effect->task, facts_done, effect,
-	    &effect->tool_call);
-	return 0;
-}
 
 int
 effects_open(struct loop *loop, const struct config *config,
     struct effects **ret_effects, struct fail *fail)
 {
 	struct effects *effects = mem_alloc(sizeof(*effects));
-	char *key = NULL;
 	int result = -1;
 
 	effects->loop = loop;
@@ -530,19 +414,32 @@ effects_open(struct loop *loop, const struct config *config,
 	if (http_open(loop, &effects->http, fail) < 0)
 		goto out;
 	http_plain(effects->http, config->plain_http);
-	effects->tools = tools_new(effects->http, config);
-	if (file_secret("ANTHROPIC_API_KEY", &key, fail) == 0)
-		result = claude_open(effects->http, config->anthropic_url, key,
-		    config, &effects->claude, fail);
+	effects->tools = tools_new(effects->http, config, &effects->watch);
+	result = claude_open(effects->http, config->anthropic_url, config,
+	    &effects->watch, &effects->claude, fail);
 out:
-	if (key != NULL)
-		explicit_bzero(key, strlen(key));
-	free(key);
 	if (result < 0)
 		effects_close(effects);
 	else
 		*ret_effects = effects;
 	return result;
+}
+
+void
+effects_watch(struct effects *effects,
+    void (*changed)(void *context, struct gate *gate,
+	const struct gate_state *state),
+    void *context)
+{
+	effects->watch.changed = changed;
+	effects->watch.context = context;
+}
+
+void
+effects_met(struct effects *effects, const struct gate_state *state)
+{
+	gate_take(claude_gate(effects->claude), state);
+	tools_met(effects->tools, state);
 }
 
 void
@@ -572,7 +469,7 @@ effect_start(struct effects *effects, const struct effect_request *request,
 	effect->context = request->context;
 	switch (request->action->type) {
 	case ACTION_PIN:
-		result = start_pin(effect, request, fail);
+		result = effect_start_pin(effect, request, fail);
 		break;
 	case ACTION_MODEL:
 		result = start_model(effect, request, fail);

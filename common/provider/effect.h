@@ -10,6 +10,7 @@
 #include "common/agent/config.h"
 #include "common/base/fail.h"
 #include "common/base/loop.h"
+#include "common/provider/gate.h"
 
 struct effects; /* the providers, one per process */
 struct effect;  /* one action under way */
@@ -20,6 +21,17 @@ struct effect;  /* one action under way */
 int
 effects_open(struct loop *loop, const struct config *config,
     struct effects **ret_effects, struct fail *fail);
+
+/* Tells what all calls with a key meet at their service. */
+void
+effects_watch(struct effects *effects,
+    void (*changed)(void *context, struct gate *gate,
+	const struct gate_state *state),
+    void *context);
+
+/* Takes over what another process has met, with the same key. */
+void
+effects_met(struct effects *effects, const struct gate_state *state);
 
 void
 effects_close(struct effects *effects);

@@ -39,7 +39,7 @@ facts_open(const struct config *config, int64_t until, struct facts **ret_ask,
 		return -1;
 	}
 	http_plain(facts->http, config->plain_http);
-	facts->tools = tools_new(facts->http, config);
+	facts->tools = tools_new(facts->http, config, NULL);
 	*ret_ask = facts;
 	return 0;
 }

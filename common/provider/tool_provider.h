@@ -21,6 +21,7 @@
 #include "common/agent/task.h"
 #include "common/base/fail.h"
 #include "common/net/http.h"
+#include "common/provider/gate.h"
 
 enum tool_outcome {
 	TOOL_DONE,       /* executed, successful */
@@ -40,12 +41,15 @@ struct tool_result { /* borrowed until done returns */
 	               * the text is then its beginning. Else 0 */
 	const char *request_id, *log_id; /* the service's; "" when none */
 	int status;                      /* of HTTP; 0: none */
-	int64_t delay_ms; /* before another try: LATER, and UNKNOWN when the
+	int64_t delay_ms;    /* before another try: LATER, and UNKNOWN when the
 	                   * tool may be run again */
+	enum wait_kind wait; /* LATER: what has to be waited for; such a try
+	                      * is no attempt. delay_ms may then be 0 */
 };
 
 struct tool_request {
 	const struct agent_call *call; /* not used after the start */
+	bool asked;                    /* a person wants it tried now */
 	int64_t limit_ms;              /* how long the call may take */
 	size_t limit_bytes;            /* how much of a result is kept */
 	void (*done)(void *context, const struct tool_result *result);
@@ -65,9 +69,11 @@ struct tool_call {
 struct tool_provider {
 	const char *name; /* as a pin has it */
 
-	/* The event loop is http_loop(HTTP). The state is never NULL. */
+	/* The event loop is http_loop(HTTP). WATCH hears of the provider's
+	 * gate (gate.h); NULL: there is none. The state is never NULL. */
 	int (*open)(struct http *http, const struct config *config,
-	    void **ret_state, struct fail *fail);
+	    const struct gate_watch *watch, void **ret_state,
+	    struct fail *fail);
 
 	void (*close)(void *state);
 
@@ -81,6 +87,9 @@ struct tool_provider {
 	int (*facts)(void *state, const struct task *task, cJSON *facts,
 	    void (*done)(void *context, const struct fail *fail), void *context,
 	    struct tool_call **ret_call, struct fail *fail);
+
+	/* Takes over what another process has met; NULL: nothing to share. */
+	void (*met)(void *provider_state, const struct gate_state *state);
 
 	/* One call, never repeated. */
 	int (*execute)(void *state, const struct tool_request *request,

@@ -19,6 +19,7 @@ static const struct tool_provider *const providers[] = { &composio_provider };
 struct tools {
 	struct http *http;
 	const struct config *config;
+	const struct gate_watch *watch;
 	void *states[COUNT]; /* NULL: not needed yet */
 };
 
@@ -37,13 +38,25 @@ struct gathering {
 };
 
 struct tools *
-tools_new(struct http *http, const struct config *config)
+tools_new(struct http *http, const struct config *config,
+    const struct gate_watch *watch)
 {
 	struct tools *tools = mem_alloc(sizeof(*tools));
 
 	tools->http = http;
 	tools->config = config;
+	tools->watch = watch;
 	return tools;
+}
+
+void
+tools_met(struct tools *tools, const struct gate_state *state)
+{
+	size_t i;
+
+	for (i = 0; i < COUNT; i++)
+		if (tools->states[i] != NULL && providers[i]->met != NULL)
+			providers[i]->met(tools->states[i], state);
 }
 
 void
@@ -64,8 +77,8 @@ open_provider(struct tools *tools, size_t i, struct fail *fail)
 {
 	if (tools->states[i] != NULL)
 		return 0;
-	return providers[i]->open(tools->http, tools->config, &tools->states[i],
-	    fail);
+	return providers[i]->open(tools->http, tools->config, tools->watch,
+	    &tools->states[i], fail);
 }
 
 /* ---- facts ---- */

@@ -11,9 +11,14 @@
 
 struct tools; /* the providers of one process */
 
-/* HTTP and CONFIG must outlive them. */
+/* HTTP, CONFIG and WATCH (NULL: calls go through no gate) must outlive them. */
 struct tools *
-tools_new(struct http *http, const struct config *config);
+tools_new(struct http *http, const struct config *config,
+    const struct gate_watch *watch);
+
+/* Takes over what another process has met. */
+void
+tools_met(struct tools *tools, const struct gate_state *state);
 
 void
 tools_free(struct tools *tools); /* NULL is fine */

@@ -33,6 +33,7 @@ activity_result_begin(struct activity_result *result,
 	(void)json_integer(input, "tries", &tries);
 	result->action.attempt = (unsigned)attempt;
 	result->action.tries = (unsigned)tries;
+	result->action.asked = json_true(input, "asked");
 	result->action.members = BUF_INIT(64);
 	result->text = BUF_INIT((size_t)EVENT_MAX + 100);
 	if (strcmp(type, TEMPORAL_PIN) == 0) {

@@ -234,6 +234,8 @@ commands_activity(struct commands *commands,
 	}
 	member_integer(&input, "attempt", action->attempt);
 	member_integer(&input, "tries", action->tries);
+	if (action->asked)
+		member_raw(&input, "asked", "true", 4);
 	buf_add_string(&input, "}");
 	activity->input = heap_payloads(
 	    (struct span){ input.data, input.length });

@@ -121,6 +121,15 @@ check_server(struct worker_temporal *worker, struct fail *fail)
 	return result;
 }
 
+static void
+on_gate(void *context, struct gate *gate, const struct gate_state *state)
+{
+	const struct worker_temporal *worker = context;
+
+	(void)gate;
+	gate_log(state, worker->name);
+}
+
 static int
 begin(struct worker_temporal *worker, const char *folder, struct fail *fail)
 {
@@ -143,6 +152,7 @@ begin(struct worker_temporal *worker, const char *folder, struct fail *fail)
 		0 ||
 	    add_attributes(worker, fail) < 0 || check_server(worker, fail) < 0)
 		return -1;
+	effects_watch(worker->effects, on_gate, worker);
 	/* before a task has to be in lists; a refusal is not a failure */
 	(void)temporal_wait(worker->temporal, &worker->attributes_answer, &why);
 	if (liveness_open(worker, folder, &worker->liveness, &why) < 0)

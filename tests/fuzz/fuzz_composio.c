@@ -190,7 +190,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(loop_open(&loop, &fail) == 0);
 	}
 	assert(config_parse(NULL, 0, &config, &fail) == 0);
-	assert(composio_provider.open(NULL, &config, &state, &fail) == 0);
+	assert(composio_provider.open(NULL, &config, NULL, &state, &fail) == 0);
 	line = fuzz_line(&rest);
 	status = (int)strtol(line, NULL, 10);
 	ends = 0;

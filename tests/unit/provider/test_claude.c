@@ -569,6 +569,7 @@ static const struct wire_case {
 	const char *type, *code, *message;   /* of the error */
 	bool retryable;
 	int64_t delay_from, delay_to;
+	enum wait_kind wait;
 } wire_cases[] = {
 	{ "400 Bad", "request-id: req_1\r\n",
 	    "{\"type\":\"error\",\"error\":{\"type\":"
@@ -581,7 +582,29 @@ static const struct wire_case {
 	{ "401 No", "",
 	    "{\"error\":{\"type\":\"authentication_error\","
 	    "\"message\":\"key\"},\"request_id\":\"req_1\"}",
-	    "authentication_error", "", "key", false, 0, 0 },
+	    "authentication_error", "", "key", false, 60000, 75000, WAIT_KEY },
+	{ "402 Pay", "request-id: req_1\r\n",
+	    "{\"error\":{\"type\":\"billing_error\",\"message\":\"b\"}}",
+	    "billing_error", "", "b", false, 60000, 75000, WAIT_CREDIT },
+	{ "400 Bad", "request-id: req_1\r\n",
+	    "{\"error\":{\"type\":\"invalid_request_error\",\"message\":"
+	    "\"Your credit balance is too low to access the API\"}}",
+	    "invalid_request_error", "",
+	    "Your credit balance is too low to access the API", false, 60000,
+	    75000, WAIT_CREDIT },
+	{ "403 No", "request-id: req_1\r\n",
+	    "{\"error\":{\"type\":\"permission_error\",\"message\":\"p\"}}",
+	    "permission_error", "", "p", false, 60000, 75000, WAIT_KEY },
+	{ "404 No", "request-id: req_1\r\n",
+	    "{\"error\":{\"type\":\"not_found_error\",\"message\":"
+	    "\"model: no\"}}",
+	    "not_found_error", "", "model: no", false, 0, 0, WAIT_KEY },
+	{ "307 There", "request-id: req_1\r\n", "", "http_error", "",
+	    "HTTP status 307", false, 0, 0, WAIT_KEY },
+	{ "503 Busy", "request-id: req_1\r\n", "", "http_error", "",
+	    "HTTP status 503", false, 375, 625, WAIT_RATE_LIMIT },
+	{ "500 No", "x-should-retry: false\r\nrequest-id: req_1\r\n", "",
+	    "http_error", "", "HTTP status 500", false, 0, 0, WAIT_OUTAGE },
 	{ "413 Large", "request-id: req_1\r\n",
 	    "<html>\n<h1>413 Too Large</h1>\n</html>", "http_error", "",
 	    "HTTP status 413: 413 Too Large", false, 0, 0 },
@@ -589,27 +612,28 @@ static const struct wire_case {
 	    "HTTP status 502", true, 375, 500 },
 	{ "529 Busy", "retry-after: 2\r\nrequest-id: req_1\r\n",
 	    "{\"error\":{\"type\":\"overloaded_error\",\"message\":\"o\"}}",
-	    "overloaded_error", "", "o", true, 2000, 2000 },
+	    "overloaded_error", "", "o", false, 2000, 2750, WAIT_RATE_LIMIT },
 	{ "529 Busy",
 	    "retry-after: 9\r\nretry-after-ms: 1500\r\n"
 	    "request-id: req_1\r\n",
-	    "{}", "http_error", "", "HTTP status 529: {}", true, 1500, 1500 },
+	    "{}", "http_error", "", "HTTP status 529: {}", false, 1500, 2063,
+	    WAIT_RATE_LIMIT },
 	{ "529 Busy", "x-should-retry: false\r\nrequest-id: req_1\r\n",
 	    "{\"error\":{\"type\":\"overloaded_error\",\"message\":\"o\"}}",
-	    "overloaded_error", "", "o", false, 0, 0 },
+	    "overloaded_error", "", "o", false, 375, 625, WAIT_RATE_LIMIT },
 	{ "429 Slow", "retry-after: 1\r\nrequest-id: req_1\r\n",
 	    "{\"error\":{\"type\":\"rate_limit_error\",\"message\":\"r\"}}",
-	    "rate_limit_error", "", "r", true, 1000, 1000 },
+	    "rate_limit_error", "", "r", false, 1000, 1375, WAIT_RATE_LIMIT },
 	{ "429 Slow", "request-id: req_1\r\n",
 	    "{\"error\":{\"type\":\"rate_limit_error\",\"message\":\"r\","
 	    "\"details\":{\"error_code\":\"enforced_spend_limit_reached\"}}}",
-	    "rate_limit_error", "enforced_spend_limit_reached", "r", false, 0,
-	    0 },
+	    "rate_limit_error", "enforced_spend_limit_reached", "r", false,
+	    60000, 75000, WAIT_CREDIT },
 	{ "200 OK", "request-id: req_1\r\n",
 	    EVENT(
 		"{\"type\":\"message_start\",\"message\":{}}") "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":"
 							       "\"overloaded_error\",\"message\":\"o\"}}\n\n",
-	    "overloaded_error", "", "o", true, 375, 500 },
+	    "overloaded_error", "", "o", false, 375, 500, WAIT_RATE_LIMIT },
 	{ "200 OK", "request-id: req_1\r\n",
 	    "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":"
 	    "\"invalid_request_error\",\"message\":\"i\"}}\n\n",
@@ -623,7 +647,8 @@ static const struct wire_case {
 	{ NULL, "",
 	    "HTTP/1.1 529 Busy\r\nrequest-id: req_1\r\n"
 	    "content-length: 99\r\n\r\n{",
-	    "http_error", "", "HTTP status 529: {", true, 375, 500 },
+	    "http_error", "", "HTTP status 529: {", false, 375, 625,
+	    WAIT_RATE_LIMIT },
 };
 static const struct wire_case *wire_case;
 
@@ -668,11 +693,13 @@ open_claude(struct server *server)
 
 	assert_int_equal(loop_open(&loop, &fail), 0);
 	assert_int_equal(http_open(loop, &http, &fail), 0);
-	assert_int_equal(claude_open(http, server->url, NULL, &config, &claude,
+	unsetenv("ANTHROPIC_API_KEY");
+	assert_int_equal(claude_open(http, server->url, &config, NULL, &claude,
 			     &fail),
 	    -1);
 	assert_string_equal(fail.type, "missing_key");
-	assert_int_equal(claude_open(http, server->url, "key", &config, &claude,
+	setenv("ANTHROPIC_API_KEY", "key", 1);
+	assert_int_equal(claude_open(http, server->url, &config, NULL, &claude,
 			     &fail),
 	    0);
 }
@@ -694,7 +721,7 @@ converse(struct seen *seen)
 	struct fail fail;
 
 	assert_int_equal(claude_start(claude, mem_string("{\"a\":1}"), 7, NULL,
-			     1, NULL, on_reply, seen, &call, &fail),
+			     1, false, NULL, on_reply, seen, &call, &fail),
 	    0);
 	while (seen->calls == 0 && clock_boot() < end)
 		assert_true(loop_turn(loop, end, &fail) >= 0);
@@ -719,13 +746,15 @@ test_wire_errors(void **state)
 		    strcmp(seen.code, wire_case->code) != 0 ||
 		    strcmp(seen.id, "req_1") != 0 ||
 		    seen.reply.retryable != wire_case->retryable ||
+		    seen.reply.wait != wire_case->wait ||
 		    seen.reply.delay_ms < wire_case->delay_from ||
 		    seen.reply.delay_ms > wire_case->delay_to ||
 		    (wire_case->message != NULL &&
 			strcmp(seen.message, wire_case->message) != 0))
-			fail_msg("case %zu: %s, %s, %s, %s, retry %d in %lld",
-			    i, seen.type, seen.code, seen.message, seen.id,
-			    seen.reply.retryable,
+			fail_msg(
+			    "case %zu: %s, %s, %s, %s, retry %d %s in %lld", i,
+			    seen.type, seen.code, seen.message, seen.id,
+			    seen.reply.retryable, wait_name(seen.reply.wait),
 			    (long long)seen.reply.delay_ms);
 		close_claude(server);
 	}
@@ -782,7 +811,8 @@ test_wire_reply(void **state)
 	(void)state;
 	open_claude(server);
 	assert_int_equal(claude_start(claude, mem_string("{\"a\":1}"), 7, NULL,
-			     1, take_text, on_wire_reply, &text, &call, &fail),
+			     1, false, take_text, on_wire_reply, &text, &call,
+			     &fail),
 	    0);
 	while (wire_seen.calls == 0 && clock_boot() < end)
 		assert_true(loop_turn(loop, end, &fail) >= 0);
@@ -832,13 +862,14 @@ test_wire_cancel(void **state)
 	(void)state;
 	open_claude(server);
 	assert_int_equal(claude_start(claude, mem_string("{}"), 2, NULL, 1,
-			     cancel_at_text, never_called, &texts, &to_cancel,
-			     &fail),
+			     false, cancel_at_text, never_called, &texts,
+			     &to_cancel, &fail),
 	    0);
 	while (texts == 0)
 		assert_true(loop_turn(loop, clock_boot() + 100, &fail) >= 0);
 	assert_int_equal(claude_start(claude, mem_string("{}"), 2, NULL, 1,
-			     NULL, never_called, NULL, &to_cancel, &fail),
+			     false, NULL, never_called, NULL, &to_cancel,
+			     &fail),
 	    0);
 	claude_cancel(to_cancel);
 	claude_cancel(NULL);

@@ -30,12 +30,12 @@ begin(void (*serve)(struct server *, int, int))
 	assert_int_equal(loop_open(&loop, &fail), 0);
 	assert_int_equal(http_open(loop, &http, &fail), 0);
 	unsetenv("COMPOSIO_API_KEY");
-	assert_int_equal(composio_provider.open(http, &config, &composio,
+	assert_int_equal(composio_provider.open(http, &config, NULL, &composio,
 			     &fail),
 	    -1);
 	assert_string_equal(fail.type, "missing_key");
 	setenv("COMPOSIO_API_KEY", "ak_1", 1);
-	assert_int_equal(composio_provider.open(http, &config, &composio,
+	assert_int_equal(composio_provider.open(http, &config, NULL, &composio,
 			     &fail),
 	    0);
 	free(config.composio_url);
@@ -153,9 +153,9 @@ static const struct execute_case {
 	{ "422 State", "", "{\"error\":{\"message\":\"EXPIRED\"}}",
 	    TOOL_CONNECTION, "~EXPIRED", 0, 0 },
 	{ "401 No", "", "{\"error\":{\"message\":\"key\"}}", TOOL_LATER,
-	    "~check COMPOSIO_API_KEY", 60000, 60000 },
-	{ "403 No", "", "{\"error\":{\"message\":\"scope\"}}", TOOL_ERROR,
-	    "~T did not run: it is not allowed: scope", 0, 0 },
+	    "~check COMPOSIO_API_KEY", 0, 0 },
+	{ "403 No", "", "{\"error\":{\"message\":\"scope\"}}", TOOL_LATER,
+	    "~refuses the key: scope", 0, 0 },
 	{ "404 No", "",
 	    "{\"error\":{\"message\":\"gone\",\"slug\":"
 	    "\"Tool_ToolNotFound\"}}",
@@ -534,7 +534,7 @@ static const struct {
 	{ "too many",
 	    { { FIRST, "429 Slow", "{\"message\":\"Rate limit exceeded.\"}",
 		0 } },
-	    FAIL_NOT_NOW, "upstream", "Rate limit exceeded.", 3 },
+	    FAIL_NOT_NOW, "rate_limit", "Rate limit exceeded.", 3 },
 	{ "refused", { { FIRST, "400 Bad", "", 0 } }, FAIL_NOT_NOW, "upstream",
 	    "status 400", 1 },
 	{ "not JSON", { { FIRST, "200 OK", "<html>", 0 } }, FAIL_NOT_NOW,

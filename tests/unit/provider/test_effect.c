@@ -265,7 +265,8 @@ test_model_fails(void **state)
 	expect(&outcome, EVENT_MODEL_FAILED,
 	    "\"turn\":1,\"attempt\":1,"
 	    "\"error\":{\"type\":\"overloaded_error\",\"message\":\"o\","
-	    "\"status\":529,\"request_id\":\"req_1\"},\"delay_ms\":1234");
+	    "\"status\":529,\"request_id\":\"req_1\"},"
+	    "\"wait\":\"rate_limit\",\"delay_ms\":1");
 	free(outcome.members);
 	RULES(cut);
 	perform(ACTION_MODEL, &outcome);
@@ -273,7 +274,11 @@ test_model_fails(void **state)
 	    "\"turn\":1,\"attempt\":2,"
 	    "\"error\":{\"type\":\"cut_short\",");
 	contains(&outcome, "\"usage\":{\"input\":3,\"output\":1,", true);
-	contains(&outcome, "delay_ms", false); /* it was the last */
+	contains(&outcome, "delay_ms", true); /* the limit was no attempt */
+	contains(&outcome, "\"wait\":", false);
+	free(outcome.members);
+	perform(ACTION_MODEL, &outcome);
+	contains(&outcome, "\"wait\":\"outage\",\"delay_ms\":1", true);
 	free(outcome.members);
 	end();
 
@@ -344,13 +349,19 @@ static const struct {
 	    "delay_ms" },
 	{ "429 Slow", "{\"message\":\"limit\"}", "", EVENT_TOOL_FAILED,
 	    "\"call\":\"c1\",\"attempt\":1,\"error\":{\"type\":\"not_run\",",
-	    "\"delay_ms\":1234", "block" },
+	    "\"wait\":\"rate_limit\",\"delay_ms\":1", "block" },
 	{ "429 Slow", "{\"message\":\"limit\"}", "attempts: 1",
 	    EVENT_TOOL_FAILED,
 	    "\"call\":\"c1\",\"attempt\":1,\"error\":{\"type\":\"not_run\",",
-	    "\"block\":{\"type\":\"tool_result\",\"tool_use_id\":\"c1\","
-	    "\"content\":\"Not run: ",
-	    "delay_ms" },
+	    "\"wait\":\"rate_limit\",\"delay_ms\":1", "block" },
+	{ "401 No", "{\"error\":{\"message\":\"who\"}}", "attempts: 1",
+	    EVENT_TOOL_FAILED,
+	    "\"call\":\"c1\",\"attempt\":1,\"error\":{\"type\":\"not_run\",",
+	    "\"wait\":\"key\",\"delay_ms\":", "block" },
+	{ "403 No", "{\"error\":{\"message\":\"area\"}}", "attempts: 1",
+	    EVENT_TOOL_FAILED,
+	    "\"call\":\"c1\",\"attempt\":1,\"error\":{\"type\":\"not_run\",",
+	    "\"wait\":\"key\",\"delay_ms\":60000", "block" },
 	{ "422 State", "{\"error\":{\"message\":\"EXPIRED\"}}", "",
 	    EVENT_TOOL_FAILED,
 	    "\"call\":\"c1\",\"attempt\":1,\"error\":"
@@ -473,7 +484,7 @@ test_keys(void **state)
 	expect(&outcome, EVENT_TOOL_FAILED,
 	    "\"call\":\"c1\",\"attempt\":1,"
 	    "\"error\":{\"type\":\"missing_key\"");
-	contains(&outcome, "\"content\":\"Not run: no key for Composio", true);
+	contains(&outcome, "\"wait\":\"key\",\"delay_ms\":60000", true);
 	free(outcome.members);
 	unsetenv("ANTHROPIC_API_KEY");
 	assert_int_equal(effects_open(loop, &config, &none, &fail), -1);
@@ -508,10 +519,11 @@ test_unknown_provider(void **state)
 	    "\"error\":{\"type\":\"unknown_provider\",\"message\":"
 	    "\"this program has no provider of tools \\\"loom\\\"");
 	contains(&outcome, "\"delay_ms\":60000", true);
+	contains(&outcome, "\"wait\":", false);
 	free(outcome.members);
 	perform(ACTION_TOOL, &outcome);
 	expect(&outcome, EVENT_TOOL_FAILED, "\"call\":\"c1\",\"attempt\":2");
-	contains(&outcome, "\"content\":\"Not run: this program", true);
+	contains(&outcome, "\"wait\":\"outage\",\"delay_ms\":60000", true);
 	free(outcome.members);
 	end();
 }
