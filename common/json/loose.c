@@ -19,24 +19,31 @@ begins(const char *at, const char *end, const char *word)
 	return (size_t)(end - at) >= length && memcmp(at, word, length) == 0;
 }
 
+/* Makes a string of it, which is as long. */
+static void
+make_string(char *at, size_t length)
+{
+	memset(at, ' ', length);
+	at[0] = at[length - 1] = '"';
+}
+
 /* Outside of strings: replaces what begins at AT; returns where it ends. */
 static char *
 replace_word(char *at, const char *end)
 {
+	static const char *const words[] = { "NaN", "Infinity", "-Infinity" };
 	char *start = at;
+	size_t i;
 
-	if (begins(at, end, "NaN") || begins(at, end, "Infinity")) {
-		at += *at == 'N' ? 3 : 8;
-		memset(start, ' ', (size_t)(at - start));
-		*start = '0';
-		return at;
-	}
-	while (at < end && memchr("0123456789.eE+", *at, 14))
+	for (i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (begins(at, end, words[i])) {
+			make_string(at, strlen(words[i]));
+			return at + strlen(words[i]);
+		}
+	while (at < end && memchr("0123456789.eE+-", *at, 15))
 		at++;
-	if (at - start > NUMBER_CHARACTERS) {
-		memset(start, ' ', (size_t)(at - start));
-		*start = '0';
-	}
+	if (at - start > NUMBER_CHARACTERS)
+		make_string(start, (size_t)(at - start));
 	return at > start ? at : at + 1;
 }
 

@@ -98,6 +98,26 @@ static const struct execute_case {
 	    "\n\"b\":\"\\u0000\"}}",
 	    TOOL_DONE, "{\"a\":\"\\ufffd\", \"b\":\"\\ufffd\"}", 0, 0 },
 	{ "200 OK", "", "{\"successful\":true}", TOOL_DONE, "{}", 0, 0 },
+	/* not quite JSON, but it says that the tool ran */
+	{ "200 OK", "",
+	    "{\"data\":{\"a\":NaN,\"b\":-Infinity,\"c\":1e400},"
+	    "\"successful\":true}",
+	    TOOL_DONE, "{\"a\":NaN,\"b\":-Infinity,\"c\":1e400}", 0, 0 },
+	{ "200 OK", "",
+	    "\xef\xbb\xbf{\"data\":{\"a\":1,\"a\":2,\"t\":\"x\ty\\\"NaN\"},"
+	    "\"successful\":true}",
+	    TOOL_DONE, "{\"a\":1,\"a\":2,\"t\":\"x y\\\"NaN\"}", 0, 0 },
+	{ "200 OK", "",
+	    "{\"successful\":true,\"data\":1234567890123456789012345678901234"
+	    "567890123456789012345678901234567890}",
+	    TOOL_DONE,
+	    "1234567890123456789012345678901234567890123456789012345678901"
+	    "234567890",
+	    0, 0 },
+	{ "200 OK", "", "{\"successful\":true,\"data\":[[{\"a\":", TOOL_DONE,
+	    "[[{\"a\":", 0, 0 },
+	{ "200 OK", "", "{\"data\":{\"a\":NaN},\"successful\":\"true\"}",
+	    TOOL_UNKNOWN, "~not understood", 375, 500 },
 	{ "200 OK", "",
 	    "{\"data\":{},\"error\":\"no such label\","
 	    "\"successful\":false}",
