@@ -163,6 +163,34 @@ rm "$T/huge"
 # --- Claude: the request ---
 I=invalid_request_error
 refused 400 $I 'model: Field required' "no model" 'del(.model)'
+schema() { # schema NAME TEXT SCHEMA: of jq
+	refused 400 $I "$2" "$1" ".tools = [{name: \"t\", input_schema: ({type: \"object\"} + $3)}]"
+}
+for union in anyOf oneOf allOf; do
+	schema "$union at the top" 'does not support oneOf, allOf, or anyOf' "{$union: [{}]}"
+done
+while IFS='|' read -r name bad; do
+	schema "a schema with $name" 'JSON schema is invalid' "{properties: {a: $bad}}"
+done <<'END'
+a draft-4 bound|{type: "number", minimum: 0, exclusiveMinimum: true}
+an unknown type|{type: "strng"}
+no types|{type: []}
+a text as required|{required: "a"}
+a name required twice|{required: ["a", "b", "a"]}
+a flag as required|{required: true}
+a list of items|{type: "array", items: [{}]}
+an empty union|{anyOf: []}
+a length below 0|{minLength: -1}
+a text as enum|{enum: "a"}
+one deeper|{items: {properties: {b: {type: "date"}}}}
+END
+schema "a key that cannot be" 'Property keys' '{properties: {a: {properties: {"$top": {}}}}}'
+refused 400 $I 'color: Extra inputs' "an unknown member of a tool" '.tools[0].color = 1'
+refused 400 $I 'Input tag' "a type of tool that is not there" '.tools[0].type = "hammer"'
+refused 400 $I 'context_management: Extra' "a member of a beta without its header" '.context_management = {edits: []}'
+refused 400 $I 'task_budget: Extra' "one further down" '.output_config.task_budget = {type: "tokens", total: 20000}'
+refused 400 $I 'service_tier' "a tier that is not there" '.service_tier = "best"'
+refused 400 $I 'metadata.mood' "unknown metadata" '.metadata = {mood: "good"}'
 refused 404 not_found_error 'model: claude-9' "an unknown model" '.model = "claude-9"'
 refused 400 $I 'max_tokens: Field required' "no max_tokens" 'del(.max_tokens)'
 refused 400 $I 'maximum allowed' "too large max_tokens" '.max_tokens = 200000'
@@ -255,6 +283,19 @@ jq -c --slurpfile m "$BODY" '.messages += [{role: "assistant", content: $m[0].co
 	{role: "user", content: "more"}]' "$REQUEST" >"$T/next"
 claude POST /v1/messages --data-binary @"$T/next"
 jq_says "the next turn reads it" '.usage.cache_read_input_tokens > 1000 and .usage.cache_creation_input_tokens > 0'
+
+# A breakpoint looks back 20 blocks, its own included.
+wide() { # wide N: a turn of N blocks after the last one
+	jq -c --slurpfile m "$BODY" --argjson n "$1" '.messages += [{role: "assistant", content: $m[0].content},
+		{role: "user", content: [range($n) | {type: "text", text: "block \(.)"}]}]' "$T/next" >"$T/wide"
+	claude POST /v1/messages --data-binary @"$T/wide"
+}
+blocks=$(jq '.content | length' "$BODY")
+wide $((20 - blocks))
+jq_says "20 blocks later the cache is not found" '.usage.cache_read_input_tokens == 0'
+claude POST /v1/messages --data-binary @"$T/next"
+wide $((19 - blocks))
+jq_says "19 blocks later it is" '.usage.cache_read_input_tokens > 1000'
 
 jq -c '.messages[0].content = "pause please"' "$T/plain" >"$REQUEST"
 claude POST /v1/messages --data-binary @"$REQUEST"

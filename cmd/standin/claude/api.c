@@ -17,8 +17,8 @@
 #define TURN_TOKENS 4 /* around each message */
 
 static const char *const beta_names[] = { "advanced-tool-use-2025-11-20",
-	"cache-diagnosis-2026-04-07", "compact-2026-01-12",
-	"compact-2026-09-04", "context-1m-2025-08-07",
+	"advisor-tool-2026-03-01", "cache-diagnosis-2026-04-07",
+	"compact-2026-01-12", "compact-2026-09-04", "context-1m-2025-08-07",
 	"context-management-2025-06-27", "extended-cache-ttl-2025-04-11",
 	"fast-mode-2026-02-01", "files-api-2025-04-14",
 	"fine-grained-tool-streaming-2025-05-14", "inline-tools-2026-09-15",
@@ -26,9 +26,11 @@ static const char *const beta_names[] = { "advanced-tool-use-2025-11-20",
 	"mcp-client-2026-09-15", "message-threads-2026-08-12",
 	"mid-conversation-tool-changes-2026-07-01", "output-300k-2026-03-24",
 	"pdfs-2024-09-25", "prompt-caching-2024-07-31",
-	"server-side-fallback-2026-07-01", "structured-outputs-2025-11-13",
-	"task-budgets-2026-03-13", "thinking-binding-controls-2026-08-01",
-	"token-counting-2024-11-01", "token-efficient-tools-2025-02-19", NULL };
+	"server-side-fallback-2026-07-01", "skills-2025-10-02",
+	"structured-outputs-2025-11-13", "task-budgets-2026-03-13",
+	"thinking-binding-controls-2026-08-01",
+	"thinking-display-updates-2026-08-18", "token-counting-2024-11-01",
+	"token-efficient-tools-2025-02-19", NULL };
 
 static const char *
 error_type(int status)
@@ -163,6 +165,7 @@ check_beta(const struct standin *standin, struct request *request,
 	size_t size, i;
 	bool known;
 
+	rules->beta = beta;
 	for (; beta != NULL && *beta != '\0'; beta += size) {
 		beta += strspn(beta, ", ");
 		size = strcspn(beta, ", ");

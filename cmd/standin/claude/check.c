@@ -9,12 +9,7 @@
 #include "cmd/standin/claude/claude.h"
 #include "common/json/json.h"
 
-#define NAME_LETTERS \
-	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
-#define NAME_MOST 128
-#define KEY_MOST 64
 #define MARKERS_MOST 4
-#define SCHEMA_DEPTH 40
 
 int
 claude_refuse(struct claude_error *error, const char *format, ...)
@@ -30,13 +25,70 @@ claude_refuse(struct claude_error *error, const char *format, ...)
 	return -1;
 }
 
-static bool
-one_of(const char *word, const char *const *words)
+bool
+claude_one_of(const char *word, const char *const *words)
 {
 	for (; *words != NULL; words++)
 		if (word != NULL && strcmp(word, *words) == 0)
 			return true;
 	return false;
+}
+
+/* Whether the header has one of the betas that bring the member NAME. */
+static int
+check_beta_member(const char *name, const struct claude_rules *rules,
+    struct claude_error *error)
+{
+	static const struct {
+		const char *member, *beta;
+	} brought[] = {
+		{ "compaction", "compact-2026-09-04" },
+		{ "context_management", "compact-2026-01-12" },
+		{ "context_management", "context-management-2025-06-27" },
+		{ "fallbacks", "server-side-fallback-" },
+		{ "mcp_servers", "mcp-client-" },
+		{ "task_budget", "task-budgets-2026-03-13" },
+	};
+	bool known = false;
+	size_t i;
+
+	for (i = 0; i < sizeof(brought) / sizeof(brought[0]); i++) {
+		if (strcmp(name, brought[i].member) != 0)
+			continue;
+		if (rules->beta && strstr(rules->beta, brought[i].beta))
+			return 0;
+		known = true;
+	}
+	return known
+	    ? claude_refuse(error, "%s: Extra inputs are not permitted", name)
+	    : 0;
+}
+
+static int
+check_account(const cJSON *request, struct claude_error *error)
+{
+	static const char *const tiers[] = { "auto", "standard_only", NULL };
+	const cJSON *metadata = json_item(request, "metadata"), *entry;
+
+	if (json_item(request, "service_tier") != NULL &&
+	    !claude_one_of(json_string(request, "service_tier"), tiers))
+		return claude_refuse(error,
+		    "service_tier: Input should be 'auto' or 'standard_only'");
+	if (metadata == NULL)
+		return 0;
+	if (!cJSON_IsObject(metadata))
+		return claude_refuse(error,
+		    "metadata: Input should be a valid dictionary");
+	cJSON_ArrayForEach (entry, metadata)
+		if (strcmp(entry->string, "user_id") != 0)
+			return claude_refuse(error,
+			    "metadata.%s: Extra inputs are not permitted",
+			    entry->string);
+	entry = json_item(metadata, "user_id");
+	if (entry != NULL && !cJSON_IsNull(entry) && !cJSON_IsString(entry))
+		return claude_refuse(error,
+		    "metadata.user_id: Input should be a valid string");
+	return 0;
 }
 
 static int
@@ -54,11 +106,13 @@ check_names(const cJSON *request, const struct claude_rules *rules,
 	const cJSON *entry;
 
 	cJSON_ArrayForEach (entry, request) {
-		if (!one_of(entry->string, known))
+		if (!claude_one_of(entry->string, known))
 			return claude_refuse(error,
 			    "%s: Extra inputs are not permitted",
 			    entry->string);
-		if (rules->strict && one_of(entry->string, sampling))
+		if (check_beta_member(entry->string, rules, error) < 0)
+			return -1;
+		if (rules->strict && claude_one_of(entry->string, sampling))
 			return claude_refuse(error,
 			    "%s: sampling parameters "
 			    "are not supported on this API version",
@@ -121,7 +175,7 @@ check_thinking(const cJSON *request, const struct claude_model *model,
 	if (thinking == NULL)
 		return 0;
 	type = json_string(thinking, "type");
-	if (!one_of(type, types))
+	if (!claude_one_of(type, types))
 		return claude_refuse(error,
 		    "thinking.type: Input should be "
 		    "'adaptive', 'enabled', 'disabled' or 'between_tools'");
@@ -138,7 +192,7 @@ check_thinking(const cJSON *request, const struct claude_model *model,
 			: "");
 	display = json_string(thinking, "display");
 	if (json_item(thinking, "display") != NULL &&
-	    !one_of(display, displays))
+	    !claude_one_of(display, displays))
 		return claude_refuse(error,
 		    "thinking.display: Input should "
 		    "be 'summarized' or 'omitted'");
@@ -164,8 +218,8 @@ check_thinking(const cJSON *request, const struct claude_model *model,
 }
 
 static int
-check_output(const cJSON *request, const struct claude_model *model,
-    struct claude_error *error)
+check_output(const cJSON *request, const struct claude_rules *rules,
+    const struct claude_model *model, struct claude_error *error)
 {
 	static const char *const levels[] = { "high", "low", "max", "medium",
 		"xhigh", NULL };
@@ -180,14 +234,16 @@ check_output(const cJSON *request, const struct claude_model *model,
 		return claude_refuse(error,
 		    "output_config: Input should be a valid dictionary");
 	cJSON_ArrayForEach (entry, output)
-		if (!one_of(entry->string, known))
+		if (!claude_one_of(entry->string, known))
 			return claude_refuse(error,
 			    "output_config.%s: Extra inputs are not permitted",
 			    entry->string);
+		else if (check_beta_member(entry->string, rules, error) < 0)
+			return -1;
 	entry = json_item(output, "effort");
 	if (entry == NULL)
 		return 0;
-	if (!one_of(json_string(output, "effort"), levels))
+	if (!claude_one_of(json_string(output, "effort"), levels))
 		return claude_refuse(error,
 		    "output_config.effort: Input "
 		    "should be 'low', 'medium', 'high', 'xhigh' or 'max'");
@@ -207,116 +263,6 @@ check_output(const cJSON *request, const struct claude_model *model,
 }
 
 static int
-check_schema_keys(const cJSON *schema, size_t tool, int depth,
-    struct claude_error *error)
-{
-	const cJSON *child, *properties;
-	size_t length;
-
-	if (depth > SCHEMA_DEPTH)
-		return claude_refuse(error,
-		    "tools.%zu.custom.input_schema: "
-		    "the schema is nested too deeply",
-		    tool);
-	properties = cJSON_IsObject(schema) ? json_item(schema, "properties")
-					    : NULL;
-	if (cJSON_IsObject(properties)) {
-		cJSON_ArrayForEach (child, properties) {
-			length = strlen(child->string);
-			if (length == 0 || length > KEY_MOST ||
-			    strspn(child->string, NAME_LETTERS ".") != length)
-				return claude_refuse(error,
-				    "tools.%zu.custom.input_schema.properties: "
-				    "Property keys should match pattern "
-				    "'^[a-zA-Z0-9_.-]{1,64}$'",
-				    tool);
-		}
-	}
-	cJSON_ArrayForEach (child, schema)
-		if ((cJSON_IsObject(child) || cJSON_IsArray(child)) &&
-		    check_schema_keys(child, tool, depth + 1, error) < 0)
-			return -1;
-	return 0;
-}
-
-static int
-check_tool(const cJSON *tool, size_t index, const cJSON *names,
-    struct claude_error *error)
-{
-	const char *name = json_string(tool, "name"), *type;
-	const cJSON *schema = json_item(tool, "input_schema");
-	size_t length;
-
-	type = json_string(tool, "type");
-	if (name == NULL)
-		return claude_refuse(error,
-		    "tools.%zu.custom.name: Field required", index);
-	length = strlen(name);
-	if (length > NAME_MOST)
-		return claude_refuse(error,
-		    "tools.%zu.custom.name: String "
-		    "should have at most 128 characters",
-		    index);
-	if (length == 0 || strspn(name, NAME_LETTERS) != length)
-		return claude_refuse(error,
-		    "tools.%zu.custom.name: String "
-		    "should match pattern '^[a-zA-Z0-9_-]{1,128}$'",
-		    index);
-	if (json_item(names, name) != NULL)
-		return claude_refuse(error,
-		    "tools: Tool names must be unique.");
-	if (type != NULL && strcmp(type, "custom") != 0)
-		return 0;
-	if (!cJSON_IsObject(schema))
-		return claude_refuse(error, "tools.%zu.custom.input_schema: %s",
-		    index,
-		    schema == NULL ? "Field required"
-				   : "Input should be a valid dictionary");
-	type = json_string(schema, "type");
-	if (type == NULL || strcmp(type, "object") != 0)
-		return claude_refuse(error,
-		    "tools.%zu.custom.input_schema."
-		    "type: Input should be 'object'",
-		    index);
-	if (json_true(tool, "strict") &&
-	    !cJSON_IsFalse(json_item(schema, "additionalProperties")))
-		return claude_refuse(error,
-		    "tools.%zu.custom: For 'object' type, "
-		    "'additionalProperties' must be explicitly set to false",
-		    index);
-	return check_schema_keys(schema, index, 0, error);
-}
-
-static int
-check_tools(const cJSON *request, struct claude_error *error)
-{
-	const cJSON *tools = json_item(request, "tools"), *tool;
-	cJSON *names;
-	char where[40];
-	size_t index = 0;
-	int result = 0;
-
-	if (tools == NULL)
-		return 0;
-	if (!cJSON_IsArray(tools))
-		return claude_refuse(error,
-		    "tools: Input should be a valid list");
-	names = cJSON_CreateObject();
-	cJSON_ArrayForEach (tool, tools) {
-		snprintf(where, sizeof(where), "tools.%zu", index);
-		result = check_tool(tool, index, names, error);
-		if (result == 0)
-			result = claude_check_marker(tool, where, error);
-		if (result < 0)
-			break;
-		cJSON_AddTrueToObject(names, json_string(tool, "name"));
-		index++;
-	}
-	cJSON_Delete(names);
-	return result;
-}
-
-static int
 check_tool_choice(const cJSON *request, const struct claude_model *model,
     struct claude_error *error)
 {
@@ -328,7 +274,7 @@ check_tool_choice(const cJSON *request, const struct claude_model *model,
 	if (choice == NULL)
 		return 0;
 	type = json_string(choice, "type");
-	if (!one_of(type, types))
+	if (!claude_one_of(type, types))
 		return claude_refuse(error,
 		    "tool_choice.type: Input should "
 		    "be 'auto', 'any', 'tool' or 'none'");
@@ -501,8 +447,9 @@ claude_check_request(const cJSON *request, const struct claude_rules *rules,
 	if (check_names(request, rules, error) < 0 ||
 	    check_limits(request, rules, model, error) < 0 ||
 	    check_thinking(request, model, error) < 0 ||
-	    check_output(request, model, error) < 0 ||
-	    check_tools(request, error) < 0 ||
+	    check_output(request, rules, model, error) < 0 ||
+	    check_account(request, error) < 0 ||
+	    claude_check_tools(request, error) < 0 ||
 	    check_tool_choice(request, model, error) < 0 ||
 	    check_system(request, error) < 0 ||
 	    check_markers(request, error) < 0)

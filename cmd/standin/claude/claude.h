@@ -54,16 +54,24 @@ claude_refuse(struct claude_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 struct claude_rules {
-	bool strict;     /* version 2026-10-21 or later */
-	bool counting;   /* count_tokens: no max_tokens */
-	bool drop_block; /* the beta thinking-binding-controls */
-	bool compact;    /* the beta compact-2026-09-04 */
+	bool strict;      /* version 2026-10-21 or later */
+	bool counting;    /* count_tokens: no max_tokens */
+	bool drop_block;  /* the beta thinking-binding-controls */
+	bool compact;     /* the beta compact-2026-09-04 */
+	const char *beta; /* the header with betas, or NULL */
 };
+
+bool
+claude_one_of(const char *word, const char *const *words); /* ends with NULL */
 
 /* Checks everything but the messages. Fills the model. */
 int
 claude_check_request(const cJSON *request, const struct claude_rules *rules,
     const struct claude_model **ret_model, struct claude_error *error);
+
+/* The part of it that checks the tools. */
+int
+claude_check_tools(const cJSON *request, struct claude_error *error);
 
 /* Checks the messages, after claude_check_request. */
 int

@@ -127,6 +127,8 @@ close_entry(struct walk *walk, struct prefix_entry *entry)
 
 	g_checksum_get_digest(copy, entry->digest, &size);
 	entry->bytes = walk->bytes;
+	entry->marked = walk->marked;
+	walk->marked = false;
 	g_checksum_free(copy);
 }
 
@@ -147,20 +149,23 @@ prefix_read(const cJSON *request, struct prefix *ret_prefix)
 	feed(&walk, "S", "", 0);
 	feed_content(&walk, json_item(request, "system"));
 	close_entry(&walk, &prefix.entries[prefix.count++]);
-	prefix.marked_start = walk.marked;
-	walk.marked = false;
 	cJSON_ArrayForEach (message, messages) {
 		role = json_string(message, "role");
 		if (strcmp(role, before) != 0)
 			feed(&walk, "R", role, strlen(role));
 		before = role;
-		feed_content(&walk, json_item(message, "content"));
+		content = json_item(message, "content");
+		feed_content(&walk, content);
+		prefix.entries[prefix.count].blocks = cJSON_IsArray(content)
+		    ? (size_t)cJSON_GetArraySize(content)
+		    : 1;
 		close_entry(&walk, &prefix.entries[prefix.count++]);
 	}
 	message = json_item(request, "cache_control");
-	if (cJSON_IsObject(message))
+	if (cJSON_IsObject(message)) {
 		note_marker(&walk, message);
-	prefix.marked_end = walk.marked;
+		prefix.entries[prefix.count - 1].marked = true;
+	}
 	prefix.hour = walk.hour;
 	g_checksum_free(walk.sum);
 	*ret_prefix = prefix;
@@ -296,46 +301,55 @@ remember(struct prompt_cache *cache, const struct prefix_entry *entry)
 	    mem_copy(entry->digest, PREFIX_DIGEST));
 }
 
+/* The longest prefix that a breakpoint at the end of entry AT finds: one that
+ * ends at most LOOK_BACK - 1 blocks before. 0: none. */
+static int64_t
+look_back(const struct prompt_cache *cache, const struct prefix *prefix,
+    size_t at)
+{
+	size_t blocks = 0;
+
+	for (;; at--) {
+		if (g_hash_table_contains(cache->digests,
+			prefix->entries[at].digest))
+			return prefix_tokens(prefix->entries[at].bytes);
+		blocks += prefix->entries[at].blocks;
+		if (at == 0 || blocks >= LOOK_BACK)
+			return 0;
+	}
+}
+
 void
 prompt_cache_use(struct prompt_cache *cache, const struct prefix *prefix,
     int64_t least, struct prompt_tokens *ret_tokens)
 {
-	const struct prefix_entry *last = &prefix->entries[prefix->count - 1];
+	const struct prefix_entry *entry, *last;
 	struct prompt_tokens tokens = { 0, 0, 0 };
-	int64_t total = prefix_tokens(last->bytes), kept = 0;
-	size_t i, marked = 0, looked = 0;
+	int64_t found, size, kept = 0;
+	size_t i;
 
-	if (prefix->marked_end || prefix->marked_start) {
-		marked = prefix->marked_end ? prefix->count - 1 : 0;
-		kept = prefix_tokens(prefix->entries[marked].bytes);
-		if (kept < least)
-			kept = 0;
-	}
+	last = &prefix->entries[prefix->count - 1];
 	pthread_mutex_lock(&cache->lock);
-	if (kept > 0) {
-		/* A rehearsal is short: when there are far too many digests,
-		 * all are forgotten, which has the effect of an expiry. */
-		if (g_hash_table_size(cache->digests) > REMEMBERED)
-			g_hash_table_remove_all(cache->digests);
-		for (i = marked + 1; i > 0 && looked < LOOK_BACK;
-		     i--, looked++) {
-			if (g_hash_table_contains(cache->digests,
-				prefix->entries[i - 1].digest)) {
-				tokens.read = prefix_tokens(
-				    prefix->entries[i - 1].bytes);
-				break;
-			}
-		}
-		if (prefix->marked_start && tokens.read == 0 &&
-		    g_hash_table_contains(cache->digests,
-			prefix->entries[0].digest))
-			tokens.read = prefix_tokens(prefix->entries[0].bytes);
-		if (prefix->marked_start)
-			remember(cache, &prefix->entries[0]);
-		remember(cache, &prefix->entries[marked]);
+	/* A rehearsal is short: when there are far too many digests, all are
+	 * forgotten, which has the effect of an expiry. */
+	if (g_hash_table_size(cache->digests) > REMEMBERED)
+		g_hash_table_remove_all(cache->digests);
+	for (i = prefix->count; i-- > 0;) {
+		entry = &prefix->entries[i];
+		size = prefix_tokens(entry->bytes);
+		if (!entry->marked || size < least)
+			continue;
+		found = look_back(cache, prefix, i);
+		tokens.read = found > tokens.read ? found : tokens.read;
+		kept = size > kept ? size : kept;
 	}
+	for (i = 0; i < prefix->count; i++)
+		if (prefix->entries[i].marked &&
+		    prefix_tokens(prefix->entries[i].bytes) >= least)
+			remember(cache, &prefix->entries[i]);
 	pthread_mutex_unlock(&cache->lock);
 	tokens.written = kept > tokens.read ? kept - tokens.read : 0;
-	tokens.input = total - tokens.read - tokens.written;
+	tokens.input = prefix_tokens(last->bytes) - tokens.read -
+	    tokens.written;
 	*ret_tokens = tokens;
 }

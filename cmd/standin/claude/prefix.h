@@ -27,11 +27,12 @@ struct prefix {
 	struct prefix_entry {
 		uint8_t digest[PREFIX_DIGEST];
 		int64_t bytes;
+		size_t blocks; /* of the message */
+		bool marked;   /* has a cache_control */
 	} * entries;
-	size_t count;      /* messages + 1 */
-	bool marked_start; /* a cache_control in the tools or the system */
-	bool marked_end;   /* at the top level or in a message */
-	bool hour;         /* one of them has a ttl of 1h */
+	size_t count; /* messages + 1; the last is marked by a cache_control
+	               * at the top level, too */
+	bool hour;    /* a marker has a ttl of 1h */
 };
 
 void
