@@ -5,28 +5,34 @@
  */
 #include "common/agent/journal.h"
 #include "common/agent/pins.h"
+#include "common/agent/schema.h"
 #include "tests/fuzz/fuzz.h"
 
 static void
-pin(const char *schema)
+pin(const char *raw)
 {
 	static const char text[] = "{\"user\":\"u\",\"goal\":\"g\"}";
 	struct pin_tool tool = { .provider = PINS_PROVIDER,
 		.slug = "NOTES_WRITE",
 		.toolkit = "notes",
-		.version = "1",
-		.input_schema = schema };
+		.version = "1" };
 	struct buf members = BUF_INIT(64u << 20), line = BUF_INIT(64u << 20);
 	struct config config;
 	struct task task;
 	struct event event;
 	struct fail fail;
-	cJSON *pins;
+	cJSON *pins, *schema, *aliases = cJSON_CreateObject();
+	char *fitted = NULL;
 
-	if (pins_check_tool(&tool, &fail) < 0) {
-		assert(fail.kind == FAIL_NO);
+	schema = json_parse(raw, strlen(raw), &json_limits_upstream, &fail);
+	if (schema && schema_fit(schema, aliases, &fail) == 0)
+		fitted = json_text(schema);
+	cJSON_Delete(schema);
+	cJSON_Delete(aliases);
+	if (!fitted)
 		return;
-	}
+	tool.input_schema = fitted;
+	assert(pins_check_tool(&tool, &fail) == 0);
 	assert(config_parse(NULL, 0, &config, &fail) == 0);
 	assert(task_check(fuzz_json(text, strlen(text)), &config, &task,
 		   &fail) == 0);
@@ -42,6 +48,7 @@ pin(const char *schema)
 	config_release(&config);
 	buf_release(&members);
 	buf_release(&line);
+	free(fitted);
 }
 
 int
