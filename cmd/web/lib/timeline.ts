@@ -333,7 +333,7 @@ class Adder {
         this.signal(event);
         return;
       case 'waiting': {
-        const { title, detail } = waitingFor(event, str(event.reason));
+        const { title, detail } = waitingFor({ for: event.for, message: event.message }, str(event.reason));
         this.note(event, 'warn', title, detail);
         return;
       }
