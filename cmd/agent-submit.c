@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * agent-submit: puts tasks into the queue, durably, and prints their ids.
- * The input is one document or lines of JSON. Lines are read as they arrive:
- * all complete ones, up to BATCH, are one commit, and each is answered in its
- * order once that commit is on disk. So one task costs one commit, many tasks
- * cost one per BATCH, and no task waits for the end of the input.
+ * Lines are read as they arrive: all complete ones, up to BATCH, are one commit,
+ * and are answered in their order once it is on disk. So one task costs one
+ * commit, many cost one per BATCH, and none waits for the end of the input.
  */
 #include <cjson/cJSON.h>
 #include <stdlib.h>
@@ -12,10 +11,10 @@
 
 #include "common/agent/engine.h"
 #include "common/agent/pins.h"
-#include "common/agent/task.h"
 #include "common/base/fail.h"
 #include "common/base/mem.h"
 #include "common/cli/cli.h"
+#include "common/cli/fork.h"
 #include "common/cli/task_input.h"
 #include "common/json/json.h"
 
@@ -26,17 +25,22 @@ static const char usage_text[] =
     "[--key KEY]\n"
     "                    [--no-preflight] [--priority N] [--queue NAME] "
     "[--request ID]\n"
-    "                    [--schedule CRON] [--store DIR] [-f FILE]";
+    "                    [--schedule CRON] [--store DIR] [-f FILE]\n"
+    "       agent-submit --from ID@SEQ [--at TIME] [--config FILE] "
+    "[--engine NAME]\n"
+    "                    [--json] [--key KEY] [--priority N] "
+    "[--queue NAME] [--store DIR]";
 static const char help_text[] =
     "Puts tasks (JSON, YAML, or one JSON object a line) into the queue.\n";
 
 /* One answer: an id, an error, or an error of an earlier program. */
 struct item {
 	cJSON *passed_on;
-	bool failed, has_task;
+	bool failed;
 	struct fail fail;
 	struct task task;
 	char *pins; /* raw members, or NULL */
+	struct fork fork;
 	struct submission *submission;
 	unsigned long long line; /* 0: not one of many */
 };
@@ -44,8 +48,8 @@ struct item {
 struct submit {
 	struct cli cli;
 	struct engine *engine;
-	cJSON *overrides;           /* members that options set in every task */
-	const char *cron, *request; /* of schedules; for the journal; or NULL */
+	cJSON *overrides; /* members that options set in every task */
+	const char *cron, *request, *from; /* options, or NULL */
 	bool unchecked_too;
 	struct item items[BATCH];
 	struct submission submissions[BATCH];
@@ -53,36 +57,21 @@ struct submit {
 	int worst;
 };
 
+/* Checks VALUE (taken over), whose text is TEXT. */
 static void
-set_member(cJSON *object, const char *name, cJSON *value)
+add(struct submit *submit, struct item *item, cJSON *value, struct span text)
 {
-	cJSON_DeleteItemFromObjectCaseSensitive(object, name);
-	cJSON_AddItemToObject(object, name, value);
-}
-
-/* Checks VALUE (taken over), whose text is TEXT, and adds it to the batch. */
-static void
-add(struct submit *submit, cJSON *value, struct span text)
-{
-	struct item *item = &submit->items[submit->count++];
-
 	if (json_string(json_item(value, "error"), "type")) {
 		item->passed_on = value;
 		return;
 	}
-	if (cJSON_IsObject(value)) {
-		const cJSON *member;
-
-		cJSON_ArrayForEach (member, submit->overrides)
-			set_member(value, member->string,
-			    cJSON_Duplicate(member, true));
-	}
+	if (cJSON_IsObject(value))
+		fork_override(value, submit->overrides);
 	if (task_check(value, &submit->cli.config, &item->task, &item->fail) <
 	    0) {
 		item->failed = true;
 		return;
 	}
-	item->has_task = true;
 	if (!item->task.preflight && submit->unchecked_too)
 		return;
 	item->failed = task_input_pins(text, submit->request, &item->pins,
@@ -91,32 +80,22 @@ add(struct submit *submit, cJSON *value, struct span text)
 		0;
 }
 
+static bool
+open_engine(struct submit *submit, struct fail *fail)
+{
+	return submit->engine ||
+	    engine_open(submit->cli.engine, cli_store(&submit->cli),
+		ENGINE_CREATE, &submit->cli.config, &submit->engine, fail) == 0;
+}
+
 /* Whether the user may have one more task beside the COUNT of this batch. */
 static bool
 admit(struct submit *submit, struct item *item, size_t count)
 {
-	const struct config *config = &submit->cli.config;
-
-	return (submit->engine ||
-		   engine_open(submit->cli.engine, cli_store(&submit->cli),
-		       ENGINE_CREATE, config, &submit->engine,
-		       &item->fail) == 0) &&
+	item->failed = !open_engine(submit, &item->fail) ||
 	    engine_admit(submit->engine, &item->task, submit->submissions,
-		count, config->open_per_user, &item->fail) == 0;
-}
-
-static int
-hand_over(struct submit *submit, size_t count, struct fail *fail)
-{
-	struct engine *engine = submit->engine;
-
-	if (!submit->cron)
-		return engine->ops->submit(engine, submit->submissions, count,
-		    fail);
-	if (engine_check_schedules(engine, fail) < 0)
-		return -1;
-	return engine->ops->schedule(engine, submit->submissions, count,
-	    submit->cron, fail);
+		count, submit->cli.config.open_per_user, &item->fail) < 0;
+	return !item->failed;
 }
 
 /* Submits every valid task of the batch in one commit. */
@@ -130,18 +109,22 @@ commit(struct submit *submit)
 	for (size_t i = 0; i < submit->count; i++) {
 		struct item *item = &submit->items[i];
 
-		if (!item->passed_on && !item->failed)
-			item->failed = !admit(submit, item, count);
-		if (item->passed_on || item->failed)
+		if (item->passed_on || item->failed ||
+		    !admit(submit, item, count))
 			continue;
 		item->submission = &submit->submissions[count++];
 		*item->submission = (struct submission){
 			.task = &item->task,
 			.pins = { item->pins,
 			    item->pins ? strlen(item->pins) : 0 },
+			.journal = { item->fork.journal.data,
+			    item->fork.journal.length },
+			.agent = item->fork.agent,
 		};
 	}
-	failed = count && hand_over(submit, count, &fail) < 0;
+	failed = count &&
+	    engine_submit(submit->engine, submit->submissions, count,
+		submit->cron, &fail) < 0;
 	for (struct item *item = submit->items; count > 0; item++) {
 		if (!item->submission)
 			continue;
@@ -184,15 +167,16 @@ finish(struct submit *submit)
 			buf_print(&out, "{\"%s\":\"%s\",%s\"existing\":%s}\n",
 			    submit->cron ? "schedule" : "id",
 			    item->submission->id,
-			    submit->cron || item->submission->existing
+			    submit->cron || submit->from ||
+				    item->submission->existing
 				? ""
 				: "\"state\":\"queued\",",
 			    item->submission->existing ? "true" : "false");
 		}
 		cJSON_Delete(item->passed_on);
 		free(item->pins);
-		if (item->has_task)
-			task_release(&item->task);
+		fork_release(&item->fork);
+		task_release(&item->task);
 	}
 	cli_write(&submit->cli, out.data, out.length);
 	buf_release(&out);
@@ -206,28 +190,40 @@ static int
 take(struct submit *submit, struct task_input *input, struct fail *fail)
 {
 	enum task_input_result got;
+	struct item *item;
 	struct span text;
 	cJSON *value;
 
 	for (;;) {
 		got = task_input_next(input, submit->count == 0, &value, &text,
 		    fail);
+		item = &submit->items[submit->count];
+		if (got == INTAKE_VALUE || got == INTAKE_FAULT) {
+			item->line = task_input_line(input);
+			item->failed = got == INTAKE_FAULT;
+			item->fail = *fail;
+			submit->count++;
+		}
 		if (got == INTAKE_VALUE)
-			add(submit, value, text);
-		else if (got == INTAKE_FAULT)
-			submit->items[submit->count++] = (struct item){
-				.failed = true,
-				.fail = *fail
-			};
-		if (got == INTAKE_VALUE || got == INTAKE_FAULT)
-			submit->items[submit->count - 1].line = task_input_line(
-			    input);
+			add(submit, item, value, text);
 		if (got <= INTAKE_END || got == INTAKE_NONE ||
 		    submit->count == BATCH)
 			finish(submit);
 		if (got <= INTAKE_END)
 			return got;
 	}
+}
+
+/* The one task that goes on from another one. */
+static void
+go_on(struct submit *submit)
+{
+	struct item *item = &submit->items[submit->count++];
+
+	item->failed = !open_engine(submit, &item->fail) ||
+	    fork_task(submit->engine, submit->from, submit->overrides,
+		&submit->cli.config, &item->task, &item->fork, &item->fail) < 0;
+	finish(submit);
 }
 
 static const char *
@@ -241,6 +237,9 @@ parse_options(struct submit *submit, int argc, char **argv)
 	const struct cli_option options[] = {
 		{ "f", "FILE", "read FILE instead of standard input",
 		    .text = &file },
+		{ "from", "ID@SEQ",
+		    "go on from event SEQ of task ID, as another task",
+		    .text = &submit->from },
 		{ "key", "KEY",
 		    "make it safe to repeat: one key gives one task",
 		    .text = &texts[1] },
@@ -288,7 +287,9 @@ main(int argc, char **argv)
 	file = parse_options(&submit, argc, argv);
 	if (cli_settings(&submit.cli, &fail) < 0)
 		return cli_fail(&submit.cli, &fail, NULL);
-	if (task_input_open(file, &input, &fail) < 0 ||
+	if (submit.from)
+		go_on(&submit);
+	else if (task_input_open(file, &input, &fail) < 0 ||
 	    take(&submit, input, &fail) < 0)
 		answer_fault(&submit, &(struct item){ .fail = fail });
 	task_input_close(input);

@@ -88,6 +88,40 @@ same "the call that was waited for is not made again" "2 0" \
 end TERM "$WORKER"
 sound
 
+# ---- another task goes on from a part of one ----
+script "on: nothing"
+submit first
+work
+same "the first completes" "completed 2" "$(get state) $(executed NOTES_WRITE)"
+first=$ID
+seq=$(events 'map(select(.type == "tool.finished"))[0].seq')
+status 0 "a second goes on from its first note" agent-submit --from "$first@$seq" --key second
+ID=$(jq -r .id "$OUT")
+status 0 "its key makes it one" agent-submit --from "$first@$seq" --key second
+same "of one id" "$ID true" "$(jq -r '"\(.id) \(.existing)"' "$OUT")"
+same "it is in line, and says where it is from" "queued $first $seq true" \
+	"$(get state) $(events '.[0].from | "\(.id) \(.seq)"') $(whole)"
+work
+same "it completes; what was done is not done again" "completed 2 notes after 3 turns. 3" \
+	"$(get state) $(get result) $(executed NOTES_WRITE)"
+same "the first is as it was" "completed 2" "$(get state "$first") $(get calls "$first")"
+status 1 "no such event" agent-submit --from "$first@999"
+status 1 "no such task" agent-submit --from "0197a3c4-52f0-7e1b-9d3a-5f6b7c8d9e0f@1"
+status 100 "no number" agent-submit --from "$first"
+seq=$(events 'map(select(.type == "tool.started"))[0].seq' "$first")
+agent-submit --from "$first@$seq" >"$OUT"
+ID=$(jq -r .id "$OUT")
+work
+same "a call under way there is in doubt" "completed 1" "$(get state) $(count tool.unknown)"
+agent-submit --from "$first@$(get seq "$first")" >"$OUT"
+ID=$(jq -r .id "$OUT")
+same "all of it is an ended task" completed "$(get state)"
+on lmdb || work # its workflow is still open
+status 0 "which goes on" agent-signal continue --message more "$ID"
+work
+same "by itself" "completed 2" "$(get state) $(count completed)"
+sound
+
 # ---- several calls in doubt ----
 for answer in approve deny; do
 	scene <<-END

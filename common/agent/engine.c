@@ -58,3 +58,14 @@ engine_check_schedules(const struct engine *engine, struct fail *fail)
 	    "this engine has no schedules: use Temporal's, or cron(8) with "
 	    "agent-submit");
 }
+
+int
+engine_submit(struct engine *engine, struct submission *submissions,
+    size_t count, const char *cron, struct fail *fail)
+{
+	if (!cron)
+		return engine->ops->submit(engine, submissions, count, fail);
+	if (engine_check_schedules(engine, fail) < 0)
+		return -1;
+	return engine->ops->schedule(engine, submissions, count, cron, fail);
+}

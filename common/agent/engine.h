@@ -39,6 +39,9 @@ struct worker_options {
 struct submission {
 	const struct task *task;
 	struct span pins; /* members of "pinned"; length 0: not checked yet */
+	struct span journal;       /* a line for each event of a task that goes
+	                            * on from another one; else length 0 */
+	const struct agent *agent; /* which has folded it */
 	/* filled in: */
 	char id[37];
 	bool existing; /* the key was used before, for the same task */
@@ -162,6 +165,11 @@ int
 engine_admit(struct engine *engine, const struct task *task,
     const struct submission *submissions, size_t count, int64_t most,
     struct fail *fail);
+
+/* Submits, or with CRON, which may be NULL, schedules. */
+int
+engine_submit(struct engine *engine, struct submission *submissions,
+    size_t count, const char *cron, struct fail *fail);
 
 /* Whether the engine has schedules: FAIL_NEVER, type "no_schedules", if not. */
 int

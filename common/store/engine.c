@@ -100,6 +100,24 @@ append_event(struct store *store, const struct task_row *row, uint64_t seq,
 	return result;
 }
 
+/* The journal of a task that goes on from another one. */
+static int
+append_journal(struct store *store, struct task_row *row,
+    const struct submission *submission, int64_t now, struct fail *fail)
+{
+	const char *at = submission->journal.at, *line;
+	const char *last = at + submission->journal.length;
+
+	for (row->seq = 0; at < last; at = line + 1) {
+		line = memchr(at, '\n', (size_t)(last - at));
+		if (store_append(store, &row->id, ++row->seq, at,
+			(size_t)(line - at), fail) < 0)
+			return -1;
+	}
+	row_follow(row, submission->agent, now);
+	return store_put(store, row, fail);
+}
+
 static int
 submit_one(struct store *store, struct submission *submission, const char *doc,
     int64_t now, struct fail *fail)
@@ -109,6 +127,8 @@ submit_one(struct store *store, struct submission *submission, const char *doc,
 	int created;
 
 	row_begin(&row, submission->task, now);
+	if (submission->agent)
+		row_follow(&row, submission->agent, now);
 	row.id = id_new();
 	row.seq = pins.length ? 2 : 1;
 	created = store_create(store, &row, &existing, fail);
@@ -117,6 +137,8 @@ submit_one(struct store *store, struct submission *submission, const char *doc,
 	if (created == 1)
 		return submit_again(store, &existing, submission, task, fail);
 	id_format(&row.id, submission->id);
+	if (submission->agent)
+		return append_journal(store, &row, submission, now, fail);
 	if (append_event(store, &row, 1, EVENT_SUBMITTED, "task", task, fail) <
 	    0)
 		return -1;
@@ -152,7 +174,8 @@ lmdb_submit(struct engine *engine, struct submission *submissions, size_t count,
 
 	for (i = 0; i < count; i++) {
 		docs[i] = json_text(submissions[i].task->doc);
-		room += strlen(docs[i]) + submissions[i].pins.length + ROW_ROOM;
+		room += strlen(docs[i]) + submissions[i].pins.length +
+		    submissions[i].journal.length * 2 + ROW_ROOM;
 	}
 	if (store_begin(store, true, room, fail) < 0)
 		goto out;

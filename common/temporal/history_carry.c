@@ -73,29 +73,6 @@ temporal_history_input(const struct temporal_history *history, const char *run)
 	return input;
 }
 
-int
-history_continue(struct temporal_history *history, struct span continued,
-    struct fail *fail)
-{
-	struct json_object object;
-	struct span runs;
-	int64_t steps;
-
-	if (json_check(continued, &json_limits_upstream, &object, fail) < 0 ||
-	    !json_whole(json_get(&object, "steps"), &steps) ||
-	    (runs = json_get(&object, "runs")).length == 0 || runs.at[0] != '[')
-		return fail_set(fail, FAIL_NEVER, "invalid_event",
-		    "the workflow's first argument does not say from what "
-		    "it is continued");
-	agent_free(history->fresh);
-	history->fresh = agent_new();
-	history->facts.carried = 0;
-	history->facts.steps = steps;
-	free(history->facts.runs);
-	history->facts.runs = mem_copy(runs.at, runs.length);
-	return 0;
-}
-
 void
 temporal_history_next(struct temporal_history *history)
 {
@@ -126,6 +103,44 @@ carry_event(struct temporal_history *history, struct span text,
 		history->event(history->context, &event);
 	history->facts.carried = event.seq;
 	return result;
+}
+
+/* All events are there. */
+static int
+carried_all(struct temporal_history *history, struct fail *fail)
+{
+	agent_free(history->agent);
+	history->agent = history->fresh;
+	history->fresh = NULL;
+	history->base_size = -1;
+	return history_take_late(history, fail);
+}
+
+int
+history_continue(struct temporal_history *history, struct span continued,
+    const Api__Payloads *input, struct fail *fail)
+{
+	struct json_object object;
+	struct span runs, text;
+	int64_t steps;
+	size_t i;
+
+	if (json_check(continued, &json_limits_upstream, &object, fail) < 0 ||
+	    !json_whole(json_get(&object, "steps"), &steps) ||
+	    (runs = json_get(&object, "runs")).length == 0 || runs.at[0] != '[')
+		return fail_set(fail, FAIL_NEVER, "invalid_event",
+		    "the workflow's first argument does not say from what "
+		    "it is continued");
+	agent_free(history->fresh);
+	history->fresh = agent_new();
+	history->facts.carried = 0;
+	history->facts.steps = steps;
+	free(history->facts.runs);
+	history->facts.runs = mem_copy(runs.at, runs.length);
+	for (i = 1; temporal_value(input, i, &text); i++)
+		if (carry_event(history, text, fail) < 0)
+			return -1;
+	return i > 1 ? carried_all(history, fail) : 0;
 }
 
 int
@@ -162,11 +177,5 @@ history_carried(struct temporal_history *history,
 	for (i = 0; temporal_value(events, i, &text); i++)
 		if (carry_event(history, text, fail) < 0)
 			return -1;
-	if (!last)
-		return 0;
-	agent_free(history->agent);
-	history->agent = history->fresh;
-	history->fresh = NULL;
-	history->base_size = -1;
-	return history_take_late(history, fail);
+	return last ? carried_all(history, fail) : 0;
 }

@@ -58,7 +58,7 @@ take_started(struct temporal_history *history, const Api__HistoryEvent *event,
 	history_keep_start(history, event);
 	if (temporal_history_continued(event, &text)) {
 		show(history, started->memo, started->search_attributes);
-		return history_continue(history, text, fail);
+		return history_continue(history, text, started->input, fail);
 	}
 	if (!temporal_value(started->input, 0, &text) ||
 	    !history_inside(text, &members))

@@ -148,10 +148,11 @@ void
 history_keep_start(struct temporal_history *history,
     const Api__HistoryEvent *event);
 
-/* The run is not the task's first one: CONTINUED says how it begins. */
+/* The run is not the task's first one: CONTINUED says how it begins; behind it
+ * in INPUT are the events of a task that goes on from another one. */
 int
 history_continue(struct temporal_history *history, struct span continued,
-    struct fail *fail);
+    const Api__Payloads *input, struct fail *fail);
 
 /* The events in a marker TEMPORAL_CARRIED. */
 int

@@ -37,6 +37,28 @@ key_id(const struct task *task, char ret[ID_TEXT])
 	buf_release(&text);
 }
 
+/* The task goes on from another one, whose events follow it. */
+static void
+fill_journal(struct start_request *start)
+{
+	const struct span *journal = &start->submission->journal;
+	const char *at = journal->at, *last = at + journal->length, *end;
+	char *text = mem_print("{\"task\":%s,\"continued\":{\"steps\":0,"
+			       "\"runs\":[]}}",
+	    start->doc);
+	Api__Payloads *made = heap_payloads(
+	    (struct span){ text, strlen(text) });
+
+	start->size = strlen(text) + journal->length;
+	start->what->input = made;
+	free(text);
+	for (; at < last; at = end + 1) {
+		end = memchr(at, '\n', (size_t)(last - at));
+		made->payloads = heap_append(made->payloads, &made->n_payloads,
+		    heap_json((struct span){ at, (size_t)(end - at) }));
+	}
+}
+
 /* The task, and what it is pinned to when that is known. */
 static void
 fill_input(struct start_request *start)
@@ -45,7 +67,6 @@ fill_input(struct start_request *start)
 	Api__Payloads *made;
 	char *text;
 
-	start->doc = json_text(start->submission->task->doc);
 	text = mem_print("{\"task\":%s}", start->doc);
 	start->size = strlen(text);
 	start->what->input = made = heap_payloads(
@@ -106,7 +127,11 @@ start_request_fill(struct start_request *start, struct submission *submission,
 	what->task_queue = heap_queue(
 	    mem_print(TEMPORAL_QUEUE_PREFIX "%s", task->queue));
 	what->workflow_task_timeout = heap_duration(TASK_MS);
-	fill_input(start);
+	start->doc = json_text(task->doc);
+	if (submission->journal.length > 0)
+		fill_journal(start);
+	else
+		fill_input(start);
 	fill_memo(what, task, title, cron);
 	what->user_metadata = HEAP_NEW(user_metadata);
 	what->user_metadata->summary = heap_string(title);
