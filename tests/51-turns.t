@@ -89,7 +89,7 @@ check "is kept to a turn" test "$(get turns)" -lt 50
 try "a budget of dollars" "waiting budget" "state waiting.for" "never stops" "max_tokens: 100" "budget: { usd: 0.02 }"
 check "is not passed" test "$(nano)" -le 20000000
 try "a budget that is to fail" "failed budget_exceeded 2" "state error.type turns" "never stops" "budget: { turns: 2 }" "on_budget: fail"
-try "a budget of seconds" "failed budget_exceeded" "state error.type" "never stops" "budget: { seconds: 1 }"
+try "a budget of seconds" "failed budget_exceeded" "state error.type" "never stops" "budget: { seconds: 1, turns: 100000 }"
 sound
 
 # ---- its cost ----
