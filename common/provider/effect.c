@@ -435,6 +435,12 @@ effects_watch(struct effects *effects,
 	effects->watch.context = context;
 }
 
+const struct gate *
+effects_gate(const struct effects *effects)
+{
+	return claude_gate(effects->claude);
+}
+
 void
 effects_met(struct effects *effects, const struct gate_state *state)
 {

@@ -29,6 +29,10 @@ effects_watch(struct effects *effects,
 	const struct gate_state *state),
     void *context);
 
+/* The gate of the model, which every task needs. */
+const struct gate *
+effects_gate(const struct effects *effects);
+
 /* Takes over what another process has met, with the same key. */
 void
 effects_met(struct effects *effects, const struct gate_state *state);

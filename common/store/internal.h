@@ -81,4 +81,10 @@ db_fail(const struct store *store, int error, const char *doing,
 void
 db_want_more(struct store *store);
 
+/* Finds up to COUNT tasks that wait for a key or for credit. Returns how many, or
+ * -1. */
+int
+store_wait_keys(struct store *store, struct task_row *ret_rows, int count,
+    struct fail *fail);
+
 #endif

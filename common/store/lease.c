@@ -17,6 +17,7 @@
 
 #include "common/base/mem.h"
 #include "common/store/index.h"
+#include "common/store/internal.h"
 #include "common/store/table.h"
 
 #define PARKED_MOST 2048  /* rows that one call parks */
@@ -358,4 +359,26 @@ store_promote(struct store *store, int64_t now, int64_t *ret_next,
 	}
 	*ret_next = next;
 	return count;
+}
+
+int
+store_wait_keys(struct store *store, struct task_row *ret_rows, int count,
+    struct fail *fail)
+{
+	struct key prefix = key_state(TASK_WAITING, NULL), next = prefix;
+	struct table_row row;
+	struct task_row *task;
+	int found, have = 0;
+
+	while (have < count) {
+		found = table_next(store, TABLE_BY_STATE, &next, &prefix, &row,
+		    fail);
+		if (found <= 0)
+			return found < 0 ? -1 : have;
+		task = &ret_rows[have];
+		if (table_task(store, key_id(row.key), task, fail) < 0)
+			return -1;
+		have += task->wait == WAIT_KEY || task->wait == WAIT_CREDIT;
+	}
+	return have;
 }

@@ -29,6 +29,7 @@
 #include "common/base/mem.h"
 #include "common/json/log.h"
 #include "common/store/engine.h"
+#include "common/store/internal.h"
 #include "common/store/numbers.h"
 #include "common/store/worker_internal.h"
 
@@ -155,6 +156,23 @@ on_notify(void *context, uint32_t events)
 		}
 }
 
+/* While the key of the model is refused, only a task that probes it is leased;
+ * when it is accepted again, what waits for it goes on. */
+static void
+on_gate(void *context, struct gate *gate, const struct gate_state *state)
+{
+	struct worker *own = context;
+	bool refused = state->kind == WAIT_KEY || state->kind == WAIT_CREDIT;
+
+	gate_log(state, own->name);
+	if (gate == effects_gate(own->effects))
+		own->held_until = refused ? state->until : 0;
+	if (state->news && !refused)
+		own->wake_keys = true;
+	if (state->news)
+		tick_soon(own);
+}
+
 /* ---- the tick ---- */
 
 /* The journal of the task cannot be read or gone on with, for the reason WHY: when
@@ -214,6 +232,38 @@ recover(struct worker *own, int64_t now, struct fail *fail)
 	return count < 0 ? -1 : result;
 }
 
+/* Tells tasks that wait for a key to go on; the next tick those that are left. */
+static int
+wake_keys(struct worker *own, int64_t now, struct fail *fail)
+{
+	static const char resume[] = "\"signal\":\"resume\",\"by\":\"worker\"";
+	struct task_session session = { .agent = NULL };
+	struct task_row *rows;
+	struct fail why;
+	int count, i, result = 0;
+
+	if (!own->wake_keys)
+		return 0;
+	rows = mem_alloc(ORPHANS * sizeof(*rows));
+	count = store_wait_keys(own->store, rows, ORPHANS, fail);
+	own->wake_keys = count == ORPHANS;
+	if (own->wake_keys)
+		tick_soon(own);
+	for (i = 0; i < count && result == 0; i++) {
+		if (session_open(&session, own->store, &rows[i], &why) < 0) {
+			result = park(own, &rows[i], now, &why, fail);
+			continue;
+		}
+		if (session_record(&session, own->store, now, EVENT_SIGNAL,
+			resume, sizeof(resume) - 1, fail) < 0 ||
+		    session_save(&session, own->store, now, fail) < 0)
+			result = -1;
+		session_close(&session);
+	}
+	free(rows);
+	return count < 0 ? -1 : result;
+}
+
 static int
 renew(struct worker *own, struct fail *fail)
 {
@@ -236,8 +286,12 @@ lease(struct worker *own, int64_t now, struct fail *fail)
 
 	if (options->once)
 		free_places = own->took_one ? 0 : 1;
-	if (!free_places || own->draining)
+	if (!free_places || own->draining || now < own->held_until)
 		return 0;
+	if (own->held_until) { /* one to probe, and time for its answer */
+		free_places = 1;
+		own->held_until = now + GATE_HOLD_MS;
+	}
 	if (free_places > LEASES)
 		free_places = LEASES;
 	rows = mem_alloc(free_places * sizeof(*rows));
@@ -277,7 +331,8 @@ transact(struct worker *own, int64_t now, int64_t *next_due, struct fail *fail)
 		return -1;
 	if (own->probe_due && recover(own, now, fail) < 0)
 		return -1;
-	if (store_promote(store, now, next_due, fail) < 0 ||
+	if (wake_keys(own, now, fail) < 0 ||
+	    store_promote(store, now, next_due, fail) < 0 ||
 	    lease(own, now, fail) < 0)
 		return -1;
 	for (i = 0; i < own->count; i++)
@@ -337,7 +392,7 @@ check_idle(struct worker *own, int64_t now, struct fail *fail)
 	}
 	if (own->count || (!options->once && !options->exit_when_idle))
 		return 0;
-	if (options->once && own->took_one) {
+	if ((options->once && own->took_one) || now < own->held_until) {
 		own->leave = true;
 		return 0;
 	}
@@ -456,6 +511,7 @@ begin(struct worker *own, struct fail *fail)
 	loop_timer(own->loop, &own->poll, clock_boot() + POLL_MS);
 	loop_timer(own->loop, &own->probe, clock_boot());
 	tick_soon(own);
+	effects_watch(own->effects, on_gate, own);
 	log_line("info", "ready", "worker", own->name, NULL);
 	return 0;
 }

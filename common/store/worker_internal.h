@@ -63,7 +63,10 @@ struct worker {
 	struct watch notify;
 	int wake_folder, workers_folder; /* inotify's numbers for them */
 	struct timer renew, poll, due, grace, probe;
-	size_t probes; /* probes of dead workers' locks so far */
+	int64_t held_until; /* wall time: until then the model's key is refused,
+	                     * and no task is leased; 0: it is not */
+	bool wake_keys;     /* what waits for a key is to try again */
+	size_t probes;      /* probes of dead workers' locks so far */
 	bool renew_due, probe_due;
 	bool took_one; /* for --once */
 	bool leave;
