@@ -79,6 +79,7 @@ try 0 "a tool that the model cannot take is left out" alice 'toolkits: [gmail]'
 says "by name" '^agent-preflight: the tool GMAIL_BAD is left out, .*"type": "date"' "$ERR"
 same "not with the others" "GMAIL_CREATE_EMAIL_DRAFT GMAIL_FETCH_EMAILS GMAIL_ODD" \
 	"$(jq -r '[.preflight.pins.tools[].name] | sort | join(" ")' "$OUT")"
+# shellcheck disable=SC2016
 same "a name that it cannot take has another" 'dollar_top {"dollar_top":"$top"}' \
 	"$(jq -r '.preflight.pins | "\(.request.tools[] | select(.name == "GMAIL_ODD") |
 		.input_schema.properties | keys[0]) \(.tools[] | select(.name == "GMAIL_ODD") | .aliases)"' "$OUT")"

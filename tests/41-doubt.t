@@ -184,6 +184,7 @@ check "another worker goes on" work
 same "a call that lands four seconds after its worker died is not made twice" \
 	"completed 1 It is there." \
 	"$(get state) $(executed LINEAR_CREATE_LINEAR_ISSUE) $(agent-status --result "$ID")"
+# shellcheck disable=SC2016
 same "the model was told when it was sent" true "$(events '
 	(map(select(.type == "tool.started"))[0].at | .[:16]) as $at |
 	map(select(.type == "tool.finished"))[0].block.content | contains("sent at " + $at)')"

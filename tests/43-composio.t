@@ -196,6 +196,7 @@ model:
 END
 submit "find"
 work
+# shellcheck disable=SC2016
 same "is put back at the call" '{"filter":{"$top":5}}' \
 	"$(jq -c 'select(.tool == "NOTES_FIND").arguments' "$T/ledger")"
 NOTES=$T/expires

@@ -26,6 +26,7 @@ work
 same "not even the first turn fits" "waiting budget 0 0" \
 	"$(get state) $(get waiting.for) $(get turns) $(nano)"
 get waiting.message >"$T/message"
+# shellcheck disable=SC2016
 says "it says why" 'needs up to \$.*\$0.0100 of the budget are left' "$T/message"
 same "no worker has it" "" "$(get worker)"
 status 1 "a ceiling that it has not" agent-signal --tokens 5 budget "$ID"
@@ -102,7 +103,7 @@ if on lmdb; then
 	settings <<-END
 	limits: { usd_per_user_day: 5 }
 	END
-	for id in $(cat "$T/ids"); do agent-signal resume "$id" >"$OUT" 2>"$ERR"; done
+	xargs agent-signal resume <"$T/ids" >"$OUT" 2>"$ERR"
 	work
 	same "with a higher one they go on" "completed completed completed completed" \
 		"$(each state)"

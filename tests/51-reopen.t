@@ -143,6 +143,7 @@ for answer in approve deny; do
 	worker
 	await 10 executes NOTES_WRITE 3
 	end KILL "$WORKER"
+	# shellcheck disable=SC2016
 	check "$answer: it waits" sh -c 'timeout 100 agent-worker --exit-when-idle 2>>"$1"' - "$LOG"
 	same "$answer: for a person" "waiting 3" "$(get state) $(count tool.unknown)"
 	status 1 "$answer: which call?" agent-signal $answer "$ID"

@@ -79,16 +79,17 @@ failure_text(const struct call *call)
 	struct span error = { call->failure,
 		call->failure ? strlen(call->failure) : 0 };
 	struct span status = { NULL, 0 }, id = { NULL, 0 };
+	const char *said = call->error ? call->error : "no answer";
 	char *request, *text;
+	bool add;
 
 	(void)json_member(error, "status", &status);
 	(void)json_member(error, "request_id", &id);
 	request = json_decode(id);
-	text = mem_print("%s%s%.*s%s%s",
-	    call->error ? call->error : "no answer",
-	    status.length ? ", status " : "", (int)status.length, status.at,
-	    request && !strstr(call->error, request) ? ", request " : "",
-	    request && !strstr(call->error, request) ? request : "");
+	add = request && !strstr(said, request);
+	text = mem_print("%s%s%.*s%s%s", said, status.length ? ", status " : "",
+	    (int)status.length, status.length ? status.at : "",
+	    add ? ", request " : "", add ? request : "");
 	free(request);
 	return text;
 }

@@ -285,6 +285,8 @@ keep_last_object(struct buf *buf, struct span text)
 	while (take_value(&text, &one.name) && take(&text, ':') &&
 	    take_value(&text, &one.value)) {
 		one.decoded = json_decode(one.name);
+		if (one.decoded == NULL)
+			break;
 		members = mem_grow(members, count + 1, sizeof(*members));
 		members[count++] = one;
 		(void)take(&text, ',');

@@ -23,9 +23,11 @@
  */
 #include "common/net/http.h"
 
+#include <ctype.h>
 #include <curl/curl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/clock.h"
@@ -62,10 +64,10 @@ struct http_call {
 	size_t body_cut;
 	struct timer idle;
 	int64_t idle_ms, last_byte;
-	curl_off_t uploaded; /* as the idle timer saw it last */
-	int port;            /* ours, which tells connections apart */
-	unsigned stream;     /* of HTTP/2, 0: not known */
-	bool refused;        /* the server said that it did not process it */
+	curl_off_t uploaded;  /* as the idle timer saw it last */
+	int port;             /* ours, which tells connections apart */
+	unsigned long stream; /* of HTTP/2, 0: not known */
+	bool refused;         /* the server said that it did not process it */
 	bool (*piece)(void *context, const char *bytes, size_t length);
 	void (*done)(void *context, const struct http_answer *answer);
 	void *context;
@@ -235,22 +237,26 @@ static int
 on_words(CURL *easy, curl_infotype type, char *text, size_t size, void *context)
 {
 	struct http_call *call = context, *other;
+	static const char stream[] = "Using Stream ID: ",
+			  last[] = "last_stream=";
 	char line[128];
-	const char *goaway;
-	unsigned number;
+	const char *at;
+	unsigned long number;
 
 	(void)easy;
 	if (type != CURLINFO_TEXT)
 		return 0;
 	snprintf(line, sizeof(line), "%.*s", (int)size, text);
-	goaway = strstr(line, "GOAWAY, error=");
-	if (sscanf(line, "Using Stream ID: %u", &number) == 1)
-		call->stream = number;
-	else if (goaway != NULL &&
-	    sscanf(goaway, "GOAWAY, error=%*u, last_stream=%u", &number) == 1)
+	if (strncmp(line, stream, strlen(stream)) == 0) {
+		call->stream = strtoul(line + strlen(stream), NULL, 10);
+	} else if (strstr(line, "GOAWAY, error=") != NULL &&
+	    (at = strstr(line, last)) != NULL &&
+	    isdigit((unsigned char)at[strlen(last)])) {
+		number = strtoul(at + strlen(last), NULL, 10);
 		for (other = call->http->calls; other; other = other->next)
 			if (other->port == call->port && other->stream > number)
 				other->refused = true;
+	}
 	return 0;
 }
 

@@ -122,7 +122,7 @@ mend_name(char *name)
 	    SHOWN, name, NAME_MAX_BYTES);
 	size_t i;
 
-	for (i = 0; name[i] != '\0' && i < NAME_MAX_BYTES; i++)
+	for (i = 0; i < NAME_MAX_BYTES && name[i] != '\0'; i++)
 		if (strchr(WORD, name[i]) == NULL)
 			name[i] = '_';
 	name[i] = '\0';

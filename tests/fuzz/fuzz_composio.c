@@ -100,7 +100,8 @@ executed(void *context, const struct tool_result *result)
 		assert(result->status / 100 == 2 || result->status / 100 == 4);
 		break;
 	case TOOL_LATER:
-		assert(result->status == 429 || result->status == 401);
+		assert(result->status == 429 || result->status == 401 ||
+		    result->status == 403);
 		break;
 	case TOOL_CONNECTION:
 		assert(result->status / 100 == 4);

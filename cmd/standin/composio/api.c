@@ -289,6 +289,7 @@ list_accounts(struct standin *standin, struct request *request,
 	bool oldest = direction != NULL && strcmp(direction, "asc") == 0;
 	const struct account *account;
 	struct page page;
+	cJSON *item;
 	size_t i, count = 0;
 
 	if (!page_init(&page, request, PAGE_USUAL, PAGE_MOST, reply))
@@ -302,9 +303,14 @@ list_accounts(struct standin *standin, struct request *request,
 		    in_list(toolkits, account->toolkit) &&
 		    in_list(statuses, account->status) &&
 		    in_list(configs, account->auth_config) &&
-		    in_list(ids, account->id) && page_takes(&page))
-			cJSON_AddItemToArray(page.items,
-			    account_json(account, false));
+		    in_list(ids, account->id) && page_takes(&page)) {
+			item = account_json(account, false);
+			/* everybody's is the one's who is asked about */
+			if (strcmp(account->user, "*") == 0 && users != NULL)
+				cJSON_ReplaceItemInObject(item, "user_id",
+				    cJSON_CreateString(users));
+			cJSON_AddItemToArray(page.items, item);
+		}
 	}
 	page_put(&page, reply);
 }
