@@ -12,6 +12,7 @@
 
 #include "common/agent/task.h"
 #include "common/base/clock.h"
+#include "common/base/mem.h"
 
 /* Most are the byte that such a value begins with. */
 enum member_kind {
@@ -334,6 +335,36 @@ member_error(struct buf *buf, const char *type, const char *message,
 	if (more)
 		buf_print(buf, ",%s", more);
 	buf_add(buf, "}", 1);
+}
+
+void
+member_wait(struct buf *buf, enum wait_kind kind, const char *message,
+    const char *until)
+{
+	char *reason = mem_print("%s%s%s", wait_name(kind),
+	    *message ? ": " : "", message);
+
+	member_string(buf, "reason", reason);
+	if (until)
+		member_string(buf, "until", until);
+	member_string(buf, "for", wait_name(kind));
+	member_string(buf, "message", message);
+	free(reason);
+}
+
+char *
+event_members(struct span members, struct json_object *ret_object)
+{
+	struct buf text = BUF_INIT(EVENT_MAX);
+	size_t length;
+	char *all;
+
+	buf_add_string(&text, "{");
+	buf_add(&text, members.at, members.length);
+	buf_add_string(&text, "}");
+	all = buf_detach(&text, &length);
+	(void)json_object((struct span){ all, length }, ret_object);
+	return all;
 }
 
 struct span

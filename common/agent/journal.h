@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "common/agent/task.h"
+#include "common/agent/wait.h"
 #include "common/base/buf.h"
 #include "common/base/fail.h"
 #include "common/json/json.h"
@@ -106,6 +107,17 @@ member_raw(struct buf *buf, const char *name, const char *json, size_t length);
 void
 member_error(struct buf *buf, const char *type, const char *message,
     const char *more);
+
+/* Adds the members of "waiting" that every wait has; UNTIL is a time as a journal
+ * has it, NULL for a wait that does not end by itself. */
+void
+member_wait(struct buf *buf, enum wait_kind kind, const char *message,
+    const char *until);
+
+/* Reads a list of MEMBERS as an object; the caller frees the text, from which
+ * *RET_OBJECT borrows. */
+char *
+event_members(struct span members, struct json_object *ret_object);
 
 /* The message of an event's error, or else its reason: raw JSON. */
 struct span

@@ -101,17 +101,14 @@ struct wanted {
 
 static void
 record_wait(const struct agent *agent, const struct wanted *wait,
-    const char *reason, const char *until, struct plan *plan)
+    const char *until, struct plan *plan)
 {
 	struct buf decisions = BUF_INIT(EVENT_ROOM), *members;
 
 	plan_record(plan, EVENT_WAITING);
 	members = &plan->record_members;
-	member_string(members, "reason", reason);
-	if (wait->at)
-		member_string(members, "until", until);
-	member_string(members, "for", wait_name(wait->kind));
-	member_string(members, "message", wait->message);
+	member_wait(members, wait->kind, wait->message,
+	    wait->at ? until : NULL);
 	if (wait->toolkit)
 		member_string(members, "toolkit", wait->toolkit);
 	if (wait->call)
@@ -145,7 +142,7 @@ static void
 plan_wait(const struct agent *agent, int64_t now, const struct wanted *wait,
     struct plan *plan)
 {
-	char until[CLOCK_TEXT], *reason;
+	char until[CLOCK_TEXT];
 
 	if (wait->at && wait->at - now <= HOLD_MS &&
 	    agent->state == TASK_RUNNING) {
@@ -153,12 +150,8 @@ plan_wait(const struct agent *agent, int64_t now, const struct wanted *wait,
 		return;
 	}
 	clock_format(wait->at - plan->behind, until);
-	if (waits_for(agent, wait, until))
-		return;
-	reason = mem_print("%s%s%s", wait_name(wait->kind),
-	    *wait->message ? ": " : "", wait->message);
-	record_wait(agent, wait, reason, until, plan);
-	free(reason);
+	if (!waits_for(agent, wait, until))
+		record_wait(agent, wait, until, plan);
 }
 
 static void

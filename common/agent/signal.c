@@ -16,7 +16,6 @@
 #include "common/base/mem.h"
 #include "common/json/shape.h"
 
-#define MEMBERS_MAX ((size_t)1 << 20)
 #define CEILING_MAX ((int64_t)1 << 53)
 #define NANO 1000000000
 
@@ -222,16 +221,11 @@ int
 agent_accepts(const struct agent *agent, const char *signal,
     struct span members, struct fail *fail)
 {
-	struct buf text = BUF_INIT(MEMBERS_MAX);
 	struct json_object object;
-	int result;
+	char *text = event_members(members, &object);
+	int result = accepts(agent, signal, &object, fail);
 
-	buf_add_string(&text, "{");
-	buf_add(&text, members.at, members.length);
-	buf_add_string(&text, "}");
-	(void)json_object((struct span){ text.data, text.length }, &object);
-	result = accepts(agent, signal, &object, fail);
-	buf_release(&text);
+	free(text);
 	return result;
 }
 
@@ -240,14 +234,12 @@ agent_signal(const struct agent *agent, const char *signal, struct span members,
     struct buf *buf)
 {
 	struct json_object object;
+	char *text = event_members(members, &object);
 	size_t count = 0;
-	char *text;
 
 	member_string(buf, "signal", signal);
 	if (members.length)
 		buf_print(buf, ",%.*s", (int)members.length, members.at);
-	text = mem_print("{%.*s}", (int)members.length, members.at);
-	(void)json_object((struct span){ text, strlen(text) }, &object);
 	if ((strcmp(signal, "approve") == 0 || strcmp(signal, "deny") == 0) &&
 	    about_all(&object))
 		member_string(buf, "call", first_asked(agent, &count)->id);

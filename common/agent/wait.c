@@ -26,6 +26,12 @@ wait_name(enum wait_kind kind)
 	return names[kind];
 }
 
+bool
+wait_of_key(enum wait_kind kind)
+{
+	return kind == WAIT_KEY || kind == WAIT_CREDIT;
+}
+
 static enum wait_kind
 parse(const char *name, size_t length)
 {

@@ -6,6 +6,8 @@
 #ifndef COMMON_AGENT_WAIT_H
 #define COMMON_AGENT_WAIT_H
 
+#include <stdbool.h>
+
 /* The order is that of the byte in a store's rows: add at the end. */
 enum wait_kind {
 	WAIT_NONE,
@@ -27,6 +29,10 @@ enum wait_kind {
 
 const char *
 wait_name(enum wait_kind kind); /* "rate_limit"; "" for WAIT_NONE */
+
+/* Whether the key itself is refused, or what stands behind it. */
+bool
+wait_of_key(enum wait_kind kind);
 
 /* WAIT_NONE for NULL and what is not a name. */
 enum wait_kind

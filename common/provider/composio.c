@@ -74,12 +74,6 @@ composio_close(void *state)
 	free(composio);
 }
 
-static void
-composio_take(void *state, const struct gate_state *met)
-{
-	gate_take(((struct composio *)state)->gate, met);
-}
-
 static int64_t
 next_try(const struct execute *execute, const struct http_answer *answer)
 {
@@ -571,7 +565,6 @@ const struct tool_provider composio_provider = {
 	.close = composio_close,
 	.concerns = composio_concerns,
 	.facts = composio_facts,
-	.met = composio_take,
 	.execute = composio_execute,
 	.link = composio_link,
 };

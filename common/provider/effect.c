@@ -442,13 +442,6 @@ effects_gate(const struct effects *effects)
 }
 
 void
-effects_met(struct effects *effects, const struct gate_state *state)
-{
-	gate_take(claude_gate(effects->claude), state);
-	tools_met(effects->tools, state);
-}
-
-void
 effects_close(struct effects *effects)
 {
 	if (effects == NULL)

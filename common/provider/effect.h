@@ -33,10 +33,6 @@ effects_watch(struct effects *effects,
 const struct gate *
 effects_gate(const struct effects *effects);
 
-/* Takes over what another process has met, with the same key. */
-void
-effects_met(struct effects *effects, const struct gate_state *state);
-
 void
 effects_close(struct effects *effects);
 

@@ -21,15 +21,9 @@ wait_for(struct effect *effect, enum wait_kind kind, const char *message,
 {
 	struct buf members = BUF_INIT(1u << 20);
 	char until[CLOCK_TEXT];
-	char *reason;
 
-	reason = mem_print("%s: %s", wait_name(kind), message);
 	clock_format(clock_wall() + delay, until);
-	member_string(&members, "reason", reason);
-	member_string(&members, "until", until);
-	member_string(&members, "for", wait_name(kind));
-	member_string(&members, "message", message);
-	free(reason);
+	member_wait(&members, kind, message, until);
 	effect_end(effect, EVENT_WAITING, &members);
 }
 

@@ -39,6 +39,7 @@ struct gate {
 	int64_t queued;
 	struct timer timer, renewal;
 	struct gate_state state;
+	char key[17];  /* tells keys at hosts from each other */
 	int64_t until; /* boot time */
 	char *message;
 	unsigned refusals;       /* in a row */
@@ -55,7 +56,7 @@ struct gate {
 static bool
 is_refused(const struct gate *gate)
 {
-	return gate->state.kind == WAIT_KEY || gate->state.kind == WAIT_CREDIT;
+	return wait_of_key(gate->state.kind);
 }
 
 static void
@@ -63,7 +64,6 @@ tell(struct gate *gate, bool news)
 {
 	gate->state.news = news;
 	gate->state.until = gate->until - clock_boot() + clock_wall();
-	gate->state.rate = (int64_t)(gate->rate * 1000);
 	gate->state.message = gate->message != NULL ? gate->message : "";
 	if (gate->watch != NULL && gate->watch->changed != NULL)
 		gate->watch->changed(gate->watch->context, gate, &gate->state);
@@ -247,15 +247,15 @@ void
 gate_key(struct gate *gate, const char *host, const char *secret)
 {
 	char *text = mem_print("%s %s", host, secret), digest[DIGEST_TEXT];
-	bool first = gate->state.key[0] == '\0';
+	bool first = gate->key[0] == '\0';
 
 	digest_hex(text, strlen(text), digest);
 	explicit_bzero(text, strlen(text));
 	free(text);
-	digest[sizeof(gate->state.key) - 1] = '\0';
-	if (strcmp(gate->state.key, digest) == 0)
+	digest[sizeof(gate->key) - 1] = '\0';
+	if (strcmp(gate->key, digest) == 0)
 		return;
-	memcpy(gate->state.key, digest, sizeof(gate->state.key));
+	memcpy(gate->key, digest, sizeof(gate->key));
 	gate->rate = 0;
 	if (!first)
 		open_gate(gate);
@@ -430,26 +430,4 @@ gate_pace(struct gate *gate, int64_t step_ms, int64_t for_ms)
 		return;
 	gate->scarce_until = clock_boot() + for_ms;
 	gate->scarce_ms = step_ms;
-}
-
-void
-gate_take(struct gate *gate, const struct gate_state *state)
-{
-	int64_t now = clock_boot();
-
-	if (gate == NULL || strcmp(gate->state.key, state->key) != 0)
-		return;
-	gate->rate = (double)state->rate / 1000;
-	gate->until = state->until - clock_wall() + now;
-	if (state->kind == WAIT_NONE && gate->state.kind != WAIT_NONE) {
-		loop_cancel(gate->loop, &gate->renewal);
-		gate->refusals = 0;
-		gate->probe = NULL;
-	}
-	gate->state.kind = state->kind;
-	free(gate->message);
-	gate->message = mem_string(state->message);
-	if (is_refused(gate) && gate->renewed != NULL)
-		loop_timer(gate->loop, &gate->renewal, now + RENEW_MS);
-	look_soon(gate);
 }

@@ -56,12 +56,10 @@ struct gate_pass { /* one call's; zeros, and what is the caller's */
 
 struct gate_state {
 	const char *name;    /* of the service, for people */
-	char key[17];        /* tells keys at hosts from each other */
 	enum wait_kind kind; /* WAIT_NONE: open */
 	bool news;           /* the key was refused, or is accepted again, just
 	                      * now */
 	int64_t until;       /* wall time: when the next call may leave */
-	int64_t rate;        /* calls in 1000 seconds; 0: no limit is known */
 	const char *message; /* why it is closed; "" */
 };
 
@@ -110,9 +108,5 @@ gate_leave(struct gate_pass *pass);
  * STEP_MS apart. */
 void
 gate_pace(struct gate *gate, int64_t step_ms, int64_t for_ms);
-
-/* Takes over what others, with the same key, have met: STATE is newer. */
-void
-gate_take(struct gate *gate, const struct gate_state *state);
 
 #endif

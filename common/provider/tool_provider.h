@@ -88,9 +88,6 @@ struct tool_provider {
 	    void (*done)(void *context, const struct fail *fail), void *context,
 	    struct tool_call **ret_call, struct fail *fail);
 
-	/* Takes over what another process has met; NULL: nothing to share. */
-	void (*met)(void *provider_state, const struct gate_state *state);
-
 	/* One call, never repeated. */
 	int (*execute)(void *state, const struct tool_request *request,
 	    struct tool_call **ret_call, struct fail *fail);

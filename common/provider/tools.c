@@ -50,16 +50,6 @@ tools_new(struct http *http, const struct config *config,
 }
 
 void
-tools_met(struct tools *tools, const struct gate_state *state)
-{
-	size_t i;
-
-	for (i = 0; i < COUNT; i++)
-		if (tools->states[i] != NULL && providers[i]->met != NULL)
-			providers[i]->met(tools->states[i], state);
-}
-
-void
 tools_free(struct tools *tools)
 {
 	size_t i;

@@ -16,10 +16,6 @@ struct tools *
 tools_new(struct http *http, const struct config *config,
     const struct gate_watch *watch);
 
-/* Takes over what another process has met. */
-void
-tools_met(struct tools *tools, const struct gate_state *state);
-
 void
 tools_free(struct tools *tools); /* NULL is fine */
 

@@ -378,7 +378,7 @@ store_wait_keys(struct store *store, struct task_row *ret_rows, int count,
 		task = &ret_rows[have];
 		if (table_task(store, key_id(row.key), task, fail) < 0)
 			return -1;
-		have += task->wait == WAIT_KEY || task->wait == WAIT_CREDIT;
+		have += wait_of_key(task->wait);
 	}
 	return have;
 }

@@ -162,7 +162,7 @@ static void
 on_gate(void *context, struct gate *gate, const struct gate_state *state)
 {
 	struct worker *own = context;
-	bool refused = state->kind == WAIT_KEY || state->kind == WAIT_CREDIT;
+	bool refused = wait_of_key(state->kind);
 
 	gate_log(state, own->name);
 	if (gate == effects_gate(own->effects))

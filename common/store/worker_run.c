@@ -176,19 +176,18 @@ instead(const struct run *run, const struct fact *fact, const struct fail *why,
 	static const char *const kept[] = { "turn", "call", "attempt", "usage",
 		"nano_usd" };
 	bool replied = fact->type == EVENT_MODEL_REPLIED;
-	struct buf text = BUF_INIT(EVENT_ROOM);
 	struct json_object object;
 	struct span value;
 	int64_t attempt = 0;
+	char *text;
 	size_t i;
 
 	if (!replied && fact->type != EVENT_TOOL_FINISHED)
 		return false;
 	*ret_type = replied ? EVENT_MODEL_FAILED : EVENT_TOOL_UNKNOWN;
-	buf_add_string(&text, "{");
-	buf_add(&text, fact->members.data, fact->members.length);
-	buf_add_string(&text, "}");
-	(void)json_object((struct span){ text.data, text.length }, &object);
+	text = event_members((struct span){ fact->members.data,
+				 fact->members.length },
+	    &object);
 	for (i = 0; i < sizeof(kept) / sizeof(*kept); i++) {
 		value = json_get(&object, kept[i]);
 		if (value.length > 0)
@@ -198,7 +197,7 @@ instead(const struct run *run, const struct fact *fact, const struct fail *why,
 	(void)json_whole(json_get(&object, "attempt"), &attempt);
 	if (replied && attempt < run->worker->config->attempts)
 		member_integer(members, "delay_ms", REFUSED_MS);
-	buf_release(&text);
+	free(text);
 	return true;
 }
 
@@ -209,7 +208,7 @@ record_fact(struct run *run, int64_t now, const struct fact *fact,
 	struct task_session *session = &run->session;
 	struct store *store = run->worker->store;
 	struct buf members = BUF_INIT(EVENT_ROOM);
-	struct task_row row = session->row;
+	struct task_row row;
 	enum event_type type;
 	int result = session_record(session, store, now, fact->type,
 	    fact->members.data, fact->members.length, fail);
@@ -218,6 +217,7 @@ record_fact(struct run *run, int64_t now, const struct fact *fact,
 	    instead(run, fact, fail, &members, &type)) {
 		log_line("error", "refused", "task", run->id, "reason",
 		    fail->message, NULL);
+		row = session->row;
 		session_close(session);
 		result = session_open(session, store, &row, fail);
 		if (result == 0)

@@ -22,14 +22,12 @@
 static char *
 fit_result(struct span members)
 {
-	char *all = mem_print("{%.*s}", (int)members.length, members.at);
 	struct buf fitted = BUF_INIT((size_t)EVENT_MAX);
 	struct buf words = BUF_INIT((size_t)EVENT_MAX);
 	struct json_object object;
+	char *all = event_members(members, &object), *text, *made;
 	size_t whole, length;
-	char *text, *made;
 
-	(void)json_object((struct span){ all, strlen(all) }, &object);
 	text = json_decode(json_get(&object, "result"));
 	whole = length = text != NULL ? strlen(text) : 0;
 	do {
