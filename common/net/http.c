@@ -69,6 +69,7 @@ struct http_call {
 	unsigned long stream; /* of HTTP/2, 0: not known */
 	bool refused;         /* the server said that it did not process it */
 	bool (*piece)(void *context, const char *bytes, size_t length);
+	void (*header)(void *context, const char *line, size_t length);
 	void (*done)(void *context, const struct http_answer *answer);
 	void *context;
 	bool added, cancelled, sent, repeated, aborted, cut;
@@ -264,12 +265,17 @@ static size_t
 on_header(char *bytes, size_t size, size_t count, void *context)
 {
 	struct http_call *call = context;
+	size_t length = size * count;
 
 	call->last_byte = clock_boot();
-	if (size * count >= 5 && memcmp(bytes, "HTTP/", 5) == 0)
+	if (length >= 5 && memcmp(bytes, "HTTP/", 5) == 0)
 		call->head_whole = false;
-	else if (size * count <= 2)
+	else if (length <= 2)
 		call->head_whole = true;
+	while (length > 0 && strchr("\r\n \t", bytes[length - 1]))
+		length--;
+	if (call->header != NULL)
+		call->header(call->context, bytes, length);
 	return size * count;
 }
 
@@ -489,6 +495,7 @@ http_start(struct http *http, const struct http_request *request,
 	call->idle_ms = request->idle_ms > 0 ? request->idle_ms : IDLE_MS;
 	call->cut = request->cut;
 	call->piece = request->piece;
+	call->header = request->header;
 	call->done = request->done;
 	call->context = request->context;
 	easy_setup(call, request, loopback, secure);

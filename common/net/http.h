@@ -46,6 +46,10 @@ struct http_request {
 	 * false ends the call as HTTP_ABORTED. May be NULL. */
 	bool (*piece)(void *context, const char *bytes, size_t length);
 
+	/* Called with each line of the answer's head, without its end. May be
+	 * NULL. */
+	void (*header)(void *context, const char *line, size_t length);
+
 	void (*done)(void *context, const struct http_answer *answer);
 	void *context;
 };

@@ -48,6 +48,7 @@ struct claude_call {
 	uint64_t events;         /* so far, the last at: */
 	int64_t event_at;
 	bool only_pings;
+	struct claude_limits limits; /* that the answer tells */
 };
 
 static bool
@@ -114,9 +115,17 @@ accepted(struct claude_call *call)
 	int64_t step, reset;
 
 	gate_accepted(&call->pass);
-	if (claude_pace(call->http_call, (int64_t)call->length / 4,
-		clock_wall(), &step, &reset))
+	if (claude_pace(&call->limits, (int64_t)call->length / 4, clock_wall(),
+		&step, &reset))
 		gate_pace(gate, step, reset);
+}
+
+static void
+on_header(void *context, const char *line, size_t length)
+{
+	struct claude_call *call = context;
+
+	claude_limits_read(&call->limits, line, length);
 }
 
 static bool
@@ -328,6 +337,7 @@ send_call(struct claude_call *call, struct fail *fail)
 		.total_ms = claude->turn_ms,
 		.body_maximum = 1u << 20,
 		.piece = on_piece,
+		.header = on_header,
 		.done = on_done,
 		.context = call,
 	};

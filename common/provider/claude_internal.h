@@ -103,11 +103,28 @@ claude_stream_end(struct claude_stream *stream, struct claude_reply *ret);
 enum wait_kind
 claude_wait(const struct claude_reply *reply, int status, bool *ret_of_key);
 
-/* Whether little is left of what the service allows, by the headers of the answer
- * to CALL, a request of TOKENS at the wall time NOW: calls should then leave
- * *RET_STEP_MS apart for *RET_FOR_MS. */
+#define CLAUDE_LIMIT_TEXT 40
+
+/* One of the service's limits, as its headers tell it; "" for what they do not. */
+struct claude_limit {
+	char limit[CLAUDE_LIMIT_TEXT], remaining[CLAUDE_LIMIT_TEXT],
+	    reset[CLAUDE_LIMIT_TEXT];
+};
+
+struct claude_limits {
+	struct claude_limit requests, tokens;
+};
+
+/* Takes over what LINE, of the head of an answer, says of the limits. */
+void
+claude_limits_read(struct claude_limits *limits, const char *line,
+    size_t length);
+
+/* Whether little is left of what the service allows, at the wall time NOW and by
+ * the answer to a request of TOKENS: calls should then leave *RET_STEP_MS apart
+ * for *RET_FOR_MS. */
 bool
-claude_pace(struct http_call *call, int64_t tokens, int64_t now,
+claude_pace(const struct claude_limits *limits, int64_t tokens, int64_t now,
     int64_t *ret_step_ms, int64_t *ret_for_ms);
 
 /* Takes over what the raw JSON object JSON has of it; other members of USAGE

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/base/clock.h"
 #include "common/provider/claude_internal.h"
@@ -58,42 +59,65 @@ claude_wait(const struct claude_reply *reply, int status, bool *ret_of_key)
 	return WAIT_NONE;
 }
 
-static bool
-read_limit(struct http_call *call, const char *what, const char *part,
-    int64_t *ret)
+#define PREFIX "anthropic-ratelimit-"
+
+void
+claude_limits_read(struct claude_limits *limits, const char *line,
+    size_t length)
 {
-	char name[64];
-	const char *value;
+	const struct {
+		const char *name;
+		char *text;
+	} known[] = {
+		{ "requests-limit:", limits->requests.limit },
+		{ "requests-remaining:", limits->requests.remaining },
+		{ "requests-reset:", limits->requests.reset },
+		{ "input-tokens-limit:", limits->tokens.limit },
+		{ "input-tokens-remaining:", limits->tokens.remaining },
+		{ "input-tokens-reset:", limits->tokens.reset },
+	};
+	size_t i, name, prefix = strlen(PREFIX);
+
+	if (length <= prefix || strncasecmp(line, PREFIX, prefix) != 0)
+		return;
+	line += prefix;
+	length -= prefix;
+	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		name = strlen(known[i].name);
+		if (length <= name ||
+		    strncasecmp(line, known[i].name, name) != 0)
+			continue;
+		while (name < length && strchr(" \t", line[name]))
+			name++;
+		(void)snprintf(known[i].text, CLAUDE_LIMIT_TEXT, "%.*s",
+		    (int)(length - name), line + name);
+		return;
+	}
+}
+
+static bool
+read_number(const char *text, int64_t *ret)
+{
 	char *end;
 
-	(void)snprintf(name, sizeof(name), "anthropic-ratelimit-%s-%s", what,
-	    part);
-	value = http_header(call, name);
-	if (value == NULL)
-		return false;
-	*ret = strtoll(value, &end, 10);
-	return end != value && *end == '\0' && *ret >= 0 &&
+	*ret = strtoll(text, &end, 10);
+	return end != text && *end == '\0' && *ret >= 0 &&
 	    *ret < INT64_MAX / 100;
 }
 
 /* NEEDED: what one call takes of it. */
 static void
-pace(struct http_call *call, const char *what, int64_t needed, int64_t now,
+pace(const struct claude_limit *told, int64_t needed, int64_t now,
     int64_t *step, int64_t *time)
 {
 	int64_t limit, remaining, reset, at;
-	char name[64];
-	const char *value;
 	struct fail fail;
 
-	(void)snprintf(name, sizeof(name), "anthropic-ratelimit-%s-reset",
-	    what);
-	value = http_header(call, name);
-	if (value == NULL || clock_parse(value, &reset, &fail) < 0 ||
-	    !read_limit(call, what, "limit", &limit) ||
-	    !read_limit(call, what, "remaining", &remaining) ||
-	    remaining >= limit || remaining > limit / SCARCE ||
-	    reset - now <= 0 || reset - now > 3600000)
+	if (!read_number(told->limit, &limit) ||
+	    !read_number(told->remaining, &remaining) || remaining >= limit ||
+	    remaining > limit / SCARCE ||
+	    clock_parse(told->reset, &reset, &fail) < 0 || reset - now <= 0 ||
+	    reset - now > 3600000)
 		return;
 	at = (reset - now) * needed / (limit - remaining);
 	if (at > reset - now)
@@ -105,11 +129,11 @@ pace(struct http_call *call, const char *what, int64_t needed, int64_t now,
 }
 
 bool
-claude_pace(struct http_call *call, int64_t tokens, int64_t now,
+claude_pace(const struct claude_limits *limits, int64_t tokens, int64_t now,
     int64_t *ret_step_ms, int64_t *ret_for_ms)
 {
 	*ret_step_ms = *ret_for_ms = 0;
-	pace(call, "requests", 1, now, ret_step_ms, ret_for_ms);
-	pace(call, "input-tokens", tokens, now, ret_step_ms, ret_for_ms);
+	pace(&limits->requests, 1, now, ret_step_ms, ret_for_ms);
+	pace(&limits->tokens, tokens, now, ret_step_ms, ret_for_ms);
 	return *ret_step_ms > 0;
 }

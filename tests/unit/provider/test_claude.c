@@ -773,6 +773,61 @@ serve_pings(struct server *server, int fd, int connection)
 		usleep(5000);
 }
 
+static bool
+paces(const char *head, int64_t *step, int64_t *time)
+{
+	struct claude_limits limits = { 0 };
+	struct fail fail;
+	size_t length;
+	int64_t now;
+
+	assert_int_equal(clock_parse("2026-11-28T12:00:00Z", &now, &fail), 0);
+	for (; *head != '\0'; head += length + (head[length] == '\n')) {
+		length = strcspn(head, "\n");
+		claude_limits_read(&limits, head, length);
+	}
+	return claude_pace(&limits, 1000, now, step, time);
+}
+
+#define LIMITS "anthropic-ratelimit-requests-limit: 50\n"
+#define RESET "anthropic-ratelimit-requests-reset: 2026-11-28T12:01:00Z\n"
+
+static void
+test_limits(void **state)
+{
+	int64_t step, time;
+
+	(void)state;
+	assert_true(paces("HTTP/2 200\n" LIMITS RESET
+			  "Anthropic-RateLimit-Requests-Remaining:  0\n",
+	    &step, &time));
+	assert_int_equal(step, 60000 / 50);
+	assert_int_equal(time, 60000);
+	/* the last one counts, and more than a tenth is left */
+	assert_false(
+	    paces(LIMITS RESET "anthropic-ratelimit-requests-remaining: 0\n"
+			       "anthropic-ratelimit-requests-remaining: 6\n",
+		&step, &time));
+	/* a bucket that is not told whole, or of which the time is over */
+	assert_false(paces(LIMITS "anthropic-ratelimit-requests-remaining: 0\n",
+	    &step, &time));
+	assert_false(paces(LIMITS "anthropic-ratelimit-requests-remaining: 0\n"
+				  "anthropic-ratelimit-requests-reset: "
+				  "2026-11-28T11:59:00Z\n",
+	    &step, &time));
+	assert_false(
+	    paces(LIMITS RESET "anthropic-ratelimit-requests-remaining: none\n",
+		&step, &time));
+	/* tokens: a request of a thousand takes a tenth of what is used */
+	assert_true(paces("anthropic-ratelimit-input-tokens-limit: 10000\n"
+			  "anthropic-ratelimit-input-tokens-remaining: 0\n"
+			  "anthropic-ratelimit-input-tokens-reset: "
+			  "2026-11-28T12:00:30Z\n",
+	    &step, &time));
+	assert_int_equal(step, 3000);
+	assert_int_equal(time, 30000);
+}
+
 static void
 test_pings(void **state)
 {
@@ -889,6 +944,7 @@ main(void)
 		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_cost),
 		cmocka_unit_test(test_wire_errors),
+		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_pings),
 		cmocka_unit_test(test_wire_reply),
 		cmocka_unit_test(test_wire_cancel),
