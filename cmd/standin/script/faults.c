@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "cmd/standin/script/script.h"
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/json/json.h"
 #include "common/json/log.h"
@@ -72,8 +73,9 @@ read_one(const cJSON *entry, struct fault *fault, struct fail *fail)
 {
 	const char *kind = "status";
 	const cJSON *chance = NULL, *header;
-	const struct script_member members[] = { { "at", .value = &fault->at },
-		{ "body", .text = &fault->body },
+	const struct script_member members[] = {
+		{ "above", .number = &fault->above, 1, 1000000 },
+		{ "at", .value = &fault->at }, { "body", .text = &fault->body },
 		{ "chance", .value = &chance },
 		{ "code", .number = &fault->code, 0, 1000000 },
 		{ "delay", .number = &fault->delay_ms, 0, DELAY_MOST },
@@ -86,7 +88,8 @@ read_one(const cJSON *entry, struct fault *fault, struct fail *fail)
 		{ "on", .text = &fault->on }, { "slug", .text = &fault->slug },
 		{ "status", .number = &fault->status, 200, 599 },
 		{ "times", .number = &fault->times, 1, 1000000000 },
-		{ "type", .text = &fault->type }, { NULL } };
+		{ "type", .text = &fault->type }, { NULL }
+	};
 
 	*fault = (struct fault){ .times = -1,
 		.status = 500,
@@ -162,6 +165,24 @@ is_at(const struct fault *fault)
 	return false;
 }
 
+/* Whether there is room for one more request in a bucket that holds "above" of
+ * them and is empty again after a second. */
+static bool
+has_room(struct fault *fault)
+{
+	int64_t now = clock_boot();
+
+	fault->level -= (double)(now - fault->level_at) * (double)fault->above /
+	    1000;
+	fault->level_at = now;
+	if (fault->level < 0)
+		fault->level = 0;
+	if (fault->level + 1 > (double)fault->above)
+		return false;
+	fault->level++;
+	return true;
+}
+
 static bool
 due(struct faults *faults, struct fault *fault)
 {
@@ -169,7 +190,7 @@ due(struct faults *faults, struct fault *fault)
 		return false;
 	if (fault->every > 0 && fault->seen % fault->every != 0)
 		return false;
-	if (!is_at(fault))
+	if (!is_at(fault) || (fault->above > 0 && has_room(fault)))
 		return false;
 	return fault->chance >= 1 || erand48(faults->seed) < fault->chance;
 }

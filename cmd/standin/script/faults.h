@@ -31,12 +31,15 @@ struct fault {
 	const cJSON *at;      /* numbers of matching requests, or NULL */
 	int64_t every, times; /* 0: not; -1: no limit */
 	double chance;        /* 1: always */
+	int64_t above;        /* only what is above so many a second; 0: all */
 
 	int64_t status, code, delay_ms, events;
 	const char *type, *message, *body, *error_code, *slug;
 	const cJSON *headers; /* name -> value */
 
-	int64_t seen, fired; /* under the faults' lock */
+	/* under the faults' lock */
+	int64_t seen, fired, level_at;
+	double level; /* of the bucket of what is not above */
 };
 
 struct faults;
