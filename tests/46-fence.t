@@ -16,6 +16,11 @@ ready() { [ "$(grep -c '"event":"ready"' "$1")" -ge "${2:-1}" ]; }
 begun() { # begun LOG ID: this worker has a step of the task
 	grep -q "\"event\":\"activity.started\".*\"task\":\"$2\"" "$1"
 }
+# On Temporal the journal says that a request is due; the worker's log, that it began.
+asks() { # asks LOG ID: this worker has sent the model its second turn
+	has "$2" '"type":"model.started".*"turn":2' || return
+	on lmdb || grep -q "\"event\":\"activity.started\".*\"task\":\"$2\".*\"activity\":\"model-2-" "$1"
+}
 fenced() { # fenced LOG ID: it knows that it no longer has the task
 	on lmdb && { grep -q "\"event\":\"fenced\".*\"task\":\"$2\"" "$1"; return; }
 	grep -q "\"event\":\"activity.\(lost\|refused\)\".*\"task\":\"$2\"" "$1"
@@ -31,7 +36,7 @@ submit hung || exit 1
 hung=$ID
 worker "$T/a.log"
 a=$WORKER
-check "a worker asks the model" await 10 has "$hung" '"type":"model.started".*"turn":2'
+check "a worker asks the model" await 10 asks "$T/a.log" "$hung"
 kill -STOP "$a"
 check "it is stopped" await 5 stopped "$a"
 worker "$T/b.log"
@@ -59,7 +64,7 @@ submit both || exit 1
 both=$ID
 worker "$T/c.log"
 c=$WORKER
-check "a third worker asks the model" await 10 has "$both" '"type":"model.started".*"turn":2'
+check "a third worker asks the model" await 10 asks "$T/c.log" "$both"
 kill -STOP "$c"
 check "it is stopped" await 5 stopped "$c"
 worker "$T/d.log"
@@ -85,7 +90,7 @@ submit dies || exit 1
 dies=$ID
 worker "$T/e.log"
 e=$WORKER
-check "a worker has a task" await 10 has "$dies" '"type":"model.started".*"turn":2'
+check "a worker has a task" await 10 asks "$T/e.log" "$dies"
 worker "$T/f.log"
 f=$WORKER
 check "another one is idle" await 10 ready "$T/f.log"
@@ -111,7 +116,7 @@ while [ $round -lt 5 ]; do
 	submit "heir$round" || exit 1
 	worker "$T/g.log"
 	g=$WORKER
-	await 10 has "$ID" '"type":"model.started".*"turn":2'
+	await 10 asks "$T/g.log" "$ID"
 	kill -KILL "$g"
 	agent-worker --exit-when-idle 2>>"$T/h.log" || echo "# exit status $?"
 	is_state "$ID" completed || left_behind=$((left_behind + 1))
