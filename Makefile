@@ -24,6 +24,11 @@ HARDEN = $(eval HARDEN := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fPIC \
 	$(foreach flag,-fstack-clash-protection -fcf-protection,$(call takes,$(flag))) \
 	$(or $(call takes,$(ZERO)),$(call takes,$(ZERO) \
 		-enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang)))$(HARDEN)
+ifdef SAN
+# LeakSanitizer of gcc 12 can crash on the TLS blocks of libraries loaded later, which it tracks by
+# this interception; without it they are found through the loader all the same.
+export ASAN_OPTIONS ?= intercept_tls_get_addr=0
+endif
 SANITIZE = -fsanitize=address,undefined $(if $(FUZZER),-fsanitize=fuzzer-no-link) -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 CFLAGS ?= -O2 -g
 GEN = $(BUILD)/gen
