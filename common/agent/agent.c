@@ -68,6 +68,8 @@ agent_free(struct agent *agent)
 	free(agent->text);
 	agent_end_wait(agent);
 	free(agent->ids);
+	free(agent->results);
+	free(agent->read_tool);
 	free(agent->said);
 	buf_release(&agent->messages);
 	free(agent);
@@ -119,6 +121,24 @@ read_pin(const cJSON *item, struct pin *pin)
 	    json_string(item, "on_unknown"));
 }
 
+/* The tool of ours that every provider's results can be read with. */
+static void
+add_read_tool(struct agent *agent, struct span name)
+{
+	struct pin *pin = &agent->pins[agent->pin_count];
+
+	agent_set_decoded(&agent->read_tool, name);
+	if (!agent->read_tool)
+		return;
+	*pin = (struct pin){ .name = mem_string(agent->read_tool),
+		.provider = mem_string(PINS_BUILTIN),
+		.slug = mem_string(PINS_READ_TOOL),
+		.toolkit = mem_string(PINS_BUILTIN),
+		.version = mem_string(""),
+		.repeatable = true };
+	agent->pin_count++;
+}
+
 static int
 apply_pinned(struct agent *agent, const struct event *event, struct fail *fail)
 {
@@ -137,9 +157,10 @@ apply_pinned(struct agent *agent, const struct event *event, struct fail *fail)
 	}
 	tools = json_item(pins, "tools");
 	agent->pins = mem_alloc(
-	    ((size_t)cJSON_GetArraySize(tools) + 1) * sizeof(*agent->pins));
+	    ((size_t)cJSON_GetArraySize(tools) + 2) * sizeof(*agent->pins));
 	cJSON_ArrayForEach (item, tools)
 		read_pin(item, &agent->pins[agent->pin_count++]);
+	add_read_tool(agent, json_get(&event->members, "read_tool"));
 	agent->request = mem_copy(request.at, request.length);
 	agent->request_length = request.length;
 	if (!json_whole(json_get(&event->members, "context_tokens"),

@@ -207,11 +207,18 @@ bool
 agent_signal(const struct agent *agent, const char *signal, struct span members,
     struct buf *buf);
 
+/* What begins the mark behind a result that was cut. */
+#define AGENT_CUT_MARK "\n[cut here: "
+
+/* How the mark tells of the rest: the tool, the call, the bytes before it. */
+#define AGENT_READ_ON "%s with call \"%s\" and from %zu shows what follows"
+
 /* Adds a "tool_result" block for CALL with TEXT (cut to LIMIT bytes with a
- * visible mark; 0: not) to BUF. Returns whether it was cut. */
+ * visible mark; 0: not) to BUF. The mark says that READ_TOOL shows the rest; NULL:
+ * nothing does. Returns whether it was cut. */
 bool
 agent_result_block(struct buf *buf, const char *call, const char *text,
-    size_t length, size_t limit, bool is_error);
+    size_t length, size_t limit, bool is_error, const char *read_tool);
 
 /* The whole state as text, for tests: two agents with the same text are in the
  * same state. The caller frees. */

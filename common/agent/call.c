@@ -11,6 +11,7 @@
  * The results of all calls of a reply become one user message when the last
  * one is there, in the order of the calls.
  */
+#include "common/agent/read.h"
 #include "common/agent/state.h"
 
 #include <stdlib.h>
@@ -36,6 +37,7 @@ agent_free_calls(struct agent *agent)
 		free(call->error);
 		free(call->failure);
 		free(call->block);
+		free(call->answer);
 	}
 	free(agent->calls);
 	agent->calls = NULL;
@@ -89,7 +91,7 @@ agent_tool_started(struct agent *agent, const struct event *event,
 {
 	struct call *call = event_call(agent, event);
 
-	if (!call || call->status != CALL_PENDING ||
+	if (!call || call->status != CALL_PENDING || agent_reads(call) ||
 	    agent->state != TASK_RUNNING || agent_call_refused(agent, call))
 		return agent_misplaced(event, "no such call is due", fail);
 	if (agent_integer(&event->members, "attempt") !=
@@ -157,6 +159,7 @@ finish_call(struct agent *agent, struct call *call, const struct event *event,
 	agent_set_raw(&call->block, block);
 	call->block_length = block.length;
 	call->status = CALL_DONE;
+	agent_keep_result(agent, call, event->seq);
 	agent_end_wait(agent);
 	finish_calls(agent);
 	return 0;
@@ -169,7 +172,8 @@ agent_tool_finished(struct agent *agent, const struct event *event,
 	struct call *call = event_call(agent, event);
 
 	if (!call || call->status == CALL_DONE || call->status == CALL_DOUBT ||
-	    (call->status == CALL_PENDING && !agent_call_refused(agent, call)))
+	    (call->status == CALL_PENDING && !agent_reads(call) &&
+		!agent_call_refused(agent, call)))
 		return agent_misplaced(event, "no such call is open", fail);
 	return finish_call(agent, call, event, fail);
 }

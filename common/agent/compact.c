@@ -223,17 +223,27 @@ add_kept(struct agent *agent, struct span messages, int64_t skipped,
 
 /* Cuts TEXT, raw and with its quotes, to some LENGTH bytes. */
 static void
-add_cut(struct buf *block, struct span result, struct span text, size_t length)
+add_cut(const struct agent *agent, struct buf *block, struct span result,
+    struct span text, size_t length)
 {
+	struct span id = { NULL, 0 };
 	struct buf shown = BUF_INIT(TEXT_MAX), quoted = BUF_INIT(TEXT_MAX);
-	char *whole = json_decode(text);
+	char *whole = json_decode(text), *call;
 	size_t keep = utf8_cut(whole, strlen(whole), length);
 
 	buf_add(&shown, whole, keep);
 	buf_print(&shown,
-	    "\n[cut here: the first %zu of %zu bytes are shown, because the "
-	    "conversation had no room for more]",
+	    AGENT_CUT_MARK
+	    "the first %zu of %zu bytes are shown, because the conversation "
+	    "had no room for more",
 	    keep, strlen(whole));
+	if (agent->read_tool && json_member(result, "tool_use_id", &id)) {
+		call = json_decode(id);
+		buf_print(&shown, "; " AGENT_READ_ON, agent->read_tool, call,
+		    keep);
+		free(call);
+	}
+	buf_add_string(&shown, "]");
 	json_quote(&quoted, shown.data, shown.length);
 	json_splice(block, result, "content",
 	    (struct span){ quoted.data, quoted.length });
@@ -244,7 +254,8 @@ add_cut(struct buf *block, struct span result, struct span text, size_t length)
 
 /* Adds the content of a message with its results cut to LENGTH bytes. */
 static void
-add_shorter(struct buf *content, struct span blocks, size_t length)
+add_shorter(const struct agent *agent, struct buf *content, struct span blocks,
+    size_t length)
 {
 	struct span block, type = { NULL, 0 }, text = { NULL, 0 };
 
@@ -254,7 +265,7 @@ add_shorter(struct buf *content, struct span blocks, size_t length)
 		if (json_is(type, "tool_result") &&
 		    json_member(block, "content", &text) && *text.at == '"' &&
 		    text.length > length + 2)
-			add_cut(content, block, text, length);
+			add_cut(agent, content, block, text, length);
 		else
 			buf_add(content, block.at, block.length);
 	}
@@ -271,7 +282,7 @@ cut_results(struct agent *agent, struct span messages, size_t length)
 		(void)json_member(message, "role", &role);
 		(void)json_member(message, "content", &blocks);
 		buf_reset(&content);
-		add_shorter(&content, blocks, length);
+		add_shorter(agent, &content, blocks, length);
 		agent_add_message(agent,
 		    json_is(role, "user") ? "user" : "assistant",
 		    (struct span){ content.data, content.length });

@@ -10,6 +10,7 @@
 
 #include "common/agent/compact.h"
 #include "common/agent/pins.h"
+#include "common/agent/read.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 
@@ -40,17 +41,37 @@ record_unknown(struct plan *plan, const struct call *call)
 
 /* What the model is told instead of a result. */
 static void
-record_result(struct plan *plan, const struct call *call, const char *text)
+record_text(struct plan *plan, const struct call *call, const char *text,
+    bool is_error)
 {
 	struct buf block = BUF_INIT(EVENT_ROOM);
 
-	(void)agent_result_block(&block, call->id, text, strlen(text), 0, true);
+	(void)agent_result_block(&block, call->id, text, strlen(text), 0,
+	    is_error, NULL);
 	plan_record(plan, EVENT_TOOL_FINISHED);
 	member_string(&plan->record_members, "call", call->id);
 	member_integer(&plan->record_members, "attempt", call->attempt);
 	member_raw(&plan->record_members, "block", block.data, block.length);
-	member_raw(&plan->record_members, "is_error", "true", 4);
+	member_raw(&plan->record_members, "is_error",
+	    is_error ? "true" : "false", is_error ? 4 : 5);
 	buf_release(&block);
+}
+
+static void
+record_result(struct plan *plan, const struct call *call, const char *text)
+{
+	record_text(plan, call, text, true);
+}
+
+static void
+record_read(const struct agent *agent, const struct call *call,
+    struct plan *plan)
+{
+	bool is_error;
+	char *text = agent_read_answer(agent, call, &is_error);
+
+	record_text(plan, call, text, is_error);
+	free(text);
 }
 
 static void
@@ -193,6 +214,8 @@ decide_call(const struct agent *agent, const struct call *call, int64_t now,
 	} else if (call->status == CALL_PENDING &&
 	    agent_call_refused(agent, call)) {
 		record_refusal(agent, call, plan);
+	} else if (call->status == CALL_PENDING && agent_reads(call)) {
+		record_read(agent, call, plan);
 	} else {
 		return false;
 	}

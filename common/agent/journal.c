@@ -44,7 +44,8 @@ static const struct {
 	[EVENT_SUBMITTED] = { "submitted", { { "task", OBJECT } } },
 	[EVENT_PINNED] = { "pinned",
 	    { { "request", OBJECT }, { "tools", ARRAY },
-		{ "aliases", OBJECT, true, 2 } } }, /* of a tool */
+		{ "aliases", OBJECT, true, 2 }, /* of a tool */
+		{ "read_tool", STRING, true, 2 } } },
 	[EVENT_STARTED] = { "started",
 	    { { "worker", STRING }, { "fence", INTEGER } } },
 	[EVENT_RELEASED] = { "released",

@@ -32,7 +32,7 @@
 
 enum event_type {
 	EVENT_SUBMITTED,     /* task */
-	EVENT_PINNED,        /* request, tools: see pins.h */
+	EVENT_PINNED,        /* request, tools, read_tool: see pins.h */
 	EVENT_STARTED,       /* worker, fence: a worker took the lease */
 	EVENT_RELEASED,      /* worker, reason: the lease ended, task goes on */
 	EVENT_MODEL_STARTED, /* turn, attempt */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/agent/journal.h"
+#include "common/base/mem.h"
 #include "common/json/json.h"
 
 #define NAME_MAX_BYTES 128
@@ -40,6 +41,18 @@ static const char blocked_tool[] =
     "\"object\",\"properties\":{\"reason\":{\"type\":\"string\","
     "\"description\":\"What is missing, and what the person can do about "
     "it.\"}},\"required\":[\"reason\"],\"additionalProperties\":false}}";
+
+/* Its name stands before it, because a tool of the task may have it. */
+static const char read_tool[] =
+    ",\"description\":\"Reads a piece of the result of an earlier call, one "
+    "that was shown cut or is no longer in the conversation. from and length "
+    "count bytes of UTF-8 text; a character is never cut.\",\"input_schema\":"
+    "{\"type\":\"object\",\"properties\":{\"call\":{\"type\":\"string\","
+    "\"description\":\"The id of that call.\"},\"from\":{\"type\":"
+    "\"integer\",\"description\":\"How many bytes before the piece are "
+    "passed over.\"},\"length\":{\"type\":\"integer\",\"description\":\"How "
+    "many bytes the piece has, 100000 at most.\"}},\"required\":[\"call\","
+    "\"from\",\"length\"],\"additionalProperties\":false}},";
 
 static bool
 word(const char *text, const char *set, size_t most)
@@ -100,7 +113,8 @@ add_system(const struct task *task, const struct config *config,
 
 static void
 add_request(const struct task *task, const struct config *config,
-    const struct pin_tool *tools, size_t count, struct buf *buf)
+    const struct pin_tool *tools, size_t count, const char *read_name,
+    struct buf *buf)
 {
 	size_t i;
 
@@ -128,6 +142,11 @@ add_request(const struct task *task, const struct config *config,
 		member_raw(buf, "input_schema", tools[i].input_schema,
 		    strlen(tools[i].input_schema));
 		buf_add_string(buf, "},");
+	}
+	if (count > 0) {
+		buf_add_string(buf, "{");
+		member_string(buf, "name", read_name);
+		buf_add_string(buf, read_tool);
 	}
 	buf_add_string(buf, blocked_tool);
 	buf_add_string(buf, "]}");
@@ -174,11 +193,30 @@ check_names(const struct pin_tool *tools, size_t count, struct fail *fail)
 	return 0;
 }
 
+/* The name of the tool that reads results, one that no tool has; the caller
+ * frees. */
+static char *
+choose_read_name(const struct pin_tool *tools, size_t count)
+{
+	char *name = mem_string(PINS_READ_TOOL);
+	unsigned n = 1;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (strcmp(tools[i].slug, name) == 0) {
+			free(name);
+			name = mem_print(PINS_READ_TOOL "_%u", ++n);
+			i = (size_t)-1;
+		}
+	return name;
+}
+
 int
 pins_make(const struct task *task, const struct config *config,
     const struct pin_tool *tools, size_t count, struct buf *buf,
     struct fail *fail)
 {
+	char *read_name;
 	size_t i;
 
 	if (task->effort != NULL && !takes_effort(task->model))
@@ -191,7 +229,8 @@ pins_make(const struct task *task, const struct config *config,
 	for (i = 0; i < count; i++)
 		if (pins_check_tool(&tools[i], fail) < 0)
 			return -1;
-	add_request(task, config, tools, count, buf);
+	read_name = choose_read_name(tools, count);
+	add_request(task, config, tools, count, read_name, buf);
 	buf_add_string(buf, ",\"tools\":[");
 	for (i = 0; i < count; i++) {
 		if (i > 0)
@@ -199,6 +238,9 @@ pins_make(const struct task *task, const struct config *config,
 		add_tool(config, &tools[i], buf);
 	}
 	buf_add_string(buf, "]");
+	if (count > 0)
+		member_string(buf, "read_tool", read_name);
+	free(read_name);
 	if (config->context_tokens > 0)
 		member_integer(buf, "context_tokens", config->context_tokens);
 	if (buf->overflow)
@@ -235,6 +277,9 @@ pins_check(const cJSON *pins, struct fail *fail)
 	    json_item(request, "messages"))
 		return fail_set(fail, FAIL_NEVER, "invalid_pins",
 		    "the pins have no request, or one with messages already");
+	if (json_item(pins, "read_tool") && !json_string(pins, "read_tool"))
+		return fail_set(fail, FAIL_NEVER, "invalid_pins",
+		    "read_tool in the pins is not a string");
 	if (!cJSON_IsArray(tools))
 		return fail_set(fail, FAIL_NEVER, "invalid_pins",
 		    "the pins have no list of tools");

@@ -14,7 +14,8 @@
  *	   "slug":"GMAIL_FETCH_EMAILS","toolkit":"gmail",
  *	   "version":"20261101_00","account":"ca_1",
  *	   "aliases":{"dollar_top":"$top"},"repeatable":true,
- *	   "on_unknown":"tell"}, ...]}
+ *	   "on_unknown":"tell"}, ...],
+ *	 "read_tool":"read_result"}
  */
 #ifndef COMMON_AGENT_PINS_H
 #define COMMON_AGENT_PINS_H
@@ -29,6 +30,15 @@
 /* Our own tool, which every task has: the model calls it with {"reason"}
  * when it cannot go on, and the task becomes "blocked". */
 #define PINS_BLOCKED_TOOL "cannot_proceed"
+
+/* The model reads on with it in the result of a call that was shown cut, or that
+ * a compaction has replaced: it is offered with other tools, as "read_tool" of the
+ * pins names it, and gets so many bytes at most. */
+#define PINS_READ_TOOL "read_result"
+#define PINS_READ_MAX 100000
+
+/* The provider of tools that the fold answers. */
+#define PINS_BUILTIN "builtin"
 
 /* The provider of a pin that names none: once there was no other. */
 #define PINS_PROVIDER "composio"

@@ -61,9 +61,13 @@ keep_id(struct agent *agent, const char *id)
 {
 	size_t count = agent->id_count;
 
-	if ((count & (count - 1)) == 0)
+	if ((count & (count - 1)) == 0) {
 		agent->ids = mem_grow(agent->ids, count ? count * 2 : 1,
 		    sizeof(*agent->ids));
+		agent->results = mem_grow(agent->results, count ? count * 2 : 1,
+		    sizeof(*agent->results));
+	}
+	agent->results[agent->id_count] = 0;
 	agent->ids[agent->id_count++] = agent_id_hash(id);
 }
 

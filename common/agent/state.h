@@ -48,6 +48,8 @@ struct call {
 	char *failure; /* raw JSON: the error of its last tool.unknown */
 	char *block;   /* raw tool_result */
 	size_t block_length;
+	char *answer; /* read.c: what was asked for of an earlier result */
+	bool answer_is_error;
 };
 
 /* The next step, which follows from the last reply. */
@@ -79,6 +81,7 @@ struct agent {
 	size_t request_length;
 	struct pin *pins;
 	size_t pin_count;
+	char *read_tool; /* NULL: there is none */
 
 	enum task_state state;
 	char *reason;
@@ -113,6 +116,7 @@ struct agent {
 	size_t first_open;   /* all calls before this one are done */
 	struct buf messages; /* raw, with commas between, no brackets */
 	uint64_t *ids;       /* hashes of those of all calls in them */
+	uint64_t *results;   /* likewise: the events of their results, or 0 */
 	size_t id_count;
 	char *said;     /* by a person, for the end of the next user message;
 	             * NULL: nothing */

@@ -119,7 +119,7 @@ agent_lookup(const struct agent *agent, struct agent_lookup *ret)
 
 bool
 agent_result_block(struct buf *buf, const char *call, const char *text,
-    size_t length, size_t limit, bool is_error)
+    size_t length, size_t limit, bool is_error, const char *read_tool)
 {
 	struct buf cut = BUF_INIT(BODY_MAX);
 	size_t keep = utf8_cut(text, length, limit ? limit : length);
@@ -131,9 +131,14 @@ agent_result_block(struct buf *buf, const char *call, const char *text,
 	if (is_cut) {
 		buf_add(&cut, text, keep);
 		buf_print(&cut,
-		    "\n[cut here: the first %zu of %zu bytes are "
-		    "shown; ask for less at a time to see the rest]",
+		    AGENT_CUT_MARK "the first %zu of %zu bytes are shown; ",
 		    keep, length);
+		if (read_tool)
+			buf_print(&cut, AGENT_READ_ON "]", read_tool, call,
+			    keep);
+		else
+			buf_add_string(&cut,
+			    "ask for less at a time to see the rest]");
 		json_quote(buf, cut.data, cut.length);
 		buf_release(&cut);
 	} else {
@@ -202,6 +207,7 @@ dump_call(struct buf *dump, const struct call *call)
 	dump_string(dump, "error", call->error);
 	dump_string(dump, "failure", call->failure);
 	dump_string(dump, "block", call->block);
+	dump_string(dump, "answer", call->answer);
 }
 
 char *

@@ -37,6 +37,7 @@
 #include <string.h>
 
 #include "common/agent/preflight.h"
+#include "common/agent/read.h"
 #include "common/base/backoff.h"
 #include "common/base/clock.h"
 #include "common/base/id.h"
@@ -60,6 +61,7 @@ effect_free(void *context)
 	free(effect->goal);
 	free(effect->call);
 	free(effect->toolkit);
+	free(effect->read_tool);
 	free(effect->account);
 	free(effect);
 }
@@ -231,30 +233,10 @@ add_block(const struct effect *effect, struct buf *members, const char *text,
 
 	member_raw(members, "block", "", 0);
 	cut = agent_result_block(members, effect->call, text, length, limit,
-	    is_error);
+	    is_error, is_error ? NULL : effect->read_tool);
 	member_raw(members, "is_error", is_error ? "true" : "false",
 	    is_error ? 4 : 5);
 	return cut;
-}
-
-/* Of a result that was too long to be kept, the model sees the beginning. */
-static void
-add_beginning(const struct effect *effect, struct buf *members,
-    const struct tool_result *result, size_t limit, bool is_error)
-{
-	size_t keep = utf8_cut(result->text, result->length,
-	    limit > 0 ? limit : result->length);
-	struct buf text = BUF_INIT(EVENT_MAX);
-
-	buf_add(&text, result->text, keep);
-	buf_print(&text,
-	    "\n[cut here: the first %zu of %zu bytes are shown. The call was "
-	    "made, but of its result no more than %zu bytes were kept: ask for "
-	    "less at a time to see the rest]",
-	    keep, result->whole, result->length);
-	add_block(effect, members, text.data, text.length, 0, is_error);
-	member_integer(members, "whole_bytes", (int64_t)result->whole);
-	buf_release(&text);
 }
 
 /* The journal keeps what the model does not see. */
@@ -266,6 +248,35 @@ add_whole(struct buf *members, const struct tool_result *result)
 		json_quote(members, result->text, result->length);
 	else
 		buf_add(members, result->text, result->length);
+}
+
+/* Of a result that was too long to be kept, the model sees the beginning. */
+static void
+add_beginning(const struct effect *effect, struct buf *members,
+    const struct tool_result *result, size_t limit, bool is_error)
+{
+	size_t keep = utf8_cut(result->text, result->length,
+	    limit > 0 ? limit : result->length);
+	bool more = effect->read_tool != NULL && keep < result->length;
+	struct buf text = BUF_INIT(EVENT_MAX);
+
+	buf_add(&text, result->text, keep);
+	buf_print(&text,
+	    AGENT_CUT_MARK
+	    "the first %zu of %zu bytes are shown. The call was "
+	    "made, but of its result no more than %zu bytes were kept",
+	    keep, result->whole, result->length);
+	if (more)
+		buf_print(&text, ", of which " AGENT_READ_ON, effect->read_tool,
+		    effect->call, keep);
+	buf_add_string(&text, ": ask for less at a time to see the rest]");
+	add_block(effect, members, text.data, text.length, 0, is_error);
+	member_integer(members, "whole_bytes", (int64_t)result->whole);
+	if (more) {
+		member_raw(members, "kept", "", 0);
+		json_quote(members, result->text, result->length);
+	}
+	buf_release(&text);
 }
 
 static void
@@ -384,6 +395,7 @@ start_tool(struct effect *effect, const struct effect_request *request)
 	};
 
 	effect->call = mem_string(request->action->call);
+	effect->read_tool = mem_string(agent_read_tool(request->agent));
 	if (!agent_call(request->agent, effect->call, &call)) {
 		fail_set(&effect->failure, FAIL_NEVER, "unknown_tool",
 		    "there is no such tool");

@@ -28,6 +28,7 @@ struct effect {
 	char *goal;
 	char *model; /* for the price */
 	char *call, *toolkit;
+	char *read_tool;  /* with which the model can read on, or NULL */
 	char *account;    /* whose successor is looked up; NULL: none */
 	struct task task; /* for the check of the facts */
 	bool has_task;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * How it works: the journal is folded once, when a worker takes the task, and
- * from then on each event as it is appended; the journal is never read twice.
+ * from then on each event as it is appended; the journal is not read twice, but
+ * for results that the model wants to see again.
  */
 #include "common/store/task_session.h"
+
+#include "common/agent/read.h"
 
 static int
 fold_event(void *context, uint64_t seq, struct span text, struct fail *fail)
@@ -109,6 +112,31 @@ session_release(struct task_session *session, struct store *store, int64_t now,
 	return result;
 }
 
+static int
+take_recalled(void *context, uint64_t seq, struct span text, struct fail *fail)
+{
+	struct event event;
+
+	(void)seq;
+	if (event_parse(text, &event, fail) < 0)
+		return -1;
+	agent_recall(context, &event);
+	return 1;
+}
+
+/* Hands over the events that calls are answered from. */
+static int
+recall(struct task_session *session, struct store *store, struct fail *fail)
+{
+	uint64_t seq;
+
+	while ((seq = agent_wants(session->agent)) != 0)
+		if (store_read(store, &session->row.id, seq - 1, take_recalled,
+			session->agent, fail) != 1)
+			return -1;
+	return 0;
+}
+
 int
 session_plan(struct task_session *session, struct store *store, int64_t now,
     struct plan *ret_plan, struct fail *fail)
@@ -116,6 +144,8 @@ session_plan(struct task_session *session, struct store *store, int64_t now,
 	struct plan plan;
 	int result;
 
+	if (recall(session, store, fail) < 0)
+		return -1;
 	for (;;) {
 		agent_next(session->agent, now, &plan);
 		if (!plan.has_record)

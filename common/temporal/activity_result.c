@@ -138,7 +138,7 @@ shrink_tool_result(struct activity_result *result, size_t size)
 		    "time.",
 		    size);
 		(void)agent_result_block(&block, result->action.call, words,
-		    strlen(words), 0, true);
+		    strlen(words), 0, true, NULL);
 		member_raw(&members, "block", block.data, block.length);
 		member_raw(&members, "is_error", "true", 4);
 		free(words);

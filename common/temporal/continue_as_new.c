@@ -102,15 +102,16 @@ fail_reading(struct carry *carry, const struct fail *why)
 	end_reading(carry);
 }
 
-/* Without the member "whole". */
+/* Without the member "whole", or "kept". */
 static void
 add_event(struct buf *journal, struct span text)
 {
 	struct span rest = text, whole;
+	bool is_whole = json_member(text, "whole", &whole);
 	const char *start;
 	char *size;
 
-	if (!json_member(text, "whole", &whole)) {
+	if (!is_whole && !json_member(text, "kept", &whole)) {
 		buf_add(journal, text.at, text.length);
 		return;
 	}
@@ -121,7 +122,8 @@ add_event(struct buf *journal, struct span text)
 	rest.length = text.length - (size_t)(rest.at - text.at);
 	size = mem_print(",\"whole_bytes\":%zu", whole.length);
 	buf_add(journal, text.at, (size_t)(start - text.at));
-	buf_add_string(journal, size);
+	if (is_whole)
+		buf_add_string(journal, size);
 	buf_add(journal, rest.at, rest.length);
 	free(size);
 }

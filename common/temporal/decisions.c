@@ -193,7 +193,7 @@ plan(struct decisions *decisions, bool running, int64_t *ret_wake_at,
 	struct plan next;
 	int result;
 
-	temporal_history_set_terms(decisions->history, &terms);
+	agent_set_terms(temporal_history_tell(decisions->history), &terms);
 	for (;;) {
 		agent_next(agent, now, &next);
 		if (!next.has_record)

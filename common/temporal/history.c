@@ -402,11 +402,10 @@ temporal_history_timer(const struct temporal_history *history, int64_t at)
 
 /* ---- ahead of the server ---- */
 
-void
-temporal_history_set_terms(struct temporal_history *history,
-    const struct agent_terms *terms)
+struct agent *
+temporal_history_tell(struct temporal_history *history)
 {
-	agent_set_terms(history->agent, terms);
+	return history->agent;
 }
 
 int

@@ -148,10 +148,10 @@ temporal_history_event(struct span text, enum event_type *ret_type,
 
 /* ---- for the worker: folds decisions before they are in the history ---- */
 
-/* What the worker knows of money: see agent_set_terms. */
-void
-temporal_history_set_terms(struct temporal_history *history,
-    const struct agent_terms *terms);
+/* Its agent, for what it is told and nothing records: agent_set_terms, and
+ * agent_recall. */
+struct agent *
+temporal_history_tell(struct temporal_history *history);
 
 /* After the last event, a WorkflowTaskStarted: adds "started" when it is due.
  * *RET_RUNNING: whether the task may go on (else it waits, and only decisions

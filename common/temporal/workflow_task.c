@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/agent/read.h"
 #include "common/base/mem.h"
 #include "common/json/log.h"
 #include "common/temporal/decisions.h"
@@ -30,6 +31,8 @@ struct workflow_task {
 	struct temporal_history *history; /* not in the cache while it is
 	                                   * being read */
 	bool anew;                        /* it is folded from its start */
+	struct temporal_history *again;   /* read once more, for its results */
+	bool recalled;
 	struct history_reader reader;
 	struct temporal_answer answer;
 	Api__HistoryEvent **back; /* read backwards, newest first */
@@ -80,6 +83,7 @@ workflow_task_end(struct workflow_task *workflow)
 	history_reader_release(&workflow->reader);
 	temporal_answer_release(&workflow->answer);
 	temporal_history_free(workflow->history);
+	temporal_history_free(workflow->again);
 	api__poll_workflow_task_queue_response__free_unpacked(workflow->task,
 	    NULL);
 	free(workflow);
@@ -308,6 +312,52 @@ asks_first(struct workflow_task *workflow, const struct temporal_facts *facts)
 	return workflow->permit != NULL;
 }
 
+/* The history has been read again, unless WHY says why not. */
+static void
+recall_came(void *context, const struct fail *why)
+{
+	struct workflow_task *workflow = context;
+
+	temporal_history_free(workflow->again);
+	workflow->again = NULL;
+	workflow->recalled = true;
+	if (why == NULL)
+		complete(workflow);
+	else if (workflow->reader.refused)
+		refuse(workflow, why);
+	else
+		let_be(workflow, why);
+}
+
+static void
+recall_event(void *context, const struct event *event)
+{
+	struct workflow_task *workflow = context;
+
+	agent_recall(temporal_history_tell(workflow->history), event);
+}
+
+/* Whether calls are answered from earlier events, which are then read first;
+ * complete() goes on afterwards. */
+static bool
+recalls_first(struct workflow_task *workflow)
+{
+	if (workflow->recalled ||
+	    agent_wants(temporal_history_agent(workflow->history)) == 0)
+		return false;
+	workflow->again = temporal_history_new(recall_event, workflow);
+	workflow->reader = (struct history_reader){
+		.temporal = workflow->worker->temporal,
+		.id = workflow_id(workflow),
+		.run = run_id(workflow),
+		.history = workflow->again,
+		.done = recall_came,
+		.context = workflow
+	};
+	history_reader_read(&workflow->reader, NULL);
+	return true;
+}
+
 static void
 complete(struct workflow_task *workflow)
 {
@@ -325,7 +375,7 @@ complete(struct workflow_task *workflow)
 		    &workflow->carried, carry_came, workflow);
 		return;
 	}
-	if (asks_first(workflow, &facts))
+	if (asks_first(workflow, &facts) || recalls_first(workflow))
 		return;
 	decisions = begin_decisions(workflow);
 	if (decisions_make(&decisions, &fail) < 0) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/agent/read.h"
 #include "common/base/mem.h"
 
 #define ROOM ((size_t)EVENT_MAX)
@@ -168,6 +169,22 @@ check_body(struct driver *driver)
 	driver->body = body;
 }
 
+/* Hands over the events that calls are answered from. */
+static void
+recall(struct driver *driver)
+{
+	struct event event;
+	uint64_t seq;
+	char *line;
+
+	while ((seq = agent_wants(driver->agent))) {
+		line = driver->lines[seq - 1];
+		(void)event_parse((struct span){ line, strlen(line) }, &event,
+		    &driver->fail);
+		agent_recall(driver->agent, &event);
+	}
+}
+
 int
 driver_apply(struct driver *driver, const char *line, size_t length)
 {
@@ -198,6 +215,7 @@ driver_apply(struct driver *driver, const char *line, size_t length)
 		driver->body = NULL;
 	}
 	check_body(driver);
+	recall(driver);
 	return 0;
 }
 
@@ -313,7 +331,8 @@ answer_call(struct driver *driver, const struct world_answer *answer,
 	if (answer) {
 		buf_print(&members, ",%s", answer->members);
 	} else {
-		agent_result_block(&block, action->call, "done", 4, 0, false);
+		agent_result_block(&block, action->call, "done", 4, 0, false,
+		    NULL);
 		member_raw(&members, "block", block.data, block.length);
 		member_raw(&members, "is_error", "false", 5);
 	}

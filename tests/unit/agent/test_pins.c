@@ -78,13 +78,16 @@ the_request_is_these_bytes(void **state)
 	    "\"cache_control\":{\"type\":\"ephemeral\"}}],\"tools\":["
 	    "{\"name\":\"GMAIL_FETCH_EMAILS\",\"description\":\"Fetches.\","
 	    "\"input_schema\":{ \"type\" : \"object\",\"x\":1.50}},"
-	    "{\"name\":\"cannot_proceed\",";
+	    "{\"name\":\"read_result\",\"description\":\"Reads";
+	static const char blocked[] =
+	    "\"additionalProperties\":false}},{\"name\":"
+	    "\"cannot_proceed\",";
 	static const char last[] =
 	    "\"tools\":[{\"name\":"
 	    "\"GMAIL_FETCH_EMAILS\",\"provider\":\"composio\","
 	    "\"slug\":\"GMAIL_FETCH_EMAILS\",\"toolkit\":\"gmail\",\"version\":\"20261101_00\","
 	    "\"account\":\"ca_1\",\"repeatable\":true,"
-	    "\"on_unknown\":\"tell\"}]}";
+	    "\"on_unknown\":\"tell\"}],\"read_tool\":\"read_result\"}";
 	const struct pin_tool tool = {
 		.provider = "composio",
 		.slug = "GMAIL_FETCH_EMAILS",
@@ -106,9 +109,55 @@ the_request_is_these_bytes(void **state)
 	assert_non_null(made);
 	assert_memory_equal(buf.data, first, strlen(first));
 	assert_non_null(strstr(buf.data, middle));
+	assert_non_null(strstr(buf.data, blocked));
 	assert_string_equal(buf.data + buf.length - strlen(last), last);
 	cJSON_Delete(made);
 	buf_release(&buf);
+}
+
+/* Without tools there are no results; a tool of the task keeps its name. */
+static void
+results_are_read_under_a_free_name(void **state)
+{
+	const struct pin_tool tools[] = {
+		{ .provider = "p",
+		    .slug = "read_result",
+		    .toolkit = "a",
+		    .version = "1",
+		    .input_schema = plain_schema },
+		{ .provider = "p",
+		    .slug = "read_result_2",
+		    .toolkit = "a",
+		    .version = "1",
+		    .input_schema = plain_schema },
+	};
+	static const char *const names[] = { NULL, "read_result_2",
+		"read_result_3" };
+	struct buf buf;
+	struct fail fail;
+	cJSON *made;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		buf = BUF_INIT(1u << 20);
+		made = make("", "", tools, i, &buf, &fail);
+		assert_int_equal(pins_check(made, &fail), 0);
+		if (names[i])
+			assert_string_equal(json_string(made, "read_tool"),
+			    names[i]);
+		else
+			assert_null(json_item(made, "read_tool"));
+		assert_int_equal(cJSON_GetArraySize(
+				     json_item(json_item(made, "request"),
+					 "tools")),
+		    i > 0 ? i + 2 : 1);
+		cJSON_AddNumberToObject(made, "read_tool", 1);
+		cJSON_DetachItemFromObject(made, names[i] ? "read_tool" : "");
+		assert_int_equal(pins_check(made, &fail), -1);
+		cJSON_Delete(made);
+		buf_release(&buf);
+	}
 }
 
 static void
@@ -272,6 +321,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_request_is_these_bytes),
+		cmocka_unit_test(results_are_read_under_a_free_name),
 		cmocka_unit_test(members_follow_the_model),
 		cmocka_unit_test(a_rule_wins_over_tags),
 		cmocka_unit_test(a_name_that_the_model_cannot_take_is_refused),

@@ -242,7 +242,7 @@ test_result_block(void **state)
 		buf_reset(&buf);
 		assert_int_equal(agent_result_block(&buf, "t", cases[i].text,
 				     strlen(cases[i].text), cases[i].limit,
-				     cases[i].error),
+				     cases[i].error, NULL),
 		    cases[i].cut);
 		assert_non_null(strstr(buf.data, cases[i].want));
 	}
