@@ -86,11 +86,19 @@ scene <<-END
 	  - reply: { text: never }
 	faults:
 	  - { on: messages, at: 1, status: 429, headers: { retry-after: 1000 } }
-	  - { on: messages, status: 400, type: invalid_request_error, message: no }
 END
 submit waits
 once
 same "a task that waits is no failure" "0 waiting 0" "$? $(get state) $(value)"
+submit "waits, too"
+once
+same "nor is one that another worker's limit holds back" "0 waiting 0" "$? $(get state) $(value)"
+scene <<-END
+	model:
+	  - reply: { text: never }
+	faults:
+	  - { on: messages, status: 400, type: invalid_request_error, message: no }
+END
 submit fails
 once
 same "one that fails is" "1 failed 0" "$? $(get state) $(value)"

@@ -14,25 +14,66 @@ model:
   - reply: { text: Done. }
 END
 unset ANTHROPIC_API_KEY
+goals() { # goals N [MEMBERS]
+	for i in $(seq "$1"); do echo "{\"user\":\"ana\",\"goal\":\"g\"${2:+,$2}}"; done |
+		agent-submit --no-preflight >/dev/null
+}
+started() { # how many of those that wait
+	agent-status --state waiting | jq -r .id |
+		while read -r id; do agent-status --events "$id"; done |
+		jq -c 'select(.type == "started")' | wc -l
+}
+refused() { # how many requests
+	agent-status --limit 300 | jq -r .id |
+		while read -r id; do agent-status --events "$id"; done |
+		jq -c 'select(.error.status == 401)' | wc -l
+}
 COMPOSIO_API_KEY=k
 export COMPOSIO_API_KEY
 export ANTHROPIC_API_KEY_FILE="$T/key"
 echo wrong >"$T/key"
 if on lmdb; then
-	for i in $(seq 200); do echo "{\"user\":\"u$i\",\"goal\":\"g\"}"; done |
-		agent-submit --no-preflight >/dev/null
+	goals 200
 	work
 	same "200 tasks under a wrong key: none has ended" 200 \
 		"$(agent-status --limit 300 | jq -r .state | grep -c 'queued\|waiting')"
 	same "one line says why" 1 "$(grep -c '"level":"error"' "$LOG")"
 	same "what waits says for what" key \
 		"$(agent-status --state waiting | jq -r .waiting.for | sort -u)"
+	goals 3
+	same "the scale number counts one, to try it again" 1 "$(agent-scale-probe --plain)"
+	asked=$(refused)
 	worker
-	check "another worker meets it, too" await 10 eval \
+	check "another worker knows it, too" await 10 eval \
 		'[ "$(grep -c key.refused "$LOG")" = 2 ]'
+	same "and does not ask for itself" "$asked" "$(refused)"
+	agent-signal resume "$(agent-status --state waiting --limit 1 | jq -r .id)" >/dev/null
+	check "a person may have it tried" await 10 eval '[ "$(refused)" -gt "$asked" ]'
 	echo good-key >"$T/key"
 	check "the file changes, and all go on" await 30 eval \
-		'[ "$(agent-status --state completed --limit 300 | wc -l)" = 200 ]'
+		'[ "$(agent-status --state completed --limit 300 | wc -l)" = 203 ]'
+	end TERM "$WORKER"
+	check "the store is sound" agent-store check
+
+	# the key of the tools
+	echo wrong >"$T/tools.key"
+	unset COMPOSIO_API_KEY
+	export COMPOSIO_API_KEY_FILE="$T/tools.key"
+	goals 20 '"toolkits":["notes"]'
+	work
+	same "a wrong key of the tools: all that need one wait for it" "20 key" \
+		"$(agent-status --state waiting | jq -r .waiting.for | uniq -c | xargs)"
+	goals 20 '"toolkits":["notes"]'
+	goals 5 '"tools":[]'
+	work
+	same "another worker does not begin what needs one" 20 "$(started)"
+	same "and does what needs none" 208 \
+		"$(agent-status --state completed --limit 300 | wc -l)"
+	same "what waits counts nothing" 0 "$(agent-scale-probe --plain)"
+	worker
+	echo k >"$T/tools.key"
+	check "and the others when the key is another one" await 30 eval \
+		'[ "$(agent-status --state completed --limit 300 | wc -l)" = 248 ]'
 	end TERM "$WORKER"
 	check "the store is sound" agent-store check
 fi

@@ -437,20 +437,17 @@ out:
 	return result;
 }
 
-void
-effects_watch(struct effects *effects,
-    void (*changed)(void *context, struct gate *gate,
-	const struct gate_state *state),
-    void *context)
-{
-	effects->watch.changed = changed;
-	effects->watch.context = context;
-}
-
-const struct gate *
+struct gate *
 effects_gate(const struct effects *effects)
 {
 	return claude_gate(effects->claude);
+}
+
+void
+effects_watch(struct effects *effects, const struct gate_watch *watch)
+{
+	effects->watch = *watch;
+	tools_open(effects->tools);
 }
 
 void

@@ -22,16 +22,14 @@ int
 effects_open(struct loop *loop, const struct config *config,
     struct effects **ret_effects, struct fail *fail);
 
-/* Tells what all calls with a key meet at their service. */
-void
-effects_watch(struct effects *effects,
-    void (*changed)(void *context, struct gate *gate,
-	const struct gate_state *state),
-    void *context);
-
 /* The gate of the model, which every task needs. */
-const struct gate *
+struct gate *
 effects_gate(const struct effects *effects);
+
+/* From now on WATCH, which is copied, hears what all calls with a key meet at
+ * their service. */
+void
+effects_watch(struct effects *effects, const struct gate_watch *watch);
 
 void
 effects_close(struct effects *effects);

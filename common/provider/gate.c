@@ -20,13 +20,14 @@
 #include "common/base/mem.h"
 #include "common/json/log.h"
 
-#define BURST 8          /* calls that leave before one is accepted */
-#define BURST_MS 1000    /* how long a call without an answer counts */
-#define MEASURE_MS 10000 /* over which the first rate is measured */
-#define FORGET_MS 60000  /* without a refusal: no limit is known any more */
-#define RENEW_MS 2000    /* how often another key is looked for */
-#define BELIEVED 3       /* refusals in a row for which a named time counts */
-#define RATE_LEAST 0.1   /* calls a second */
+#define BURST 8            /* calls that leave before one is accepted */
+#define BURST_MS 1000      /* how long a call without an answer counts */
+#define MEASURE_MS 10000   /* over which the first rate is measured */
+#define FORGET_MS 60000    /* without a refusal: no limit is known any more */
+#define RENEW_MS 2000      /* how often another key is looked for */
+#define BELIEVED 3         /* refusals in a row for which a named time counts */
+#define RATE_LEAST 0.1     /* calls a second */
+#define LONGEST_MS 3600000 /* no delay is longer (backoff.h) */
 #define DELAY_MIN_MS 1000
 #define DELAY_MAX_MS 10000 /* of calls that were held back for too long */
 
@@ -51,6 +52,7 @@ struct gate {
 	int64_t burst_at;                    /* when its last call left */
 	int64_t measured_at, measured;       /* calls accepted since then */
 	int64_t scarce_until, scarce_ms;     /* gate_pace */
+	int64_t told_scarce, peers;
 };
 
 static bool
@@ -59,14 +61,31 @@ is_refused(const struct gate *gate)
 	return wait_of_key(gate->state.kind);
 }
 
+void
+gate_look(const struct gate *gate, struct gate_state *ret_state)
+{
+	int64_t boot = clock_boot(), wall = clock_wall();
+
+	*ret_state = gate->state;
+	ret_state->key = gate->key;
+	ret_state->until = gate->until - boot + wall;
+	ret_state->message = gate->message != NULL ? gate->message : "";
+	if (gate->scarce_until > boot) {
+		ret_state->scarce_until = gate->scarce_until - boot + wall;
+		ret_state->scarce_ms = gate->scarce_ms;
+	}
+}
+
 static void
 tell(struct gate *gate, bool news)
 {
-	gate->state.news = news;
-	gate->state.until = gate->until - clock_boot() + clock_wall();
-	gate->state.message = gate->message != NULL ? gate->message : "";
-	if (gate->watch != NULL && gate->watch->changed != NULL)
-		gate->watch->changed(gate->watch->context, gate, &gate->state);
+	struct gate_state state;
+
+	if (gate->watch == NULL || gate->watch->changed == NULL)
+		return;
+	gate_look(gate, &state);
+	state.news = news;
+	gate->watch->changed(gate->watch->context, gate, &state);
 }
 
 static void
@@ -119,6 +138,20 @@ leaves_at(const struct gate *gate, const struct gate_pass *pass, int64_t now)
 	return now < at ? at : 0;
 }
 
+/* The same, and of all processes only one probes. */
+static int64_t
+may_leave(struct gate *gate, const struct gate_pass *pass, int64_t now)
+{
+	const struct gate_watch *watch = gate->watch;
+	int64_t at = leaves_at(gate, pass, now);
+
+	if (at != 0 || gate->state.kind == WAIT_NONE || now < gate->until ||
+	    watch == NULL || watch->probe == NULL ||
+	    watch->probe(watch->context, gate))
+		return at;
+	return leaves_at(gate, pass, now);
+}
+
 static void
 let_leave(struct gate *gate, struct gate_pass *pass, int64_t now)
 {
@@ -132,8 +165,8 @@ let_leave(struct gate *gate, struct gate_pass *pass, int64_t now)
 	}
 	gate->burst_count++;
 	gate->burst_at = now;
-	if (gate->scarce_until > now && step < gate->scarce_ms)
-		step = gate->scarce_ms;
+	if (gate->scarce_until > now && step < gate->scarce_ms * gate->peers)
+		step = gate->scarce_ms * gate->peers;
 	gate->next = (gate->next > now ? gate->next : now) + step;
 	pass->at = now;
 	pass->burst = gate->burst;
@@ -178,7 +211,7 @@ look(void *context)
 	int64_t now = clock_boot(), at;
 
 	while ((pass = TAILQ_FIRST(&gate->queue)) != NULL) {
-		at = leaves_at(gate, pass, now);
+		at = may_leave(gate, pass, now);
 		if (at != 0 && !gives_up(gate, pass, now))
 			break;
 		take_out(gate, pass);
@@ -229,6 +262,7 @@ gate_new(struct loop *loop, const char *name, const struct gate_watch *watch,
 	gate->state.name = name;
 	gate->window = BURST;
 	gate->halved_at = -FORGET_MS;
+	gate->peers = 1;
 	return gate;
 }
 
@@ -257,7 +291,10 @@ gate_key(struct gate *gate, const char *host, const char *secret)
 		return;
 	memcpy(gate->key, digest, sizeof(gate->key));
 	gate->rate = 0;
-	if (!first)
+	gate->state.proven = false;
+	if (first)
+		tell(gate, false);
+	else
 		open_gate(gate);
 }
 
@@ -286,7 +323,7 @@ gate_enter(struct gate *gate, struct gate_pass *pass)
 	if (gate->rate > 0 && gate->state.kind == WAIT_NONE &&
 	    TAILQ_EMPTY(&gate->queue) && now - gate->halved_at > FORGET_MS)
 		gate->rate = 0;
-	if (TAILQ_EMPTY(&gate->queue) && leaves_at(gate, pass, now) == 0) {
+	if (TAILQ_EMPTY(&gate->queue) && may_leave(gate, pass, now) == 0) {
 		let_leave(gate, pass, now);
 		return true;
 	}
@@ -344,8 +381,13 @@ gate_accepted(struct gate_pass *pass)
 	if (gate->rate > 0)
 		gate->rate += 0.5 / (gate->rate > 0.5 ? gate->rate : 0.5) +
 		    0.02;
+	if (!probe && (gate->state.proven || gate->state.kind != WAIT_NONE))
+		return;
+	gate->state.proven = true;
 	if (probe)
 		open_gate(gate);
+	else
+		tell(gate, false);
 }
 
 static void
@@ -373,6 +415,7 @@ close_gate(struct gate *gate, enum wait_kind kind, int64_t until,
 	    gate->state.kind != kind)
 		gate->until = until;
 	gate->state.kind = kind;
+	gate->state.proven = gate->state.proven && !is_refused(gate);
 	free(gate->message);
 	gate->message = mem_string(message);
 	if (is_refused(gate) && gate->renewed != NULL)
@@ -407,6 +450,8 @@ gate_refused(struct gate_pass *pass, enum wait_kind kind, int64_t delay_ms,
 		    (double)delay_ms);
 	if (limit)
 		halve(gate, pass, now);
+	if (probe)
+		gate->until = now;
 	if (!limit || probe || !is_refused(gate))
 		close_gate(gate, kind, now + delay_ms, message);
 	return delay_of(gate, now);
@@ -426,8 +471,46 @@ gate_leave(struct gate_pass *pass)
 void
 gate_pace(struct gate *gate, int64_t step_ms, int64_t for_ms)
 {
+	int64_t now = clock_boot();
+
 	if (gate == NULL)
 		return;
-	gate->scarce_until = clock_boot() + for_ms;
+	gate->scarce_until = now + for_ms;
 	gate->scarce_ms = step_ms;
+	if (now < gate->told_scarce)
+		return;
+	gate->told_scarce = gate->scarce_until;
+	tell(gate, false);
+}
+
+void
+gate_met(struct gate *gate, const struct gate_state *state)
+{
+	int64_t boot = clock_boot(), shift = boot - clock_wall();
+	int64_t until = state->until + shift;
+	const struct gate_pass pass = { .at = boot };
+
+	if (state->scarce_until + shift > gate->scarce_until) {
+		gate->scarce_until = state->scarce_until + shift;
+		gate->scarce_ms = state->scarce_ms;
+		gate->told_scarce = gate->scarce_until;
+	}
+	if (state->kind == WAIT_NONE) {
+		if (gate->state.kind != WAIT_NONE)
+			open_gate(gate);
+		return;
+	}
+	if (until > boot + LONGEST_MS) /* the clock was set back */
+		until = boot + LONGEST_MS;
+	if (gate->state.kind == WAIT_NONE && state->kind == WAIT_RATE_LIMIT &&
+	    gate->measured > 0)
+		halve(gate, &pass, boot);
+	gate->until = until;
+	close_gate(gate, state->kind, until, state->message);
+}
+
+void
+gate_peers(struct gate *gate, int64_t peers)
+{
+	gate->peers = peers > 1 ? peers : 1;
 }

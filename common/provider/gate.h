@@ -18,6 +18,9 @@
  * other calls are refused at once. Calls that find the gate closed for a short
  * time are held back, up to GATE_HOLD_MS; nothing of them has been sent.
  *
+ * Processes with the same key share a gate when whoever watches it passes on what
+ * each has met (gate_watch, gate_met).
+ *
  * Before anything is known, calls leave in growing numbers: as many more as were
  * accepted.
  */
@@ -56,17 +59,23 @@ struct gate_pass { /* one call's; zeros, and what is the caller's */
 
 struct gate_state {
 	const char *name;    /* of the service, for people */
+	const char *key;     /* tells keys at hosts from each other; a digest */
 	enum wait_kind kind; /* WAIT_NONE: open */
+	bool proven;         /* the service has taken a call with this key */
 	bool news;           /* the key was refused, or is accepted again, just
 	                      * now */
 	int64_t until;       /* wall time: when the next call may leave */
 	const char *message; /* why it is closed; "" */
+	int64_t scarce_until, scarce_ms; /* wall time; as gate_pace, or 0 */
 };
 
 struct gate_watch {
 	/* The state has changed; NULL: nobody listens. */
 	void (*changed)(void *context, struct gate *gate,
 	    const struct gate_state *state);
+	/* Whether this process may probe now, of all that have the same key; it
+	 * may call gate_met first. NULL: it may. */
+	bool (*probe)(void *context, struct gate *gate);
 	void *context;
 };
 
@@ -83,6 +92,19 @@ gate_free(struct gate *gate); /* NULL is fine; nothing is in it any more */
  * is another one than before, the gate opens. */
 void
 gate_key(struct gate *gate, const char *host, const char *secret);
+
+/* The strings live until the gate's next call. */
+void
+gate_look(const struct gate *gate, struct gate_state *ret_state);
+
+/* Takes over what another process has met with the same key: all but name, key,
+ * proven and news. */
+void
+gate_met(struct gate *gate, const struct gate_state *state);
+
+/* PEERS processes share what is scarce, this one counted; 1 at first. */
+void
+gate_peers(struct gate *gate, int64_t peers);
 
 /* One line of the log of WORKER when there is news. */
 void

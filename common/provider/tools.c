@@ -62,6 +62,17 @@ tools_free(struct tools *tools)
 	free(tools);
 }
 
+bool
+tools_concern(const struct task *task)
+{
+	size_t i;
+
+	for (i = 0; i < COUNT; i++)
+		if (providers[i]->concerns(task))
+			return true;
+	return false;
+}
+
 static int
 open_provider(struct tools *tools, size_t i, struct fail *fail)
 {
@@ -69,6 +80,16 @@ open_provider(struct tools *tools, size_t i, struct fail *fail)
 		return 0;
 	return providers[i]->open(tools->http, tools->config, tools->watch,
 	    &tools->states[i], fail);
+}
+
+void
+tools_open(struct tools *tools)
+{
+	struct fail unused;
+	size_t i;
+
+	for (i = 0; i < COUNT; i++)
+		(void)open_provider(tools, i, &unused);
 }
 
 /* ---- facts ---- */

@@ -19,6 +19,14 @@ tools_new(struct http *http, const struct config *config,
 void
 tools_free(struct tools *tools); /* NULL is fine */
 
+/* Opens those that have what they need, so that WATCH hears of their gates. */
+void
+tools_open(struct tools *tools);
+
+/* Whether TASK needs any of them. */
+bool
+tools_concern(const struct task *task);
+
 /* The facts about TASK, which must live until done: each provider that it
  * concerns is asked, one after the other. Ends with the facts (the callee
  * frees), or with NULL and the fail of the first that has one. */

@@ -16,6 +16,7 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/store/engine_internal.h"
+#include "common/store/gates.h"
 #include "common/store/task_session.h"
 
 #define ROW_ROOM 4096 /* the most for a row, its indexes and keys */
@@ -276,11 +277,15 @@ lmdb_signal(struct engine *engine, const char *text, const char *signal,
 	if (store_begin(store, true, ROW_ROOM * 4 + members.length, fail) < 0)
 		return -1;
 	if (store_get(store, &id, &row, fail) < 0 ||
-	    signal_task(store, &row, &session, signal, members, fail) < 0) {
+	    signal_task(store, &row, &session, signal, members, fail) < 0 ||
+	    (strcmp(signal, "resume") == 0 &&
+		store_gates_retry(store, clock_wall(), fail) < 0)) {
 		store_abort(store);
 		goto out;
 	}
 	result = store_commit(store, fail);
+	if (result == 0 && strcmp(signal, "resume") == 0)
+		store_wake(store, STORE_GATES_WAKE);
 	if (result == 0)
 		store_wake(store, row.queue);
 out:

@@ -81,10 +81,11 @@ db_fail(const struct store *store, int error, const char *doing,
 void
 db_want_more(struct store *store);
 
-/* Finds up to COUNT tasks that wait for a key or for credit. Returns how many, or
- * -1. */
+/* Finds up to COUNT tasks that wait for a key or for credit, among some hundreds
+ * at and after *FROM, which becomes the last one that was looked at. Returns how
+ * many, or -1. */
 int
-store_wait_keys(struct store *store, struct task_row *ret_rows, int count,
-    struct fail *fail);
+store_wait_keys(struct store *store, struct id *from, struct task_row *ret_rows,
+    int count, bool *ret_end, struct fail *fail);
 
 #endif

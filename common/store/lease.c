@@ -362,23 +362,27 @@ store_promote(struct store *store, int64_t now, int64_t *ret_next,
 }
 
 int
-store_wait_keys(struct store *store, struct task_row *ret_rows, int count,
-    struct fail *fail)
+store_wait_keys(struct store *store, struct id *from, struct task_row *ret_rows,
+    int count, bool *ret_end, struct fail *fail)
 {
-	struct key prefix = key_state(TASK_WAITING, NULL), next = prefix;
+	struct key prefix = key_state(TASK_WAITING, NULL);
+	struct key next = key_state(TASK_WAITING, from);
 	struct table_row row;
-	struct task_row *task;
-	int found, have = 0;
+	int found, have = 0, looked;
 
-	while (have < count) {
+	*ret_end = false;
+	for (looked = 0; looked < PROMOTED_MOST && have < count; looked++) {
 		found = table_next(store, TABLE_BY_STATE, &next, &prefix, &row,
 		    fail);
-		if (found <= 0)
-			return found < 0 ? -1 : have;
-		task = &ret_rows[have];
-		if (table_task(store, key_id(row.key), task, fail) < 0)
+		if (found < 0)
 			return -1;
-		have += wait_of_key(task->wait);
+		*ret_end = found == 0;
+		if (found == 0)
+			break;
+		*from = key_id(row.key);
+		if (table_task(store, *from, &ret_rows[have], fail) < 0)
+			return -1;
+		have += wait_of_key(ret_rows[have].wait);
 	}
 	return have;
 }

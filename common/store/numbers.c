@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/store/gates.h"
 #include "common/store/index.h"
 #include "common/store/internal.h"
 
@@ -43,10 +44,11 @@ oldest_ready(struct store *store, const char *queue, int64_t *ret_oldest,
 	return 0;
 }
 
-/* Adds the tasks whose time has come to those that are ready. */
+/* Adds the tasks whose time has come to those that are ready; of them so many wait
+ * for a key. */
 static int
 add_overdue(struct store *store, const char *queue, int64_t now,
-    struct store_depth *depth, struct fail *fail)
+    struct store_depth *depth, int64_t *ret_of_key, struct fail *fail)
 {
 	struct key from = { .length = 0 };
 	int64_t found_here = 0;
@@ -65,6 +67,7 @@ add_overdue(struct store *store, const char *queue, int64_t now,
 		if (queue && strcmp(queue, task.queue) != 0)
 			continue;
 		found_here++;
+		*ret_of_key += wait_of_key(task.wait);
 		depth->ready++;
 		depth->state[task.state]--;
 		depth->state[TASK_QUEUED]++;
@@ -84,12 +87,37 @@ add_overdue(struct store *store, const char *queue, int64_t now,
 	return 0;
 }
 
+/* While a key is refused, only one of the tasks that need it can do anything: see
+ * whether it still is. Every task needs that of the model; of those of tools only
+ * those OF_KEY that were refused are known. */
+static int
+hold_back(struct store *store, int64_t of_key, struct store_depth *depth,
+    struct fail *fail)
+{
+	struct store_gate gate;
+	int found;
+
+	if (depth->ready <= 1)
+		return 0;
+	found = store_gate_newest(store, NULL, true, "", &gate, fail);
+	if (found == 1 && wait_of_key(gate.kind)) {
+		depth->ready = 1;
+		return 0;
+	}
+	if (found >= 0 && of_key > 1)
+		found = store_gate_newest(store, NULL, false, "", &gate, fail);
+	if (found == 1 && of_key > 1 && wait_of_key(gate.kind))
+		depth->ready -= of_key - 1;
+	return found < 0 ? -1 : 0;
+}
+
 int
 store_depth(struct store *store, const char *queue, int64_t now,
     struct store_depth *ret_depth, struct fail *fail)
 {
 	struct store_depth depth;
 	struct counts counts;
+	int64_t of_key = 0;
 
 	if (queue && strlen(queue) > TASK_QUEUE_MAX)
 		queue = "";
@@ -100,7 +128,8 @@ store_depth(struct store *store, const char *queue, int64_t now,
 		return -1;
 	memcpy(depth.state, counts.state, sizeof(depth.state));
 	depth.ready = counts.ready;
-	if (add_overdue(store, queue, now, &depth, fail) < 0)
+	if (add_overdue(store, queue, now, &depth, &of_key, fail) < 0 ||
+	    hold_back(store, of_key, &depth, fail) < 0)
 		return -1;
 	*ret_depth = depth;
 	return 0;

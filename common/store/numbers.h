@@ -14,9 +14,10 @@
 
 struct store_depth {
 	int64_t state[TASK_STATES]; /* tasks by state */
-	int64_t ready;              /* QUEUED and due */
-	int64_t workers;            /* neither dead nor past their time */
-	int64_t oldest_ready;       /* wall time of creation of the first task
+	int64_t ready;        /* QUEUED and due; at most 1 while a key that
+	                             * every task needs is refused (gates.h) */
+	int64_t workers;      /* neither dead nor past their time */
+	int64_t oldest_ready; /* wall time of creation of the first task
 	                              * in the queue, 0 for none */
 };
 

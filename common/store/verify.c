@@ -11,6 +11,7 @@
 #include "common/base/mem.h"
 #include "common/store/admin.h"
 #include "common/store/check.h"
+#include "common/store/gates.h"
 #include "common/store/index.h"
 #include "common/store/internal.h"
 
@@ -344,8 +345,11 @@ check_meta(struct check *check, const struct table_row *row, struct fail *fail)
 		{ "returning", 1, KEY_MAX },
 		{ "clock", 9, 9 },
 	};
+	struct store_gate gate;
 	size_t i;
 
+	if (store_gate_read(row, &gate))
+		return 0;
 	(void)fail;
 	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		if (row->key.length == strlen(known[i].name) &&

@@ -34,7 +34,6 @@
 #include "common/store/worker_internal.h"
 
 #define POLL_MS 5000
-#define UNREADABLE_MS (5 * 60 * 1000)
 #define ORPHANS 64
 #define LEASES 256 /* taken in one transaction; the next tick takes more */
 #define ROOM (1u << 20)
@@ -76,6 +75,7 @@ on_poll(void *context)
 	struct worker *own = context;
 
 	loop_timer(own->loop, &own->poll, clock_boot() + POLL_MS);
+	own->look_gates = true;
 	tick_soon(own);
 }
 
@@ -151,50 +151,14 @@ on_notify(void *context, uint32_t events)
 				    clock_boot());
 				continue;
 			}
+			own->look_gates = own->look_gates ||
+			    strcmp(event->name, STORE_GATES_WAKE) == 0;
 			/* New work, or a signal to one of ours. */
 			look_at_all(own);
 		}
 }
 
-/* While the key of the model is refused, only a task that probes it is leased;
- * when it is accepted again, what waits for it goes on. */
-static void
-on_gate(void *context, struct gate *gate, const struct gate_state *state)
-{
-	struct worker *own = context;
-	bool refused = wait_of_key(state->kind);
-
-	gate_log(state, own->name);
-	if (gate == effects_gate(own->effects))
-		own->held_until = refused ? state->until : 0;
-	if (state->news && !refused)
-		own->wake_keys = true;
-	if (state->news)
-		tick_soon(own);
-}
-
 /* ---- the tick ---- */
-
-/* The journal of the task cannot be read or gone on with, for the reason WHY: when
- * that is for ever, another program may be able to, and the task waits for it. */
-static int
-park(struct worker *own, struct task_row *row, int64_t now,
-    const struct fail *why, struct fail *fail)
-{
-	char id[ID_TEXT];
-
-	if (why->kind != FAIL_NEVER) {
-		*fail = *why;
-		return -1;
-	}
-	id_format(&row->id, id);
-	log_line("error", "unreadable", "task", id, "reason", why->message,
-	    NULL);
-	row->state = TASK_WAITING;
-	row->due = now + UNREADABLE_MS;
-	row_wait(row, WAIT_TIME, now, why->message);
-	return store_put(own->store, row, fail);
-}
 
 /* A worker died: its tasks go back to the queue. */
 static int
@@ -217,7 +181,7 @@ recover(struct worker *own, int64_t now, struct fail *fail)
 		 * locked until then. */
 		store_wake(store, rows[i].queue);
 		if (session_open(&session, store, &rows[i], &why) < 0) {
-			result = park(own, &rows[i], now, &why, fail);
+			result = worker_park(own, &rows[i], now, &why, fail);
 			continue;
 		}
 		id_format(&rows[i].worker, name);
@@ -226,38 +190,6 @@ recover(struct worker *own, int64_t now, struct fail *fail)
 		    session_save(&session, store, now, fail) < 0)
 			result = -1;
 		log_line("warning", "worker.lost", "worker", name, NULL);
-		session_close(&session);
-	}
-	free(rows);
-	return count < 0 ? -1 : result;
-}
-
-/* Tells tasks that wait for a key to go on; the next tick those that are left. */
-static int
-wake_keys(struct worker *own, int64_t now, struct fail *fail)
-{
-	static const char resume[] = "\"signal\":\"resume\",\"by\":\"worker\"";
-	struct task_session session = { .agent = NULL };
-	struct task_row *rows;
-	struct fail why;
-	int count, i, result = 0;
-
-	if (!own->wake_keys)
-		return 0;
-	rows = mem_alloc(ORPHANS * sizeof(*rows));
-	count = store_wait_keys(own->store, rows, ORPHANS, fail);
-	own->wake_keys = count == ORPHANS;
-	if (own->wake_keys)
-		tick_soon(own);
-	for (i = 0; i < count && result == 0; i++) {
-		if (session_open(&session, own->store, &rows[i], &why) < 0) {
-			result = park(own, &rows[i], now, &why, fail);
-			continue;
-		}
-		if (session_record(&session, own->store, now, EVENT_SIGNAL,
-			resume, sizeof(resume) - 1, fail) < 0 ||
-		    session_save(&session, own->store, now, fail) < 0)
-			result = -1;
 		session_close(&session);
 	}
 	free(rows);
@@ -283,6 +215,7 @@ lease(struct worker *own, int64_t now, struct fail *fail)
 	struct run *run = NULL;
 	struct fail why;
 	int count, i, result = 0;
+	bool held;
 
 	if (options->once)
 		free_places = own->took_one ? 0 : 1;
@@ -304,12 +237,15 @@ lease(struct worker *own, int64_t now, struct fail *fail)
 		result = renew(own, fail);
 		tick_soon(own);
 	}
-	if (count == LEASES)
-		tick_soon(own);
+	if (count == LEASES || own->tools_held_until)
+		own->dirty = own->dirty || count > 0;
 	for (i = 0; i < count && result == 0; i++) {
+		result = worker_hold(own, &rows[i], now, &held, fail);
+		if (result < 0 || held)
+			continue;
 		own->took_one = true;
 		if (run_open(own, &rows[i], now, &run, &why) < 0) {
-			result = park(own, &rows[i], now, &why, fail);
+			result = worker_park(own, &rows[i], now, &why, fail);
 			continue;
 		}
 		own->runs = mem_grow(own->runs, own->count + 1,
@@ -331,14 +267,15 @@ transact(struct worker *own, int64_t now, int64_t *next_due, struct fail *fail)
 		return -1;
 	if (own->probe_due && recover(own, now, fail) < 0)
 		return -1;
-	if (wake_keys(own, now, fail) < 0 ||
+	if (worker_gates_follow(own, now, fail) < 0 ||
 	    store_promote(store, now, next_due, fail) < 0 ||
 	    lease(own, now, fail) < 0)
 		return -1;
 	for (i = 0; i < own->count; i++)
 		if (own->runs[i]->dirty &&
 		    run_advance(own->runs[i], now, &why) < 0 &&
-		    park(own, &own->runs[i]->session.row, now, &why, fail) < 0)
+		    worker_park(own, &own->runs[i]->session.row, now, &why,
+			fail) < 0)
 			return -1;
 	return 0;
 }
@@ -434,6 +371,9 @@ tick(struct worker *own, struct fail *fail)
 		loop_timer(own->loop, &own->renew,
 		    clock_boot() + own->config->lease_ms / 3);
 	own->renew_due = own->probe_due = false;
+	if (own->wrote_gates)
+		store_wake(own->store, STORE_GATES_WAKE);
+	own->wrote_gates = false;
 	if (next_due)
 		loop_timer(own->loop, &own->due,
 		    clock_boot() + (next_due > now ? next_due - now : 0));
@@ -511,7 +451,7 @@ begin(struct worker *own, struct fail *fail)
 	loop_timer(own->loop, &own->poll, clock_boot() + POLL_MS);
 	loop_timer(own->loop, &own->probe, clock_boot());
 	tick_soon(own);
-	effects_watch(own->effects, on_gate, own);
+	worker_gates_begin(own);
 	log_line("info", "ready", "worker", own->name, NULL);
 	return 0;
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * worker_internal: a worker, and one task that it has leased. For worker.c and
- * worker_run.c only.
+ * worker_internal: a worker, one task that it has leased, and the gates of its
+ * keys. For worker*.c only.
  */
 #ifndef COMMON_STORE_WORKER_INTERNAL_H
 #define COMMON_STORE_WORKER_INTERNAL_H
 
 #include "common/base/loop.h"
 #include "common/provider/effect.h"
+#include "common/store/gates.h"
 #include "common/store/task_session.h"
 #include "common/store/worker.h"
 
@@ -46,6 +47,18 @@ struct run {
 	struct timer look;  /* when it is to be written */
 };
 
+#define WORKER_GATES 4
+
+/* A gate of this process, and what the store has of it. */
+struct shared_gate {
+	struct gate *gate;
+	char key[STORE_GATE_KEY + 1]; /* by which the store has it; "" */
+	bool seen;                    /* its row was there */
+	int64_t written;              /* the time that this process wrote */
+	bool looked;                  /* for its row, once */
+	bool told; /* this process has met something, which no row says yet */
+};
+
 struct worker {
 	struct store *store;
 	const struct config *config;
@@ -65,13 +78,44 @@ struct worker {
 	struct timer renew, poll, due, grace, probe;
 	int64_t held_until; /* wall time: until then the model's key is refused,
 	                     * and no task is leased; 0: it is not */
-	bool wake_keys;     /* what waits for a key is to try again */
-	size_t probes;      /* probes of dead workers' locks so far */
+	int64_t tools_held_until; /* likewise, of the tools */
+	/* worker_gate.c: */
+	struct shared_gate gates[WORKER_GATES];
+	size_t gate_count;
+	bool look_gates, wrote_gates;
+	int wake_keys; /* so many tasks that wait for a key are to try again, */
+	struct id wake_from; /* from this one on */
+	size_t probes;       /* probes of dead workers' locks so far */
 	bool renew_due, probe_due;
 	bool took_one; /* for --once */
 	bool leave;
 	int *ret_state;
 };
+
+/* ---- worker_gate.c ---- */
+
+/* Begins to share the gates with the other workers of the store. */
+void
+worker_gates_begin(struct worker *own);
+
+/* A task that was just leased, ROW: whether it needs a tool whose key is refused.
+ * Then it waits, but for one that probes. In the transaction. */
+int
+worker_hold(struct worker *own, struct task_row *row, int64_t now,
+    bool *ret_held, struct fail *fail);
+
+/* Takes over what the others have met, tells them what was met here, and tells
+ * tasks that wait for a key which is accepted to go on. In the transaction. */
+int
+worker_gates_follow(struct worker *own, int64_t now, struct fail *fail);
+
+/* ---- worker_run.c ---- */
+
+/* The journal of the task cannot be read or gone on with, for the reason WHY: when
+ * that is for ever, another program may be able to, and the task waits for it. */
+int
+worker_park(struct worker *own, struct task_row *row, int64_t now,
+    const struct fail *why, struct fail *fail);
 
 /* Opens a task that was just leased; records "started". In the transaction. */
 int

@@ -19,10 +19,30 @@
 #include "common/store/internal.h"
 #include "common/store/numbers.h"
 
+#define UNREADABLE_MS (5 * 60 * 1000)
 #define EVENT_ROOM ((size_t)EVENT_MAX)
 #define REFUSED_MS \
 	1000        /* before a turn that could not be folded is tried again */
 #define LOOK_MS 100 /* how old the text in the progress file may be */
+
+int
+worker_park(struct worker *own, struct task_row *row, int64_t now,
+    const struct fail *why, struct fail *fail)
+{
+	char id[ID_TEXT];
+
+	if (why->kind != FAIL_NEVER) {
+		*fail = *why;
+		return -1;
+	}
+	id_format(&row->id, id);
+	log_line("error", "unreadable", "task", id, "reason", why->message,
+	    NULL);
+	row->state = TASK_WAITING;
+	row->due = now + UNREADABLE_MS;
+	row_wait(row, WAIT_TIME, now, why->message);
+	return store_put(own->store, row, fail);
+}
 
 static void
 log_event(void *context, const struct event *event)

@@ -138,6 +138,8 @@ begin(struct worker_temporal *worker, const char *folder, struct fail *fail)
 	    worker->options->exit_when_idle;
 	struct temporal_options options = { .target = worker->target,
 		.poll_ms = until_idle ? POLL_SHORT_MS : POLL_MS };
+	const struct gate_watch watch = { .changed = on_gate,
+		.context = worker };
 	struct fail why;
 
 	id_new_text(worker->name);
@@ -152,7 +154,7 @@ begin(struct worker_temporal *worker, const char *folder, struct fail *fail)
 		0 ||
 	    add_attributes(worker, fail) < 0 || check_server(worker, fail) < 0)
 		return -1;
-	effects_watch(worker->effects, on_gate, worker);
+	effects_watch(worker->effects, &watch);
 	/* before a task has to be in lists; a refusal is not a failure */
 	(void)temporal_wait(worker->temporal, &worker->attributes_answer, &why);
 	if (liveness_open(worker, folder, &worker->liveness, &why) < 0)
