@@ -130,6 +130,15 @@ error "is told" wrong_state false
 post 200 "cancel" "/v1/tasks/$id/signals" '{"signal":"cancel"}'
 post 409 "an end is an end" "/v1/tasks/$id/signals" '{"signal":"resume"}'
 error "and told" task_ended false
+post 400 "continue needs a message" "/v1/tasks/$id/signals" '{"signal":"continue"}'
+post 200 "retry opens it again" "/v1/tasks/$id/signals" '{"signal":"retry","turns":5}'
+says "and it is queued" '"signal":"retry","state":"queued"' "$OUT"
+post 409 "only once" "/v1/tasks/$id/signals" '{"signal":"retry"}'
+post 200 "a higher budget" "/v1/tasks/$id/signals" '{"signal":"budget","turns":1}'
+post 400 "a budget of nothing" "/v1/tasks/$id/signals" '{"signal":"budget"}'
+post 200 "cancel again" "/v1/tasks/$id/signals" '{"signal":"cancel"}'
+post 200 "continue opens it, too" "/v1/tasks/$id/signals" '{"signal":"continue","message":"The rest."}'
+post 200 "and it can be cancelled" "/v1/tasks/$id/signals" '{"signal":"cancel"}'
 post 400 "no signal" "/v1/tasks/$id/signals" '{"signal":"kill"}'
 post 400 "a member that there is not" "/v1/tasks/$id/signals" '{"signal":"cancel","by":"root"}'
 post 404 "an id that is none" /v1/tasks/0-0/signals '{"signal":"cancel"}'

@@ -2,17 +2,19 @@
 'use client';
 
 import { useEffect, useRef, useState } from 'react';
+import { raised, type Signal } from '@/lib/answer';
 import { api, Refused, type Watched } from '@/lib/api';
 import { blank } from '@/lib/draft';
-import { age, count, money, titleOf, tokens, visible } from '@/lib/format';
+import { age, count, duration, money, titleOf, tokens, visible } from '@/lib/format';
 import { remember } from '@/lib/session';
-import { add, empty, waitingFor, type Timeline } from '@/lib/timeline';
-import { hasEnded, type Signal, type State, type Task } from '@/lib/types';
+import { add, empty, type Timeline } from '@/lib/timeline';
+import { hasEnded, type State, type Task } from '@/lib/types';
+import { Attention, Reopen, useAnswer } from './answer';
 import { CostChart } from './cost-chart';
 import { useNow, usePoller } from './hooks';
 import { DRAFT } from './new-task';
 import { Link, go } from './nav';
-import { Prose, Text } from './prose';
+import { Prose } from './prose';
 import { StateMark } from './state';
 import { TimelineView } from './timeline';
 
@@ -57,18 +59,12 @@ function useTask(id: string) {
 }
 
 function Actions({ task, soon }: { task: Task; soon: () => void }) {
-  const [busy, setBusy] = useState<Signal | null>(null);
-  const [trouble, setTrouble] = useState('');
+  const { busy, trouble, say } = useAnswer(task.id, soon);
   const dialog = useRef<HTMLDialogElement>(null);
   const paused = task.waiting?.for === 'paused';
   const send = (signal: Signal) => {
     dialog.current?.close();
-    setBusy(signal);
-    setTrouble('');
-    api.signal(task.id, signal).then(soon, (failure: unknown) => {
-      setTrouble(failure instanceof Refused ? failure.message : 'The server could not be reached. Try again.');
-      soon();
-    }).finally(() => setBusy(null));
+    say({ signal });
   };
   const again = () => {
     const file = task.task;
@@ -80,18 +76,12 @@ function Actions({ task, soon }: { task: Task; soon: () => void }) {
   };
   return (
     <div className="actions">
-      {hasEnded(task.state) ? (
-        <>
-          {task.state !== 'completed' &&
-            <button type="button" aria-disabled={busy !== null} onClick={() => send('retry')}>Try again</button>}
-          <button type="button" onClick={again}>Run again</button>
-        </>
-      ) : (
+      {hasEnded(task.state) ? <button type="button" onClick={again}>Run again</button> : (
         <>
           {task.state === 'waiting'
-            ? <button type="button" aria-disabled={busy !== null} onClick={() => send('resume')}>{paused ? 'Resume' : 'Continue now'}</button>
-            : <button type="button" aria-disabled={busy !== null} onClick={() => send('pause')}>Pause</button>}
-          <button type="button" className="danger" aria-disabled={busy !== null} onClick={() => dialog.current?.showModal()}>Cancel</button>
+            ? <button type="button" aria-disabled={busy} onClick={() => send('resume')}>{paused ? 'Resume' : 'Continue now'}</button>
+            : <button type="button" aria-disabled={busy} onClick={() => send('pause')}>Pause</button>}
+          <button type="button" className="danger" aria-disabled={busy} onClick={() => dialog.current?.showModal()}>Cancel</button>
         </>
       )}
       <p className="trouble" role="status">{trouble}</p>
@@ -107,41 +97,17 @@ function Actions({ task, soon }: { task: Task; soon: () => void }) {
   );
 }
 
-/* Asks the user for a decision, below the newest event of the journal. */
-function Attention({ task, soon }: { task: Task; soon: () => void }) {
-  const [trouble, setTrouble] = useState('');
-  if (task.state !== 'waiting') return null;
-  const { title, detail } = waitingFor(task.waiting, task.reason ?? '');
-  const call = task.waiting?.for === 'decision' ? task.waiting.call : undefined;
-  const answer = (signal: Signal) => {
-    setTrouble('');
-    api.signal(task.id, signal, call).then(soon, (failure: unknown) => setTrouble((failure as Error).message));
-  };
-  return (
-    <section className="attention" aria-labelledby="attention-title">
-      <h3 id="attention-title">{title}</h3>
-      {detail && <p><Text>{detail}</Text></p>}
-      {task.due !== undefined && <p className="quiet">It continues by itself at {new Date(task.due).toLocaleString()}.</p>}
-      {task.waiting?.for === 'connection' && <p>Connect the account again, then continue the task.</p>}
-      {call !== undefined && (
-        <div className="buttons">
-          <button type="button" className="primary" onClick={() => answer('approve')}>Run the call again</button>
-          <button type="button" onClick={() => answer('deny')}>Let the model check first</button>
-        </div>
-      )}
-      <p className="trouble" role="status">{trouble}</p>
-    </section>
-  );
-}
-
 function Facts({ task, line }: { task: Task; line: Timeline }) {
   const file = task.task;
+  const budget = raised(file?.budget ?? {}, line.raised);
   const rows: [string, string][] = [
     ['Model', file?.model ?? ''],
     ['Toolkits', file?.toolkits?.join(', ') ?? ''],
     ['Budget', [
-      file?.budget?.usd === undefined ? '' : money(file.budget.usd),
-      file?.budget?.turns === undefined ? '' : count(file.budget.turns, 'turn'),
+      budget.usd === undefined ? '' : money(budget.usd),
+      budget.turns === undefined ? '' : count(budget.turns, 'turn'),
+      budget.tokens === undefined ? '' : `${tokens(budget.tokens)} tokens`,
+      budget.seconds === undefined ? '' : duration(budget.seconds * 1000),
     ].filter(Boolean).join(', ')],
     ['Tokens', `${tokens(task.input_tokens + task.cache_read_tokens + task.cache_write_tokens)} in, ${tokens(task.output_tokens)} out`],
     ['Cached tokens', tokens(task.cache_read_tokens)],
@@ -152,7 +118,7 @@ function Facts({ task, line }: { task: Task; line: Timeline }) {
   return (
     <aside className="facts" aria-label="About this task">
       <h2>Cost over time</h2>
-      <CostChart costs={line.costs} budget={file?.budget?.usd} />
+      <CostChart costs={line.costs} budget={budget.usd} />
       <dl>
         {rows.filter(([, value]) => value !== '').map(([name, value]) => (
           <div key={name}><dt>{name}</dt><dd className={name === 'Id' ? 'mono' : undefined}>{visible(value)}</dd></div>
@@ -248,12 +214,12 @@ export function TaskScreen({ id }: { id: string }) {
       <Numbers task={task} />
       <div className="columns">
         <div className="story">
-          {first && <Result task={task} />}
+          {first && <><Result task={task} /><Reopen task={task} soon={soon} /></>}
           <h2 id="journal">Journal</h2>
           <TimelineView entries={line.entries} progress={task.progress} />
           {task.state === 'queued' && <p className="quiet pending">Waiting for a worker. The task starts or continues as soon as one is free.</p>}
           <Attention task={task} soon={soon} />
-          {first === false && <Result task={task} />}
+          {first === false && <><Result task={task} /><Reopen task={task} soon={soon} /></>}
         </div>
         <Facts task={task} line={line} />
       </div>

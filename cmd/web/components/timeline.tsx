@@ -18,7 +18,7 @@ function Clock({ at }: { at: string }) {
 }
 
 /* Renders what is folded only when it is opened, because results can be long. */
-function Fold({ summary, className, children }: { summary: ReactNode; className?: string; children: () => ReactNode }) {
+export function Fold({ summary, className, children }: { summary: ReactNode; className?: string; children: () => ReactNode }) {
   const [open, setOpen] = useState(false);
   return (
     <details className={className} onToggle={(e) => setOpen(e.currentTarget.open)}>
@@ -28,7 +28,7 @@ function Fold({ summary, className, children }: { summary: ReactNode; className?
   );
 }
 
-function Data({ label, value }: { label: string; value: unknown }) {
+export function Data({ label, value }: { label: string; value: unknown }) {
   const [all, setAll] = useState(false);
   const text = visible(pretty(value));
   const cut = !all && text.length > SHOWN;
@@ -77,7 +77,8 @@ const CallCard = memo(function CallCard({ call }: { call: Call }) {
       {call.doubted && (
         <p className="in-doubt">
           In doubt: the worker was lost while this call was under way, and nobody knows whether it took effect.
-          {call.status === 'unknown' ? ' It was not repeated; the model was told to check first.' : ' It was run again.'}
+          {call.status !== 'unknown' ? ' It was run again.'
+            : call.result === undefined ? ' It has not been repeated.' : ' It was not repeated; the model was told to check first.'}
         </p>
       )}
     </div>

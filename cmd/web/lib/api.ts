@@ -2,10 +2,11 @@
 /* Requests to the gateway. All go through ask(), which adds the token, times
    out, and records whether the gateway can be reached. */
 
+import type { SignalBody } from './answer.ts';
 import { observable } from './observable.ts';
 import { session, signOut } from './session.ts';
 import type {
-  Connection, EventPage, Passed, QueueDepth, Reason, Signal, State, Task, TaskPage,
+  Connection, EventPage, Passed, QueueDepth, Reason, State, Task, TaskPage,
 } from './types.ts';
 
 const TIMEOUT = 20_000;
@@ -204,9 +205,8 @@ export const api = {
   task: (id: string) => new Watched<Task>(`/v1/tasks/${encodeURIComponent(id)}`),
   events: (id: string, after: number, signal?: AbortSignal) =>
     getList<EventPage>(`/v1/tasks/${encodeURIComponent(id)}/events?after=${after}&limit=500`, 'events', signal),
-  signal: (id: string, signal: Signal, call?: string) =>
-    post<{ id: string; state: State }>(`/v1/tasks/${encodeURIComponent(id)}/signals`,
-      call === undefined ? { signal } : { signal, call }),
+  signal: (id: string, answer: SignalBody) =>
+    post<{ id: string; state: State }>(`/v1/tasks/${encodeURIComponent(id)}/signals`, answer),
   /* without links: each would begin a connection, and this is asked often */
   preflight: (task: unknown, signal: AbortSignal) => post<Passed>('/v1/preflight?links=no', task, { signal }),
   submit: (body: string, key: string) =>

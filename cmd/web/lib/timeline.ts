@@ -7,7 +7,8 @@
 
    Events of a type that is not known here are shown by their name. */
 
-import type { Event } from './types.ts';
+import { CEILINGS } from './answer.ts';
+import type { Budget, Event } from './types.ts';
 
 export type CallStatus =
   | 'asked' /* by the model; not begun */
@@ -79,9 +80,11 @@ export interface Timeline {
   seq: number;
   startedAt?: string;
   ended: boolean;
+  /* what was added to the budget */
+  raised: Budget;
 }
 
-export const empty: Timeline = { entries: [], costs: [], seq: 0, ended: false };
+export const empty: Timeline = { entries: [], costs: [], seq: 0, ended: false, raised: {} };
 
 type Members = Record<string, unknown>;
 
@@ -181,6 +184,7 @@ class Adder {
   costs: Cost[];
   startedAt: string | undefined;
   ended: boolean;
+  raised: Budget;
   private readonly fresh = new Set<Entry>();
 
   constructor(before: Timeline) {
@@ -188,6 +192,7 @@ class Adder {
     this.costs = before.costs.slice();
     this.startedAt = before.startedAt;
     this.ended = before.ended;
+    this.raised = before.raised;
   }
 
   private push(entry: Entry) {
@@ -291,6 +296,11 @@ class Adder {
   private signal(event: Event) {
     const name = str(event.signal);
     const by = str(event.by);
+    const more = { ...this.raised };
+    for (const [ceiling] of CEILINGS)
+      if (event[ceiling] !== undefined) more[ceiling] = (more[ceiling] ?? 0) + num(event[ceiling]);
+    this.raised = more;
+    if (name === 'retry' || name === 'continue') this.ended = false;
     this.note(event, name === 'cancel' ? 'warn' : 'plain', signals[name] ?? `Signal ${name}`,
       [by && `by ${by}`, str(event.message)].filter(Boolean).join(': '));
   }
@@ -359,8 +369,8 @@ class Adder {
   }
 
   result(seq: number): Timeline {
-    const { entries, costs, startedAt, ended } = this;
-    return { entries, costs, seq, ended, ...(startedAt === undefined ? {} : { startedAt }) };
+    const { entries, costs, startedAt, ended, raised } = this;
+    return { entries, costs, seq, ended, raised, ...(startedAt === undefined ? {} : { startedAt }) };
   }
 }
 

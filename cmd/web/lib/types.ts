@@ -119,8 +119,6 @@ export interface EventPage {
   ended: boolean;
 }
 
-export type Signal = 'cancel' | 'pause' | 'resume' | 'approve' | 'deny' | 'retry';
-
 export function hasEnded(state: State): boolean {
   return state === 'completed' || state === 'blocked' || state === 'failed' ||
     state === 'cancelled';
