@@ -10,6 +10,7 @@
 
 #include <inttypes.h>
 
+#include "common/agent/compact.h"
 #include "common/base/mem.h"
 
 #define MARKER_BYTES 48 /* of the cache, which the messages do not have */
@@ -35,15 +36,16 @@ budget_reached(const struct agent *agent)
 }
 
 static int64_t
-bytes_of(const struct agent *agent)
+bytes_of(const struct agent *agent, enum compact compact)
 {
-	return (int64_t)(agent->request_length + agent->messages.length);
+	return (int64_t)(agent->request_length +
+	    agent_compact_sends(agent, compact));
 }
 
 static int64_t
-prompt_tokens(const struct agent *agent)
+prompt_tokens(const struct agent *agent, enum compact compact)
 {
-	int64_t bytes = bytes_of(agent) + MARKER_BYTES;
+	int64_t bytes = bytes_of(agent, compact) + MARKER_BYTES;
 
 	if (agent->prompt_tokens && bytes >= agent->prompt_bytes)
 		return agent->prompt_tokens +
@@ -74,9 +76,10 @@ refuse(struct reservation *turn, int64_t least, int64_t left, const char *of)
 }
 
 struct reservation
-budget_reserve(const struct agent *agent)
+budget_reserve(const struct agent *agent, enum compact compact)
 {
-	int64_t tokens = prompt_tokens(agent), most = agent->task.max_tokens;
+	int64_t tokens = prompt_tokens(agent, compact);
+	int64_t most = agent->task.max_tokens;
 	int64_t left = INT64_MAX, shortest = most, fits;
 	const struct agent_terms *terms = &agent->terms;
 	const struct price *price = config_price_step(terms->price, tokens);
@@ -115,7 +118,7 @@ budget_begin(struct agent *agent, const struct json_object *started)
 	agent->max_tokens = agent_integer(started, "max_tokens");
 	agent->reserved_nano_usd = agent_integer(started, "reserved_nano_usd");
 	agent->input_nano_usd = agent_integer(started, "input_nano_usd");
-	agent->asked_bytes = bytes_of(agent);
+	agent->asked_bytes = bytes_of(agent, agent->compacting);
 }
 
 void

@@ -22,11 +22,12 @@ struct reservation {
 const char *
 budget_reached(const struct agent *agent);
 
-/* What the next turn may cost at most. */
+/* What the next turn, which compacts in the way COMPACT, may cost at most. */
 struct reservation
-budget_reserve(const struct agent *agent);
+budget_reserve(const struct agent *agent, enum compact compact);
 
-/* The fold of what a turn reserves, and of its end; LOST: no usage came, so that
+/* The fold of what a turn reserves, once it is known whether it compacts, and of
+ * its end; LOST: no usage came, so that
  * what was sent counts. */
 void
 budget_begin(struct agent *agent, const struct json_object *started);

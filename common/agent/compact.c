@@ -28,6 +28,15 @@
 #define FULL_WAIT_MS (3600 * 1000)
 #define TEXT_MAX ((size_t)1 << 30)
 #define WINDOW_FULL "model_context_window_exceeded"
+#define MESSAGE_BYTES 70 /* of a message with one text, around it */
+
+static const char ask_summary[] =
+    "This conversation has become too long to go on with. Write a summary from "
+    "which you will go on with the task, without seeing the conversation "
+    "itself: what is to be done, with everything that was asked for; what was "
+    "done, with the ids, names, addresses and numbers that are needed later; "
+    "what was found out; what is left to do, and the next step. Do not call a "
+    "tool now. Answer with nothing but the summary.";
 
 static int64_t
 size_now(const struct agent *agent)
@@ -67,11 +76,30 @@ count(struct span messages)
 	return number;
 }
 
+/* How many bytes of the messages a turn that compacts so is about. */
+static size_t
+compacted_bytes(const struct agent *agent, enum compact compact)
+{
+	return compact == COMPACT_SUMMARY &&
+		(agent->overflow || reached(agent, ROOM_PERCENT))
+	    ? agent->answered
+	    : agent->messages.length;
+}
+
+size_t
+agent_compact_sends(const struct agent *agent, enum compact compact)
+{
+	size_t bytes = compacted_bytes(agent, compact);
+
+	if (compact == COMPACT_SUMMARY)
+		bytes += sizeof(ask_summary) + MESSAGE_BYTES;
+	return bytes;
+}
+
 void
 agent_compact_started(struct agent *agent, const struct event *event)
 {
 	struct span way = json_get(&event->members, "compact");
-	size_t from;
 
 	agent->compacting = json_is(way, "service") ? COMPACT_SERVICE
 	    : json_is(way, "summary")               ? COMPACT_SUMMARY
@@ -81,11 +109,7 @@ agent_compact_started(struct agent *agent, const struct event *event)
 		agent->sent_user = agent->last_user;
 		return;
 	}
-	from = agent->messages.length;
-	if (agent->compacting == COMPACT_SUMMARY &&
-	    (agent->overflow || reached(agent, ROOM_PERCENT)))
-		from = agent->answered;
-	agent->compact_from = from;
+	agent->compact_from = compacted_bytes(agent, agent->compacting);
 }
 
 bool
@@ -378,14 +402,6 @@ add_messages(const struct agent *agent, struct buf *body, size_t length)
 	buf_add_string(body, marker);
 	buf_add(body, text + at, length - at);
 }
-
-static const char ask_summary[] =
-    "This conversation has become too long to go on with. Write a summary from "
-    "which you will go on with the task, without seeing the conversation "
-    "itself: what is to be done, with everything that was asked for; what was "
-    "done, with the ids, names, addresses and numbers that are needed later; "
-    "what was found out; what is left to do, and the next step. Do not call a "
-    "tool now. Answer with nothing but the summary.";
 
 void
 agent_compact_request(const struct agent *agent, struct buf *body)

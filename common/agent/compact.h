@@ -20,6 +20,10 @@ agent_compact_due(const struct agent *agent);
 int64_t
 agent_compact_cut(const struct agent *agent);
 
+/* How many bytes of messages a turn sends that compacts in the way COMPACT. */
+size_t
+agent_compact_sends(const struct agent *agent, enum compact compact);
+
 void
 agent_compact_started(struct agent *agent, const struct event *event);
 

@@ -222,7 +222,7 @@ static void
 plan_turn(const struct agent *agent, int64_t now, enum compact compact,
     struct plan *plan)
 {
-	struct reservation turn = budget_reserve(agent);
+	struct reservation turn = budget_reserve(agent, compact);
 	struct action *action;
 
 	if (turn.why) {

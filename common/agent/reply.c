@@ -38,8 +38,8 @@ agent_model_started(struct agent *agent, const struct event *event,
 		return agent_misplaced(event, "it is another attempt", fail);
 	agent->model_running = true;
 	agent->model_attempt++;
-	budget_begin(agent, &event->members);
 	agent_compact_started(agent, event);
+	budget_begin(agent, &event->members);
 	return 0;
 }
 

@@ -28,7 +28,8 @@ static const struct price price = { .input = 4000,
 	.next = &high };
 
 static struct driver *
-begin(const char *members, const struct agent_terms *terms)
+begin_in(const char *window, const char *members,
+    const struct agent_terms *terms)
 {
 	struct driver *driver = driver_open();
 	char *task = mem_print("\"task\":{\"user\":\"ann\",\"goal\":\"g\","
@@ -36,16 +37,23 @@ begin(const char *members, const struct agent_terms *terms)
 			       "\"max_tokens\":32000,\"queue\":\"q\","
 			       "\"priority\":5,%s}",
 	    members);
+	char *pins = mem_print("\"request\":{\"model\":\"m\","
+			       "\"max_tokens\":32000,\"stream\":true},"
+			       "\"tools\":[]%s",
+	    window);
 
 	assert_int_equal(driver_record(driver, EVENT_SUBMITTED, task), 0);
-	assert_int_equal(
-	    driver_record(driver, EVENT_PINNED,
-		"\"request\":{\"model\":\"m\",\"max_tokens\":32000,"
-		"\"stream\":true},\"tools\":[]"),
-	    0);
+	assert_int_equal(driver_record(driver, EVENT_PINNED, pins), 0);
+	free(pins);
 	free(task);
 	agent_set_terms(driver->agent, terms);
 	return driver;
+}
+
+static struct driver *
+begin(const char *members, const struct agent_terms *terms)
+{
+	return begin_in("", members, terms);
 }
 
 static void
@@ -212,6 +220,46 @@ test_shared_ceiling(void **state)
 	driver_close(driver);
 }
 
+/* What asks for a summary is sent, too. */
+static void
+test_summary_is_reserved(void **state)
+{
+	const struct agent_terms terms = { .price = &price };
+	const int64_t measured = 8500;
+	struct driver *driver = begin_in(",\"context_tokens\":10000",
+	    "\"budget\":{\"usd\":5}", &terms);
+	size_t before, length;
+	int64_t reserved;
+	char *body;
+
+	(void)state;
+	start(driver);
+	assert_int_not_equal(begin_turn(driver), 0);
+	free(agent_request(driver->agent, &before));
+	assert_int_equal(driver_record(driver, EVENT_MODEL_REPLIED,
+			     "\"turn\":1,\"content\":[{\"type\":\"text\","
+			     "\"text\":\"a\"}],\"stop_reason\":\"max_tokens\","
+			     "\"usage\":{\"input\":8500,\"output\":1},"
+			     "\"nano_usd\":1"),
+	    0);
+	assert_int_not_equal(begin_turn(driver), 0);
+	assert_int_equal(driver_record(driver, EVENT_MODEL_FAILED,
+			     "\"turn\":2,\"attempt\":1,\"error\":{\"type\":"
+			     "\"e\",\"message\":\"no\",\"status\":400}"),
+	    0);
+	assert_int_not_equal(begin_turn(driver), 0);
+	body = agent_request(driver->agent, &length);
+	assert_non_null(strstr(body, "Write a summary"));
+	reserved = number_in(driver->lines[driver->count - 1],
+	    "input_nano_usd");
+	assert_true(reserved / price.cache_write_5m >=
+	    measured + (int64_t)(length - before) / 3);
+	assert_true(reserved / price.cache_write_5m <
+	    measured + (int64_t)(length - before) / 3 + 50);
+	free(body);
+	driver_close(driver);
+}
+
 static void
 test_fails_if_wanted(void **state)
 {
@@ -236,6 +284,7 @@ main(void)
 		cmocka_unit_test(test_never_passed),
 		cmocka_unit_test(test_lost_turns_count),
 		cmocka_unit_test(test_shared_ceiling),
+		cmocka_unit_test(test_summary_is_reserved),
 		cmocka_unit_test(test_fails_if_wanted),
 	};
 
