@@ -10,7 +10,6 @@
 
 #include <inttypes.h>
 
-#include "common/agent/compact.h"
 #include "common/base/mem.h"
 
 #define MARKER_BYTES 48 /* of the cache, which the messages do not have */
@@ -36,16 +35,9 @@ budget_reached(const struct agent *agent)
 }
 
 static int64_t
-bytes_of(const struct agent *agent, enum compact compact)
+prompt_tokens(const struct agent *agent, size_t sent)
 {
-	return (int64_t)(agent->request_length +
-	    agent_compact_sends(agent, compact));
-}
-
-static int64_t
-prompt_tokens(const struct agent *agent, enum compact compact)
-{
-	int64_t bytes = bytes_of(agent, compact) + MARKER_BYTES;
+	int64_t bytes = (int64_t)(agent->request_length + sent) + MARKER_BYTES;
 
 	if (agent->prompt_tokens && bytes >= agent->prompt_bytes)
 		return agent->prompt_tokens +
@@ -76,9 +68,9 @@ refuse(struct reservation *turn, int64_t least, int64_t left, const char *of)
 }
 
 struct reservation
-budget_reserve(const struct agent *agent, enum compact compact)
+budget_reserve(const struct agent *agent, size_t bytes)
 {
-	int64_t tokens = prompt_tokens(agent, compact);
+	int64_t tokens = prompt_tokens(agent, bytes);
 	int64_t most = agent->task.max_tokens;
 	int64_t left = INT64_MAX, shortest = most, fits;
 	const struct agent_terms *terms = &agent->terms;
@@ -113,12 +105,13 @@ budget_reserve(const struct agent *agent, enum compact compact)
 }
 
 void
-budget_begin(struct agent *agent, const struct json_object *started)
+budget_begin(struct agent *agent, const struct json_object *started,
+    size_t bytes)
 {
 	agent->max_tokens = agent_integer(started, "max_tokens");
 	agent->reserved_nano_usd = agent_integer(started, "reserved_nano_usd");
 	agent->input_nano_usd = agent_integer(started, "input_nano_usd");
-	agent->asked_bytes = bytes_of(agent, agent->compacting);
+	agent->asked_bytes = (int64_t)(agent->request_length + bytes);
 }
 
 void

@@ -22,15 +22,15 @@ struct reservation {
 const char *
 budget_reached(const struct agent *agent);
 
-/* What the next turn, which compacts in the way COMPACT, may cost at most. */
+/* What the next turn, with so many BYTES of messages, may cost at most. */
 struct reservation
-budget_reserve(const struct agent *agent, enum compact compact);
+budget_reserve(const struct agent *agent, size_t bytes);
 
-/* The fold of what a turn reserves, once it is known whether it compacts, and of
- * its end; LOST: no usage came, so that
- * what was sent counts. */
+/* The fold of what a turn with so many BYTES of messages reserves, and of its
+ * end; LOST: no usage came, so that what was sent counts. */
 void
-budget_begin(struct agent *agent, const struct json_object *started);
+budget_begin(struct agent *agent, const struct json_object *started,
+    size_t bytes);
 
 void
 budget_end(struct agent *agent, bool lost);

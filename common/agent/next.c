@@ -222,7 +222,8 @@ static void
 plan_turn(const struct agent *agent, int64_t now, enum compact compact,
     struct plan *plan)
 {
-	struct reservation turn = budget_reserve(agent, compact);
+	struct reservation turn = budget_reserve(agent,
+	    agent_compact_sends(agent, compact));
 	struct action *action;
 
 	if (turn.why) {

@@ -39,7 +39,8 @@ agent_model_started(struct agent *agent, const struct event *event,
 	agent->model_running = true;
 	agent->model_attempt++;
 	agent_compact_started(agent, event);
-	budget_begin(agent, &event->members);
+	budget_begin(agent, &event->members,
+	    agent_compact_sends(agent, agent->compacting));
 	return 0;
 }
 
