@@ -46,7 +46,7 @@ ARG SOURCE_DATE_EPOCH=0
 RUN mkdir /root-fs && cp -a /built/usr /root-fs/ && cd /root-fs/usr && \
 	rm bin/agent-standin bin/agent-gateway bin/agent-exporter && \
 	cd share/agent-utils && rm -r errors openapi.json *.conf && \
-	/src/scripts/image-root /root-fs
+	/src/scripts/image-root /root-fs /usr/share/zoneinfo/[A-Z]*
 
 FROM programs AS gateway-root
 ARG SOURCE_DATE_EPOCH=0
@@ -55,7 +55,8 @@ RUN mkdir /root-fs && cp -a /built/usr /root-fs/ && \
 	rm /root-fs/usr/bin/agent-worker /root-fs/usr/bin/agent-standin && \
 	install cmd/gateway/serve /root-fs/usr/bin/agent-serve && \
 	scripts/image-root /root-fs /usr/sbin/lighttpd /usr/lib/lighttpd/*.so \
-		/bin/sh /bin/cat /bin/ln /bin/mkdir /bin/sed /usr/bin/env
+		/bin/sh /bin/cat /bin/ln /bin/mkdir /bin/sed /usr/bin/env \
+		/usr/share/zoneinfo/[A-Z]*
 
 FROM programs AS standin-root
 ARG SOURCE_DATE_EPOCH=0

@@ -85,7 +85,7 @@ read_task(struct session *session, struct fail *fail)
 		result = cli_passed_on(&session->cli, value);
 	if (result != 0)
 		goto out;
-	result = task_check(value, &session->cli.config, &session->task, fail);
+	result = cli_task(&session->cli, value, &session->task, fail);
 	value = NULL;
 out:
 	cJSON_Delete(value);

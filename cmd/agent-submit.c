@@ -67,8 +67,7 @@ add(struct submit *submit, struct item *item, cJSON *value, struct span text)
 	}
 	if (cJSON_IsObject(value))
 		fork_override(value, submit->overrides);
-	if (task_check(value, &submit->cli.config, &item->task, &item->fail) <
-	    0) {
+	if (cli_task(&submit->cli, value, &item->task, &item->fail) < 0) {
 		item->failed = true;
 		return;
 	}

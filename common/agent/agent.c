@@ -25,6 +25,8 @@
 #include "common/base/mem.h"
 
 #define MESSAGES_MAX ((size_t)1 << 30)
+/* set back by less, the clock was not wrong about the day, or not for long */
+#define SAME_HOUR_MS (3600 * 1000)
 
 struct agent *
 agent_new(void)
@@ -343,6 +345,8 @@ follow_clock(struct agent *agent, int64_t at)
 	agent->last_at = at;
 	if (back <= 0)
 		return;
+	if (back >= SAME_HOUR_MS)
+		agent->day_ends = 0;
 	set_back(&agent->started_at, back);
 	set_back(&agent->model_not_before, back);
 	for (i = 0; i < agent->call_count; i++) {

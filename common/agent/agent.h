@@ -58,7 +58,9 @@ struct action {
 	                       * be retried: for limits and delays */
 	int64_t lost_nano_usd; /* ACTION_MODEL: the price of attempts of which
 	                        * the journal knows nothing */
-	bool asked;            /* a person wants it tried now, although it was
+	bool date;  /* ACTION_MODEL: the model is to be told the day: the driver
+	            * adds the member "date" to the intent */
+	bool asked; /* a person wants it tried now, although it was
 	                       * refused */
 };
 

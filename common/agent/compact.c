@@ -362,6 +362,8 @@ agent_compacted(struct agent *agent, const struct event *event,
 	agent->compacting = COMPACT_NONE;
 	agent->model_failed = agent->model_lost = 0;
 	agent->model_not_before = agent->context = agent->compact_after = 0;
+	if (!cut)
+		agent->day_ends = 0; /* what is left may not tell it */
 	agent->answered = agent->context_bytes = agent->marked = 0;
 	agent_count_usage(agent, event);
 	agent->prompt_tokens = 0;

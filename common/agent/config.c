@@ -28,9 +28,9 @@
 
 static const char *const members[] = { "store", "engine", "anthropic",
 	"composio", "plain_http", "model", "effort", "max_tokens", "system",
-	"prices", "tools", "probes", "context_tokens", "result_bytes",
-	"result_bytes_max", "attempts", "time_limits", "worker", "limits",
-	NULL };
+	"timezone", "prices", "tools", "probes", "context_tokens",
+	"result_bytes", "result_bytes_max", "attempts", "time_limits", "worker",
+	"limits", NULL };
 static const char *const url_members[] = { "url", NULL };
 static const char *const time_members[] = { "turn", "idle", "call", "settle",
 	NULL };
@@ -179,6 +179,8 @@ set_texts(const cJSON *file, struct config *config, struct fail *fail)
 		    &config->plain_http },
 		{ "model", 128, word, "the name of a model", &config->model },
 		{ "system", 100000, NULL, "a text", &config->system },
+		{ "timezone", 64, word, "the IANA name of a time zone",
+		    &config->timezone },
 	};
 	const cJSON *value;
 	const char *text;

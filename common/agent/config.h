@@ -52,6 +52,7 @@ struct config {
 	char *effort;       /* NULL: the model's default */
 	int64_t max_tokens; /* of one reply */
 	char *system;       /* put before the task's own; NULL: none */
+	char *timezone;     /* of users whose tasks name none; NULL: none */
 	struct price *prices;
 	size_t price_count;
 	struct tool_rule *tools;

@@ -150,6 +150,7 @@ config_release(struct config *config)
 	free(config->anthropic_url);
 	free(config->composio_url);
 	free(config->plain_http);
+	free(config->timezone);
 	free(config->model);
 	free(config->effort);
 	free(config->system);

@@ -55,7 +55,7 @@ static const struct {
 		{ "max_tokens", INTEGER, true },
 		{ "reserved_nano_usd", INTEGER, true },
 		{ "input_nano_usd", INTEGER, true },
-		{ "compact", STRING, true, 2 } } },
+		{ "compact", STRING, true, 2 }, { "date", OBJECT, true, 2 } } },
 	[EVENT_MODEL_REPLIED] = { "model.replied",
 	    { { "turn", INTEGER }, { "content", ARRAY },
 		{ "stop_reason", STRING }, { "usage", OBJECT },

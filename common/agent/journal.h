@@ -35,7 +35,8 @@ enum event_type {
 	EVENT_PINNED,        /* request, tools, read_tool: see pins.h */
 	EVENT_STARTED,       /* worker, fence: a worker took the lease */
 	EVENT_RELEASED,      /* worker, reason: the lease ended, task goes on */
-	EVENT_MODEL_STARTED, /* turn, attempt */
+	EVENT_MODEL_STARTED, /* turn, attempt; date: the day that the model is
+	                      * told */
 	EVENT_MODEL_REPLIED, /* turn, content (raw), stop_reason, usage, broken
 	                      * when calls in it are not run, ... */
 	EVENT_MODEL_FAILED,  /* turn, attempt, error, delay_ms when retried,

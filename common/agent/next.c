@@ -26,6 +26,7 @@
 #include "common/base/utf8.h"
 
 #define HOLD_MS (15 * 1000) /* a wait up to here keeps the lease */
+#define DATE_BYTES 320      /* the most of a message that tells the day */
 #define EVENT_ROOM ((size_t)EVENT_MAX)
 
 static void
@@ -222,8 +223,10 @@ static void
 plan_turn(const struct agent *agent, int64_t now, enum compact compact,
     struct plan *plan)
 {
+	bool date = compact == COMPACT_NONE && agent->last_user &&
+	    now >= agent->day_ends;
 	struct reservation turn = budget_reserve(agent,
-	    agent_compact_sends(agent, compact));
+	    agent_compact_sends(agent, compact) + (date ? DATE_BYTES : 0));
 	struct action *action;
 
 	if (turn.why) {
@@ -234,6 +237,7 @@ plan_turn(const struct agent *agent, int64_t now, enum compact compact,
 	action = add_action(plan, ACTION_MODEL, agent->model_attempt + 1);
 	action->intent = EVENT_MODEL_STARTED;
 	action->tries = agent->model_failed + 1;
+	action->date = date;
 	action->asked = agent->model_wait != WAIT_NONE &&
 	    !agent->model_not_before;
 	member_integer(&action->members, "turn", agent->turns + 1);

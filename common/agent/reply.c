@@ -18,16 +18,54 @@
 #include "common/agent/pins.h"
 #include "common/agent/schema.h"
 #include "common/agent/usage.h"
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 
 #define TEXT_MAX ((size_t)1 << 30)
 #define EMPTY_REPLIES_MAX 3
 #define CUT_REPLIES_MAX 5
 
+/* Tells the day, in a message of its own: none that was sent is changed. */
+static int
+tell_date(struct agent *agent, const struct event *event, struct span date,
+    struct fail *fail)
+{
+	struct buf content = BUF_INIT(TEXT_MAX);
+	struct json_object members;
+	struct span text;
+	struct fail why;
+	char *until;
+	int result = -1;
+
+	(void)json_object(date, &members);
+	text = json_get(&members, "text");
+	until = json_decode(json_get(&members, "until"));
+	if (!agent->last_user || !text.length || *text.at != '"' || !until ||
+	    clock_parse(until, &agent->day_ends, &why) < 0) {
+		agent_misplaced(event,
+		    "it tells no day, or not to a user's "
+		    "message",
+		    fail);
+		goto out;
+	}
+	buf_add_string(&content, "[{\"type\":\"text\",\"text\":");
+	buf_add(&content, text.at, text.length);
+	buf_add_string(&content, "}]");
+	agent_add_message(agent, "user",
+	    (struct span){ content.data, content.length });
+	result = 0;
+out:
+	buf_release(&content);
+	free(until);
+	return result;
+}
+
 int
 agent_model_started(struct agent *agent, const struct event *event,
     struct fail *fail)
 {
+	struct span date = json_get(&event->members, "date");
+
 	if (agent->state != TASK_RUNNING || agent->step != STEP_MODEL ||
 	    agent->model_running)
 		return agent_misplaced(event, "no model turn is due", fail);
@@ -36,6 +74,8 @@ agent_model_started(struct agent *agent, const struct event *event,
 	if (agent_integer(&event->members, "attempt") !=
 	    (int64_t)agent->model_attempt + 1)
 		return agent_misplaced(event, "it is another attempt", fail);
+	if (date.length && tell_date(agent, event, date, fail) < 0)
+		return -1;
 	agent->model_running = true;
 	agent->model_attempt++;
 	agent_compact_started(agent, event);

@@ -118,9 +118,10 @@ struct agent {
 	uint64_t *ids;       /* hashes of those of all calls in them */
 	uint64_t *results;   /* likewise: the events of their results, or 0 */
 	size_t id_count;
-	char *said;     /* by a person, for the end of the next user message;
+	char *said;       /* by a person, for the end of the next user message;
 	             * NULL: nothing */
-	bool last_user; /* the last message is a user's */
+	bool last_user;   /* the last message is a user's */
+	int64_t day_ends; /* the day that was told last; 0: none was */
 
 	int64_t window;        /* tokens that the model can take */
 	int64_t context;       /* tokens as of the last reply */

@@ -33,9 +33,9 @@ _Static_assert(sizeof(state_names) / sizeof(*state_names) == TASK_STATES,
     "each state has a name");
 
 static const char *const members[] = { "user", "goal", "toolkits", "tools",
-	"accounts", "model", "effort", "max_tokens", "system", "key", "queue",
-	"priority", "not_before", "deadline", "budget", "on_budget", "labels",
-	"preflight", NULL };
+	"accounts", "model", "effort", "max_tokens", "system", "timezone",
+	"key", "queue", "priority", "not_before", "deadline", "budget",
+	"on_budget", "labels", "preflight", NULL };
 
 static const char *const budget_members[] = { "turns", "tokens", "usd",
 	"seconds", NULL };
@@ -136,6 +136,9 @@ static const struct text_rule model_rule = { "model", TASK_MODEL_MAX, NULL,
 	SMALL LARGE DIGITS "._:@/-" };
 static const struct text_rule system_rule = { "system", TASK_SYSTEM_MAX,
 	not_blank, "a text" };
+static const struct text_rule timezone_rule = { "timezone", TASK_TIMEZONE_MAX,
+	NULL, "the IANA name of a time zone, as Europe/Berlin",
+	SMALL LARGE DIGITS "_+-/" };
 static const struct text_rule key_rule = { "key", TASK_KEY_MAX, printable,
 	"a text without control characters" };
 static const struct text_rule queue_rule = { "queue", TASK_QUEUE_MAX, NULL,
@@ -436,6 +439,9 @@ take_members(const struct check *check)
 		config != NULL ? config->max_tokens : 0,
 		&task->max_tokens) < 0 ||
 	    take_text(check, &system_rule, false, NULL, &task->system) < 0 ||
+	    take_text(check, &timezone_rule, false,
+		config != NULL ? config->timezone : NULL,
+		&task->timezone) < 0 ||
 	    take_text(check, &key_rule, false, NULL, &task->key) < 0 ||
 	    take_text(check, &queue_rule, true,
 		config != NULL ? "default" : NULL, &task->queue) < 0 ||

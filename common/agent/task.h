@@ -43,6 +43,7 @@ task_state_final(enum task_state state); /* completed and what follows it */
 #define TASK_GOAL_MAX 100000
 #define TASK_SYSTEM_MAX 100000
 #define TASK_MODEL_MAX 128
+#define TASK_TIMEZONE_MAX 64
 #define TASK_TOOLKITS_MAX 32 /* entries */
 #define TASK_TOOLKIT_MAX 64
 #define TASK_TOOLS_MAX 128 /* entries */
@@ -70,6 +71,7 @@ struct task {
 	const char *effort;    /* NULL: not set */
 	const char *key;       /* NULL: none */
 	const char *system;    /* NULL: none */
+	const char *timezone;  /* of the user, its IANA name; NULL: not known */
 	const cJSON *toolkits; /* array of strings, may be empty */
 	const cJSON
 	    *tools; /* array of strings, names or globs, or empty: all */

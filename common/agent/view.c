@@ -257,6 +257,7 @@ agent_dump(const struct agent *agent)
 	    agent->answered, agent->marked, agent->compacting,
 	    agent->compact_from, agent->compact_after, agent->overflow,
 	    agent->no_service, agent->by_service, agent->was_cut);
+	buf_print(&dump, "day_ends %" PRId64 "\n", agent->day_ends);
 	dump_string(&dump, "reason", agent->reason);
 	dump_string(&dump, "error", agent->error);
 	dump_string(&dump, "stop_reason", agent->stop_reason);

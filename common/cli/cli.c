@@ -21,6 +21,7 @@
 #include "common/agent/preflight.h"
 #include "common/base/file.h"
 #include "common/base/mem.h"
+#include "common/base/zone.h"
 #include "common/json/json.h"
 
 #define CONFIG_BYTES (1u << 20)
@@ -184,6 +185,17 @@ override_url(char **setting, const char *variable, struct fail *fail)
 	return url != NULL ? config_url(variable, url, setting, fail) : 0;
 }
 
+static int
+check_zone(const char *name, const char *type, struct fail *fail)
+{
+	int64_t ignored;
+
+	if (!name || zone_offset(name, 0, &ignored, fail) == 0)
+		return 0;
+	(void)snprintf(fail->type, sizeof(fail->type), "%s", type);
+	return fail_prefix(fail, "timezone");
+}
+
 int
 cli_settings(struct cli *cli, struct fail *fail)
 {
@@ -194,11 +206,24 @@ cli_settings(struct cli *cli, struct fail *fail)
 	override(&config->store, cli->store, "AGENT_STORE");
 	override(&config->engine, cli->engine, "AGENT_ENGINE");
 	cli->engine = config->engine;
-	if (override_url(&config->anthropic_url, "ANTHROPIC_BASE_URL", fail) ==
+	if (check_zone(config->timezone, "invalid_config", fail) == 0 &&
+	    override_url(&config->anthropic_url, "ANTHROPIC_BASE_URL", fail) ==
 		0 &&
 	    override_url(&config->composio_url, "COMPOSIO_BASE_URL", fail) == 0)
 		return 0;
 	config_release(config);
+	return -1;
+}
+
+int
+cli_task(const struct cli *cli, cJSON *value, struct task *task,
+    struct fail *fail)
+{
+	if (task_check(value, &cli->config, task, fail) < 0)
+		return -1;
+	if (check_zone(task->timezone, "invalid_task", fail) == 0)
+		return 0;
+	task_release(task);
 	return -1;
 }
 

@@ -76,6 +76,13 @@ cli_settings(struct cli *cli, struct fail *fail);
 const char *
 cli_store(struct cli *cli);
 
+struct task;
+
+/* As task_check with the settings, and there has to be such a time zone. */
+int
+cli_task(const struct cli *cli, cJSON *value, struct task *task,
+    struct fail *fail);
+
 /* "prog: message" on stderr, {"error":{...}} on stdout unless human; returns
  * the exit status. DETAILS (may be NULL) are further members as raw JSON. */
 int

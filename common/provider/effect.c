@@ -43,6 +43,7 @@
 #include "common/base/id.h"
 #include "common/base/mem.h"
 #include "common/base/utf8.h"
+#include "common/base/zone.h"
 #include "common/net/http.h"
 #include "common/provider/compaction.h"
 #include "common/provider/effect_internal.h"
@@ -413,6 +414,27 @@ start_tool(struct effect *effect, const struct effect_request *request)
 }
 
 /* ---- starting and ending ---- */
+
+void
+effect_complete(const struct config *config, struct action *action,
+    const struct task *task, int64_t now)
+{
+	char *text, until[CLOCK_TEXT];
+	int64_t ends;
+
+	if (action->type == ACTION_TOOL)
+		member_integer(&action->members, "settle_ms",
+		    config->settle_ms);
+	if (!action->date)
+		return;
+	text = zone_today(task->timezone, now, &ends);
+	clock_format(ends, until);
+	buf_add_string(&action->members, ",\"date\":{");
+	member_string(&action->members, "text", text);
+	member_string(&action->members, "until", until);
+	buf_add_string(&action->members, "}");
+	free(text);
+}
 
 int
 effects_open(struct loop *loop, const struct config *config,

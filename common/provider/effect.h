@@ -34,6 +34,11 @@ effects_watch(struct effects *effects, const struct gate_watch *watch);
 void
 effects_close(struct effects *effects);
 
+/* Adds to the intent of ACTION what the settings and the clock NOW say. */
+void
+effect_complete(const struct config *config, struct action *action,
+    const struct task *task, int64_t now);
+
 struct effect_request {
 	const struct agent *agent;   /* not used after effect_start returns */
 	const struct action *action; /* likewise */

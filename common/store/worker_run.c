@@ -284,9 +284,8 @@ record_intents(struct run *run, int64_t now, struct fail *fail)
 		action = &run->plan.actions[i];
 		if (action->type == ACTION_PIN)
 			continue;
-		if (action->type == ACTION_TOOL)
-			member_integer(&action->members, "settle_ms",
-			    run->worker->config->settle_ms);
+		effect_complete(run->worker->config, action,
+		    agent_task(run->session.agent), now);
 		if (session_record(&run->session, run->worker->store, now,
 			action->intent, action->members.data,
 			action->members.length, fail) < 0)

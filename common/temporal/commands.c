@@ -135,12 +135,12 @@ limit(int64_t own)
 	return own > 0 ? own + SPARE_MS : DAY_MS;
 }
 
-/* What the intent says of money. */
+/* What the intent says of money and the day. */
 static void
-add_reservation(struct buf *input, const struct action *action)
+add_terms(struct buf *input, const struct action *action)
 {
 	static const char *const names[] = { "max_tokens", "reserved_nano_usd",
-		"input_nano_usd" };
+		"input_nano_usd", "date" };
 	char *all = mem_print("{%s}", action->members.data);
 	struct span members = { all, strlen(all) }, value;
 	size_t i;
@@ -165,7 +165,7 @@ fill_model(Api__ScheduleActivityTaskCommandAttributes *activity,
 	activity->heartbeat_timeout = heap_duration(HEARTBEAT_MS);
 	activity->retry_policy = retries(MODEL_LOST_MAX);
 	member_integer(input, "turn", turn);
-	add_reservation(input, action);
+	add_terms(input, action);
 	buf_print(words, "turn %" PRId64, turn);
 	if (action->compact != NULL)
 		member_string(input, "compact", action->compact);

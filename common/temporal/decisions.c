@@ -12,6 +12,7 @@
 #include "common/base/mem.h"
 #include "common/base/utf8.h"
 #include "common/json/log.h"
+#include "common/provider/effect.h"
 
 #define LIMIT_MS 500
 #define LIMIT_MAX_MS 60000
@@ -149,9 +150,8 @@ schedule(struct decisions *decisions, const struct plan *plan,
 		action = &plan->actions[i];
 		if (action->type == ACTION_PIN && facts.pinning)
 			continue;
-		if (action->type == ACTION_TOOL)
-			member_integer(&action->members, "settle_ms",
-			    decisions->worker->config->settle_ms);
+		effect_complete(decisions->worker->config, action,
+		    agent_task(agent), facts.now);
 		commands_activity(&decisions->commands, decisions->worker,
 		    agent, action, facts.pins + 1, &id);
 		members = (struct span){ action->members.data,

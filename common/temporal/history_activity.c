@@ -39,6 +39,7 @@ intend(struct temporal_history *history, int64_t at,
 	static const char *const names[] = { "max_tokens", "reserved_nano_usd",
 		"input_nano_usd", "settle_ms" };
 	const char *compact = json_string(input, "compact");
+	char *date = NULL;
 	struct buf members = BUF_INIT(TEXT_MAX);
 	int64_t number;
 	size_t i;
@@ -47,6 +48,10 @@ intend(struct temporal_history *history, int64_t at,
 		member_integer(&members, "turn", activity->turn);
 		if (compact != NULL)
 			member_string(&members, "compact", compact);
+		if (cJSON_IsObject(json_item(input, "date"))) {
+			date = json_text(json_item(input, "date"));
+			member_raw(&members, "date", date, strlen(date));
+		}
 	} else {
 		member_string(&members, "call", activity->call);
 		member_string(&members, "tool", json_string(input, "tool"));
@@ -55,6 +60,7 @@ intend(struct temporal_history *history, int64_t at,
 	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (json_integer(input, names[i], &number))
 			member_integer(&members, names[i], number);
+	free(date);
 	return history_fold_buf(history, at,
 	    activity->type == ACTION_MODEL ? EVENT_MODEL_STARTED
 					   : EVENT_TOOL_STARTED,

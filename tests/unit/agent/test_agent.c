@@ -162,8 +162,11 @@ write_plan(struct buf *text, const struct agent *agent, int64_t now,
 		buf_print(text, "%srecord %s %s\n", indent,
 		    event_type_name(plan.record), plan.record_members.data);
 	for (i = 0; i < plan.count; i++)
-		buf_print(text, "%sdo %s, try %u: %s\n", indent,
+		buf_print(text, "%sdo %s, try %u%s: %s\n", indent,
 		    names[plan.actions[i].type], plan.actions[i].tries,
+		    plan.actions[i].date && agent_task(agent)->timezone
+			? ", date"
+			: "",
 		    plan.actions[i].members.data ? plan.actions[i].members.data
 						 : "");
 	if (plan.wake_at)

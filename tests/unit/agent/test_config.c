@@ -62,6 +62,7 @@ every_member(void **state)
 	    "effort: low\n"
 	    "max_tokens: 8000\n"
 	    "system: Be brief.\n"
+	    "timezone: Europe/Berlin\n"
 	    "prices:\n"
 	    "  mine: {input: 1, output: 2.5}\n"
 	    "  claude-opus-5-5: {input: 3, output: 15, cache_read: 0.125,\n"
@@ -87,6 +88,7 @@ every_member(void **state)
 	assert_string_equal(config.store, "/tmp/store");
 	assert_string_equal(config.anthropic_url, "http://127.0.0.1:8080");
 	assert_string_equal(config.effort, "low");
+	assert_string_equal(config.timezone, "Europe/Berlin");
 	assert_int_equal(config.idle_ms, 1500);
 	assert_int_equal(config.settle_ms, 2000);
 	assert_int_equal(config.turn_ms, 600000);

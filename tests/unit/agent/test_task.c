@@ -76,7 +76,8 @@ what_was_checked_reads_back_the_same(void **state)
 	static const char text[] =
 	    "{\"user\":\"u\",\"goal\":\"g\","
 	    "\"toolkits\":[\"gmail\"],\"tools\":[\"GMAIL_*\"],"
-	    "\"effort\":\"high\",\"system\":\"s\",\"key\":\"k\","
+	    "\"effort\":\"high\",\"system\":\"s\","
+	    "\"timezone\":\"America/Argentina/Buenos_Aires\",\"key\":\"k\","
 	    "\"not_before\":\"2026-11-24T08:00:00Z\","
 	    "\"budget\":{\"tokens\":1000000000000,\"usd\":0.000000001,"
 	    "\"seconds\":60},\"preflight\":{\"pins\":{\"request\":{},"
@@ -95,6 +96,7 @@ what_was_checked_reads_back_the_same(void **state)
 	second = json_text(again.doc);
 	assert_string_equal(first, second);
 	assert_string_equal(again.effort, "high");
+	assert_string_equal(again.timezone, "America/Argentina/Buenos_Aires");
 	assert_int_equal(again.budget_nano_usd, 1);
 	assert_int_equal(again.budget_tokens, 1000000000000);
 	assert_int_equal(again.not_before, 1795507200000);

@@ -22,6 +22,7 @@
 #include "common/base/id.h"
 #include "common/base/mem.h"
 #include "common/base/utf8.h"
+#include "common/base/zone.h"
 #include "common/json/json.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -440,6 +441,92 @@ test_clock_boot(void **state)
 	assert_true(strlen(one) == 36 || strlen(one) == 0);
 }
 
+/* Times of the table in the file, of the rule after it, and around a change. */
+static void
+test_zone(void **state)
+{
+	static const struct {
+		const char *zone, *at;
+		int64_t seconds;
+	} cases[] = {
+		{ "UTC", "2026-03-29T01:00:00Z", 0 },
+		{ "Europe/Berlin", "2026-03-29T00:59:59Z", 3600 },
+		{ "Europe/Berlin", "2026-03-29T01:00:00Z", 7200 },
+		{ "Europe/Berlin", "2050-03-27T00:59:59Z", 3600 },
+		{ "Europe/Berlin", "2050-03-27T01:00:00Z", 7200 },
+		{ "Europe/Berlin", "2050-10-30T00:59:59Z", 7200 },
+		{ "Europe/Berlin", "2050-10-30T01:00:00Z", 3600 },
+		{ "America/New_York", "2026-07-01T12:00:00Z", -14400 },
+		{ "Asia/Kolkata", "2060-12-31T23:59:59Z", 19800 },
+		{ "Australia/Sydney", "2050-07-01T00:00:00Z", 36000 },
+		{ "Australia/Sydney", "2060-12-31T23:59:59Z", 39600 },
+		{ "Pacific/Chatham", "2060-12-31T23:59:59Z", 49500 },
+	};
+	static const char *const bad[] = { "", "Europe", "Europe/Berlni",
+		"../passwd", "/etc/localtime", "Europe//Berlin", "zone.tab",
+		"a-name-that-is-longer-than-any-zone-has-and-than-64-bytes-"
+		"allow" };
+	int64_t wall, seconds;
+	struct fail fail;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(cases); i++) {
+		assert_int_equal(clock_parse(cases[i].at, &wall, &fail), 0);
+		assert_int_equal(zone_offset(cases[i].zone, wall, &seconds,
+				     &fail),
+		    0);
+		if (seconds != cases[i].seconds)
+			fail_msg("%s at %s: %lld", cases[i].zone, cases[i].at,
+			    (long long)seconds);
+	}
+	for (i = 0; i < COUNT(bad); i++) {
+		assert_int_equal(zone_offset(bad[i], 0, &seconds, &fail), -1);
+		assert_int_equal(fail.kind, FAIL_NEVER);
+		assert_string_equal(fail.type, "invalid_zone");
+	}
+}
+
+static void
+test_today(void **state)
+{
+	static const struct {
+		const char *zone, *at, *says, *until;
+	} cases[] = {
+		{ NULL, "2026-11-28T23:59:59Z",
+		    "Today is Saturday, 28 November 2026 in UTC. The time zone "
+		    "of the person you work for is not known.",
+		    "2026-11-29T00:00:00.000Z" },
+		{ "Nowhere/At_All", "1970-01-01T00:00:00Z",
+		    "Today is Thursday, 1 January 1970 in UTC. The time zone "
+		    "of the person you work for is Nowhere/At_All.",
+		    "1970-01-02T00:00:00.000Z" },
+		/* a day of 23 hours, then one of 25 */
+		{ "Europe/Berlin", "2026-03-28T23:30:00Z",
+		    "Today is Sunday, 29 March 2026 in Europe/Berlin "
+		    "(UTC+01:00), the time zone of the person you work for.",
+		    "2026-03-29T22:00:00.000Z" },
+		{ "America/St_Johns", "2026-11-01T02:30:00Z",
+		    "Today is Sunday, 1 November 2026 in America/St_Johns "
+		    "(UTC-02:30), the time zone of the person you work for.",
+		    "2026-11-02T03:30:00.000Z" },
+	};
+	char text[CLOCK_TEXT], *says;
+	int64_t wall, until;
+	struct fail fail;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(cases); i++) {
+		assert_int_equal(clock_parse(cases[i].at, &wall, &fail), 0);
+		says = zone_today(cases[i].zone, wall, &until);
+		clock_format(until, text);
+		assert_string_equal(says, cases[i].says);
+		assert_string_equal(text, cases[i].until);
+		free(says);
+	}
+}
+
 static void
 test_id_order(void **state)
 {
@@ -536,6 +623,8 @@ main(void)
 		cmocka_unit_test(test_clock_days),
 		cmocka_unit_test(test_clock_refuses),
 		cmocka_unit_test(test_clock_boot),
+		cmocka_unit_test(test_zone),
+		cmocka_unit_test(test_today),
 		cmocka_unit_test(test_id_order),
 		cmocka_unit_test(test_id_fork),
 		cmocka_unit_test(test_id_parse),
