@@ -198,7 +198,7 @@ apply_started(struct agent *agent, const struct event *event, struct fail *fail)
 	agent->due = 0;
 	agent_set_string(&agent->reason, NULL);
 	if (!agent->started_at)
-		agent->started_at = event->at;
+		agent->started_at = agent->clock_from = event->at;
 	return 0;
 }
 
@@ -221,6 +221,29 @@ apply_user_message(struct agent *agent, const struct event *event,
 		return agent_misplaced(event, "nothing is to be said", fail);
 	agent_add_message(agent, "user", json_get(&event->members, "content"));
 	agent->step = STEP_MODEL;
+	return 0;
+}
+
+/* What lasts some time is not over sooner. What only waits may go on now. */
+static int
+apply_clock(struct agent *agent, const struct event *event, struct fail *fail)
+{
+	int64_t by = agent_integer(&event->members, "stepped_ms");
+	struct call *call;
+	size_t i;
+
+	if (by <= 0 || by > event->at)
+		return agent_misplaced(event, "no such step is possible", fail);
+	if (agent->started_at)
+		agent->started_at = agent->started_at + by < event->at
+		    ? agent->started_at + by
+		    : event->at;
+	agent->clock_from = event->at;
+	for (i = agent->first_open; i < agent->call_count; i++) {
+		call = &agent->calls[i];
+		if (call->settle_at > 0 && call->sent_at <= event->at - by)
+			call->settle_at += by;
+	}
 	return 0;
 }
 
@@ -310,6 +333,8 @@ apply(struct agent *agent, const struct event *event, struct fail *fail)
 		return agent_account(agent, event, fail);
 	case EVENT_COMPACTED:
 		return agent_compacted(agent, event, fail);
+	case EVENT_CLOCK:
+		return apply_clock(agent, event, fail);
 	case EVENT_USER_MESSAGE:
 		return apply_user_message(agent, event, fail);
 	case EVENT_SIGNAL:
@@ -348,6 +373,7 @@ follow_clock(struct agent *agent, int64_t at)
 	if (back >= SAME_HOUR_MS)
 		agent->day_ends = 0;
 	set_back(&agent->started_at, back);
+	set_back(&agent->clock_from, back);
 	set_back(&agent->model_not_before, back);
 	for (i = 0; i < agent->call_count; i++) {
 		set_back(&agent->calls[i].not_before, back);

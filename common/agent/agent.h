@@ -91,6 +91,8 @@ struct agent_summary {
 	int64_t nano_usd;
 	int64_t reserved_nano_usd; /* for the turn under way */
 	uint64_t seq;              /* of the last event applied */
+	int64_t clock_from; /* since this wall time no step of the clock is in
+	                     * the journal; 0: the task needs none */
 	bool paused, cancel_asked;
 };
 

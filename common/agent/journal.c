@@ -87,6 +87,7 @@ static const struct {
 		{ "kept", INTEGER, true }, { "bytes", INTEGER, true },
 		{ "usage", OBJECT, true } },
 	    .since = 2 },
+	[EVENT_CLOCK] = { "clock", { { "stepped_ms", INTEGER } }, .since = 2 },
 	[EVENT_USER_MESSAGE] = { "user.message",
 	    { { "content", ARRAY }, { "reason", STRING } } },
 	[EVENT_SIGNAL] = { "signal",

@@ -55,6 +55,7 @@ enum event_type {
 	EVENT_COMPACTED, /* turn, by, content (raw), kept, usage: the messages
 	                     * before the last ones are replaced by content;
 	                     * bytes: results are cut */
+	EVENT_CLOCK,     /* stepped_ms: by so much the clock was set forward */
 	EVENT_USER_MESSAGE, /* content (raw), reason: our message to the model */
 	EVENT_SIGNAL,       /* signal, by, and its own members */
 	EVENT_WAITING,      /* reason, until, for (a kind), message, toolkit,

@@ -75,6 +75,7 @@ struct agent {
 	uint64_t seq;
 	int64_t last_at;    /* of the last event */
 	int64_t started_at; /* first start, 0: never */
+	int64_t clock_from; /* since then no step of the clock is counted */
 	struct task task;
 	bool submitted;
 	char *request; /* pinned, raw, without its last brace */

@@ -166,6 +166,7 @@ agent_summary(const struct agent *agent, struct agent_summary *ret)
 		.nano_usd = agent->nano_usd,
 		.reserved_nano_usd = agent->reserved_nano_usd,
 		.seq = agent->seq,
+		.clock_from = agent->started_at ? agent->clock_from : 0,
 		.paused = agent->paused,
 		.cancel_asked = agent->cancel_asked,
 	};
@@ -216,11 +217,12 @@ agent_dump(const struct agent *agent)
 	struct buf dump = BUF_INIT(BODY_MAX);
 
 	buf_print(&dump,
-	    "state %s step %d seq %" PRIu64 " started_at %" PRId64
-	    " pins %zu due %" PRId64 " paused %d cancel_asked %d\n",
+	    "state %s step %d seq %" PRIu64 " started_at %" PRId64 " %" PRId64
+	    " pins %zu due %" PRId64 " paused %d cancel_asked %d day %" PRId64
+	    "\n",
 	    task_state_name(agent->state), agent->step, agent->seq,
-	    agent->started_at, agent->pin_count, agent->due, agent->paused,
-	    agent->cancel_asked);
+	    agent->started_at, agent->clock_from, agent->pin_count, agent->due,
+	    agent->paused, agent->cancel_asked, agent->day_ends);
 	buf_print(&dump,
 	    "model running %d attempt %u not_before %" PRId64
 	    " wait %s failed %u lost %u empty %u cut %u goes_on %d echoed %d\n",
@@ -257,7 +259,6 @@ agent_dump(const struct agent *agent)
 	    agent->answered, agent->marked, agent->compacting,
 	    agent->compact_from, agent->compact_after, agent->overflow,
 	    agent->no_service, agent->by_service, agent->was_cut);
-	buf_print(&dump, "day_ends %" PRId64 "\n", agent->day_ends);
 	dump_string(&dump, "reason", agent->reason);
 	dump_string(&dump, "error", agent->error);
 	dump_string(&dump, "stop_reason", agent->stop_reason);

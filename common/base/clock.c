@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define DAY_MS 86400000
+#define STEP_MS 60000            /* less is the clock being trimmed */
 #define WALL_MAX 253402300799999 /* 9999-12-31T23:59:59.999Z */
 
 static int64_t
@@ -37,6 +38,38 @@ int64_t
 clock_boot(void)
 {
 	return clock_read(CLOCK_BOOTTIME);
+}
+
+void
+clock_watch(struct clock_steps *steps, int64_t wall, int64_t boot)
+{
+	const size_t most = sizeof(steps->step) / sizeof(*steps->step);
+	int64_t by = wall - boot - steps->ahead;
+
+	if (steps->begun && (by >= STEP_MS || by <= -STEP_MS)) {
+		if (steps->count == most)
+			memmove(steps->step, steps->step + 1,
+			    --steps->count * sizeof(*steps->step));
+		steps->step[steps->count].before = wall - by;
+		steps->step[steps->count++].by = by;
+	}
+	steps->begun = true;
+	steps->ahead = wall - boot;
+}
+
+/* Where a clock that was set back shows a time again, SINCE is the later one. */
+int64_t
+clock_stepped(const struct clock_steps *steps, int64_t since)
+{
+	int64_t sum = 0;
+	size_t i = steps->count;
+
+	for (; i > 0; i--) {
+		if (since >= steps->step[i - 1].before + steps->step[i - 1].by)
+			break;
+		sum += steps->step[i - 1].by;
+	}
+	return sum > 0 ? sum : 0;
 }
 
 void

@@ -10,6 +10,7 @@
 #define COMMON_BASE_CLOCK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/base/fail.h"
@@ -21,6 +22,24 @@ clock_wall(void);
 
 int64_t
 clock_boot(void);
+
+/* Notes how far the wall clock was set forward, and back, while a process ran. */
+struct clock_steps {
+	bool begun;
+	int64_t ahead; /* wall time less boot time */
+	size_t count;
+	struct {
+		int64_t before, by; /* the wall time then, and the difference */
+	} step[16];                 /* the last ones */
+};
+
+/* To be called again and again with the two clocks. */
+void
+clock_watch(struct clock_steps *steps, int64_t wall, int64_t boot);
+
+/* By how much the wall clock was set forward since it was SINCE, or 0. */
+int64_t
+clock_stepped(const struct clock_steps *steps, int64_t since);
 
 /* The kernel's boot id as 36 characters and a NUL, or "" if there is none. */
 void

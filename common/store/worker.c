@@ -356,6 +356,7 @@ tick(struct worker *own, struct fail *fail)
 	size_t i, room = ROOM;
 
 	own->dirty = false;
+	clock_watch(&own->clock, now, clock_boot());
 	for (i = 0; i < own->count; i++)
 		if (own->runs[i]->dirty)
 			room += run_room(own->runs[i]);

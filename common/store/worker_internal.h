@@ -6,6 +6,7 @@
 #ifndef COMMON_STORE_WORKER_INTERNAL_H
 #define COMMON_STORE_WORKER_INTERNAL_H
 
+#include "common/base/clock.h"
 #include "common/base/loop.h"
 #include "common/provider/effect.h"
 #include "common/store/gates.h"
@@ -76,6 +77,7 @@ struct worker {
 	struct watch notify;
 	int wake_folder, workers_folder; /* inotify's numbers for them */
 	struct timer renew, poll, due, grace, probe;
+	struct clock_steps clock;
 	int64_t held_until; /* wall time: until then the model's key is refused,
 	                     * and no task is leased; 0: it is not */
 	int64_t tools_held_until; /* likewise, of the tools */

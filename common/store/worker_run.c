@@ -109,6 +109,31 @@ end_progress(struct run *run)
 	run->progress = -1;
 }
 
+/* Notes in the journal that the clock was set forward, before anything is decided
+ * by it. */
+static int
+note_clock(struct run *run, int64_t now, struct fail *fail)
+{
+	struct buf members = BUF_INIT(EVENT_ROOM);
+	struct agent_summary summary;
+	int64_t by;
+	int result;
+
+	if (!run->worker->clock.count)
+		return 0;
+	agent_summary(run->session.agent, &summary);
+	by = summary.clock_from
+	    ? clock_stepped(&run->worker->clock, summary.clock_from)
+	    : 0;
+	if (!by)
+		return 0;
+	member_integer(&members, "stepped_ms", by);
+	result = session_record(&run->session, run->worker->store, now,
+	    EVENT_CLOCK, members.data, members.length, fail);
+	buf_release(&members);
+	return result;
+}
+
 int
 run_open(struct worker *worker, const struct task_row *row, int64_t now,
     struct run **ret_run, struct fail *fail)
@@ -137,8 +162,10 @@ run_open(struct worker *worker, const struct task_row *row, int64_t now,
 	store_progress_remove(worker->store, &row->id);
 	member_string(&members, "worker", worker->name);
 	member_integer(&members, "fence", (int64_t)row->fence);
-	result = session_record(&run->session, worker->store, now,
-	    EVENT_STARTED, members.data, members.length, fail);
+	result = note_clock(run, now, fail);
+	if (result == 0)
+		result = session_record(&run->session, worker->store, now,
+		    EVENT_STARTED, members.data, members.length, fail);
 	if (result == 0)
 		result = session_save(&run->session, worker->store, now, fail);
 	buf_release(&members);
@@ -383,7 +410,7 @@ run_advance(struct run *run, int64_t now, struct fail *fail)
 		return 0;
 	}
 	if (session_catch_up(&run->session, store, fail) < 0 ||
-	    record_facts(run, now, fail) < 0)
+	    note_clock(run, now, fail) < 0 || record_facts(run, now, fail) < 0)
 		return -1;
 	if (set_terms(run, now, fail) < 0 ||
 	    session_plan(&run->session, store, now, &run->plan, fail) < 0)

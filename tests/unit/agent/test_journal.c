@@ -121,6 +121,7 @@ test_write_and_read(void **state)
 		[EVENT_TOOL_UNKNOWN] = "\"call\":\"c\",\"attempt\":1,"
 				       "\"error\":{}",
 		[EVENT_ACCOUNT] = "\"toolkit\":\"t\"",
+		[EVENT_CLOCK] = "\"stepped_ms\":86400000",
 		[EVENT_COMPACTED] = "\"turn\":1,\"by\":\"cut\"",
 		[EVENT_USER_MESSAGE] = "\"content\":[],\"reason\":\"r\"",
 		[EVENT_SIGNAL] = "\"signal\":\"pause\"",

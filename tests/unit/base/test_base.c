@@ -425,6 +425,35 @@ test_clock_refuses(void **state)
 	}
 }
 
+/* How far the clock was set forward since a time, from what a process saw. */
+static void
+test_clock_steps(void **state)
+{
+	const int64_t day = 86400000, hour = 3600000;
+	struct clock_steps steps = { .count = 0 };
+	int64_t i;
+
+	(void)state;
+	clock_watch(&steps, 10 * day, 500);
+	clock_watch(&steps, 10 * day + 1000, 1500);
+	clock_watch(&steps, 10 * day + 31000, 2500); /* trimmed */
+	assert_int_equal(clock_stepped(&steps, 0), 0);
+	clock_watch(&steps, 11 * day + hour, hour);
+	assert_int_equal(clock_stepped(&steps, 10 * day), day - 28500);
+	assert_int_equal(clock_stepped(&steps, 11 * day + hour), 0);
+	clock_watch(&steps, 10 * day + 2 * hour, 2 * hour); /* and back */
+	assert_int_equal(clock_stepped(&steps, 10 * day), 0);
+	assert_int_equal(clock_stepped(&steps, 10 * day + 3 * hour), 0);
+	clock_watch(&steps, 9 * day, 3 * hour); /* only back */
+	assert_int_equal(clock_stepped(&steps, 8 * day), 0);
+	clock_watch(&steps, 9 * day + 2 * hour, 4 * hour);
+	assert_int_equal(clock_stepped(&steps, 9 * day), hour);
+	for (i = 5; i < 50; i++) /* the oldest are forgotten */
+		clock_watch(&steps, (i + 5) * day, i * hour);
+	assert_int_equal(clock_stepped(&steps, 53 * day), 23 * hour);
+	assert_int_equal(clock_stepped(&steps, 60 * day), 0);
+}
+
 static void
 test_clock_boot(void **state)
 {
@@ -622,6 +651,7 @@ main(void)
 		cmocka_unit_test(test_clock_text),
 		cmocka_unit_test(test_clock_days),
 		cmocka_unit_test(test_clock_refuses),
+		cmocka_unit_test(test_clock_steps),
 		cmocka_unit_test(test_clock_boot),
 		cmocka_unit_test(test_zone),
 		cmocka_unit_test(test_today),
