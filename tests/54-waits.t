@@ -77,4 +77,22 @@ if on lmdb; then
 	end TERM "$WORKER"
 	check "the store is sound" agent-store check
 fi
+if on temporal; then
+	goals 20
+	worker
+	waits() { # waits N: tasks for a key
+		[ "$(agent-status --state waiting | jq -c 'select(.waiting.for == "key")' | wc -l)" = "$1" ]
+	}
+	check "tasks under a wrong key wait for another one" await 30 waits 20
+	same "one line says why" 1 "$(grep -c key.refused "$LOG")"
+	same_soon "they count nothing" 0 agent-scale-probe --plain
+	ID=$(agent-status --state waiting --limit 1 | jq -r .id)
+	agent-signal pause "$ID" >/dev/null
+	check "one of them is paused" await 10 eval '[ "$(get waiting.for)" = paused ]'
+	echo good-key >"$T/key"
+	check "the file changes, and the others go on at once" await 20 eval \
+		'[ "$(agent-status --state completed --limit 300 | wc -l)" = 19 ]'
+	same "what is paused stays so" paused "$(get waiting.for)"
+	end TERM "$WORKER"
+fi
 done_testing

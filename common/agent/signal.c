@@ -186,6 +186,12 @@ accepts_open(const struct agent *agent, const char *signal, bool raises,
 	    agent->state != TASK_WAITING)
 		return fail_set(fail, FAIL_NO, "wrong_state",
 		    "the task is neither paused nor waiting");
+	if (strcmp(signal, "resume") == 0 &&
+	    json_get(members, "for").length > 0 &&
+	    (agent->paused || agent->state != TASK_WAITING ||
+		!wait_of_key(agent->wait.kind)))
+		return fail_set(fail, FAIL_NO, "wrong_state",
+		    "the task does not wait for a key");
 	if (strcmp(signal, "budget") == 0 && !raises)
 		return fail_set(fail, FAIL_NEVER, "invalid_signal",
 		    "budget needs usd, tokens, turns or seconds to add");

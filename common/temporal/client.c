@@ -76,7 +76,9 @@ temporal_signal(struct temporal *temporal, const char *id, const char *run,
 	request.workflow_execution = &both;
 	request.signal_name = temporal_text(name);
 	request.input = heap_payloads(json);
-	result = temporal_call(temporal, &request.base, answer, fail);
+	result = answer->then != NULL
+	    ? temporal_send(temporal, &request.base, answer, fail)
+	    : temporal_call(temporal, &request.base, answer, fail);
 	api__payloads__free_unpacked(request.input, NULL);
 	return result;
 }

@@ -43,7 +43,7 @@ temporal_count(struct temporal *temporal, const char *query,
     struct temporal_answer *answer, struct fail *fail);
 
 /* JSON: the argument. Closed: "not_found". FAIL_NEVER, type "too_large", when it
- * is over TEMPORAL_BLOB_MAX. */
+ * is over TEMPORAL_BLOB_MAX. With answer.then it is only sent. */
 int
 temporal_signal(struct temporal *temporal, const char *id, const char *run,
     const char *name, struct span json, struct temporal_answer *answer,

@@ -16,6 +16,7 @@
 #include "common/json/log.h"
 #include "common/provider/effect.h"
 #include "common/temporal/history.h"
+#include "common/temporal/key_waits.h"
 #include "common/temporal/liveness.h"
 
 #define POLL_MS 3000       /* the server sends an empty answer after 1 s */
@@ -124,10 +125,12 @@ check_server(struct worker_temporal *worker, struct fail *fail)
 static void
 on_gate(void *context, struct gate *gate, const struct gate_state *state)
 {
-	const struct worker_temporal *worker = context;
+	struct worker_temporal *worker = context;
 
 	(void)gate;
 	gate_log(state, worker->name);
+	if (state->news)
+		key_waits_wake(worker, !wait_of_key(state->kind));
 }
 
 static int
@@ -179,6 +182,7 @@ release(struct worker_temporal *worker)
 		free(worker->queues[i]);
 	free(worker->queues);
 	temporal_answer_release(&worker->attributes_answer);
+	key_waits_free(worker->key_waits);
 	history_cache_free(worker->histories);
 	permit_forget_all(worker);
 	liveness_close(worker->liveness);

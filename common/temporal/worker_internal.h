@@ -22,6 +22,7 @@ struct admitted;
 struct effects;
 struct history_cache;
 struct idle;
+struct key_waits;
 struct liveness;
 struct poller;
 struct workflow_task;
@@ -36,9 +37,10 @@ struct worker_temporal {
 	struct liveness *liveness; /* NULL: the folder cannot be used */
 	struct history_cache *histories;
 	struct poller *poller;
-	struct idle *idle;  /* NULL: it does not end when it is idle */
-	char name[ID_TEXT]; /* of this process */
-	char **queues;      /* as the server names them */
+	struct key_waits *key_waits; /* NULL: none so far */
+	struct idle *idle;           /* NULL: it does not end when it is idle */
+	char name[ID_TEXT];          /* of this process */
+	char **queues;               /* as the server names them */
 	size_t queue_count;
 	struct temporal_answer attributes_answer;
 	bool attributes;    /* the search attribute is known to the server */

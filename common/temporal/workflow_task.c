@@ -22,6 +22,7 @@
 #include "common/json/log.h"
 #include "common/temporal/decisions.h"
 #include "common/temporal/history_reader.h"
+#include "common/temporal/key_waits.h"
 
 #define BACK_SIZE 16 /* a step has some three batches of events */
 
@@ -40,7 +41,7 @@ struct workflow_task {
 	struct carry *carry; /* reads the run before */
 	struct commands carried;
 	struct permit *permit; /* whether the limits let it begin */
-	bool asked, full;
+	bool asked, full, waits_for_key;
 	int state; /* of the task after this workflow task */
 	struct workflow_task *next;
 };
@@ -112,6 +113,8 @@ ended(void *context, struct temporal_answer *answer)
 		if (strstr(answer->fail.message, "earch attribute") != NULL)
 			worker->no_attributes = true;
 	} else if (workflow->state >= 0) {
+		key_waits_note(worker, workflow_id(workflow),
+		    workflow->waits_for_key);
 		if (task_state_final((enum task_state)workflow->state)) {
 			history_cache_put(worker->histories, run_id(workflow),
 			    NULL);
@@ -362,6 +365,7 @@ static void
 complete(struct workflow_task *workflow)
 {
 	struct temporal_facts facts = temporal_history_facts(workflow->history);
+	struct agent_summary summary;
 	struct decisions decisions;
 	struct fail fail;
 
@@ -382,6 +386,10 @@ complete(struct workflow_task *workflow)
 		refuse(workflow, &fail);
 	} else {
 		workflow->state = decisions.state;
+		agent_summary(temporal_history_agent(workflow->history),
+		    &summary);
+		workflow->waits_for_key = summary.state == TASK_WAITING &&
+		    wait_of_key(summary.wait);
 		respond(workflow, &decisions.commands, !decisions.continues);
 	}
 	commands_release(&decisions.commands);
