@@ -116,6 +116,7 @@ set_up(struct standin *standin, const struct settings *settings,
 	standin->script = script_read(settings->script, fail);
 	if (standin->script == NULL)
 		return -1;
+	standin->log = cJSON_CreateArray();
 	if (script_number(standin->script, "drip", 0, 86400000, 0,
 		&standin->drip_ms, "drip", fail) < 0 ||
 	    model_new(standin->script, &standin->model, fail) < 0 ||
@@ -139,6 +140,7 @@ take_down(struct standin *standin)
 	ledger_close(standin->ledger);
 	linear_free(standin->linear);
 	accounts_free(standin->accounts);
+	cJSON_Delete(standin->log);
 	catalogue_free(standin->catalogue);
 	faults_free(standin->faults);
 	model_free(standin->model);

@@ -10,7 +10,7 @@
 . "$TOP/tests/worker.sh"
 
 # A scene of one call of TOOL, then the end; the fault comes with the first.
-one_call() { # one_call TOOL FAULT
+one_call() { # one_call TOOL FAULT [LINE]
 	scene <<-END
 	model:
 	  - when: { turn: 1 }
@@ -22,6 +22,7 @@ one_call() { # one_call TOOL FAULT
 	  - reply: { text: All went well. }
 	faults:
 	  - { on: $1, at: 1, $2 }
+	${3-}
 	END
 }
 answers_late='kind: slow, delay: 30000'
@@ -150,7 +151,7 @@ same "nothing was repeated" 0 "$(repeated)"
 # ---- it may still be under way ----
 # A service goes on with a call after its worker has died: when the model is told
 # too early, it looks, finds nothing, and calls again.
-late_call() { # late_call DELAY
+late_call() { # late_call DELAY [LINE]
 	notes=$NOTES NOTES=/dev/null
 	scene <<-END
 	accounts:
@@ -168,11 +169,12 @@ late_call() { # late_call DELAY
 	  - reply: { text: It is there. }
 	faults:
 	  - { on: LINEAR_CREATE_LINEAR_ISSUE, at: 1, kind: slow_before, delay: $1 }
+	${2-}
 	END
 	NOTES=$notes
 }
 intended() { [ "$(count tool.started)" -ge 1 ]; }
-late_call 4000
+late_call 4000 'logs: false'
 settings <<END
 time_limits: { settle: 6 }
 END
@@ -190,7 +192,7 @@ same "the model was told when it was sent" true "$(events '
 	map(select(.type == "tool.finished"))[0].block.content | contains("sent at " + $at)')"
 sound
 
-late_call 20000
+late_call 20000 'logs: false'
 submit "cut at the end of the grace" "toolkits: [linear]"
 settings <<END
 time_limits: { settle: 3600 }
@@ -208,6 +210,88 @@ same "until then" 3600 "$(events '(map(select(.type == "waiting"))[0].until[:19]
 check "it can be cancelled" agent-signal cancel "$ID"
 work
 same "at once" "cancelled 1" "$(get state) $(get calls_unknown)"
+
+# ---- the service's log ----
+# Temporal notes a call as unknown before anybody asks.
+noted=0
+on lmdb || noted=1
+one_call NOTES_WRITE "$answers_late"
+settings <<END
+time_limits: { settle: 3600 }
+END
+submit "executed, as the log says"
+killed NOTES_WRITE
+check "another worker goes on" work
+same "what the log has is the outcome, long before the call has settled" \
+	"completed $noted 1 All went well." \
+	"$(get state) $(get calls_unknown) $(executed NOTES_WRITE) $(agent-status --result "$ID")"
+evidence='map(select(.type == "tool.finished"))[0]'
+same "the journal says where it is from" "true true" \
+	"$(events "$evidence | \"\(.evidence) \(.log_id | startswith(\"log_\"))\"")"
+# shellcheck disable=SC2016
+same "by the name that the intent has" true "$(events '
+	map(select(.type == "tool.started"))[0].request_id | test("^[0-9a-f-]{36}-toolu_[0-9A-Za-z]+-1$")')"
+# shellcheck disable=SC2016
+same "the model gets the result, and hears that it is the log's" true "$(events '
+	map(select(.type == "tool.finished"))[0].block | (has("is_error") | not) and
+	(.content | test("log \\(log_.*\\) says that it succeeded: \\{"))')"
+sound
+
+late_call 3000
+settings <<END
+time_limits: { settle: 3600 }
+END
+submit "under way, as the log does not say yet" "toolkits: [linear]"
+worker
+check "a call is sent" await 10 intended
+end KILL "$WORKER"
+check "another worker goes on" work
+same "the log is asked until it has the call" "completed 1 It is there. $noted" \
+	"$(get state) $(executed LINEAR_CREATE_LINEAR_ISSUE) $(agent-status --result "$ID") $(get calls_unknown)"
+check "at growing intervals" test "$(count evidence)" -ge 1
+check "few of them" test "$(count evidence)" -le 4
+
+one_call NOTES_WRITE "kind: reset_before"
+settings <<END
+time_limits: { settle: 3 }
+END
+submit "never executed"
+work
+same "that the log has no such call is no proof" "completed 1 0 I was told." \
+	"$(get state) $(get calls_unknown) $(executed NOTES_WRITE) $(agent-status --result "$ID")"
+same "it is told when the call has settled, with what the log has" 1 "$(events '
+	map(select(.type == "tool.finished").block.content |
+		select(test("took effect before.*log has no execution of NOTES_WRITE"))) | length')"
+check "the last time it was asked, it had settled" test "$(events '
+	def at(f): map(select(f).at[:19] + "Z" | fromdate) | last;
+	at(.type == "evidence") - at(.type == "tool.started")')" -ge 2
+
+one_call NOTES_WRITE "kind: reset_before"
+settings <<END
+time_limits: { settle: 2 }
+tools: { "NOTES_W*": { on_unknown: ask } }
+END
+submit "a person is asked"
+work
+get reason >"$T/reason"
+says "a person is told, too" "decision: .*log has no execution" "$T/reason"
+check "approve" agent-signal approve "$ID"
+work
+same "approved: it is run again" "completed 1 2" \
+	"$(get state) $(executed NOTES_WRITE) $(count tool.started)"
+
+one_call NOTES_WRITE "$answers_late" 'logs: false'
+settings <<END
+time_limits: { settle: 2 }
+END
+submit "a key that may not read the log"
+killed NOTES_WRITE
+work
+same "it is not asked again" "completed 1 1 I was told." \
+	"$(get state) $(executed NOTES_WRITE) $(count evidence) $(agent-status --result "$ID")"
+same "the reason is there" 1 "$(events 'map(select(.type == "evidence").message |
+	select(test("log could not be asked: .*observability"))) | length')"
+sound
 
 # ---- the answer does not come back ----
 for fault in "reset_after 1" "reset_before 0" "status_after 1" "garbage -" "cut -"; do

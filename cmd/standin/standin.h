@@ -33,6 +33,7 @@ struct standin {
 	pthread_mutex_t lock;
 	struct accounts *accounts;
 	struct records *drafts, *issues; /* of Gmail and Linear */
+	cJSON *log; /* of executions, the newest first; log.c */
 };
 
 /* The two callbacks of the server, which choose the service and the fault for a
@@ -79,6 +80,28 @@ composio_tool(const char *path);
 void
 composio_execute(struct standin *standin, struct request *request,
     const char *slug, const cJSON *body, struct reply *reply);
+
+/* An execution, borrowed: ERROR is NULL when it succeeded. The lock is held for
+ * all that have to do with the log. */
+struct log_entry {
+	const char *id, *user, *error;
+	const struct tool *tool;
+	const struct account *account; /* or NULL */
+	const cJSON *arguments, *data;
+};
+
+void
+composio_log_add(struct standin *standin, const struct request *request,
+    const struct log_entry *entry);
+
+/* POST logs/tool_execution and GET logs/tool_execution/ID. */
+void
+composio_log_list(struct standin *standin, struct request *request,
+    const cJSON *body, struct reply *reply);
+
+void
+composio_log_get(struct standin *standin, struct request *request,
+    const char *id, struct reply *reply);
 
 /* Writes Gmail's and Linear's state to the state file, if there is one. The
  * lock is held. */

@@ -331,6 +331,8 @@ apply(struct agent *agent, const struct event *event, struct fail *fail)
 		return agent_tool_unknown(agent, event, fail);
 	case EVENT_ACCOUNT:
 		return agent_account(agent, event, fail);
+	case EVENT_EVIDENCE:
+		return agent_evidence(agent, event, fail);
 	case EVENT_COMPACTED:
 		return agent_compacted(agent, event, fail);
 	case EVENT_CLOCK:
@@ -378,6 +380,7 @@ follow_clock(struct agent *agent, int64_t at)
 	for (i = 0; i < agent->call_count; i++) {
 		set_back(&agent->calls[i].not_before, back);
 		set_back(&agent->calls[i].settle_at, back);
+		set_back(&agent->calls[i].ask_at, back);
 	}
 }
 

@@ -38,9 +38,8 @@ struct agent;
 #define MODEL_LOST_MAX 50
 
 enum action_type {
-	ACTION_PIN,   /* gather facts and pin, or, when agent_lookup names a
-	                 * toolkit, look its accounts up: no intent is
-	                 * recorded */
+	ACTION_PIN,   /* gather facts and pin, or look up what agent_lookup
+	                 * names: no intent is recorded */
 	ACTION_MODEL, /* one model turn */
 	ACTION_TOOL,  /* one tool call */
 };
@@ -106,6 +105,8 @@ struct agent_call {
 	struct span input; /* raw JSON object, as the model wrote it */
 	bool repeatable;
 	unsigned attempt;
+	const char *request; /* its name at the service; NULL: none */
+	int64_t sent_at;     /* wall milliseconds, when it is in doubt */
 };
 
 struct agent *
@@ -184,11 +185,13 @@ agent_id_hash(const char *id);
 bool
 agent_call(const struct agent *agent, const char *id, struct agent_call *ret);
 
-/* A toolkit whose calls wait for a live account, which ACTION_PIN looks up
- * before they go on; borrowed until the next apply. ACCOUNT is the one that they
- * used last. The outcome is an "account", or a "waiting" when nothing could be
- * asked. False when there is none. */
+/* What ACTION_PIN looks up before the calls go on; borrowed until the next
+ * apply. A call in doubt, about which the service's log is asked: the outcome is
+ * its "tool.finished", or an "evidence". Or, without a call, the live account of
+ * a toolkit whose calls wait for one; ACCOUNT is the one that they used last: the
+ * outcome is an "account". False when there is none. */
 struct agent_lookup {
+	const char *call; /* NULL: an account */
 	const char *toolkit, *account;
 	int64_t at; /* not before this wall time */
 };

@@ -6,7 +6,8 @@
  * until the model is told or a person decides. A request that was sent may
  * still be executed after its worker or its connection has gone: nobody is told
  * before its settle time is over, because the model would look too early, find
- * nothing, and call again.
+ * nothing, and call again. Meanwhile the service's log is asked, if it may know
+ * the call: what it has is the outcome, and what it has not may still come.
  *
  * The results of all calls of a reply become one user message when the last
  * one is there, in the order of the calls.
@@ -33,6 +34,8 @@ agent_free_calls(struct agent *agent)
 		free(call->name);
 		free(call->input);
 		free(call->broken);
+		free(call->request);
+		free(call->evidence);
 		free(call->connection);
 		free(call->error);
 		free(call->failure);
@@ -42,6 +45,14 @@ agent_free_calls(struct agent *agent)
 	free(agent->calls);
 	agent->calls = NULL;
 	agent->call_count = agent->first_open = 0;
+}
+
+/* A call with a settle time of 0 is told at once. */
+static void
+ask_for_evidence(struct call *call, int64_t at)
+{
+	call->ask = call->request && call->settle_at > call->sent_at;
+	call->ask_at = at;
 }
 
 void
@@ -60,6 +71,8 @@ agent_lose_calls(struct agent *agent)
 		    ? CALL_PENDING
 		    : CALL_DOUBT;
 		call->not_before = 0;
+		if (call->status == CALL_DOUBT)
+			ask_for_evidence(call, agent->last_at);
 	}
 }
 
@@ -85,6 +98,15 @@ same_attempt(const struct call *call, const struct event *event)
 	    (int64_t)call->attempt;
 }
 
+/* Whether evidence is about the call as it stands: a person may have decided
+ * while the log was asked. */
+static bool
+is_asked_about(const struct call *call, const struct event *event)
+{
+	return call && same_attempt(call, event) &&
+	    (call->status == CALL_DOUBT || call->status == CALL_UNKNOWN);
+}
+
 int
 agent_tool_started(struct agent *agent, const struct event *event,
     struct fail *fail)
@@ -106,7 +128,10 @@ agent_tool_started(struct agent *agent, const struct event *event,
 	    ? 0
 	    : agent_after(event, "settle_ms");
 	agent->calls_made++;
-	call->look = false;
+	call->look = call->ask = false;
+	agent_set_decoded(&call->request,
+	    json_get(&event->members, "request_id"));
+	agent_set_string(&call->evidence, NULL);
 	agent_set_string(&call->connection, NULL);
 	agent_set_string(&call->error, NULL);
 	return 0;
@@ -159,6 +184,7 @@ finish_call(struct agent *agent, struct call *call, const struct event *event,
 	agent_set_raw(&call->block, block);
 	call->block_length = block.length;
 	call->status = CALL_DONE;
+	call->ask = false;
 	agent_keep_result(agent, call, event->seq);
 	agent_end_wait(agent);
 	finish_calls(agent);
@@ -171,7 +197,11 @@ agent_tool_finished(struct agent *agent, const struct event *event,
 {
 	struct call *call = event_call(agent, event);
 
-	if (!call || call->status == CALL_DONE || call->status == CALL_DOUBT ||
+	if (json_get(&event->members, "evidence").length > 0) {
+		if (!is_asked_about(call, event))
+			return 0;
+	} else if (!call || call->status == CALL_DONE ||
+	    call->status == CALL_DOUBT ||
 	    (call->status == CALL_PENDING && !agent_reads(call) &&
 		!agent_call_refused(agent, call)))
 		return agent_misplaced(event, "no such call is open", fail);
@@ -303,6 +333,8 @@ agent_tool_unknown(struct agent *agent, const struct event *event,
 	keep_error(call, event);
 	agent_set_raw(&call->failure, error);
 	agent->calls_unknown++;
+	if (call->status == CALL_RUNNING)
+		ask_for_evidence(call, event->at);
 	if (call->status == CALL_DOUBT || was_answered(error))
 		call->settle_at = 0;
 	if (call->status == CALL_RUNNING) {
@@ -318,7 +350,26 @@ agent_tool_unknown(struct agent *agent, const struct event *event,
 	    (call->pin->on_unknown == ON_UNKNOWN_RETRY ||
 		(at >= 0 && call->pin->repeatable))) {
 		call->status = CALL_PENDING;
+		call->ask = false;
 		call->not_before = at >= 0 ? at : 0;
 	}
+	return 0;
+}
+
+int
+agent_evidence(struct agent *agent, const struct event *event,
+    struct fail *fail)
+{
+	struct call *call = event_call(agent, event);
+	int64_t at = agent_after(event, "delay_ms");
+
+	(void)fail;
+	if (!is_asked_about(call, event))
+		return 0;
+	agent_set_decoded(&call->evidence,
+	    json_get(&event->members, "message"));
+	/* The last time, it is asked when the call can no longer happen. */
+	call->ask = at >= 0 && call->settle_at > event->at;
+	call->ask_at = at < call->settle_at ? at : call->settle_at;
 	return 0;
 }

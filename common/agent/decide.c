@@ -133,8 +133,9 @@ record_told(struct plan *plan, const struct call *call)
 		    "No result: the call was sent at %s, but the answer was "
 		    "lost, so it may have taken effect or not. It is not "
 		    "repeated for you. Look whether it took effect before you "
-		    "call it again.",
-		    sent);
+		    "call it again.%s%s",
+		    sent, call->evidence ? " " : "",
+		    call->evidence ? call->evidence : "");
 	}
 	record_result(plan, call, text);
 	free(text);
@@ -195,8 +196,9 @@ decide_doubt(const struct agent *agent, struct plan *plan)
 bool
 decide_settling(const struct call *call, int64_t now)
 {
-	return (call->status == CALL_DOUBT || call->status == CALL_UNKNOWN) &&
-	    call->settle_at > now;
+	return call->ask ||
+	    ((call->status == CALL_DOUBT || call->status == CALL_UNKNOWN) &&
+		call->settle_at > now);
 }
 
 bool

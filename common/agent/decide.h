@@ -17,7 +17,8 @@ plan_record(struct plan *plan, enum event_type type);
 bool
 decide_doubt(const struct agent *agent, struct plan *plan);
 
-/* Whether the call is in doubt, and may still be under way at the service. */
+/* Whether the call is in doubt, and may still be under way at the service, or
+ * the service's log is asked first. */
 bool
 decide_settling(const struct call *call, int64_t now);
 

@@ -42,14 +42,19 @@ enum event_type {
 	EVENT_MODEL_FAILED,  /* turn, attempt, error, delay_ms when retried,
 	                       * wait (a kind) when that is no attempt */
 	EVENT_TOOL_STARTED,  /* call, tool, attempt: the intent; settle_ms: how
-	                       * long it may be under way */
-	EVENT_TOOL_FINISHED, /* call, block (raw tool_result), is_error, whole */
+	                      * long it may be under way; request_id: what
+	                      * the service's log may know it by */
+	EVENT_TOOL_FINISHED, /* call, block (raw tool_result), is_error, whole;
+	                      * evidence: as the service's log has it */
 	EVENT_TOOL_FAILED,   /* call, attempt, error: certainly not executed;
 	                       * delay_ms when retried, wait (a kind) when that is
 	                       * no attempt, connection for that of a toolkit */
 	EVENT_TOOL_UNKNOWN,  /* call, attempt, error, sent_at: nobody knows if
 	                       * it happened; what the model is told is the
 	                       * tool.finished that follows */
+	EVENT_EVIDENCE, /* call, attempt, message: what the service's log says
+	                   * of a call in doubt proves nothing; delay_ms: it may
+	                   * be asked again */
 	EVENT_ACCOUNT, /* toolkit, account: the live one, for calls from now on;
 	                  * or without an account message, delay_ms: none */
 	EVENT_COMPACTED, /* turn, by, content (raw), kept, usage: the messages

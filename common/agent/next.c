@@ -313,7 +313,7 @@ plan_call_wait(const struct agent *agent, const struct call *call, int64_t now,
 	if (decide_settling(call, now)) {
 		clock_format(call->sent_at, sent);
 		wait.kind = WAIT_TIME;
-		wait.at = call->settle_at;
+		wait.at = call->ask ? call->ask_at : call->settle_at;
 		message = mem_print(
 		    "call %.*s (%.*s), sent at %s, may still be "
 		    "under way",
@@ -321,10 +321,12 @@ plan_call_wait(const struct agent *agent, const struct call *call, int64_t now,
 		    sent);
 	} else if (call->status == CALL_UNKNOWN) {
 		wait.kind = WAIT_DECISION;
+		error = call->evidence ? call->evidence : "";
 		message = mem_print("did call %.*s (%.*s) take effect? "
 				    "approve runs it again, deny tells the "
-				    "model",
-		    shown(call->id), call->id, shown(call->name), call->name);
+				    "model%s%.*s",
+		    shown(call->id), call->id, shown(call->name), call->name,
+		    *error ? ". " : "", shown(error), error);
 	} else {
 		if (wait.kind == WAIT_NONE)
 			wait.kind = WAIT_OUTAGE;
@@ -346,7 +348,7 @@ waits_until(const struct call *call, int64_t now)
 	if (call->status == CALL_PENDING)
 		return call->not_before;
 	if (decide_settling(call, now))
-		return call->settle_at;
+		return call->ask ? call->ask_at : call->settle_at;
 	return call->status == CALL_UNKNOWN ? BY_A_PERSON : -1;
 }
 

@@ -340,6 +340,7 @@ decide(struct agent *agent, const struct event *event, bool approve,
 		return agent_misplaced(event, "no such call is asked about",
 		    fail);
 	call->status = approve ? CALL_PENDING : CALL_DENIED;
+	call->ask = false;
 	leave_wait(agent);
 	return 0;
 }

@@ -41,8 +41,13 @@ struct call {
 	int64_t sent_at;     /* when its last intent was recorded */
 	int64_t settle_at;   /* until then it may be under way at the service
 	                      * although its worker has lost it */
-	char *connection;    /* waits for this toolkit's account */
-	bool look;           /* that account is looked up first, at look_at */
+	char *request;       /* its name at the service; NULL: none */
+	bool ask;            /* the service's log is asked, at ask_at, before
+	                      * anybody is told that it is in doubt */
+	int64_t ask_at;
+	char *evidence;   /* what the log says and does not prove */
+	char *connection; /* waits for this toolkit's account */
+	bool look;        /* that account is looked up first, at look_at */
 	int64_t look_at;
 	char *error;   /* why it is not done yet, for people */
 	char *failure; /* raw JSON: the error of its last tool.unknown */
@@ -242,6 +247,7 @@ event_fold(struct agent *agent, const struct event *event, struct fail *fail);
 
 extern event_fold agent_model_started, agent_model_replied, agent_model_failed,
     agent_tool_started, agent_tool_finished, agent_tool_failed,
-    agent_tool_unknown, agent_signalled, agent_account, agent_compacted;
+    agent_tool_unknown, agent_signalled, agent_account, agent_evidence,
+    agent_compacted;
 
 #endif

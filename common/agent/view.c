@@ -90,6 +90,8 @@ agent_call(const struct agent *agent, const char *id, struct agent_call *ret)
 		.input = { call->input, call->input_length },
 		.repeatable = call->pin->repeatable,
 		.attempt = call->attempt,
+		.request = call->request,
+		.sent_at = call->sent_at,
 	};
 	return true;
 }
@@ -97,24 +99,31 @@ agent_call(const struct agent *agent, const char *id, struct agent_call *ret)
 bool
 agent_lookup(const struct agent *agent, struct agent_lookup *ret)
 {
-	const struct call *call, *found = NULL;
+	const struct call *call;
+	bool found = false;
+	int64_t at;
 	size_t i;
 
 	for (i = agent->first_open; i < agent->call_count; i++) {
 		call = &agent->calls[i];
-		if (call->status == CALL_PENDING && call->look &&
-		    (!found || call->look_at < found->look_at))
-			found = call;
+		if (call->ask)
+			at = call->ask_at;
+		else if (call->status == CALL_PENDING && call->look)
+			at = agent->state == TASK_WAITING ? call->not_before
+							  : call->look_at;
+		else
+			continue;
+		if (found && at >= ret->at)
+			continue;
+		found = true;
+		*ret = (struct agent_lookup){
+			.call = call->ask ? call->id : NULL,
+			.toolkit = call->connection,
+			.account = call->pin->account,
+			.at = at,
+		};
 	}
-	if (!found)
-		return false;
-	*ret = (struct agent_lookup){
-		.toolkit = found->connection,
-		.account = found->pin->account,
-		.at = agent->state == TASK_WAITING ? found->not_before
-						   : found->look_at,
-	};
-	return true;
+	return found;
 }
 
 bool
@@ -202,6 +211,10 @@ dump_call(struct buf *dump, const struct call *call)
 	dump_string(dump, "broken", call->broken);
 	buf_print(dump, "sent_at %" PRId64 " settle_at %" PRId64 "\n",
 	    call->sent_at, call->settle_at);
+	dump_string(dump, "request", call->request);
+	dump_string(dump, "evidence", call->evidence);
+	if (call->ask)
+		buf_print(dump, "ask_at %" PRId64 "\n", call->ask_at);
 	dump_string(dump, "connection", call->connection);
 	if (call->look)
 		buf_print(dump, "look_at %" PRId64 "\n", call->look_at);

@@ -27,6 +27,7 @@ struct execute {
 	struct http_call *http_call; /* NULL: it has not left */
 	struct gate_pass pass;
 	char *slug, *body; /* body: until it leaves */
+	char *name;        /* a header: the request's name; NULL: none */
 	size_t body_length;
 	int64_t limit_ms;
 	size_t limit_bytes;
@@ -107,6 +108,7 @@ execute_free(struct execute *execute)
 {
 	gate_leave(&execute->pass);
 	free(execute->slug);
+	free(execute->name);
 	free(execute->body);
 	free(execute);
 }
@@ -406,7 +408,7 @@ send_execute(struct execute *execute, struct fail *fail)
 	struct composio *composio = execute->call.composio;
 	const char *headers[] = { composio->key.header,
 		"accept: application/json", "content-type: application/json",
-		NULL };
+		execute->name, NULL };
 	struct buf url = BUF_INIT(8192);
 	struct http_request request = {
 		.method = "POST",
@@ -468,6 +470,8 @@ composio_execute(void *state, const struct tool_request *wanted,
 
 	composio_call_init(&execute->call, composio, release);
 	execute->slug = mem_string(call->slug);
+	if (call->request != NULL)
+		execute->name = mem_print("x-request-id: %s", call->request);
 	execute->has_account = call->account != NULL;
 	execute->attempt = call->attempt;
 	execute->limit_ms = wanted->limit_ms;
@@ -566,5 +570,6 @@ const struct tool_provider composio_provider = {
 	.concerns = composio_concerns,
 	.facts = composio_facts,
 	.execute = composio_execute,
+	.evidence = composio_evidence,
 	.link = composio_link,
 };

@@ -79,6 +79,11 @@ const cJSON *
 composio_account(const cJSON *accounts, const struct task *task,
     const char *toolkit, enum account_state *ret_state);
 
+/* As struct tool_provider says of evidence. */
+int
+composio_evidence(void *state, const struct tool_request *request,
+    struct tool_call **ret_call, struct fail *fail);
+
 /* LINK's from is an auth config; when it is "", one is made first. */
 int
 composio_link(void *state, const char *user, const struct preflight_link *link,

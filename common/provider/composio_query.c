@@ -200,9 +200,9 @@ refused(const struct query *query, const struct http_answer *answer,
 	else if (answer->status == 403)
 		fail_set(fail, FAIL_NEVER, "forbidden",
 		    "the Composio key is not allowed to do this: %s: give it "
-		    "read access to connected accounts, tools, toolkits and "
-		    "auth configs, and write access to connected accounts and "
-		    "tool execution",
+		    "read access to connected accounts, tools, toolkits, auth "
+		    "configs and observability, and write access to connected "
+		    "accounts and tool execution",
 		    text);
 	else
 		fail_set(fail, FAIL_NOT_NOW, "upstream", "Composio: %s %s: %s",

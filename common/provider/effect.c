@@ -27,12 +27,15 @@
  *	allowed, if the fold finds the tool repeatable
  * pinned		request, tools: see pins.h
  * account		toolkit, then account, or message, [delay_ms]
+ * evidence		call, attempt, [message], [delay_ms]; or tool.finished with
+ *	evidence and log_id
  * waiting		reason, until, for, message: an outage or a key when the
  *	facts could not be had, connection when only those are missing
  * failed		error {type "refused", message}: all the reasons
  */
 #include "common/provider/effect.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -225,10 +228,9 @@ start_model(struct effect *effect, const struct effect_request *request,
 
 /* ---- tools ---- */
 
-/* Adds what the model sees of a result; returns whether that is not all. */
-static bool
-add_block(const struct effect *effect, struct buf *members, const char *text,
-    size_t length, size_t limit, bool is_error)
+bool
+effect_add_block(const struct effect *effect, struct buf *members,
+    const char *text, size_t length, size_t limit, bool is_error)
 {
 	bool cut;
 
@@ -271,7 +273,7 @@ add_beginning(const struct effect *effect, struct buf *members,
 		buf_print(&text, ", of which " AGENT_READ_ON, effect->read_tool,
 		    effect->call, keep);
 	buf_add_string(&text, ": ask for less at a time to see the rest]");
-	add_block(effect, members, text.data, text.length, 0, is_error);
+	effect_add_block(effect, members, text.data, text.length, 0, is_error);
 	member_integer(members, "whole_bytes", (int64_t)result->whole);
 	if (more) {
 		member_raw(members, "kept", "", 0);
@@ -291,8 +293,8 @@ tool_finished(struct effect *effect, const struct tool_result *result)
 	member_integer(&members, "attempt", effect->attempt);
 	if (result->whole > 0)
 		add_beginning(effect, &members, result, limit, is_error);
-	else if (add_block(effect, &members, result->text, result->length,
-		     limit, is_error) &&
+	else if (effect_add_block(effect, &members, result->text,
+		     result->length, limit, is_error) &&
 	    !is_error)
 		add_whole(&members, result);
 	if (*result->log_id != '\0')
@@ -327,7 +329,7 @@ tool_not_run(struct effect *effect, const char *type,
 		member_integer(&members, "delay_ms", result->delay_ms);
 	} else {
 		buf_print(&text, "Not run: %s", result->text);
-		add_block(effect, &members, text.data, text.length,
+		effect_add_block(effect, &members, text.data, text.length,
 		    (size_t)effect->effects->config->result_bytes, true);
 		buf_release(&text);
 	}
@@ -416,15 +418,24 @@ start_tool(struct effect *effect, const struct effect_request *request)
 /* ---- starting and ending ---- */
 
 void
-effect_complete(const struct config *config, struct action *action,
-    const struct task *task, int64_t now)
+effect_complete(const struct config *config, const char *id,
+    struct action *action, const struct task *task, int64_t now)
 {
-	char *text, until[CLOCK_TEXT];
+	char *text, *at, until[CLOCK_TEXT];
 	int64_t ends;
 
-	if (action->type == ACTION_TOOL)
+	if (action->type == ACTION_TOOL) {
 		member_integer(&action->members, "settle_ms",
 		    config->settle_ms);
+		text = mem_print("%.64s-%.64s-%u", id, action->call,
+		    action->attempt);
+		for (at = text; *at != '\0'; at++) /* it becomes a header */
+			if (!isalnum((unsigned char)*at) &&
+			    strchr("-_.", *at) == NULL)
+				*at = '_';
+		member_string(&action->members, "request_id", text);
+		free(text);
+	}
 	if (!action->date)
 		return;
 	text = zone_today(task->timezone, now, &ends);

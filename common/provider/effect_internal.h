@@ -30,6 +30,7 @@ struct effect {
 	char *call, *toolkit;
 	char *read_tool;  /* with which the model can read on, or NULL */
 	char *account;    /* whose successor is looked up; NULL: none */
+	int64_t sent_at;  /* of the call in doubt */
 	struct task task; /* for the check of the facts */
 	bool has_task;
 	void (*text)(void *context, const char *bytes, size_t length);
@@ -40,6 +41,17 @@ struct effect {
 /* Hands the event over and frees the effect. */
 void
 effect_end(struct effect *effect, enum event_type type, struct buf *members);
+
+/* Adds the block that the model sees of a result, and is_error; returns whether
+ * the text was cut. */
+bool
+effect_add_block(const struct effect *effect, struct buf *members,
+    const char *text, size_t length, size_t limit, bool is_error);
+
+/* Asks the provider's log about the call in doubt CALL, for ACTION_PIN. */
+void
+effect_start_evidence(struct effect *effect,
+    const struct effect_request *request, const char *call);
 
 /* Asks for the facts about the task, for ACTION_PIN and its like. */
 int

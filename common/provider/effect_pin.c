@@ -112,11 +112,17 @@ effect_start_pin(struct effect *effect, const struct effect_request *request,
     struct fail *fail)
 {
 	struct agent_lookup lookup;
+	bool looks;
 
+	looks = agent_lookup(request->agent, &lookup);
+	if (looks && lookup.call != NULL) {
+		effect_start_evidence(effect, request, lookup.call);
+		return 0;
+	}
 	if (task_read(agent_task(request->agent)->doc, &effect->task, fail) < 0)
 		return -1;
 	effect->has_task = true;
-	if (agent_lookup(request->agent, &lookup)) {
+	if (looks) {
 		effect->account = mem_string(lookup.account);
 		task_connections(&effect->task, lookup.toolkit);
 	}

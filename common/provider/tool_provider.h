@@ -92,6 +92,14 @@ struct tool_provider {
 	int (*execute)(void *state, const struct tool_request *request,
 	    struct tool_call **ret_call, struct fail *fail);
 
+	/* Asks the service's log about a call in doubt that has a request
+	 * name; NULL: it keeps none. DONE and ERROR are the outcome as the log
+	 * has it, with its log_id. UNKNOWN proves nothing: the text, which may
+	 * be "", says for people and the model what the log has, and without
+	 * delay_ms it makes no sense to ask again. */
+	int (*evidence)(void *state, const struct tool_request *request,
+	    struct tool_call **ret_call, struct fail *fail);
+
 	/* Makes the link that lets USER connect LINK's toolkit; its from comes
 	 * from the facts, and without a "link" in them this may be NULL. Calls
 	 * DONE with {"url","expires_at","account"} (the callee frees), or with NULL

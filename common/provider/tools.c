@@ -228,6 +228,21 @@ tools_execute(struct tools *tools, const struct tool_request *request,
 }
 
 int
+tools_evidence(struct tools *tools, const struct tool_request *request,
+    struct tool_call **ret_call, struct fail *fail)
+{
+	size_t i;
+
+	if (find_provider(tools, request->call->provider, &i, fail) < 0)
+		return -1;
+	if (providers[i]->evidence == NULL)
+		return fail_set(fail, FAIL_NEVER, "no_log",
+		    "%s keeps no log of calls", providers[i]->name);
+	return providers[i]->evidence(tools->states[i], request, ret_call,
+	    fail);
+}
+
+int
 tools_link(struct tools *tools, const struct preflight_link *link,
     const char *user,
     void (*done)(void *context, cJSON *link, const struct fail *fail),

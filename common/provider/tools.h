@@ -41,6 +41,12 @@ int
 tools_execute(struct tools *tools, const struct tool_request *request,
     struct tool_call **ret_call, struct fail *fail);
 
+/* What the provider's log says of a call in doubt, as struct tool_provider says.
+ * FAIL_NEVER, type "no_log", when it keeps none. */
+int
+tools_evidence(struct tools *tools, const struct tool_request *request,
+    struct tool_call **ret_call, struct fail *fail);
+
 /* LINK, for USER, as struct tool_provider says. */
 int
 tools_link(struct tools *tools, const struct preflight_link *link,

@@ -311,7 +311,7 @@ record_intents(struct run *run, int64_t now, struct fail *fail)
 		action = &run->plan.actions[i];
 		if (action->type == ACTION_PIN)
 			continue;
-		effect_complete(run->worker->config, action,
+		effect_complete(run->worker->config, run->id, action,
 		    agent_task(run->session.agent), now);
 		if (session_record(&run->session, run->worker->store, now,
 			action->intent, action->members.data,

@@ -188,9 +188,7 @@ fill_tool(Api__ScheduleActivityTaskCommandAttributes *activity,
 	activity->heartbeat_timeout = heap_duration(
 	    repeatable ? HEARTBEAT_MS : HEARTBEAT_DOUBT_MS);
 	activity->retry_policy = retries(repeatable ? CALL_LOST_MAX : 1);
-	member_string(input, "call", action->call);
-	member_string(input, "tool", call.name);
-	member_integer(input, "settle_ms", worker->config->settle_ms);
+	buf_add(input, action->members.data, action->members.length);
 	if (call.input.length > 0 && call.input.length <= SHOWN_INPUT)
 		member_raw(input, "input", call.input.at, call.input.length);
 	buf_print(words, "%s %.*s", call.name,
@@ -232,7 +230,8 @@ commands_activity(struct commands *commands,
 		fill_tool(activity, worker, agent, action, &input, &words);
 		break;
 	}
-	member_integer(&input, "attempt", action->attempt);
+	if (action->type != ACTION_TOOL) /* else it is in the intent */
+		member_integer(&input, "attempt", action->attempt);
 	member_integer(&input, "tries", action->tries);
 	if (action->asked)
 		member_raw(&input, "asked", "true", 4);

@@ -127,6 +127,21 @@ def claude():
     ok(client.messages.create(**changed).stop_reason == "end_turn", "unchanged, it goes on")
 
 
+def logs(client):
+    found = client.client.logs.create_tool_execution(
+        limit=5, filters=[{"field": "tool_slug", "operator": "==", "value": "GMAIL_FETCH_EMAILS"}],
+        time_range={"from": 0, "to": 4e12})
+    ok([entry.status for entry in found.logs] == ["success"] and found.next_cursor is None, "logs by tool", found)
+    entry = client.client.logs.retrieve_tool_execution(found.logs[0].id)
+    ok(entry.context.request_id and entry.data["response"]["successful"], "one log", entry)
+    named = client.client.logs.create_tool_execution(
+        filters=[{"field": "request_id", "operator": "==", "value": entry.context.request_id}])
+    ok([log.id for log in named.logs] == [entry.id], "found by the id that the client gave its request", named)
+    failed = client.client.logs.create_tool_execution(
+        filters=[{"field": "status", "operator": "==", "value": "failed"}])
+    ok([log.level for log in failed.logs] == ["error"] and "Invalid To" in failed.logs[0].message, "a failure", failed)
+
+
 def composio():
     client = Composio(api_key=os.environ["COMPOSIO_API_KEY"],
                       base_url=os.environ["COMPOSIO_BASE_URL"],
@@ -149,6 +164,7 @@ def composio():
             Exception, "an unknown tool is an error")
     refused(lambda: client.tools.execute("GMAIL_GET_PROFILE", {}, **dict(wanted, user_id="u2")),
             Exception, "somebody else's account is an error")
+    logs(client)
     link = client.connected_accounts.link("u7", "ac_gmail")
     ok(link.redirect_url.startswith("http") and link.id, "connected_accounts.link", link)
 

@@ -474,6 +474,8 @@ route_post(struct standin *standin, struct request *request, const char *path,
 		pthread_mutex_lock(&standin->lock);
 		if (strcmp(path, "connected_accounts/link") == 0)
 			make_link(standin, request, body, reply);
+		else if (strcmp(path, "logs/tool_execution") == 0)
+			composio_log_list(standin, request, body, reply);
 		else if (strcmp(path, "auth_configs") == 0)
 			make_config(standin, request, body, reply);
 		else if (strcmp(path, "connected_accounts") == 0)
@@ -506,6 +508,8 @@ route_get(struct standin *standin, struct request *request, const char *path,
 			list_accounts(standin, request, reply);
 		else if (strncmp(path, "connected_accounts/", 19) == 0)
 			get_account(standin, request, path + 19, reply);
+		else if (strncmp(path, "logs/tool_execution/", 20) == 0)
+			composio_log_get(standin, request, path + 20, reply);
 		else
 			composio_fault(request, reply, 404, 0, "", "Not found");
 		pthread_mutex_unlock(&standin->lock);

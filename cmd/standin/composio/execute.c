@@ -117,12 +117,8 @@ find_account(struct standin *standin, struct request *request,
 }
 
 static void
-put_result(struct request *request, cJSON *data, const char *error,
-    struct reply *reply)
+put_result(const char *log, cJSON *data, const char *error, struct reply *reply)
 {
-	char log[48];
-
-	snprintf(log, sizeof(log), "log_%s", request->id + 4);
 	reply_json(reply,
 	    build("{'successful':%b,'data':%j,'error':%s,'log_id':%s,"
 		  "'session_info':null}",
@@ -140,6 +136,8 @@ execute(struct standin *standin, struct request *request,
 	struct account *account;
 	struct fail fail;
 	struct tool_call call = { .standin = standin };
+	struct log_entry entry = { .tool = tool };
+	char log[48];
 
 	if (user == NULL)
 		user = json_string(body, "entity_id");
@@ -167,8 +165,16 @@ execute(struct standin *standin, struct request *request,
 		log_line("error", "ledger", "message", fail.message, NULL);
 	if (data != NULL && !tool->read_only)
 		standin_save(standin);
+	snprintf(log, sizeof(log), "log_%s", request->id + 4);
+	entry.id = log;
+	entry.user = user;
+	entry.error = data == NULL ? call.error : NULL;
+	entry.account = account;
+	entry.arguments = arguments;
+	entry.data = data;
+	composio_log_add(standin, request, &entry);
 	pthread_mutex_unlock(&standin->lock);
-	put_result(request, data, call.error, reply);
+	put_result(log, data, call.error, reply);
 	cJSON_Delete(none);
 	log_line("debug", "composio.executed", "request", request->id, "tool",
 	    tool->slug, "error", *call.error != '\0' ? call.error : NULL, NULL);

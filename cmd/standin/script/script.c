@@ -18,8 +18,8 @@
 #define MEMBERS_MOST 20
 
 static const char *const sections[] = { "accounts", "beta", "compaction",
-	"drip", "faults", "keys", "latency", "model", "seed", "select", "teams",
-	"tools", NULL };
+	"drip", "faults", "keys", "latency", "logs", "model", "seed", "select",
+	"teams", "tools", NULL };
 
 static int
 check_delay(const cJSON *value, const char *where, struct fail *fail)

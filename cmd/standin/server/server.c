@@ -142,11 +142,30 @@ visit_socket(const struct visit *visit)
 	return info == NULL ? -1 : info->connect_fd;
 }
 
+static bool
+client_gone(const struct visit *visit)
+{
+	ssize_t got;
+	char byte;
+
+	got = recv(visit_socket(visit), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	return got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+/* A request that arrived is carried out although its client has gone meanwhile,
+ * as a service does; libmicrohttpd would drop it. */
 static void
 resume(void *argument)
 {
 	struct visit *visit = argument;
+	const struct server_options *options = &visit->server->options;
 
+	if (visit->step == ARRIVED && !visit->server->ending &&
+	    client_gone(visit)) {
+		options->answer(options->context, &visit->request,
+		    &visit->arrival, &visit->reply);
+		visit->step = DONE;
+	}
 	MHD_resume_connection(visit->connection);
 }
 
@@ -162,12 +181,8 @@ static void
 look(void *argument)
 {
 	struct visit *visit = argument;
-	ssize_t got;
-	char byte;
 
-	got = recv(visit_socket(visit), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-	if (visit->server->ending || got == 0 ||
-	    (got < 0 && errno != EAGAIN && errno != EINTR))
+	if (visit->server->ending || client_gone(visit))
 		MHD_resume_connection(visit->connection);
 	else
 		timer_add(visit->server->timer, HANG_LOOK_MS, look, visit);

@@ -322,6 +322,9 @@ class Adder {
       case 'pinned':
         this.pinned(event);
         return;
+      case 'evidence':
+        this.note(event, 'plain', 'The service was asked about the lost call', str(event.message));
+        return;
       case 'account':
         this.note(event, event.account === undefined ? 'warn' : 'plain',
           event.account === undefined ? `No live account of ${str(event.toolkit)}` : `Account of ${str(event.toolkit)}`,

@@ -343,10 +343,11 @@ answer_call(struct driver *driver, const struct world_answer *answer,
 	return result;
 }
 
-/* Pins, or finds that each toolkit has a new account. */
+/* Pins, or finds that each toolkit has a new account, and no log a call. */
 static int
 answer_pin(struct driver *driver)
 {
+	struct agent_call call = { .attempt = 0 };
 	struct agent_lookup lookup;
 	char *members;
 	int result;
@@ -354,9 +355,15 @@ answer_pin(struct driver *driver)
 	if (!agent_lookup(driver->agent, &lookup))
 		return driver_record(driver, EVENT_PINNED,
 		    "\"request\":{\"model\":\"m\"},\"tools\":[]");
-	members = mem_print("\"toolkit\":\"%s\",\"account\":\"ca_new\"",
-	    lookup.toolkit);
-	result = driver_record(driver, EVENT_ACCOUNT, members);
+	if (lookup.call)
+		(void)agent_call(driver->agent, lookup.call, &call);
+	members = lookup.call
+	    ? mem_print("\"call\":\"%s\",\"attempt\":%u", lookup.call,
+		  call.attempt)
+	    : mem_print("\"toolkit\":\"%s\",\"account\":\"ca_new\"",
+		  lookup.toolkit);
+	result = driver_record(driver,
+	    lookup.call ? EVENT_EVIDENCE : EVENT_ACCOUNT, members);
 	free(members);
 	return result;
 }

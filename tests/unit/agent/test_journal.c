@@ -120,6 +120,7 @@ test_write_and_read(void **state)
 				      "\"error\":{}",
 		[EVENT_TOOL_UNKNOWN] = "\"call\":\"c\",\"attempt\":1,"
 				       "\"error\":{}",
+		[EVENT_EVIDENCE] = "\"call\":\"c\",\"attempt\":1",
 		[EVENT_ACCOUNT] = "\"toolkit\":\"t\"",
 		[EVENT_CLOCK] = "\"stepped_ms\":86400000",
 		[EVENT_COMPACTED] = "\"turn\":1,\"by\":\"cut\"",
