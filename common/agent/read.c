@@ -3,7 +3,8 @@
  * How it works: the fold keeps of each result only the number of its event. An
  * event that is wanted is read from the journal by the driver when the call is
  * open, and only the piece that was asked for is kept, so that long results take
- * no memory. The piece has a limit, because it becomes an event itself.
+ * no memory. The pieces have a limit, because they become events themselves, those
+ * for one reply in one transaction.
  */
 #include "common/agent/read.h"
 
@@ -157,7 +158,7 @@ read_kept(const struct event *event)
 	struct span block = json_get(&event->members, "block");
 	struct span content = { NULL, 0 };
 	struct kept kept = { .whole = 0 };
-	char *shown, *mark = NULL, *next;
+	char *shown, *next;
 	size_t length;
 
 	(void)json_member(block, "content", &content);
@@ -165,26 +166,21 @@ read_kept(const struct event *event)
 	if (!shown)
 		shown = mem_copy(content.at, content.length);
 	(void)json_whole(json_get(&event->members, "whole_bytes"), &kept.whole);
-	kept.text = json_decode(whole);
-	length = kept.text ? strlen(kept.text) : 0;
-	if (kept.text &&
+	length = strlen(shown);
+	if (whole.length || kept.whole)
+		for (next = shown; (next = strstr(next, AGENT_CUT_MARK));
+		     next++)
+			length = (size_t)(next - shown);
+	kept.text = json_decode(beginning.length ? beginning : whole);
+	if (kept.text && !beginning.length &&
 	    strncmp(kept.text, shown, length < COMPARED ? length : COMPARED) !=
 		0) {
 		free(kept.text);
 		kept.text = NULL;
 	}
-	if (!kept.text && beginning.length) {
-		kept.text = json_decode(beginning);
-	} else if (!kept.text && whole.length) {
-		kept.text = mem_copy(whole.at, whole.length);
-	} else if (!kept.text) {
-		for (next = shown; (next = strstr(next, AGENT_CUT_MARK));
-		     next++)
-			mark = next;
-		kept.text = mem_copy(shown,
-		    mark && kept.whole ? (size_t)(mark - shown)
-				       : strlen(shown));
-	}
+	if (!kept.text)
+		kept.text = whole.length ? mem_copy(whole.at, whole.length)
+					 : mem_copy(shown, length);
 	kept.length = strlen(kept.text);
 	if (kept.whole < (int64_t)kept.length)
 		kept.whole = (int64_t)kept.length;
@@ -215,19 +211,38 @@ cut_piece(const struct wish *wish, const struct kept *kept)
 	return buf_detach(&piece, NULL);
 }
 
+/* How many bytes the calls of the reply have got. */
+static size_t
+given(const struct agent *agent)
+{
+	size_t bytes = 0, i;
+
+	for (i = 0; i < agent->call_count; i++)
+		if (agent->calls[i].answer)
+			bytes += strlen(agent->calls[i].answer);
+	return bytes;
+}
+
 static void
-answer(struct call *call, const struct wish *wish, const struct event *event)
+answer(struct call *call, size_t before, const struct wish *wish,
+    const struct event *event)
 {
 	struct kept kept = read_kept(event);
 
-	call->answer_is_error = wish->from >= (int64_t)kept.length;
-	if (call->answer_is_error)
+	call->answer_is_error = true;
+	if (before + (size_t)wish->length > READ_MAX)
+		call->answer = mem_string("Not read: the pieces for one reply "
+					  "are too long together. Call again, "
+					  "with fewer at a time.");
+	else if (wish->from >= (int64_t)kept.length)
 		call->answer = mem_print(
 		    "Of that result, %zu bytes are kept%s: from must be less.",
 		    kept.length,
 		    (int64_t)kept.length < kept.whole ? ", and no more" : "");
-	else
+	if (!call->answer) {
 		call->answer = cut_piece(wish, &kept);
+		call->answer_is_error = false;
+	}
 	free(kept.text);
 }
 
@@ -244,7 +259,7 @@ agent_recall(struct agent *agent, const struct event *event)
 			continue;
 		wish = read_wish(agent, call);
 		if (wish.seq == event->seq)
-			answer(call, &wish, event);
+			answer(call, given(agent), &wish, event);
 		free(wish.why);
 	}
 }

@@ -15,6 +15,11 @@
 
 #include "common/agent/agent.h"
 
+/* How many bytes the pieces for one reply have at most, together, and as they are
+ * recorded. */
+#define READ_MAX 500000
+#define READ_RECORDED_MAX (6 * READ_MAX)
+
 /* The name of that tool; NULL: the model has none. Borrowed from the agent. */
 const char *
 agent_read_tool(const struct agent *agent);

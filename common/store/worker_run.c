@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/agent/read.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/json/log.h"
@@ -204,13 +205,19 @@ run_close(struct run *run)
 size_t
 run_room(const struct run *run)
 {
+	const char *tool = agent_read_tool(run->session.agent);
 	size_t i, room = 8192;
 
-	/* A reply can ask for many calls, each of which is recorded. */
-	for (i = 0; i < run->fact_count; i++)
+	/* A reply can ask for many calls, each of which is recorded, and for
+	 * pieces of results. */
+	for (i = 0; i < run->fact_count; i++) {
 		room += 1024 +
 		    run->facts[i].members.length *
 			(run->facts[i].type == EVENT_MODEL_REPLIED ? 64 : 1);
+		if (tool != NULL && run->facts[i].type == EVENT_MODEL_REPLIED &&
+		    strstr(run->facts[i].members.data, tool) != NULL)
+			room += READ_RECORDED_MAX;
+	}
 	return room;
 }
 

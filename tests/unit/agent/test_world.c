@@ -456,6 +456,71 @@ test_bounds(void **state)
 	driver_close(driver);
 }
 
+/* The pieces for one reply fit into one transaction. */
+static void
+test_pieces_have_a_limit(void **state)
+{
+	struct driver *driver = driver_open();
+	struct buf content = BUF_INIT(ROOM);
+	char *whole = mem_print("%0300000d", 0), *members;
+	size_t length = 0, bytes = 0, i, errors = 0;
+	struct plan plan;
+
+	(void)state;
+	assert_int_equal(driver_record(driver, EVENT_SUBMITTED, SUBMITTED), 0);
+	assert_int_equal(driver_record(driver, EVENT_PINNED,
+			     PINNED ",\"read_tool\":\"read_result\""),
+	    0);
+	assert_int_equal(driver_record(driver, EVENT_STARTED,
+			     "\"worker\":\"w\",\"fence\":1"),
+	    0);
+	assert_int_equal(driver_settle(driver, &plan), 0);
+	assert_int_equal(driver_begin(driver, &plan), 0);
+	plan_release(&plan);
+	assert_int_equal(driver_record(driver, EVENT_MODEL_REPLIED,
+			     "\"turn\":1," REPLY(USE("a", "READ"), "tool_use")),
+	    0);
+	assert_int_equal(driver_settle(driver, &plan), 0);
+	assert_int_equal(driver_begin(driver, &plan), 0);
+	plan_release(&plan);
+	members = mem_print("\"call\":\"a\",\"attempt\":1,\"block\":{\"type\":"
+			    "\"tool_result\",\"tool_use_id\":\"a\","
+			    "\"content\":\"00\"},\"is_error\":false,"
+			    "\"whole\":\"%s\"",
+	    whole);
+	assert_int_equal(driver_record(driver, EVENT_TOOL_FINISHED, members),
+	    0);
+	assert_int_equal(driver_settle(driver, &plan), 0);
+	assert_int_equal(driver_begin(driver, &plan), 0);
+	plan_release(&plan);
+	for (i = 0; i < 20; i++)
+		buf_print(&content,
+		    "%s{\"type\":\"tool_use\",\"id\":\"r%zu\",\"name\":"
+		    "\"read_result\",\"input\":{\"call\":\"a\"}}",
+		    i ? "," : "\"turn\":2,\"content\":[", i);
+	buf_add_string(&content,
+	    "],\"stop_reason\":\"tool_use\",\"usage\":{\"input\":10,"
+	    "\"output\":3},\"nano_usd\":5");
+	length = driver->count + 1;
+	assert_int_equal(driver_record(driver, EVENT_MODEL_REPLIED,
+			     content.data),
+	    0);
+	assert_int_equal(driver_settle(driver, &plan), 0);
+	plan_release(&plan);
+	for (i = length; i < driver->count; i++) {
+		bytes += strlen(driver->lines[i]);
+		if (strstr(driver->lines[i], "Not read"))
+			errors++;
+	}
+	assert_int_equal(driver->count - length, 20);
+	assert_in_range(bytes, 300000, 600000);
+	assert_in_range(errors, 15, 17);
+	buf_release(&content);
+	free(members);
+	free(whole);
+	driver_close(driver);
+}
+
 int
 main(void)
 {
@@ -466,6 +531,7 @@ main(void)
 		cmocka_unit_test(test_many_calls),
 		cmocka_unit_test(test_reason_is_cut_whole),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_pieces_have_a_limit),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
