@@ -143,5 +143,13 @@ work
 check "what cannot be read is set aside" is waiting
 check "and the task says why" test -n "$(get reason)"
 check "and so does the log" logged unreadable
+unread=$ID
+submit "begun by this version"
+work
+same "other tasks are done and listed beside it" "completed waiting" \
+	"$(agent-status | jq -r .state | paste -sd ' ')"
+check "it can be cancelled" agent-signal cancel "$unread"
+same "and is" cancelled "$(get state "$unread")"
+status 1 "once" agent-signal cancel "$unread"
 fi
 done_testing

@@ -43,8 +43,11 @@ static int
 add_task(void *context, struct span text)
 {
 	struct export *export = context;
-	struct span id, seq;
+	struct span id, seq, error;
 
+	if (json_member(text, "error", &error))
+		return fail_set(export->fail, FAIL_NEVER, "store_damaged",
+		    "a task cannot be read: %.*s", (int)text.length, text.at);
 	if (!json_member(text, "id", &id) || id.length != ID_TEXT + 1 ||
 	    !json_member(text, "seq", &seq))
 		return fail_set(export->fail, FAIL_NOT_NOW, "system",

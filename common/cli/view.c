@@ -100,13 +100,14 @@ view_row(struct buf *buf, const cJSON *task, int64_t now)
 	const char *state = json_string(task, "state");
 	const char *id = json_string(task, "id");
 	const char *title = json_string(task, "title");
+	const char *error = json_string(json_item(task, "error"), "message");
 	char cost[32];
 
 	buf_print(buf, "%-9s  %-36s  ", state ? state : "-", id ? id : "-");
 	add_age(buf, task, "created_at", now, 4);
 	snprintf(cost, sizeof(cost), "$%.4f", dollars(task));
 	buf_print(buf, "  %5" PRId64 "  %8s  ", number(task, "turns"), cost);
-	add_text(buf, title ? title : "-", 80, NULL);
+	add_text(buf, error ? error : title ? title : "-", 80, NULL);
 	buf_add(buf, "\n", 1);
 }
 

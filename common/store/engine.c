@@ -234,9 +234,11 @@ cancel_unreadable(struct store *store, struct task_row *row, const char *signal,
 				     "cannot be read\"";
 	int result = -1;
 
-	if (fail->kind != FAIL_NEVER || strcmp(signal, "cancel") != 0 ||
-	    task_state_final(row->state))
+	if (fail->kind != FAIL_NEVER || strcmp(signal, "cancel") != 0)
 		return -1;
+	if (task_state_final(row->state))
+		return fail_set(fail, FAIL_NO, "task_ended",
+		    "the task has ended (%s)", task_state_name(row->state));
 	row->state = TASK_CANCELLED;
 	row->due = 0;
 	row->updated_at = clock_wall();

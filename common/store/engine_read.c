@@ -193,17 +193,35 @@ out:
 
 struct rows {
 	struct task_row *rows;
+	char **why; /* cannot be read; else NULL */
 	size_t count;
 };
 
 static int
-keep_row(void *context, const struct task_row *row)
+keep_row(void *context, const struct task_row *row, const struct fail *why)
 {
 	struct rows *rows = context;
+	size_t count = rows->count + 1;
 
-	rows->rows = mem_grow(rows->rows, rows->count + 1, sizeof(*rows->rows));
+	rows->rows = mem_grow(rows->rows, count, sizeof(*rows->rows));
+	rows->why = mem_grow(rows->why, count, sizeof(*rows->why));
+	rows->why[rows->count] = mem_string(why ? why->message : NULL);
 	rows->rows[rows->count++] = *row;
 	return 0;
+}
+
+static void
+add_listed(struct buf *members, const struct rows *rows, size_t i)
+{
+	char id[ID_TEXT];
+
+	if (!rows->why[i]) {
+		add_row(members, &rows->rows[i], (struct span){ NULL, 0 });
+		return;
+	}
+	id_format(&rows->rows[i].id, id);
+	member_string(members, "id", id);
+	member_error(members, "store_damaged", rows->why[i], NULL);
 }
 
 int
@@ -231,10 +249,13 @@ engine_lmdb_list(struct engine *engine, const struct engine_filter *filter,
 	for (i = 0; result == 0 && i < rows.count; i++) {
 		buf_reset(&text);
 		buf_add_string(&text, "{");
-		add_row(&text, &rows.rows[i], (struct span){ NULL, 0 });
+		add_listed(&text, &rows, i);
 		buf_add_string(&text, "}");
 		result = task(context, (struct span){ text.data, text.length });
 	}
+	for (i = 0; i < rows.count; i++)
+		free(rows.why[i]);
+	free(rows.why);
 	free(rows.rows);
 	buf_release(&text);
 	return result;

@@ -101,13 +101,15 @@ newest_walk(struct walk *walks, size_t count)
 
 int
 store_list(struct store *store, const struct store_filter *filter,
-    int (*row)(void *context, const struct task_row *row), void *context,
-    struct fail *fail)
+    int (*row)(void *context, const struct task_row *row,
+	const struct fail *why),
+    void *context, struct fail *fail)
 {
 	struct walk walks[TASK_STATES], *walk;
 	struct task_row task;
 	size_t count = 0, given = 0, i;
 	int result = -1;
+	bool damaged;
 
 	memset(walks, 0, sizeof(walks));
 	if (filter->user && strlen(filter->user) > TASK_USER_MAX)
@@ -115,14 +117,17 @@ store_list(struct store *store, const struct store_filter *filter,
 	if (walks_start(store, filter, walks, &count, fail) < 0)
 		goto out;
 	while (given < filter->limit && (walk = newest_walk(walks, count))) {
-		if (table_task(store, walk->id, &task, fail) < 0 ||
-		    walk_step(store, walk, CURSOR_PREVIOUS, NULL, fail) < 0)
+		damaged = table_task(store, walk->id, &task, fail) < 0;
+		if (damaged && fail->kind != FAIL_NEVER)
 			goto out;
-		if (filter->queue && strcmp(filter->queue, task.queue) != 0)
-			continue;
-		given++;
-		if (row(context, &task))
+		if (damaged)
+			task = (struct task_row){ .id = walk->id };
+		if ((damaged || !filter->queue ||
+			strcmp(filter->queue, task.queue) == 0) &&
+		    ++given && row(context, &task, damaged ? fail : NULL))
 			break;
+		if (walk_step(store, walk, CURSOR_PREVIOUS, NULL, fail) < 0)
+			goto out;
 	}
 	result = 0;
 out:

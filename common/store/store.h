@@ -116,11 +116,13 @@ struct store_filter {
 	size_t limit;
 };
 
-/* Rows, newest first, until ROW returns non-zero. */
+/* Rows, newest first, until ROW returns non-zero. Of a damaged one it gets only the
+ * id, and WHY, which else is NULL; it passes any filter of queues. */
 int
 store_list(struct store *store, const struct store_filter *filter,
-    int (*row)(void *context, const struct task_row *row), void *context,
-    struct fail *fail);
+    int (*row)(void *context, const struct task_row *row,
+	const struct fail *why),
+    void *context, struct fail *fail);
 
 /* ---- the queue and its workers ---- */
 

@@ -51,6 +51,10 @@ test_lines(void **state)
 		    "-          -                                        -"
 		    "      0   $0.0000  -\n" },
 		{ ROW,
+		    "{\"id\":\"" ID "\",\"error\":{\"type\":\"t\","
+		    "\"message\":\"no\"}}",
+		    "-          " ID "     -      0   $0.0000  no\n" },
+		{ ROW,
 		    "{\"title\":\"a\\u001b[2Jb\\u009bc\\u007f\\td\","
 		    "\"created_at\":\"2026-11-20T20:00:00Z\"}",
 		    "-          -                                       3d"

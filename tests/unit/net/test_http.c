@@ -168,6 +168,46 @@ test_reuse(void **state)
 }
 
 static void
+serve_gzip(struct server *server, int fd, int connection)
+{
+	static const char body[] =
+	    "\037\213\010\000\000\000\000\000\002\003\253\126\052\056\115\116\116"
+	    "\055\056\116\053\315\121\262\052\051\052\115\325\121\112\111\054\111"
+	    "\124\262\252\126\312\123\262\062\254\255\005\000\075\034\153\150\042"
+	    "\000\000\000";
+	char head[200];
+
+	(void)connection;
+	snprintf(head, sizeof(head),
+	    "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n"
+	    "content-length: %zu\r\n\r\n",
+	    sizeof(body) - 1);
+	while (server_read(server, fd)) {
+		server_say(fd, head);
+		server_send(fd, body, sizeof(body) - 1);
+	}
+}
+
+/* Also when it was not asked for. */
+static void
+test_gzip(void **state)
+{
+	const char *const headers[] = { "Accept-Encoding: identity", NULL };
+	struct http_request request = { .method = "GET", .headers = headers };
+	struct server *server = server_open(serve_gzip);
+	struct seen seen = { .server = server };
+
+	(void)state;
+	start(&seen, &request, "/");
+	run(&seen.calls, 1);
+	assert_int_equal(seen.outcome, HTTP_ANSWERED);
+	assert_string_equal(seen.body,
+	    "{\"successful\":true,\"data\":{\"n\":1}}");
+	assert_null(strstr(server->request, "gzip"));
+	finish(server);
+}
+
+static void
 test_post(void **state)
 {
 	static const char *const headers[] = { "x-api-key: secret",
@@ -721,6 +761,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(test_reuse),
+		TEST(test_gzip),
 		TEST(test_post),
 		TEST(test_refused_requests),
 		TEST(test_plain_host),

@@ -248,8 +248,9 @@ rescue(struct hand *hand)
 }
 
 static int
-see_row(void *context, const struct task_row *row)
+see_row(void *context, const struct task_row *row, const struct fail *why)
 {
+	(void)why;
 	*(uint64_t *)context += row->seq;
 	return 0;
 }

@@ -202,14 +202,15 @@ test_put(void **state)
 
 struct listing {
 	struct id ids[64];
-	size_t count;
+	size_t count, damaged;
 };
 
 static int
-see_row(void *context, const struct task_row *row)
+see_row(void *context, const struct task_row *row, const struct fail *why)
 {
 	struct listing *listing = context;
 
+	listing->damaged += why != NULL;
 	listing->ids[listing->count++] = row->id;
 	return 0;
 }
@@ -271,6 +272,37 @@ test_list(void **state)
 	commit(s);
 }
 
+/* A row that cannot be read is one of a list, and does not end it. */
+static void
+test_list_damaged(void **state)
+{
+	struct setting *s = *state;
+	struct store_filter filter = { .state = -1, .limit = 10 };
+	struct listing listing = { .count = 0 };
+	struct task_row rows[3];
+	struct key key;
+	size_t i;
+
+	begin(s);
+	for (i = 0; i < 3; i++)
+		rows[i] = add(s, "ann", "a", 5);
+	commit(s);
+	begin(s);
+	key = key_task(&rows[1].id);
+	must(table_put(s->store, TABLE_TASKS, &key, "?", 1, &s->fail));
+	for (i = 0; i < 3; i++) {
+		memset(&listing, 0, sizeof(listing));
+		filter.user = i == 1 ? "ann" : NULL;
+		filter.queue = i == 2 ? "a" : NULL;
+		must(
+		    store_list(s->store, &filter, see_row, &listing, &s->fail));
+		assert_int_equal(listing.count, 3);
+		assert_int_equal(listing.damaged, 1);
+		assert_true(same_id(&listing.ids[1], &rows[1].id));
+	}
+	store_abort(s->store);
+}
+
 int
 main(void)
 {
@@ -280,6 +312,7 @@ main(void)
 		TEST(journal),
 		TEST(put),
 		TEST(list),
+		TEST(list_damaged),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
