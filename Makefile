@@ -167,10 +167,11 @@ fuzz:
 web:
 	scripts/web-build
 
-# The tests of the worker on a Temporal server of their own each: the same files as above.
+# The tests of the worker on a Temporal server of their own each: the same files as above, or TESTS.
 check-temporal: all fault
 	BIN=$(CURDIR)/$(BIN) BUILD=$(CURDIR)/$(BUILD) ENGINE=temporal prove -j$(JOBS) --timer \
-		--exec '$(if $(TAP_DIR),scripts/tap-keep $(TAP_DIR))' $(wildcard tests/4?-*.t tests/5[01]-*.t tests/54-waits.t tests/55-*.t)
+		--exec '$(if $(TAP_DIR),scripts/tap-keep $(TAP_DIR))' $(if $(filter file,$(origin TESTS)),\
+		$(wildcard tests/4?-*.t tests/5[01]-*.t tests/54-waits.t tests/55-*.t),$(TESTS))
 
 # The whole system in pods, as root, for minutes; PARTS names some of it.
 interop-k8s: all
