@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# A ceiling of dollars is never passed; at it the task waits until it is raised.
+# A ceiling of dollars or tokens is never passed; at it the task waits until it is raised.
 # shellcheck disable=SC2119 # their options may be left out
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -45,6 +45,30 @@ most >"$T/most"
 says "the last turn had all it wanted" ' -$' "$T/most"
 sound
 
+# ---- tokens ----
+tokens() {
+	agent-status "$ID" | jq '.input_tokens + .output_tokens + .cache_read_tokens + .cache_write_tokens'
+}
+scene <<END
+model:
+  - when: { turn: { to: 6 } }
+    reply: { text: 'Note {{turn}}.', calls: [ { tool: NOTES_WRITE, input: { text: 'a {{turn}}' } } ] }
+  - reply: { text: '{{ok.NOTES_WRITE}} notes.' }
+END
+submit "spend tokens" "max_tokens: 2000" "budget: { tokens: 2500 }"
+work
+same "it waits before the ceiling" "waiting budget" "$(get state) $(get waiting.for)"
+check "after some turns" test "$(get turns)" -gt 0
+check "it has not passed the ceiling" test "$(tokens)" -le 2500
+get waiting.message >"$T/message"
+says "it says why" 'needs up to [0-9]* tokens, and [0-9]* of the budget are left' "$T/message"
+most >"$T/most"
+says "replies were kept short for it" '^[0-9]+' "$T/most"
+status 0 "by many" agent-signal --tokens 1000000 budget "$ID"
+work
+same "it completes" "completed 6 notes. 0" "$(get state) $(get result) $(repeated)"
+sound
+
 # ---- a worker dies during a turn ----
 scene <<END
 model:
@@ -52,7 +76,7 @@ model:
 faults:
   - { on: messages, at: 1, kind: drip, delay: 500 }
 END
-submit "speak" "budget: { usd: 2 }"
+submit "speak" "budget: { usd: 2, tokens: 100000 }"
 worker
 speaks() { get progress | grep -q '^The first'; }
 await 20 speaks
@@ -63,6 +87,8 @@ same "what the lost attempt had sent counts" true \
 	"$(events 'map(select(.type == "model.started"))[0].input_nano_usd > 0')"
 check "in its cost" test "$(nano)" -gt \
 	"$(events 'map(select(.type == "model.started"))[0].input_nano_usd')"
+check "and in its tokens" test "$(get input_tokens)" -ge \
+	"$(events 'map(select(.type == "model.started"))[0].input_tokens')"
 sound
 
 # ---- a day's ceilings, for a user and for all ----

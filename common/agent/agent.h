@@ -55,12 +55,12 @@ struct action {
 	                       * or waited for a connection, count */
 	unsigned tries;      /* from 1; counts only attempts that ended and can
 	                       * be retried: for limits and delays */
-	int64_t lost_nano_usd; /* ACTION_MODEL: the price of attempts of which
-	                        * the journal knows nothing */
+	/* ACTION_MODEL: what attempts have sent of which the journal knows
+	 * nothing, and its price */
+	int64_t lost_tokens, lost_nano_usd;
 	bool date;  /* ACTION_MODEL: the model is to be told the day: the driver
 	            * adds the member "date" to the intent */
-	bool asked; /* a person wants it tried now, although it was
-	                       * refused */
+	bool asked; /* a person wants it tried now, although it was refused */
 };
 
 struct plan {

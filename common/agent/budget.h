@@ -12,6 +12,7 @@ struct reservation {
 	int64_t max_tokens;     /* of the reply; 0: as it is pinned */
 	int64_t nano_usd;       /* at most, for the turn; 0: no price */
 	int64_t input_nano_usd; /* of it, for what is sent */
+	int64_t input_tokens;   /* that are sent; 0: they do not count */
 	char *why;              /* the turn does not fit, and why; freed by
 	                              * the caller; else NULL */
 	int64_t until;          /* then it may; 0: not by itself */
@@ -21,6 +22,10 @@ struct reservation {
  * NULL. */
 const char *
 budget_reached(const struct agent *agent);
+
+/* Adds COUNT to a sum of what was used, unless it is negative. */
+void
+budget_add(int64_t *sum, int64_t count);
 
 /* What the next turn, with so many BYTES of messages, may cost at most. */
 struct reservation

@@ -250,6 +250,9 @@ plan_turn(const struct agent *agent, int64_t now, enum compact compact,
 		member_integer(&action->members, "input_nano_usd",
 		    turn.input_nano_usd);
 	}
+	if (turn.input_tokens)
+		member_integer(&action->members, "input_tokens",
+		    turn.input_tokens);
 	if (compact != COMPACT_NONE) {
 		action->compact = compact == COMPACT_SERVICE ? "service"
 							     : "summary";

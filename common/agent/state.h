@@ -153,7 +153,7 @@ struct agent {
 	struct agent_terms terms;
 	/* of the turn under way */
 	int64_t max_tokens; /* 0: as it is pinned */
-	int64_t reserved_nano_usd, input_nano_usd, asked_bytes;
+	int64_t reserved_nano_usd, input_nano_usd, input_tokens, asked_bytes;
 	/* a prompt whose size the service told; 0: none yet */
 	int64_t prompt_tokens, prompt_bytes;
 };

@@ -1,21 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/*
- * How it works: a sum stops at a number that JSON can tell.
- */
 #include "common/agent/usage.h"
 
 #include "common/agent/budget.h"
 
-#define TOTAL_MAX ((int64_t)1 << 53)
-
 static void
 add_count(int64_t *total, const struct json_object *object, const char *name)
 {
-	int64_t count = agent_integer(object, name);
-
-	if (count > 0)
-		*total = count > TOTAL_MAX - *total ? TOTAL_MAX
-						    : *total + count;
+	budget_add(total, agent_integer(object, name));
 }
 
 void
@@ -31,6 +22,7 @@ agent_count_usage(struct agent *agent, const struct event *event)
 	add_count(&agent->tokens.cache_write, &usage, "cache_write_5m");
 	add_count(&agent->tokens.cache_write, &usage, "cache_write_1h");
 	add_count(&agent->nano_usd, &event->members, "nano_usd");
+	add_count(&agent->tokens.input, &event->members, "lost_tokens");
 	add_count(&prompt, &usage, "input");
 	add_count(&prompt, &usage, "cache_read");
 	add_count(&prompt, &usage, "cache_write_5m");

@@ -9,7 +9,7 @@
 
 #include "common/agent/agent.h"
 
-/* Counts the members "usage" and "nano_usd". */
+/* Counts the members "usage", "nano_usd" and "lost_tokens". */
 void
 agent_count_usage(struct agent *agent, const struct event *event);
 

@@ -260,10 +260,10 @@ agent_dump(const struct agent *agent)
 	dump_string(&dump, "call", agent->wait.call);
 	dump_string(&dump, "link", agent->wait.link);
 	buf_print(&dump,
-	    "max_tokens %" PRId64 " reserved %" PRId64 " %" PRId64
+	    "max_tokens %" PRId64 " reserved %" PRId64 " %" PRId64 " %" PRId64
 	    " prompt %" PRId64 " %" PRId64 "\n",
 	    agent->max_tokens, agent->reserved_nano_usd, agent->input_nano_usd,
-	    agent->prompt_tokens, agent->prompt_bytes);
+	    agent->input_tokens, agent->prompt_tokens, agent->prompt_bytes);
 	buf_print(&dump,
 	    "window %" PRId64 " context %" PRId64 " bytes %zu sent %zu "
 	    "answered %zu marked %zu compacting %d from %zu after %" PRId64

@@ -128,6 +128,16 @@ add_wait(const struct effect *effect, struct buf *members, enum wait_kind kind,
 
 /* ---- the model ---- */
 
+static void
+add_usage(const struct effect *effect, const struct claude_reply *reply,
+    struct buf *members)
+{
+	claude_usage_members(reply, effect->effects->config, effect->model,
+	    effect->lost_nano_usd, members);
+	if (effect->lost_tokens)
+		member_integer(members, "lost_tokens", effect->lost_tokens);
+}
+
 /* A turn that was to compact the conversation. */
 static void
 compaction_done(struct effect *effect, const struct claude_reply *reply,
@@ -143,8 +153,7 @@ compaction_done(struct effect *effect, const struct claude_reply *reply,
 		    "the reply has nothing that stands for the conversation",
 		    "", 0, reply->request_id);
 	}
-	claude_usage_members(reply, effect->effects->config, effect->model,
-	    effect->lost_nano_usd, members);
+	add_usage(effect, reply, members);
 	effect_end(effect, type, members);
 }
 
@@ -160,9 +169,9 @@ model_done(void *context, const struct claude_reply *reply)
 	if (!reply->ok) {
 		add_error(&members, reply->error_type, reply->error_message,
 		    reply->error_code, reply->status, reply->request_id);
-		if (claude_billed(&reply->usage) || effect->lost_nano_usd)
-			claude_usage_members(reply, effect->effects->config,
-			    effect->model, effect->lost_nano_usd, &members);
+		if (claude_billed(&reply->usage) || effect->lost_nano_usd ||
+		    effect->lost_tokens)
+			add_usage(effect, reply, &members);
 		if (reply->retryable && may_retry(effect))
 			member_integer(&members, "delay_ms", reply->delay_ms);
 		else if (reply->retryable || reply->wait != WAIT_NONE)
@@ -183,8 +192,7 @@ model_done(void *context, const struct claude_reply *reply)
 	if (*reply->stop_details != '\0')
 		member_raw(&members, "stop_details", reply->stop_details,
 		    strlen(reply->stop_details));
-	claude_usage_members(reply, effect->effects->config, effect->model,
-	    effect->lost_nano_usd, &members);
+	add_usage(effect, reply, &members);
 	member_string(&members, "model", reply->model);
 	member_string(&members, "message", reply->message_id);
 	member_string(&members, "request_id", reply->request_id);
@@ -505,6 +513,7 @@ effect_start(struct effects *effects, const struct effect_request *request,
 	effect->attempt = request->action->attempt;
 	effect->tries = request->action->tries;
 	effect->lost_nano_usd = request->action->lost_nano_usd;
+	effect->lost_tokens = request->action->lost_tokens;
 	effect->text = request->text;
 	effect->done = request->done;
 	effect->context = request->context;

@@ -22,7 +22,7 @@ struct effect {
 	struct tool_call *tool_call;
 	struct timer now;    /* tells the failure, from the loop */
 	struct fail failure; /* of a call that could not be started */
-	int64_t turn, attempt, tries, lost_nano_usd;
+	int64_t turn, attempt, tries, lost_nano_usd, lost_tokens;
 	enum agent_compaction compaction;
 	int64_t kept;
 	char *goal;

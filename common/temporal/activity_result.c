@@ -22,7 +22,7 @@ activity_result_begin(struct activity_result *result,
 	    ? task->activity_type->name
 	    : "";
 	struct span json = { "", 0 };
-	int64_t attempt = 0, tries = 0, lost;
+	int64_t attempt = 0, tries = 0, lost, again = task->attempt - 1;
 	struct fail why;
 	cJSON *input;
 	bool known = true;
@@ -42,10 +42,10 @@ activity_result_begin(struct activity_result *result,
 		result->action.type = ACTION_MODEL;
 		known = json_integer(input, "turn", &result->turn);
 		/* the server repeats it when its worker is lost */
-		if (task->attempt > 1 &&
-		    json_integer(input, "input_nano_usd", &lost))
-			result->action.lost_nano_usd = lost *
-			    (task->attempt - 1);
+		if (again > 0 && json_integer(input, "input_nano_usd", &lost))
+			result->action.lost_nano_usd = lost * again;
+		if (again > 0 && json_integer(input, "input_tokens", &lost))
+			result->action.lost_tokens = lost * again;
 	} else if (strcmp(type, TEMPORAL_TOOL_CALL) == 0) {
 		result->action.type = ACTION_TOOL;
 		result->action.call = mem_string(json_string(input, "call"));

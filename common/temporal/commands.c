@@ -140,7 +140,7 @@ static void
 add_terms(struct buf *input, const struct action *action)
 {
 	static const char *const names[] = { "max_tokens", "reserved_nano_usd",
-		"input_nano_usd", "date" };
+		"input_nano_usd", "input_tokens", "date" };
 	char *all = mem_print("{%s}", action->members.data);
 	struct span members = { all, strlen(all) }, value;
 	size_t i;

@@ -37,7 +37,7 @@ intend(struct temporal_history *history, int64_t at,
     const struct activity *activity, const cJSON *input, struct fail *fail)
 {
 	static const char *const names[] = { "max_tokens", "reserved_nano_usd",
-		"input_nano_usd", "settle_ms" };
+		"input_nano_usd", "input_tokens", "settle_ms" };
 	const char *compact = json_string(input, "compact");
 	const char *request = json_string(input, "request_id");
 	char *date = NULL;

@@ -116,8 +116,9 @@ end_turn(struct driver *driver, unsigned turn, int64_t most, int64_t *input)
 
 	*input = tokens;
 	agent_summary(driver->agent, &summary);
-	assert_true(tokens * step->cache_write_5m + most * step->output <=
-	    summary.reserved_nano_usd);
+	assert_true(!summary.reserved_nano_usd ||
+	    tokens * step->cache_write_5m + most * step->output <=
+		summary.reserved_nano_usd);
 	assert_int_equal(driver_record(driver, EVENT_MODEL_REPLIED, members),
 	    0);
 	free(members);
@@ -154,6 +155,56 @@ test_never_passed(void **state)
 		} else { /* five replies that were cut */
 			assert_int_equal(summary.state, TASK_FAILED);
 		}
+		free(members);
+		driver_close(driver);
+	}
+}
+
+static int64_t
+tokens_of(const struct agent_summary *summary)
+{
+	return summary->input_tokens + summary->output_tokens +
+	    summary->cache_read_tokens + summary->cache_write_tokens;
+}
+
+/* Every second turn loses its worker first. */
+static void
+test_tokens_never_passed(void **state)
+{
+	static const int64_t budgets[] = { 500, 1500, 5000, 40000, 200000 };
+	const struct agent_terms none = { .limited = false };
+	struct agent_summary summary;
+	struct driver *driver;
+	int64_t most, input, before;
+	unsigned turn;
+	char *members;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(budgets) / sizeof(*budgets); i++) {
+		members = mem_print("\"budget\":{\"tokens\":%" PRId64 "}",
+		    budgets[i]);
+		driver = begin(members, &none);
+		start(driver);
+		for (turn = 1; (most = begin_turn(driver)) > 0; turn++) {
+			if (turn % 2) {
+				agent_summary(driver->agent, &summary);
+				before = tokens_of(&summary);
+				start(driver); /* another worker */
+				agent_summary(driver->agent, &summary);
+				assert_true(tokens_of(&summary) > before);
+				if ((most = begin_turn(driver)) == 0)
+					break;
+			}
+			end_turn(driver, turn, most, &input);
+		}
+		agent_summary(driver->agent, &summary);
+		assert_null(driver->fault);
+		assert_true(tokens_of(&summary) <= budgets[i]);
+		if (summary.state == TASK_WAITING)
+			assert_int_equal(summary.wait, WAIT_BUDGET);
+		else /* five replies that were cut */
+			assert_int_equal(summary.state, TASK_FAILED);
 		free(members);
 		driver_close(driver);
 	}
@@ -282,6 +333,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_never_passed),
+		cmocka_unit_test(test_tokens_never_passed),
 		cmocka_unit_test(test_lost_turns_count),
 		cmocka_unit_test(test_shared_ceiling),
 		cmocka_unit_test(test_summary_is_reserved),
