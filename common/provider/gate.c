@@ -381,6 +381,9 @@ gate_accepted(struct gate_pass *pass)
 	if (gate->rate > 0)
 		gate->rate += 0.5 / (gate->rate > 0.5 ? gate->rate : 0.5) +
 		    0.02;
+	if (probe && gate->rate > 0 &&
+	    gate->next > now + (int64_t)(1000 / gate->rate))
+		gate->next = now + (int64_t)(1000 / gate->rate);
 	if (!probe && (gate->state.proven || gate->state.kind != WAIT_NONE))
 		return;
 	gate->state.proven = true;
