@@ -224,4 +224,31 @@ same "one that waits" waiting "$(get state)"
 check "can be cancelled" agent-signal cancel "$ID"
 same "without a worker" cancelled "$(get state)"
 sound
+# ---- scopes ----
+scope() { # scope SCOPE: what ana's account grants
+	NOTES=/dev/null
+	scene <<-END
+	accounts:
+	  - { user: ana, toolkit: notes, id: ca_ana$1 }
+	tools:
+	  - slug: NOTES_SEND
+	    toolkit: notes
+	    scope_requirements: { all_of: [ notes.send, { any_of: [ notes.all, notes.write ] } ] }
+	    result: {}
+	  - { slug: NOTES_LOOK, toolkit: notes, result: {} }
+	model: [ { reply: { text: ok } } ]
+	END
+	NOTES=$DATA/standin/notes.yaml
+}
+scope ', scope: "notes.send notes.look"'
+status 1 "what an account does not grant is found out before" sh -c \
+	'echo "{\"user\":\"ana\",\"goal\":\"g\",\"toolkits\":[\"notes\"],\"tools\":[\"NOTES_SEND\"]}" | agent-preflight --json --no-link'
+says "with the tool, the scopes and what to do" \
+	'"type":"connection_scope","message":"notes: the connection ca_ana does not grant enough: NOTES_SEND needs notes.all or notes.write: connect again' "$OUT"
+status 0 "of a whole toolkit such a tool is left out" sh -c \
+	'echo "{\"user\":\"ana\",\"goal\":\"g\",\"toolkits\":[\"notes\"]}" | agent-preflight --json'
+says "and named" 'the tool NOTES_SEND is left out, because it cannot be offered to the model: its account does not grant enough' "$ERR"
+scope ''
+status 0 "nothing is refused when the scopes are not known" sh -c \
+	'echo "{\"user\":\"ana\",\"goal\":\"g\",\"toolkits\":[\"notes\"],\"tools\":[\"NOTES_SEND\"]}" | agent-preflight --json'
 done_testing

@@ -216,8 +216,8 @@ fill_pin(const struct check *check, const struct chosen_tool *chosen,
 		    chosen->toolkit);
 }
 
-static void
-left_out(struct check *check, const char *name, const char *why)
+void
+preflight_left_out(struct check *check, const char *name, const char *why)
 {
 	char *message = mem_print("the tool %s is left out, because it cannot "
 				  "be offered to the model: %s",
@@ -252,7 +252,7 @@ fit_tool(struct check *check, const struct chosen_tool *chosen,
 		    mem_print("the tool %s cannot be offered to the model: %s",
 			chosen->name, fail.message));
 	else
-		left_out(check, chosen->name, fail.message);
+		preflight_left_out(check, chosen->name, fail.message);
 	return false;
 }
 
@@ -311,6 +311,7 @@ preflight_check(const struct task *task, const struct config *config,
 	if (preflight_shape(&check) < 0 || choose_tools(&check) < 0 ||
 	    preflight_toolkits(&check) < 0)
 		goto out;
+	preflight_scopes(&check);
 	check_model(&check);
 	check_budget(&check);
 	make_pins(&check);

@@ -8,10 +8,12 @@
  *	   "toolkit":"gmail","version":"20261101_00","description":TEXT,
  *	   "input_schema":{...},
  *	   "hints":{"read_only":true,"idempotent":true,"destructive":true},
- *	   "needs_connection":true,"important":true,"deprecated":true}, ...],
+ *	   "needs_connection":true,"important":true,"deprecated":true,
+ *	   "scopes":[["gmail.compose","mail.google.com"]]}, ...],
  *	 "missing_tools":{"NAME":ADVICE, ...},
  *	 "toolkits":{"gmail":{"provider":"composio","found":true,
- *	     "connection":{"state":"active","account":"ca_1"}},
+ *	     "connection":{"state":"active","account":"ca_1",
+ *	       "scopes":["gmail.readonly"]}},
  *	   "linear":{"provider":"composio","found":true,
  *	     "connection":{"state":"missing","message":TEXT,"link":TEXT,...}},
  *	   "news":{"provider":"composio","found":true},
@@ -27,7 +29,9 @@
  * provider makes a link from, which lets a person connect; without it, no link
  * helps. "open" beside it is a link that is there already,
  * {"url","expires_at","account"}. An active one has "choices":
- * [{"account","alias","word_id"}, ...] when several accounts are live.
+ * [{"account","alias","word_id"}, ...] when several accounts are live, and
+ * "scopes", when it is known what the account grants: one of each list of a
+ * tool's scopes has to be among them.
  */
 #ifndef COMMON_AGENT_PREFLIGHT_H
 #define COMMON_AGENT_PREFLIGHT_H

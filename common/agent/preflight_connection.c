@@ -184,19 +184,31 @@ needs_connection(const struct check *check, const char *toolkit)
 }
 
 void
-preflight_refused(const struct task *task, const cJSON *facts,
-    const char *toolkit, const char *message, struct preflight *ret)
+preflight_refuse(struct check *check, const char *toolkit, const char *state,
+    char *message)
 {
-	struct check check = { .task = task, .out = ret };
-	const cJSON *known = json_item(json_item(facts, "toolkits"), toolkit);
+	const cJSON *known = json_item(check->toolkits, toolkit);
 	cJSON *connection = cJSON_Duplicate(json_item(known, "connection"),
 	    true);
 
 	cJSON_DeleteItemFromObjectCaseSensitive(connection, "state");
-	cJSON_AddStringToObject(connection, "state", "refused");
+	cJSON_DeleteItemFromObjectCaseSensitive(connection, "scopes");
+	cJSON_AddStringToObject(connection, "state", state);
 	cJSON_AddStringToObject(connection, "message", message);
-	tell_connection(&check, known, connection);
+	tell_connection(check, known, connection);
 	cJSON_Delete(connection);
+	free(message);
+}
+
+void
+preflight_refused(const struct task *task, const cJSON *facts,
+    const char *toolkit, const char *message, struct preflight *ret)
+{
+	struct check check = { .task = task,
+		.out = ret,
+		.toolkits = json_item(facts, "toolkits") };
+
+	preflight_refuse(&check, toolkit, "refused", mem_string(message));
 }
 
 /* Several accounts are live, and the task has to say which is meant. */

@@ -39,6 +39,21 @@ cJSON *
 preflight_add_reason(struct check *check, const char *type, const char *about,
     const char *subject, char *message);
 
+/* A connection of TOOLKIT that the facts have in another STATE is not to be used
+ * as it is; MESSAGE is taken over. */
+void
+preflight_refuse(struct check *check, const char *toolkit, const char *state,
+    char *message);
+
+/* A warning: the tool NAME is left out because of WHY. */
+void
+preflight_left_out(struct check *check, const char *name, const char *why);
+
+/* Leaves out the chosen tools for which the account does not grant enough; it is
+ * a reason when the task names such a tool, or has no other of its toolkit. */
+void
+preflight_scopes(struct check *check);
+
 bool
 preflight_in_list(const cJSON *list, const char *word);
 

@@ -73,6 +73,33 @@ has_tag(const cJSON *tool, const char *tag)
 	return false;
 }
 
+/* What the tool's account has to grant, of each list one. What holds only under
+ * a condition is passed over. */
+static void
+add_scopes(cJSON *fact, const cJSON *tool)
+{
+	const cJSON *all = json_item(json_item(tool, "scope_requirements"),
+			"all_of"),
+		    *item;
+	cJSON *scopes = cJSON_CreateArray(), *one;
+
+	cJSON_ArrayForEach (item, all) {
+		if (cJSON_IsString(item)) {
+			one = cJSON_CreateArray();
+			cJSON_AddItemToArray(one, cJSON_Duplicate(item, true));
+			cJSON_AddItemToArray(scopes, one);
+		} else if (cJSON_IsArray(json_item(item, "any_of")) &&
+		    json_item(item, "when") == NULL) {
+			cJSON_AddItemToArray(scopes,
+			    cJSON_Duplicate(json_item(item, "any_of"), true));
+		}
+	}
+	if (scopes->child != NULL)
+		cJSON_AddItemToObject(fact, "scopes", scopes);
+	else
+		cJSON_Delete(scopes);
+}
+
 /* TOOL's schema is moved. */
 static void
 add_tool(cJSON *tools, cJSON *tool)
@@ -111,6 +138,7 @@ add_tool(cJSON *tools, cJSON *tool)
 		cJSON_AddTrueToObject(fact, "important");
 	if (json_true(tool, "is_deprecated"))
 		cJSON_AddTrueToObject(fact, "deprecated");
+	add_scopes(fact, tool);
 	cJSON_AddItemToArray(tools, fact);
 }
 
@@ -311,6 +339,29 @@ add_choices(const struct translation *translation, cJSON *connection,
 		cJSON_Delete(choices);
 }
 
+/* What the account grants, when the service knows it. */
+static void
+add_granted(cJSON *connection, const cJSON *account)
+{
+	const char *at = json_string(json_item(json_item(account, "state"),
+					 "val"),
+	    "scope");
+	cJSON *scopes;
+	char *scope;
+	size_t size;
+
+	if (at == NULL || at[strspn(at, " ,")] == '\0')
+		return;
+	scopes = cJSON_AddArrayToObject(connection, "scopes");
+	for (at += strspn(at, " ,"); *at != '\0';
+	     at += size, at += strspn(at, " ,")) {
+		size = strcspn(at, " ,");
+		scope = mem_copy(at, size);
+		cJSON_AddItemToArray(scopes, cJSON_CreateString(scope));
+		free(scope);
+	}
+}
+
 /* A link that was made a moment ago, and can be used instead of another. */
 static void
 add_open_link(const struct translation *translation, cJSON *connection,
@@ -391,6 +442,7 @@ add_connection(const struct translation *translation, cJSON *toolkit)
 		break;
 	case ACCOUNT_ACTIVE:
 		add_choices(translation, connection, slug);
+		add_granted(connection, account);
 		if (*link == '\0')
 			return;
 		break;

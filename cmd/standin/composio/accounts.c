@@ -89,7 +89,8 @@ read_one(const cJSON *entry, struct account *account, struct fail *fail)
 	const struct script_member members[] = { { "after", .value = &after },
 		{ "alias", .text = &alias }, { "auth_config", .text = &config },
 		{ "disabled", .flag = &account->disabled },
-		{ "id", .text = &id }, { "status", .text = &account->status },
+		{ "id", .text = &id }, { "scope", .text = &account->scope },
+		{ "status", .text = &account->status },
 		{ "status_reason", .text = &reason },
 		{ "toolkit", .text = &toolkit }, { "user", .text = &user },
 		{ NULL } };
@@ -256,6 +257,10 @@ account_json(const struct account *account, bool whole)
 	    account->status, account->reason, account->disabled,
 	    account->status, account->user, account->alias, word, made, made);
 	free(word);
+	if (account->scope != NULL)
+		cJSON_AddStringToObject(json_item(json_item(json, "state"),
+					    "val"),
+		    "scope", account->scope);
 	if (account->url != NULL)
 		cJSON_AddStringToObject(json_item(json_item(json, "state"),
 					    "val"),

@@ -73,8 +73,8 @@ add_scripted(struct catalogue *catalogue, const cJSON *entry, struct fail *fail)
 {
 	static const char *const names[] = { "deprecated", "description",
 		"destructive", "error", "idempotent", "input_parameters",
-		"name", "no_auth", "read_only", "result", "slug", "toolkit",
-		"version", NULL };
+		"name", "no_auth", "read_only", "result", "scope_requirements",
+		"slug", "toolkit", "version", NULL };
 	struct tool tool = { .slug = NULL }, *old;
 	const cJSON *schema = json_item(entry, "input_parameters");
 
@@ -105,6 +105,7 @@ add_scripted(struct catalogue *catalogue, const cJSON *entry, struct fail *fail)
 	tool.destructive = json_true(entry, "destructive");
 	tool.deprecated = json_true(entry, "deprecated");
 	tool.no_auth = json_true(entry, "no_auth");
+	tool.scopes = json_item(entry, "scope_requirements");
 	tool.result = json_item(entry, "result");
 	tool.error = json_item(entry, "error");
 	tool.input = schema != NULL
@@ -307,12 +308,15 @@ catalogue_json(const struct catalogue *catalogue, const struct tool *tool)
 	    "'human_description':%s,'toolkit':{'slug':%s,'name':%s,"
 	    "'logo':''},'input_parameters':%j,'output_parameters':" OUTPUT ","
 	    "'version':%s,'available_versions':[%s,'00000000_00'],"
-	    "'tags':%j,'scopes':[],'scope_requirements':null,"
+	    "'tags':%j,'scopes':[],'scope_requirements':%j,"
 	    "'no_auth':%b,'is_deprecated':%b,'deprecated':{"
 	    "'displayName':%s,'version':%s,'is_deprecated':%b}}",
 	    tool->slug, tool->name, tool->description, tool->description,
 	    tool->toolkit, catalogue_toolkit(catalogue, tool->toolkit),
 	    cJSON_Duplicate(tool->input, true), tool->version, tool->version,
-	    hints(tool), tool->no_auth, tool->deprecated, tool->name,
-	    tool->version, tool->deprecated);
+	    hints(tool),
+	    tool->scopes ? cJSON_Duplicate(tool->scopes, true)
+			 : cJSON_CreateNull(),
+	    tool->no_auth, tool->deprecated, tool->name, tool->version,
+	    tool->deprecated);
 }

@@ -26,6 +26,7 @@
 
 struct account {
 	char *id, *user, *toolkit, *auth_config, *alias, *reason, *token;
+	const char *scope;  /* what it grants; NULL: not known */
 	char *url;          /* of its link, as long as that was not opened */
 	const char *status; /* as it is now */
 	bool disabled;
@@ -83,6 +84,7 @@ struct tool {
 	bool read_only, idempotent, destructive, no_auth, deprecated;
 	tool_run *run;               /* of a built-in tool, or NULL */
 	cJSON *input;                /* a JSON Schema */
+	const cJSON *scopes;         /* scope_requirements, or NULL */
 	const cJSON *result, *error; /* templates of the script's */
 };
 

@@ -38,6 +38,11 @@
 	"{\"slug\":\"" slug "\",\"toolkit\":{\"slug\":\"n\"}," \
 	"\"version\":\"1\",\"no_auth\":true," \
 	"\"input_parameters\":" parameters "}"
+#define NEEDS(slug, all) \
+	TOOL(slug, "n", ",\"scope_requirements\":{\"all_of\":[" all "]}")
+#define GRANTS(scopes) \
+	ACCOUNT("ca_1", "n", "ACTIVE", MONDAY, \
+	    ",\"state\":{\"val\":{\"scope\":\"" scopes "\"}}")
 #define TWO_LIVE \
 	ACCOUNT("ca_1", "gmail", "ACTIVE", MONDAY, ",\"alias\":\"work\"") \
 	"," ACCOUNT("ca_2", "gmail", "ACTIVE", TUESDAY, \
@@ -249,6 +254,38 @@ reasons(void **state)
 			.accounts = ACCOUNT("ca_1", "gmail", "ACTIVE", MONDAY,
 			    ",\"user_id\":\"v\"") },
 		    "connection_missing:gmail" },
+		{ "scopes that are granted, or not known to lack",
+		    "\"tools\":[\"A\",\"B\",\"C\",\"D\",\"E\"]",
+		    { .tools = NEEDS("A", "\"x.send\"") "," NEEDS("B",
+			  "{\"any_of\":[\"x.all\",\"https://a.test/x.send\"]}") "," NEEDS("C",
+			  "\"x.readonly\"") "," NEEDS("D",
+			  "{\"any_of\":[\"y\"],\"when\":\"z\"}") "," NEEDS("E",
+			  "\"https://a.test/auth/gmail.compose\""),
+			.accounts = GRANTS("https://a.test/auth/x.send, "
+					   "https://mail.google.com/") },
+		    "" },
+		{ "scopes of which nothing is known", "\"tools\":[\"A\"]",
+		    { .tools = NEEDS("A", "\"x.send\""),
+			.accounts = GRANTS(" ") },
+		    "" },
+		{ "scopes that lack", "\"tools\":[\"A\",\"B\",\"C\"]",
+		    { .tools = NEEDS("A", "\"x.send\",\"x.read\"") "," NEEDS(
+			  "B", "{\"any_of\":[\"y\",\"z\"]}") "," NEEDS("C",
+			  "\"x.read\""),
+			.accounts = GRANTS("x.read") },
+		    "connection_scope:n" },
+		{ "a tool that nobody named is left out",
+		    "\"toolkits\":[\"n\"]",
+		    { .tools = NEEDS("A", "\"x.send\"") "," NEEDS("B",
+			  "\"x.read\""),
+			.toolkits = "\"n\":{\"found\":true}",
+			.accounts = GRANTS("x.read") },
+		    "" },
+		{ "but not the last one", "\"toolkits\":[\"n\"]",
+		    { .tools = NEEDS("A", "\"x.send\""),
+			.toolkits = "\"n\":{\"found\":true}",
+			.accounts = GRANTS("x.read") },
+		    "connection_scope:n" },
 		{ "effort for a model that takes none",
 		    "\"model\":\"claude-haiku-4-5\",\"effort\":\"low\"",
 		    { .tools = NULL }, "request_refused:model" },
