@@ -216,17 +216,6 @@ fill_pin(const struct check *check, const struct chosen_tool *chosen,
 		    chosen->toolkit);
 }
 
-void
-preflight_left_out(struct check *check, const char *name, const char *why)
-{
-	char *message = mem_print("the tool %s is left out, because it cannot "
-				  "be offered to the model: %s",
-	    name, why);
-
-	preflight_warning(check->out, "tool_left_out", name, message);
-	free(message);
-}
-
 /* Makes the schema of one tool fit. A tool that cannot be given to the model is
  * a reason when the task names it, and else is left out. */
 static bool

@@ -73,6 +73,17 @@ preflight_warning(struct preflight *ret, const char *type, const char *about,
 	cJSON_AddItemToArray(ret->warnings, warning);
 }
 
+void
+preflight_left_out(struct check *check, const char *name, const char *why)
+{
+	char *message = mem_print("the tool %s is left out, because it cannot "
+				  "be offered to the model: %s",
+	    name, why);
+
+	preflight_warning(check->out, "tool_left_out", name, message);
+	free(message);
+}
+
 static bool
 fits_connection(const cJSON *connection)
 {
