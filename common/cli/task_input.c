@@ -142,6 +142,7 @@ blank(struct span line)
 static bool
 cut(struct task_input *input, struct span *ret_line)
 {
+	static const char mark[] = "\xef\xbb\xbf"; /* of the byte order */
 	const char *from, *newline = NULL;
 
 	from = input->data + input->next;
@@ -161,7 +162,11 @@ cut(struct task_input *input, struct span *ret_line)
 	if (input->next < input->end)
 		input->next++;
 	input->search = input->next;
-	input->line++;
+	if (input->line++ == 0 && ret_line->length >= sizeof(mark) - 1 &&
+	    memcmp(ret_line->at, mark, sizeof(mark) - 1) == 0) {
+		ret_line->at += sizeof(mark) - 1;
+		ret_line->length -= sizeof(mark) - 1;
+	}
 	return true;
 }
 

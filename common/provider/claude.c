@@ -216,7 +216,8 @@ judge(struct claude_call *call, const struct http_answer *answer, int status,
 		reply->delay_ms = 1; /* there is another key: at once */
 		gate_leave(pass);
 	} else if (of_key || reply->wait == WAIT_RATE_LIMIT) {
-		if (pass->gate == NULL && reply->delay_ms == 0)
+		if (pass->gate == NULL && reply->delay_ms == 0 &&
+		    reply->wait == WAIT_RATE_LIMIT)
 			reply->delay_ms = backoff_delay(&back, call->attempt,
 			    random_fraction());
 		reply->delay_ms = gate_refused(pass, reply->wait,

@@ -638,6 +638,11 @@ static const struct wire_case {
 	    "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":"
 	    "\"invalid_request_error\",\"message\":\"i\"}}\n\n",
 	    "invalid_request_error", "", "i", false, 0, 0 },
+	{ "200 OK", "request-id: req_1\r\n",
+	    "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":"
+	    "\"invalid_request_error\",\"message\":\"credit balance\"}}\n\n",
+	    "invalid_request_error", "", "credit balance", false, 0, 0,
+	    WAIT_CREDIT },
 	{ "200 OK", "request-id: req_1\r\n", "<html>hello</html>", "cut_short",
 	    "", "the reply ended before its end", true, 375, 500 },
 	{ NULL, "",
