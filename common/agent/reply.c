@@ -97,6 +97,20 @@ find_pin(const struct agent *agent, const char *name)
 	return NULL;
 }
 
+/* As the model was given it; of length 0 when it is not there. */
+static struct span
+input_schema(const struct agent *agent, const char *tool)
+{
+	struct span request = { agent->request, agent->request_length };
+	struct span tools = { NULL, 0 }, item, value, schema = { NULL, 0 };
+
+	(void)json_member(request, "tools", &tools);
+	while (!schema.length && json_element(&tools, &item))
+		if (json_member(item, "name", &value) && json_is(value, tool))
+			(void)json_member(item, "input_schema", &schema);
+	return schema;
+}
+
 static void
 keep_id(struct agent *agent, const char *id)
 {
@@ -136,7 +150,7 @@ add_call(struct agent *agent, const struct json_object *block,
 	if (call->pin && call->pin->aliases)
 		schema_restore((struct span){ call->pin->aliases,
 				   strlen(call->pin->aliases) },
-		    input, &restored);
+		    input_schema(agent, name), input, &restored);
 	else
 		buf_add(&restored, input.at, input.length);
 	call->input = buf_detach(&restored, &call->input_length);

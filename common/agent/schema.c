@@ -3,7 +3,7 @@
  * One table says what the value of each keyword must be. A schema is walked
  * once: each value is put right or judged, and then the schemas in it are. A
  * property has the same alias wherever it is, and no property of the schema is
- * called so; that is why names can be put back without the schema.
+ * called so. schema_restore.c puts the names back.
  */
 #include "common/agent/schema.h"
 
@@ -496,43 +496,4 @@ schema_fit(cJSON *schema, cJSON *aliases, struct fail *fail)
 	cJSON_Delete(fit.names);
 	cJSON_Delete(fit.renamed);
 	return result;
-}
-
-/* Where the string that begins at AT ends: behind its closing quote. */
-static const char *
-string_end(const char *at, const char *end)
-{
-	for (at++; at < end && *at != '"'; at++)
-		if (*at == '\\')
-			at++;
-	return at < end ? at + 1 : end;
-}
-
-void
-schema_restore(struct span aliases, struct span input, struct buf *buf)
-{
-	const char *at = input.at, *end = at + input.length, *next, *colon;
-	char name[KEY_MAX + 1];
-	struct span value;
-	size_t length;
-
-	for (; at < end; at = next) {
-		for (next = at; next < end && *next != '"'; next++)
-			;
-		buf_add(buf, at, (size_t)(next - at));
-		if (next == end)
-			return;
-		at = next;
-		next = colon = string_end(at, end);
-		while (colon < end && strchr(" \t\r\n", *colon) != NULL)
-			colon++;
-		length = (size_t)(next - at);
-		value = (struct span){ at, length };
-		if (colon < end && *colon == ':' && length < sizeof(name) + 2) {
-			memcpy(name, at + 1, length - 2);
-			name[length - 2] = '\0';
-			(void)json_member(aliases, name, &value);
-		}
-		buf_add(buf, value.at, value.length);
-	}
 }

@@ -22,9 +22,12 @@
 int
 schema_fit(cJSON *schema, cJSON *aliases, struct fail *fail);
 
-/* Adds INPUT, raw JSON, to BUF, with the names in the place of their ALIASES
- * (raw JSON), at any depth; no other byte changes. */
+/* Adds INPUT, raw JSON, to BUF, with the names in the place of their ALIASES (raw
+ * JSON) where SCHEMA, as schema_fit has left it, has properties: at any depth, but
+ * not among keys that the model chooses. Without a SCHEMA (length 0) every key is
+ * taken for a property. No other byte changes. */
 void
-schema_restore(struct span aliases, struct span input, struct buf *buf);
+schema_restore(struct span aliases, struct span schema, struct span input,
+    struct buf *buf);
 
 #endif

@@ -187,8 +187,63 @@ names_go_back(void **state)
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		buf_reset(&buf);
 		schema_restore((struct span){ aliases, strlen(aliases) },
+		    (struct span){ NULL, 0 },
 		    (struct span){ rows[i][0], strlen(rows[i][0]) }, &buf);
 		assert_string_equal(buf.data, rows[i][1]);
+	}
+	buf_release(&buf);
+}
+
+/* A key that the model chooses stays, also when it is called like an alias. */
+static void
+names_go_back_where_they_are_properties(void **state)
+{
+#define TOP "{\"type\":\"string\"}"
+	static const char aliases[] = "{\"d_top\":\"$top\",\"d_in\":\"$in\"}";
+	static const char *const rows[][3] = {
+		/* the schema, what the model wrote, what is called */
+		{ OBJECT(",\"properties\":{\"d_top\":" TOP ",\"free\":" OBJECT(
+		      ",\"additionalProperties\":true") "}"),
+		    "{\"d_top\":\"d_top\", \"free\" : {\"d_top\":1,\"a\":["
+		    "{\"d_top\":2}]}}",
+		    "{\"$top\":\"d_top\", \"free\" : {\"d_top\":1,\"a\":["
+		    "{\"d_top\":2}]}}" },
+		{ OBJECT(",\"properties\":{\"d_in\":" OBJECT(
+		      ",\"properties\":{\"d_top\":" TOP "}") "}"),
+		    "{\"d_in\":{\"d_top\":1},\"d_top\":{\"d_in\":2}}",
+		    "{\"$in\":{\"$top\":1},\"d_top\":{\"d_in\":2}}" },
+		{ OBJECT(",\"additionalProperties\":" OBJECT(
+		      ",\"properties\":{\"d_top\":" TOP "}")),
+		    "{\"d_top\":{\"d_top\":1}}", "{\"d_top\":{\"$top\":1}}" },
+		{ OBJECT(",\"properties\":{\"a\":{\"items\":" OBJECT(
+		      ",\"properties\":{\"d_top\":" TOP "}") "}}"),
+		    "{\"a\":[1,{\"b\":[{\"d_top\":0}],\"d_top\":1},"
+		    "{\"d_top\":2}]}",
+		    "{\"a\":[1,{\"b\":[{\"d_top\":0}],\"$top\":1},"
+		    "{\"$top\":2}]}" },
+		/* one that refers to itself */
+		{ OBJECT(",\"$defs\":{\"n\":" OBJECT(
+		      ",\"properties\":{\"d_top\":" TOP
+		      ",\"sub\":{\"$ref\":\"#/$defs/n\"}}") "},"
+							    "\"properties\":{\"n\":{\"anyOf\":[{\"type\":"
+							    "\"null\"},{\"$ref\":\"#/$defs/n\"}]}}"),
+		    "{\"n\":{\"sub\":{\"sub\":{\"d_top\":1}}},\"d_top\":2}",
+		    "{\"n\":{\"sub\":{\"sub\":{\"$top\":1}}},\"d_top\":2}" },
+		{ OBJECT(",\"$ref\":\"#\",\"properties\":{\"d_top\":" TOP "}"),
+		    "{\"d_top\":1,\"a\":{", "{\"$top\":1,\"a\":{" },
+		{ "{\"type\":\"object\"}", "]}{\"d_top\":1}}",
+		    "]}{\"d_top\":1}}" },
+	};
+	struct buf buf = BUF_INIT(1000);
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		buf_reset(&buf);
+		schema_restore((struct span){ aliases, strlen(aliases) },
+		    (struct span){ rows[i][0], strlen(rows[i][0]) },
+		    (struct span){ rows[i][1], strlen(rows[i][1]) }, &buf);
+		assert_string_equal(buf.data, rows[i][2]);
 	}
 	buf_release(&buf);
 }
@@ -200,6 +255,7 @@ main(void)
 		cmocka_unit_test(what_is_plain_is_put_right),
 		cmocka_unit_test(what_the_service_refuses_is_refused),
 		cmocka_unit_test(names_go_back),
+		cmocka_unit_test(names_go_back_where_they_are_properties),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
