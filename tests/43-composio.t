@@ -134,6 +134,15 @@ reconnect() { # reconnect USER: opens the link, which makes another account
 		jq -r '.connections[0].link.url')
 	curl -sf "$url" >/dev/null
 }
+same "a worker makes no link" 0 "$(curl -s -H 'x-api-key: k' "$COMPOSIO_BASE_URL/api/v3.1/connected_accounts" |
+	jq '[.items[] | select(.id | startswith("ca_linked"))] | length')"
+script -qec "agent-status $ID" /dev/null </dev/null >"$T/card"
+says "a person is told the command that makes one" \
+	'^connect   agent-connections --link --user ana notes' "$T/card"
+agent-connections --link --user ana notes >"$T/link"
+says "which says how long it lasts" '"expires_at":"20' "$T/link"
+same "one that is young is shown again" "$(jq -c '.connections[0].link' "$T/link")" \
+	"$(agent-connections --link --user ana notes | jq -c '.connections[0].link')"
 check "the user connects again" reconnect ana
 agent-signal resume "$ID" >/dev/null
 work

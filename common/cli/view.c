@@ -14,6 +14,8 @@
 #include "common/base/fail.h"
 #include "common/json/json.h"
 
+#define PLAIN \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.@:/+"
 #define LINE_MAX_BYTES 100 /* of text taken from users in one line */
 
 /* TEXT without control characters; cut with dots after LIMIT bytes (0: not).
@@ -124,6 +126,40 @@ add_line(struct buf *buf, const cJSON *task, const char *name,
 	buf_add(buf, "\n", 1);
 }
 
+/* A word of a command, as the shell takes it. */
+static void
+add_word(struct buf *buf, const char *word)
+{
+	bool plain = word[strspn(word, PLAIN)] == '\0';
+
+	buf_add_string(buf, plain ? " " : " '");
+	for (; *word; word++)
+		buf_print(buf, *word == '\'' ? "'\\%c'" : "%c", *word);
+	if (!plain)
+		buf_add(buf, "'", 1);
+}
+
+/* The command that lets a person mend a connection. */
+static void
+add_connect(struct buf *buf, const cJSON *task)
+{
+	const cJSON *wait = json_item(task, "waiting");
+	const char *kind = json_string(wait, "for");
+	const char *words[] = { json_string(task, "user"),
+		json_string(wait, "toolkit") };
+	struct buf command = BUF_INIT(1u << 16);
+
+	if (!kind || strcmp(kind, "connection") != 0 || !words[0] || !words[1])
+		return;
+	buf_add_string(&command, "agent-connections --link --user");
+	for (size_t i = 0; i < 2; i++)
+		add_word(&command, words[i]);
+	buf_print(buf, "%-10s", "connect");
+	add_text(buf, command.data, 0, NULL);
+	buf_release(&command);
+	buf_add(buf, "\n", 1);
+}
+
 void
 view_card(struct buf *buf, const cJSON *task, int64_t now)
 {
@@ -141,6 +177,7 @@ view_card(struct buf *buf, const cJSON *task, int64_t now)
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		add_line(buf, task, lines[i][0], lines[i][1]);
+	add_connect(buf, task);
 	buf_print(buf, "%-10s", "age");
 	add_age(buf, task, "created_at", now, 1);
 	buf_add_string(buf, ", last change ");

@@ -83,24 +83,36 @@ next_try(const struct execute *execute, const struct http_answer *answer)
 	return backoff_delay(&back, execute->attempt, random_fraction());
 }
 
-/* Errors that mean that there is no active account, with any status. */
-static bool
-names_connection(const struct composio_error *error, int status)
+/* What to do about an error that means that there is no active account, which
+ * some do with any status; NULL: it means something else. */
+static const char *
+account_advice(const struct composio_error *error, int status)
 {
-	static const char *const slugs[] = {
-		"ActionExecute_ConnectedAccountNotFound",
-		"ActionExecute_ConnectedAccountEntityIdMismatch",
-		"ToolRouterV2_NoActiveConnection",
+	static const struct {
+		const char *slug;
+		int64_t code;
+		const char *advice;
+	} errors[] = {
+		{ "ActionExecute_ConnectedAccountNotFound", 1810,
+		    "connect the toolkit for this user id" },
+		{ "ActionExecute_ConnectedAccountEntityIdMismatch", 1812,
+		    "the account was connected for another user id" },
+		{ "ToolRouterV2_NoActiveConnection", 4302,
+		    "connect the toolkit" },
+		{ "", 1803,
+		    "connect the toolkit, or, if it is connected, use the key "
+		    "of its project" },
 	};
 	size_t i;
 
-	for (i = 0; i < sizeof(slugs) / sizeof(slugs[0]); i++)
-		if (strcmp(error->slug, slugs[i]) == 0)
-			return true;
-	return status == 422 ||
-	    (status == 400 &&
-		(error->code == 1803 || error->code == 1810 ||
-		    error->code == 1812));
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		if ((*error->slug != '\0' &&
+			strcmp(error->slug, errors[i].slug) == 0) ||
+		    (status == 400 && error->code == errors[i].code))
+			return errors[i].advice;
+	return status == 422
+	    ? "the account cannot be used as it is: enable it, or connect again"
+	    : NULL;
 }
 
 static void
@@ -134,8 +146,10 @@ refused(struct execute *execute, const struct http_answer *answer,
 	struct composio_error error;
 	struct buf text = BUF_INIT(32768);
 	int status = answer->status;
+	const char *advice;
 
 	composio_error_read(answer, &error);
+	advice = account_advice(&error, status);
 	result->outcome = TOOL_ERROR;
 	back = http_backoff(answer);
 	result->delay_ms = backoff_named(&back);
@@ -145,10 +159,10 @@ refused(struct execute *execute, const struct http_answer *answer,
 		result->outcome = TOOL_UNKNOWN;
 		result->delay_ms = next_try(execute, answer);
 		buf_print(&text, "%s: %s", execute->slug, error.text.data);
-	} else if (names_connection(&error, status)) {
+	} else if (advice != NULL) {
 		result->outcome = TOOL_CONNECTION;
-		buf_print(&text, "no live account for %s: %s", execute->slug,
-		    error.text.data);
+		buf_print(&text, "no live account for %s: %s: %s",
+		    execute->slug, error.text.data, advice);
 	} else if (status == 429) {
 		result->outcome = TOOL_LATER;
 		buf_print(&text, "Composio's rate limit: %s", error.text.data);

@@ -15,15 +15,18 @@
 #define FACTS_WAIT_MS 60000
 #define CONNECTION_WAIT_MS 300000
 
+/* TOOLKIT is the one to connect, NULL: none. */
 static void
 wait_for(struct effect *effect, enum wait_kind kind, const char *message,
-    int64_t delay)
+    int64_t delay, const char *toolkit)
 {
 	struct buf members = BUF_INIT(1u << 20);
 	char until[CLOCK_TEXT];
 
 	clock_format(clock_wall() + delay, until);
 	member_wait(&members, kind, message, until);
+	if (toolkit != NULL)
+		member_string(&members, "toolkit", toolkit);
 	effect_end(effect, EVENT_WAITING, &members);
 }
 
@@ -54,8 +57,8 @@ unfit(struct effect *effect, const cJSON *reasons)
 	struct buf text = BUF_INIT(1u << 20), members = BUF_INIT(2u << 20);
 
 	if (join_reasons(reasons, &text)) {
-		wait_for(effect, WAIT_CONNECTION, text.data,
-		    CONNECTION_WAIT_MS);
+		wait_for(effect, WAIT_CONNECTION, text.data, CONNECTION_WAIT_MS,
+		    json_string(reasons->child, "toolkit"));
 	} else {
 		member_error(&members, "refused", text.data, NULL);
 		effect_end(effect, EVENT_FAILED, &members);
@@ -96,7 +99,8 @@ facts_done(void *context, cJSON *facts, const struct fail *fail)
 		&preflight, &shape) < 0)
 		fail = &shape;
 	if (facts == NULL || fail != NULL) {
-		wait_for(effect, wait_of(fail), fail->message, FACTS_WAIT_MS);
+		wait_for(effect, wait_of(fail), fail->message, FACTS_WAIT_MS,
+		    NULL);
 	} else {
 		if (cJSON_GetArraySize(preflight.reasons) == 0)
 			effect_end(effect, EVENT_PINNED, &preflight.pins);

@@ -12,6 +12,7 @@ import { hasEnded, type Budget, type Task } from '@/lib/types';
 import { Outside } from './nav';
 import { Text } from './prose';
 import { Data, Fold } from './timeline';
+import { Connect } from './toolkits';
 
 export interface Answering {
   busy: boolean;
@@ -121,6 +122,7 @@ export function Attention({ task, soon }: { task: Task; soon: () => void }) {
         {until !== undefined && `It continues by itself at ${new Date(until).toLocaleString()}.`}
       </p>
       {kind === 'connection' && <p>It continues by itself when the account is connected again.</p>}
+      {kind === 'connection' && !url && task.waiting?.toolkit && <div className="buttons"><Connect toolkit={task.waiting.toolkit} url={undefined} /></div>}
       {url && <div className="buttons"><Outside href={url.href} className="button primary">Continue to {url.host}</Outside></div>}
       {kind === 'decision' && <Decisions task={task} say={say} busy={busy} />}
       {kind === 'budget' && until === undefined && <Raise task={task} say={say} busy={busy} />}

@@ -5,7 +5,7 @@ import { useEffect, useState, type KeyboardEvent } from 'react';
 import { api } from '@/lib/api';
 import { toolkitName } from '@/lib/draft';
 import { safeUrl } from '@/lib/format';
-import type { Connection, Reason } from '@/lib/types';
+import type { Connection, Link, Reason } from '@/lib/types';
 import { Outside } from './nav';
 
 const NAMES = new Map([
@@ -57,22 +57,23 @@ function useConnections(chosen: string[]): Map<string, Connection> {
   return known;
 }
 
-/* A link to connect a toolkit: from the refusal of the task, or made by a button. */
-function Connect({ toolkit, url }: { toolkit: string; url: string | undefined }) {
-  const [own, setOwn] = useState<string>();
+/* A link to connect a toolkit: from the refusal of the task, or made by a button,
+   which says how long it lasts. */
+export function Connect({ toolkit, url }: { toolkit: string; url: string | undefined }) {
+  const [own, setOwn] = useState<Link>();
   const [busy, setBusy] = useState(false);
-  const link = safeUrl(url ?? own ?? '');
+  const link = safeUrl(url ?? own?.url ?? '');
   const ask = () => {
     setBusy(true);
     api.connections([toolkit], true)
-      .then((found) => setOwn(found.find((c) => c.toolkit === toolkit)?.link?.url))
+      .then((found) => setOwn(found.find((c) => c.toolkit === toolkit)?.link))
       .catch(() => undefined)
       .finally(() => setBusy(false));
   };
   if (link)
     return (
       <Outside href={link.href} className="button small">
-        {url === undefined ? 'Continue to' : 'Connect'} {label(toolkit)}<span className="visually-hidden"> (opens a new tab)</span>
+        {url === undefined ? 'Continue to' : 'Connect'} {label(toolkit)}{url === undefined && own?.expires_at && ` (until ${new Date(own.expires_at).toLocaleTimeString()})`}<span className="visually-hidden"> (opens a new tab)</span>
       </Outside>
     );
   return <button type="button" className="small" aria-disabled={busy} onClick={ask}>Connect {label(toolkit)}</button>;
