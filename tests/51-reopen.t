@@ -75,6 +75,11 @@ status 0 "retry" agent-signal retry "$ID"
 work
 same "it completes" "completed 2 1" \
 	"$(get state) $(executed NOTES_WRITE) $(count cancelled)"
+submit "while no worker is there to end it"
+agent-signal cancel "$ID" >"$OUT"
+status 0 "retry at once" agent-signal retry "$ID"
+work
+same "it completes" "completed 1 true" "$(get state) $(count cancelled) $(whole)"
 script "on: NOTES_WRITE, at: 1, kind: slow, delay: 2000"
 submit "under way"
 worker
@@ -86,6 +91,31 @@ check "it goes on at once" await 20 is completed
 same "the call that was waited for is not made again" "2 0" \
 	"$(executed NOTES_WRITE) $(repeated)"
 end TERM "$WORKER"
+sound
+
+# ---- two at once ----
+script "on: nothing"
+submit "an older one"
+older=$ID
+submit twice
+work
+for i in 1 2 3; do
+	agent-signal continue --message one "$ID" >"$T/one" 2>&1 &
+	one=$!
+	agent-signal continue --message two "$ID" >"$T/two" 2>&1 &
+	two=$!
+	wait $one
+	taken=$?
+	wait $two
+	same "round $i: one is taken, one refused" 1 $((taken + $?))
+	check "round $i: in words" grep -q '"wrong_state".*the task has not ended' "$T/one" "$T/two"
+	same "round $i: a page of those that have completed has another one" "$older" \
+		"$(agent-status --limit 1 --state completed | jq -r .id)"
+	work
+	same "round $i: it completes" "completed $((i + 1)) $i true" \
+		"$(get state) $(count completed) $(count signal) $(whole)"
+done
+same "a page begins after one" "$older" "$(agent-status --state completed --before "$ID" | jq -r .id)"
 sound
 
 # ---- another task goes on from a part of one ----

@@ -7,7 +7,8 @@
  * workflow. The server lists open workflows by their start and then closed ones
  * by their end, newest first. So both lists are read, the closed ones until
  * their ends are before the oldest start that is wanted: a workflow that ended
- * before it also started before it.
+ * before it also started before it. Where a task went on after its end, the server
+ * lists the older end, too; such a task is passed over, and others are looked up.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -183,8 +184,12 @@ add_query(const struct listing *listing, bool open, struct buf *query)
 		temporal_quote(query, filter->user);
 	}
 	if (filter->before != NULL) {
+		/* a later run of a task has its id, and starts later */
 		clock_format(listing->before_at + SKEW_MS, at);
-		buf_print(query, " AND StartTime <= '%s'", at);
+		buf_print(query,
+		    " AND (StartTime <= '%s' OR WorkflowId <= ", at);
+		temporal_quote(query, filter->before);
+		buf_add_string(query, ")");
 	}
 	buf_print(query, " AND ExecutionStatus %s",
 	    open ? "= 'Running'"
@@ -330,17 +335,17 @@ tell_one(struct listing *listing, struct task_reader *reader, size_t *told,
 	return tell(reader, why, task, context);
 }
 
+/* At most *LEFT, from which those that were told are taken. */
 static int
-tell_all(struct listing *listing, int (*task)(void *context, struct span text),
-    void *context, struct fail *fail)
+tell_all(struct listing *listing, size_t *left,
+    int (*task)(void *context, struct span text), void *context,
+    struct fail *fail)
 {
 	struct task_reader *readers[WINDOW] = { NULL };
 	size_t i, sent = 0, told = 0;
 	int result = 0;
 
-	for (i = 0;
-	     i < listing->count && result == 0 && told < listing->filter->limit;
-	     i++) {
+	for (i = 0; i < listing->count && result == 0 && told < *left; i++) {
 		for (; sent < listing->count && sent < i + WINDOW; sent++) {
 			readers[sent % WINDOW] = task_reader_new(
 			    listing->own->temporal,
@@ -354,7 +359,15 @@ tell_all(struct listing *listing, int (*task)(void *context, struct span text),
 	}
 	for (i = 0; i < WINDOW; i++)
 		task_reader_free(readers[i]);
+	*left -= told;
 	return result;
+}
+
+static void
+forget(struct listing *listing)
+{
+	while (listing->count > 0)
+		free(listing->candidates[--listing->count].id);
 }
 
 int
@@ -362,16 +375,32 @@ engine_temporal_list(struct engine *engine, const struct engine_filter *filter,
     int (*task)(void *context, struct span text), void *context,
     struct fail *fail)
 {
+	struct engine_filter rest = *filter;
 	struct listing listing = { .own = engine_temporal_own(engine),
-		.filter = filter };
+		.filter = &rest };
+	size_t left = filter->limit;
+	char *before = NULL;
+	bool cut;
 	int result = find_before(&listing, fail);
 
-	if (result == 0)
+	while (result == 0 && left > 0) {
 		result = collect_all(&listing, fail);
-	if (result == 0)
-		result = tell_all(&listing, task, context, fail);
-	while (listing.count > 0)
-		free(listing.candidates[--listing.count].id);
+		if (result < 0)
+			break;
+		cut = is_exact(&rest) && listing.count >= left;
+		result = tell_all(&listing, &left, task, context, fail);
+		if (!cut)
+			break;
+		/* some of them are in another state by now */
+		free(before);
+		rest.before = before = mem_string(
+		    listing.candidates[listing.count - 1].id);
+		listing.before_at = listing.candidates[listing.count - 1].at;
+		rest.limit = left;
+		forget(&listing);
+	}
+	forget(&listing);
 	free(listing.candidates);
+	free(before);
 	return result;
 }

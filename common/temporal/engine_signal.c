@@ -70,13 +70,27 @@ send_signal(struct engine_temporal *own, const struct task_reader *reader,
 	return result;
 }
 
+/* Ends the workflow, unless it is closed. */
+static int
+terminate(struct engine_temporal *own, const char *id, const char *why,
+    struct fail *fail)
+{
+	struct temporal_answer answer = { .done = false };
+	int result = temporal_terminate(own->temporal, id, NULL, why, &answer,
+	    fail);
+
+	if (result < 0 && strcmp(fail->type, "not_found") == 0)
+		result = 0;
+	temporal_answer_release(&answer);
+	return result;
+}
+
 /* Without a worker a cancel would have no effect. When the signal is in the
  * history, a worker that comes now decides the same, so this program can end
  * the workflow itself. */
 static int
 end_cancelled(struct engine_temporal *own, const char *id, struct fail *fail)
 {
-	struct temporal_answer answer = { .done = false };
 	struct task_reader *reader = task_reader_new(own->temporal, id);
 	struct task_row row;
 	char *queue = NULL;
@@ -93,15 +107,30 @@ end_cancelled(struct engine_temporal *own, const char *id, struct fail *fail)
 	result = engine_temporal_polled(own, queue, &polled, fail);
 	if (result < 0 || polled)
 		goto out;
-	result = temporal_terminate(own->temporal, id, NULL, "asked for",
-	    &answer, fail);
-	if (result < 0 && strcmp(fail->type, "not_found") == 0)
-		result = 0;
+	result = terminate(own, id, "asked for", fail);
 out:
-	temporal_answer_release(&answer);
 	task_reader_free(reader);
 	free(queue);
 	return result;
+}
+
+/* A cancelled task can go on before a worker has ended its workflow. */
+static int
+end_first(struct engine_temporal *own, const char *id,
+    struct task_reader **reader, struct fail *fail)
+{
+	const struct temporal_history *history = (*reader)->history;
+	struct agent_summary summary;
+
+	agent_summary(temporal_history_agent(history), &summary);
+	if (summary.state != TASK_CANCELLED ||
+	    temporal_history_facts(history).closed)
+		return 0;
+	if (terminate(own, id, "asked for", fail) < 0)
+		return -1;
+	task_reader_free(*reader);
+	*reader = task_reader_new(own->temporal, id);
+	return task_reader_read(*reader, fail);
 }
 
 /* A task whose history cannot be read, for the reason FAIL, can only be
@@ -110,15 +139,10 @@ static int
 cancel_unreadable(struct engine_temporal *own, const char *id,
     const char *signal, struct fail *fail)
 {
-	struct temporal_answer answer = { .done = false };
-	int result;
-
 	if (fail->kind != FAIL_NEVER || strcmp(signal, "cancel") != 0)
 		return -1;
-	result = temporal_terminate(own->temporal, id, NULL,
-	    "asked for, and its history cannot be read", &answer, fail);
-	temporal_answer_release(&answer);
-	return result;
+	return terminate(own, id, "asked for, and its history cannot be read",
+	    fail);
 }
 
 int
@@ -141,7 +165,8 @@ engine_temporal_signal(struct engine *engine, const char *id,
 	if ((agent_task(agent) != NULL || strcmp(signal, "cancel") != 0) &&
 	    agent_accepts(agent, signal, members, fail) < 0)
 		goto out;
-	result = send_signal(own, reader, signal, members, fail);
+	if (end_first(own, id, &reader, fail) == 0)
+		result = send_signal(own, reader, signal, members, fail);
 	if (result == 0 && strcmp(signal, "cancel") == 0)
 		result = end_cancelled(own, id, fail);
 out:

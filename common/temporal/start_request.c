@@ -187,6 +187,7 @@ start_request_reopen(struct engine_temporal *own,
 	Api__SignalWithStartWorkflowExecutionRequest request;
 	struct submission submission = { .task = agent_task(
 					     temporal_history_agent(history)) };
+	const Api__SignalWithStartWorkflowExecutionResponse *answer;
 	const Api__NewWorkflowExecutionInfo *what;
 	struct start_request start;
 	char *input = temporal_history_input(history, run);
@@ -214,6 +215,12 @@ start_request_reopen(struct engine_temporal *own,
 	request.signal_input = heap_payloads(json);
 	result = temporal_call(own->temporal, &request.base, &start.answer,
 	    fail);
+	answer = (Api__SignalWithStartWorkflowExecutionResponse *)(void *)
+		     start.answer.message;
+	if (result == 0 && !answer->started)
+		result = fail_set(fail, FAIL_NO, "wrong_state",
+		    "the task has not ended: another signal has opened it "
+		    "meanwhile");
 	api__payloads__free_unpacked(request.signal_input, NULL);
 	start_request_release(&start);
 	return result;

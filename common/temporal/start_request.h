@@ -32,7 +32,9 @@ start_request_send(struct engine_temporal *own, struct start_request *start,
     struct fail *fail);
 
 /* Starts a new run of the workflow of an ended task, whose HISTORY ends with
- * RUN, and adds the signal NAME with JSON to it, in one step. */
+ * RUN, and adds the signal NAME with JSON to it, in one step. Fails with FAIL_NO
+ * when another client has done so meanwhile; the worker passes over the signal
+ * then. */
 int
 start_request_reopen(struct engine_temporal *own,
     const struct temporal_history *history, const char *id, const char *run,
