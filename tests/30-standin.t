@@ -368,6 +368,25 @@ jq_says "an argument that the provider refuses" '.successful == false and (.erro
 execute u1 ca_gmail1 GMAIL_FETCH_EMAILS '{"query":7}'
 jq_says "an argument of a wrong type" '.successful == false and (.error | contains("query"))'
 
+
+# --- what the service refuses in a body ---
+while read -r path body; do
+	echo "$body" >"$REQUEST"
+	composio POST "$path" --data-binary @"$REQUEST"
+	same "$path refuses $body" 400 "$GOT"
+done <<END
+tools/execute/TEST_ECHO {"user_id":"u1","arguments":{"text":"x"},"text":"say x"}
+tools/execute/TEST_ECHO {"user_id":"u1","argument":{"text":"x"}}
+tools/execute/TEST_ECHO {"user_id":7,"arguments":{"text":"x"}}
+tools/execute/TEST_ECHO {"user_id":"u1","arguments":"text"}
+tools/execute/TEST_ECHO {"user_id":"u1","arguments":{"text":"x"},"idempotency_key":"1"}
+connected_accounts/link {"auth_config_id":"ac_gmail","user_id":"u1","toolkit":"gmail"}
+connected_accounts/link {"auth_config_id":"ac_gmail","user_id":["u1"]}
+connected_accounts/link {"auth_config_id":"ac_gmail"}
+auth_configs {"toolkit":{"slug":"gmail"},"name":"mine"}
+END
+same "and none of it was done" 0 "$(grep -c say "$T/ledger" 2>/dev/null || true)"
+
 # --- the mailbox ---
 execute u1 ca_gmail1 GMAIL_FETCH_EMAILS '{"query":"newer_than:3d in:inbox","max_results":7}'
 jq_says "mail, the first page" '.data | (.messages | length) == 7 and .nextPageToken != null

@@ -67,6 +67,12 @@ composio_fault(struct request *request, struct reply *reply, int status,
     int code, const char *slug, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
 
+/* Whether BODY has only members of NAMES and TEXTS (each ends with NULL), and
+ * those of TEXTS are strings. If not, REPLY is the error. */
+bool
+composio_members(struct request *request, const cJSON *body,
+    const char *const *names, const char *const *texts, struct reply *reply);
+
 /* Whether the script has KEY for SERVICE; without keys any but "" is one. */
 bool
 standin_knows_key(const struct standin *standin, const char *service,

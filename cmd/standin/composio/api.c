@@ -7,6 +7,7 @@
 #include <stdarg.h>
 
 #include "cmd/standin/build.h"
+#include "cmd/standin/claude/claude.h"
 #include "cmd/standin/script/script.h"
 #include "cmd/standin/standin.h"
 #include "common/base/clock.h"
@@ -44,6 +45,28 @@ composio_fault(struct request *request, struct reply *reply, int status,
 		status == 401 ? "Check the API key." : "Check the request."));
 	g_free(message);
 	return false;
+}
+
+bool
+composio_members(struct request *request, const cJSON *body,
+    const char *const *names, const char *const *texts, struct reply *reply)
+{
+	const cJSON *entry;
+
+	cJSON_ArrayForEach (entry, body) {
+		if (!claude_one_of(entry->string, names) &&
+		    !claude_one_of(entry->string, texts))
+			return composio_fault(request, reply, 400, 0, "",
+			    "Validation error: Unrecognized key in object: "
+			    "'%.80s'",
+			    entry->string);
+		if (claude_one_of(entry->string, texts) &&
+		    !cJSON_IsString(entry))
+			return composio_fault(request, reply, 400, 0, "",
+			    "Validation error: Expected string at \"%.80s\"",
+			    entry->string);
+	}
+	return true;
 }
 
 /* One page of a list. A cursor is the base64 of "PAGE:LIMIT". */
@@ -254,9 +277,13 @@ get_toolkit(struct standin *standin, struct request *request, const char *slug,
 		return;
 	}
 	reply_json(reply,
-	    build("{'name':%s,'slug':%s,'enabled':true,'is_local_toolkit':"
-		  "false,'composio_managed_auth_schemes':%j,"
-		  "'auth_config_details':[{'mode':%s,'name':%s,'fields':"
+	    build("{'name':%s,'slug':%s,'type':'native','enabled':true,"
+		  "'is_local_toolkit':false,"
+		  "'composio_managed_auth_schemes':%j,"
+		  "'composio_managed_auth':%j,'deprecated':{'toolkitId':%s,"
+		  "'rawProxyInfoByAuthSchemes':[]},"
+		  "'auth_config_details':[{'mode':%s,'name':%s,"
+		  "'required_scopes':[],'fields':"
 		  "{'auth_config_creation':{'required':[],'optional':[]},"
 		  "'connected_account_initiation':{'required':[],"
 		  "'optional':[]}}}],'meta':{'version':%s,"
@@ -265,7 +292,9 @@ get_toolkit(struct standin *standin, struct request *request, const char *slug,
 		  "'created_at':'2026-01-01T00:00:00Z',"
 		  "'updated_at':'2026-11-01T00:00:00Z'}}",
 		name, slug, build(open ? "[]" : "['OAUTH2']"),
-		open ? "NO_AUTH" : "OAUTH2", open ? "no auth" : "OAuth 2",
+		build(open ? "[]"
+			   : "[{'mode':'OAUTH2','scopes':{'available':[]}}]"),
+		slug, open ? "NO_AUTH" : "OAUTH2", open ? "no auth" : "OAuth 2",
 		first->version, first->version, name, count));
 }
 
@@ -351,12 +380,18 @@ static void
 make_link(struct standin *standin, struct request *request, const cJSON *body,
     struct reply *reply)
 {
+	static const char *const names[] = { "connection_data", "experimental",
+		NULL };
+	static const char *const texts[] = { "alias", "auth_config_id",
+		"callback_url", "user_id", NULL };
 	const char *config = json_string(body, "auth_config_id");
 	const char *user = json_string(body, "user_id");
 	const char *toolkit;
 	const struct account *account;
 	char until[CLOCK_TEXT];
 
+	if (!composio_members(request, body, names, texts, reply))
+		return;
 	if (config == NULL || user == NULL || *user == '\0') {
 		composio_fault(request, reply, 400, 0,
 		    "ConnectedAccount_BadRequest",
@@ -428,8 +463,12 @@ static void
 make_config(struct standin *standin, struct request *request, const cJSON *body,
     struct reply *reply)
 {
+	static const char *const names[] = { "auth_config", "toolkit", NULL };
+	static const char *const texts[] = { NULL };
 	const char *slug = json_string(json_item(body, "toolkit"), "slug");
 
+	if (!composio_members(request, body, names, texts, reply))
+		return;
 	if (slug == NULL ||
 	    catalogue_toolkit(standin->catalogue, slug) == NULL) {
 		composio_fault(request, reply, 400, 0, "AuthConfig_BadRequest",

@@ -310,7 +310,8 @@ catalogue_json(const struct catalogue *catalogue, const struct tool *tool)
 	    "'version':%s,'available_versions':[%s,'00000000_00'],"
 	    "'tags':%j,'scopes':[],'scope_requirements':%j,"
 	    "'no_auth':%b,'is_deprecated':%b,'deprecated':{"
-	    "'displayName':%s,'version':%s,'is_deprecated':%b}}",
+	    "'displayName':%s,'version':%s,'available_versions':[%s],"
+	    "'toolkit':{'logo':''},'is_deprecated':%b}}",
 	    tool->slug, tool->name, tool->description, tool->description,
 	    tool->toolkit, catalogue_toolkit(catalogue, tool->toolkit),
 	    cJSON_Duplicate(tool->input, true), tool->version, tool->version,
@@ -318,5 +319,5 @@ catalogue_json(const struct catalogue *catalogue, const struct tool *tool)
 	    tool->scopes ? cJSON_Duplicate(tool->scopes, true)
 			 : cJSON_CreateNull(),
 	    tool->no_auth, tool->deprecated, tool->name, tool->version,
-	    tool->deprecated);
+	    tool->version, tool->deprecated);
 }

@@ -186,8 +186,16 @@ composio_execute(struct standin *standin, struct request *request,
 {
 	const struct tool *tool = catalogue_find(standin->catalogue, slug);
 	const char *version = json_string(body, "version");
+	static const char *const names[] = { "allow_tracing", "arguments",
+		"custom_auth_params", "custom_connection_data", NULL };
+	static const char *const texts[] = { "connected_account_id",
+		"entity_id", "text", "user_id", "version",
+		"x-llm-gateway-headers", NULL };
 	const cJSON *arguments = json_item(body, "arguments");
 	int64_t before;
+
+	if (!composio_members(request, body, names, texts, reply))
+		return;
 
 	if (tool == NULL ||
 	    (version != NULL && *version != '\0' &&
@@ -207,6 +215,13 @@ composio_execute(struct standin *standin, struct request *request,
 	if (arguments != NULL && !cJSON_IsObject(arguments)) {
 		composio_fault(request, reply, 400, 0, "",
 		    "arguments must be an object");
+		return;
+	}
+	if (json_item(body, "text") != NULL) {
+		composio_fault(request, reply, 400, 0, "",
+		    arguments != NULL
+			? "arguments and text are mutually exclusive"
+			: "text is not taken by this stand-in");
 		return;
 	}
 	script_latency(standin->script, tool->slug, &before, &reply->delay_ms);
