@@ -76,6 +76,22 @@ if on lmdb; then
 		'[ "$(agent-status --state completed --limit 300 | wc -l)" = 248 ]'
 	end TERM "$WORKER"
 	check "the store is sound" agent-store check
+
+	# a worker that is started with another key
+	unset ANTHROPIC_API_KEY_FILE COMPOSIO_API_KEY_FILE
+	export COMPOSIO_API_KEY=k ANTHROPIC_API_KEY=wrong
+	goals 20
+	work
+	same "a wrong key again: none has ended" 20 \
+		"$(agent-status --limit 300 | jq -r .state | grep -c 'queued\|waiting')"
+	export ANTHROPIC_API_KEY=good-key
+	worker
+	check "with another key a worker lets all go on" await 20 eval \
+		'[ "$(agent-status --state completed --limit 300 | wc -l)" = 268 ]'
+	end TERM "$WORKER"
+	goals 2
+	same "and all count again" 2 "$(agent-scale-probe --plain)"
+	check "the store is sound" agent-store check
 fi
 if on temporal; then
 	goals 20
