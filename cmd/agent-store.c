@@ -4,7 +4,6 @@
  * lmdb, for its administrator.
  */
 #include <inttypes.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -76,19 +75,6 @@ fold(void *context, const struct task_row *row, const struct span *texts,
 	return audit_journal(row, texts, count, fail);
 }
 
-/* SIGBUS: the map reaches beyond the end of a file that was cut off. */
-static void
-cut_off(int number)
-{
-	static const char text[] = "agent-store: data.mdb is cut off or its "
-				   "disk cannot be read; restore a backup\n";
-
-	(void)number;
-	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
-		_exit(FAIL_NOT_NOW);
-	_exit(FAIL_NEVER);
-}
-
 static int
 check(struct run *run, struct fail *fail)
 {
@@ -96,7 +82,6 @@ check(struct run *run, struct fail *fail)
 	struct store *store = NULL;
 	int faults;
 
-	(void)signal(SIGBUS, cut_off);
 	if (store_open(run->folder, STORE_READ, 0, &store, fail) < 0)
 		return -1;
 	faults = store_verify(store, fold, say_fault, run, fail);

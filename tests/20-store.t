@@ -94,6 +94,13 @@ agent-store backup "$T/cut" >/dev/null
 truncate -s 12288 "$T/cut/data.mdb"
 status 100 "a file that was cut off" agent-store check --store "$T/cut"
 says "is told" 'cut off|damaged' "$ERR"
+for program in "agent-store export" "agent-store prune --before 1s" "agent-store backup $T/of-it" \
+	agent-scale-probe agent-status "agent-submit --no-preflight -f $T/task.json" \
+	"env ANTHROPIC_API_KEY=k ANTHROPIC_BASE_URL=http://127.0.0.1:9 agent-worker --exit-when-idle"; do
+	# shellcheck disable=SC2086 # a command and its options
+	status 100 "by $program too" $program --store "$T/cut"
+	says "in words" 'cut off|damaged' "$ERR"
+done
 
 # ---- the configured maximum ----
 printf 'limits:\n  store_bytes: 1000000\n' >"$T/agent.yaml"

@@ -74,6 +74,22 @@ end_as_others_do(void)
 		sigaction(numbers[i], &action, NULL);
 }
 
+static const char *own_name;
+
+/* SIGBUS: the map of a store reaches beyond the end of a file that was cut off. */
+static void
+on_cut_off(int number)
+{
+	static const char text[] = ": data.mdb is cut off or its disk cannot "
+				   "be read; restore a backup\n";
+
+	(void)number;
+	if (write(STDERR_FILENO, own_name, strlen(own_name)) < 0 ||
+	    write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		_exit(FAIL_NOT_NOW);
+	_exit(FAIL_NEVER);
+}
+
 void
 cli_start(struct cli *cli, const char *program, const char *usage,
     const char *help)
@@ -90,6 +106,8 @@ cli_start(struct cli *cli, const char *program, const char *usage,
 		    open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
 			_exit(FAIL_NOT_NOW);
 	signal(SIGPIPE, SIG_IGN);
+	own_name = program;
+	signal(SIGBUS, on_cut_off);
 	if (getpid() == 1)
 		end_as_others_do();
 	cJSON_InitHooks(&hooks);
