@@ -15,7 +15,7 @@ model:
 END
 unset ANTHROPIC_API_KEY
 goals() { # goals N [MEMBERS]
-	for i in $(seq "$1"); do echo "{\"user\":\"ana\",\"goal\":\"g\"${2:+,$2}}"; done |
+	for _ in $(seq "$1"); do echo "{\"user\":\"ana\",\"goal\":\"g\"${2:+,$2}}"; done |
 		agent-submit --no-preflight >/dev/null
 }
 started() { # how many of those that wait
