@@ -8,11 +8,14 @@ COMPOSIO_API_KEY, which tests/lib.sh sets.
 import inspect
 import json
 import os
+import typing
 import urllib.request
 
 import anthropic
 import pydantic
-from anthropic.types import Message, RawMessageStreamEvent
+import typing_extensions
+from anthropic.types import AnthropicBetaParam, Message, RawMessageStreamEvent
+from anthropic.types.beta import BetaToolUnionParam
 import composio_client.types
 from composio import Composio
 
@@ -176,6 +179,31 @@ def composio():
     ok(link.redirect_url.startswith("http") and link.id, "connected_accounts.link", link)
 
 
+def betas():
+    wrong = []
+    for name in typing.get_args(typing.get_args(AnthropicBetaParam)[1]):
+        try:
+            anthropic.Anthropic(max_retries=0).messages.count_tokens(
+                model="claude-opus-5-5", messages=ASK["messages"], extra_headers={"anthropic-beta": name})
+        except anthropic.BadRequestError as error:
+            wrong.append(error)
+    ok(not wrong, "every beta that the SDK names is known", wrong)
+    given = {"mcp_server_name": "s", "display_width_px": 800, "display_height_px": 600, "model": "claude-opus-5-5"}
+    for tool in typing.get_args(BetaToolUnionParam):
+        hints = typing.get_type_hints(tool)
+        if "input_schema" in hints:
+            continue
+        filled = {key: given.get(key) or typing.get_args(hints[key])[0]
+                  for key, hint in typing.get_type_hints(tool, include_extras=True).items()
+                  if typing.get_origin(hint) is typing_extensions.Required}
+        try:
+            anthropic.Anthropic(max_retries=0).messages.count_tokens(
+                model="claude-opus-5-5", messages=ASK["messages"], tools=[filled])
+        except anthropic.BadRequestError as error:
+            wrong.append((filled, error))
+    ok(not wrong, "and every kind of tool", wrong)
+
+
 # What the service answers, by the client's own types, which it does not enforce.
 ANSWERS = [
     ("ToolListResponse", "tools?toolkit_slug=gmail", None),
@@ -210,6 +238,7 @@ def shapes():
 
 
 claude()
+betas()
 composio()
 shapes()
 print(f"1..{count}")

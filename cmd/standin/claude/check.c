@@ -45,6 +45,8 @@ check_beta_member(const char *name, const struct claude_rules *rules,
 		{ "compaction", "compact-2026-09-04" },
 		{ "context_management", "compact-2026-01-12" },
 		{ "context_management", "context-management-2025-06-27" },
+		{ "billing_policy", "user-profiles-billing-" },
+		{ "fallback_credit_token", "fallback-credit-" },
 		{ "fallbacks", "server-side-fallback-" },
 		{ "mcp_servers", "mcp-client-" },
 		{ "task_budget", "task-budgets-2026-03-13" },
@@ -95,12 +97,13 @@ static int
 check_names(const cJSON *request, const struct claude_rules *rules,
     struct claude_error *error)
 {
-	static const char *const known[] = { "cache_control", "container",
-		"context_management", "compaction", "diagnostics", "fallbacks",
-		"inference_geo", "max_tokens", "mcp_servers", "messages",
-		"metadata", "model", "output_config", "service_tier", "speed",
-		"stop_sequences", "stream", "system", "temperature", "thinking",
-		"thread", "tool_choice", "tools", "top_k", "top_p", NULL };
+	static const char *const known[] = { "billing_policy", "cache_control",
+		"container", "context_management", "compaction", "diagnostics",
+		"fallback_credit_token", "fallbacks", "inference_geo",
+		"max_tokens", "mcp_servers", "messages", "metadata", "model",
+		"output_config", "service_tier", "speed", "stop_sequences",
+		"stream", "system", "temperature", "thinking", "thread",
+		"tool_choice", "tools", "top_k", "top_p", NULL };
 	static const char *const sampling[] = { "temperature", "top_k", "top_p",
 		NULL };
 	const cJSON *entry;

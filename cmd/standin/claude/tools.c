@@ -222,15 +222,22 @@ check_schema(const cJSON *schema, size_t tool, struct claude_error *error)
 static bool
 is_own_type(const char *type)
 {
-	static const char *const kinds[] = { "advisor_", "bash_", "browser_",
-		"code_execution_", "computer_", "memory_", "text_editor_",
-		"tool_search_tool_", "web_fetch_", "web_search_", NULL };
-	size_t i;
+	static const char *const types[] = { "advisor_20260301",
+		"bash_20241022", "bash_20250124", "browser_toolset_20260801",
+		"code_execution_20250522", "code_execution_20250825",
+		"code_execution_20260120", "code_execution_20260521",
+		"computer_20241022", "computer_20250124", "computer_20251124",
+		"computer_toolset_20260801", "memory_20250818",
+		"text_editor_20241022", "text_editor_20250124",
+		"text_editor_20250429", "text_editor_20250728",
+		"tool_search_tool_bm25", "tool_search_tool_bm25_20251119",
+		"tool_search_tool_regex", "tool_search_tool_regex_20251119",
+		"web_fetch_20250910", "web_fetch_20260209",
+		"web_fetch_20260309", "web_fetch_20260318",
+		"web_search_20250305", "web_search_20260209",
+		"web_search_20260318", NULL };
 
-	for (i = 0; kinds[i] != NULL; i++)
-		if (strncmp(type, kinds[i], strlen(kinds[i])) == 0)
-			return true;
-	return false;
+	return claude_one_of(type, types);
 }
 
 static int
@@ -268,6 +275,14 @@ check_tool(const cJSON *tool, size_t index, const cJSON *names,
 	size_t length;
 
 	if (type != NULL && strcmp(type, "mcp_toolset") == 0)
+		return json_string(tool, "mcp_server_name") != NULL
+		    ? 0
+		    : claude_refuse(error,
+			  "tools.%zu.mcp_toolset.mcp_server_name: Field "
+			  "required",
+			  index);
+	if (name == NULL && type != NULL && strstr(type, "_toolset_") != NULL &&
+	    is_own_type(type))
 		return 0;
 	if (name == NULL)
 		return claude_refuse(error,
