@@ -176,6 +176,8 @@ for answer in approve deny; do
 	# shellcheck disable=SC2016
 	check "$answer: it waits" sh -c 'timeout 100 agent-worker --exit-when-idle 2>>"$1"' - "$LOG"
 	same "$answer: for a person" "waiting 3" "$(get state) $(count tool.unknown)"
+	same "$answer: each is told with its tool and input" "NOTES_WRITE one NOTES_WRITE three NOTES_WRITE two" \
+		"$(agent-status "$ID" | jq -r '.waiting.decisions | map("\(.tool) \(.input.text)") | sort | join(" ")')"
 	status 1 "$answer: which call?" agent-signal $answer "$ID"
 	status 0 "$answer: all" agent-signal --all $answer "$ID"
 	same "$answer: one event for each" 3 "$(count signal)"
