@@ -55,7 +55,7 @@ model:
     reply: { text: 'Note {{turn}}.', calls: [ { tool: NOTES_WRITE, input: { text: 'a {{turn}}' } } ] }
   - reply: { text: '{{ok.NOTES_WRITE}} notes.' }
 END
-submit "spend tokens" "max_tokens: 2000" "budget: { tokens: 2500 }"
+submit "spend tokens" "budget: { tokens: 2500 }"
 work
 same "it waits before the ceiling" "waiting budget" "$(get state) $(get waiting.for)"
 check "after some turns" test "$(get turns)" -gt 0

@@ -15,7 +15,6 @@
 #define MARKER_BYTES 48 /* of the cache, which the messages do not have */
 #define TOKEN_BYTES 3
 #define OVERHEAD_TOKENS 600          /* what the service adds to tools */
-#define SHORT_TOKENS 512             /* the shortest reply that is of use */
 #define TOTAL_MAX ((int64_t)1 << 53) /* a number that JSON can tell */
 
 void
@@ -133,12 +132,10 @@ reserve_dollars(const struct agent *agent, int64_t tokens, int64_t shortest,
 struct reservation
 budget_reserve(const struct agent *agent, size_t bytes)
 {
-	int64_t tokens = prompt_tokens(agent, bytes),
-		shortest = agent->task.max_tokens;
+	int64_t tokens = prompt_tokens(agent, bytes);
+	int64_t shortest = task_shortest_reply(&agent->task);
 	struct reservation turn = { .max_tokens = 0 };
 
-	if (shortest > SHORT_TOKENS)
-		shortest = SHORT_TOKENS;
 	if (agent->task.budget_tokens)
 		reserve_tokens(agent, tokens, shortest, &turn);
 	if (!turn.why)

@@ -180,13 +180,14 @@ check_budget(struct check *check)
 			"budget.usd cannot be kept: the price of %s is "
 			"not known; add it to prices in the configuration",
 			task->model));
-	if (task->budget_tokens > 0 && task->budget_tokens < task->max_tokens)
+	if (task->budget_tokens > 0 &&
+	    task->budget_tokens < task_shortest_reply(task))
 		preflight_add_reason(check, "budget", "member", "budget.tokens",
 		    mem_print(
-			"budget.tokens is %lld, and one reply alone may take "
-			"max_tokens, %lld: raise the one or lower the other",
+			"budget.tokens is %lld, and no turn is begun for a "
+			"reply of less than %lld",
 			(long long)task->budget_tokens,
-			(long long)task->max_tokens));
+			(long long)task_shortest_reply(task)));
 }
 
 struct fitted {

@@ -17,7 +17,8 @@
 #include "common/json/json.h"
 #include "common/json/shape.h"
 
-#define NAME_MAX 64 /* of a member of a map */
+#define SHORT_TOKENS 512 /* the shortest reply that is of use */
+#define NAME_MAX 64      /* of a member of a map */
 #define MONEY_SCALE 1000000000
 
 static const char *const state_names[] = {
@@ -505,6 +506,13 @@ task_connections(struct task *task, const char *toolkit)
 	cJSON_AddItemToArray(list, cJSON_CreateString(toolkit));
 	cJSON_ReplaceItemInObjectCaseSensitive(task->doc, "toolkits", list);
 	task->toolkits = list;
+}
+
+int64_t
+task_shortest_reply(const struct task *task)
+{
+	return task->max_tokens < SHORT_TOKENS ? task->max_tokens
+					       : SHORT_TOKENS;
 }
 
 void

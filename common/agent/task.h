@@ -106,6 +106,10 @@ task_connections(struct task *task, const char *toolkit);
 void
 task_release(struct task *task);
 
+/* In tokens: no turn is begun when less is left of a budget. */
+int64_t
+task_shortest_reply(const struct task *task);
+
 /* Whether TEXT can be a user's name, its length aside. */
 bool
 task_user_fine(const char *text);
