@@ -33,6 +33,12 @@ model:
     reply: { stop: tool_use, blocks: [ { type: tool_use, id: 'toolu_1', name: NOTES_WRITE, input: { text: d } } ] }
   - when: { goal: 'id again', turn: 3 }
     reply: { stop: tool_use, blocks: [ { type: tool_use, id: 'toolu_1', name: NOTES_WRITE, input: { text: e } } ] }
+  - when: { goal: 'odd ids', turn: 1 }
+    reply:
+      stop: tool_use
+      blocks:
+        - { type: tool_use, id: "t\\x01", name: NOTES_WRITE, input: { text: odd } }
+        - { type: tool_use, id: "t\\uFFFD", name: NOTES_WRITE, input: { text: odd too } }
   - when: { goal: 'no id', turn: 1 }
     reply: { stop: tool_use, blocks: [ { type: tool_use, id: '', name: NOTES_WRITE, input: { text: f } } ] }
   - when: { goal: 'no id', results: 'without an id' }
@@ -63,12 +69,13 @@ try "the second call of one id is told" "completed 2 1 Seen." "one id twice"
 try "an id that was there gets another one" "completed 4 3 Done." "id again"
 same "and so does one that the service refuses" "made_up_1_1 toolu_1 made_up_3_1" \
 	"$(events 'map(select(.type == "tool.finished").call) | join(" ")')"
+try "two ids that could be mended to one" "completed 2 2 Done." "odd ids"
 try "a call without an id is told" "completed 2 0 Seen." "no id"
 same "its event has a version of its own" 2 \
 	"$(events 'map(select(.broken).v) | join(" ")')"
 try "so is one without a name of a tool" "completed 2 0 Seen." "a command"
 same "with a name that can be sent back" "rm_-rf__tmp_x" \
 	"$(events 'map(select(.type == "model.replied").content[0].name // empty) | join(" ")')"
-same "what was not told was executed, once" "5 0" "$(executed NOTES_WRITE) $(repeated)"
+same "what was not told was executed, once" "7 0" "$(executed NOTES_WRITE) $(repeated)"
 sound
 done_testing
