@@ -131,6 +131,10 @@ set_url(const cJSON *value, const char *path, char **ret_url, struct fail *fail)
 		return -1;
 	for (length = strlen(text); text[length - 1] == '/'; length--)
 		continue;
+	/* Some give the address with the version, which the paths begin with. */
+	if (strncasecmp(path, "anthropic", 9) == 0 && length > 3 &&
+	    memcmp(text + length - 3, "/v1", 3) == 0)
+		length -= 3;
 	free(*ret_url);
 	*ret_url = mem_copy(text, length);
 	return 0;

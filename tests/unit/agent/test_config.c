@@ -56,7 +56,7 @@ every_member(void **state)
 	    "store: /tmp/store\n"
 	    "engine: temporal://temporal-frontend.temporal.svc.cluster."
 	    "local:7233/default\n"
-	    "anthropic: {url: 'http://127.0.0.1:8080/'}\n"
+	    "anthropic: {url: 'http://127.0.0.1:8080/v1/'}\n"
 	    "composio: {url: https://composio.example}\n"
 	    "model: claude-sonnet-5-5\n"
 	    "effort: low\n"
