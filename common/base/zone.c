@@ -116,20 +116,33 @@ rule_time(const char **at, int64_t *ret)
 	return true;
 }
 
+/* The small number behind BEFORE. */
+static bool
+rule_part(const char **at, char before, int *ret)
+{
+	char *end;
+
+	if (**at != before || (*at)[1] < '0' || (*at)[1] > '9')
+		return false;
+	*ret = (int)(strtol(*at + 1, &end, 10) % 100);
+	*at = end;
+	return true;
+}
+
 /* ",M10.5.0/3" in YEAR, as local seconds: the fifth Sunday of October, at three,
  * where the fifth is the last one. */
 static bool
 rule_change(const char **at, int year, int64_t *ret)
 {
-	int month, week, day, length = 0, weekday;
+	int month, week, day, weekday;
 	char text[CLOCK_TEXT];
 	struct fail ignored;
 	int64_t wall, next, hour = 2 * HOUR;
 
-	if (sscanf(*at, ",M%2d.%1d.%1d%n", &month, &week, &day, &length) != 3 ||
+	if (*(*at)++ != ',' || !rule_part(at, 'M', &month) ||
+	    !rule_part(at, '.', &week) || !rule_part(at, '.', &day) ||
 	    month < 1 || month > 12)
 		return false;
-	*at += length;
 	if (**at == '/' && ((*at)++, !rule_time(at, &hour)))
 		return false;
 	(void)snprintf(text, sizeof(text), "%04d-%02d-01T00:00:00Z",
