@@ -5,7 +5,6 @@
  * again evenly, until "reset"), so that calls can be spread before they are
  * refused.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -82,6 +81,8 @@ claude_limits_read(struct claude_limits *limits, const char *line,
 		return;
 	line += prefix;
 	length -= prefix;
+	if (strchr("rRiI", *line) == NULL) /* no other limit counts */
+		return;
 	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		name = strlen(known[i].name);
 		if (length <= name ||
@@ -89,8 +90,11 @@ claude_limits_read(struct claude_limits *limits, const char *line,
 			continue;
 		while (name < length && strchr(" \t", line[name]))
 			name++;
-		(void)snprintf(known[i].text, CLAUDE_LIMIT_TEXT, "%.*s",
-		    (int)(length - name), line + name);
+		length -= name;
+		if (length >= CLAUDE_LIMIT_TEXT)
+			length = CLAUDE_LIMIT_TEXT - 1;
+		memcpy(known[i].text, line + name, length);
+		known[i].text[length] = '\0';
 		return;
 	}
 }

@@ -11,13 +11,9 @@
 static void
 look_at_file(const struct key *key, struct stat *ret)
 {
-	char *name = mem_print("%s_FILE", key->name);
-	const char *path = getenv(name);
-
 	memset(ret, 0, sizeof(*ret));
-	if (path != NULL && *path != '\0' && stat(path, ret) < 0)
+	if (key->path != NULL && stat(key->path, ret) < 0)
 		memset(ret, 0, sizeof(*ret));
-	free(name);
 }
 
 static bool
@@ -67,9 +63,14 @@ int
 key_open(struct key *key, const char *name, const char *prefix,
     struct fail *fail)
 {
+	char *file = mem_print("%s_FILE", name);
 	bool changed;
 
 	*key = (struct key){ .name = name, .prefix = prefix };
+	key->path = getenv(file);
+	free(file);
+	if (key->path != NULL && *key->path == '\0')
+		key->path = NULL;
 	return read_key(key, &changed, fail);
 }
 
@@ -87,6 +88,8 @@ key_renewed(struct key *key)
 	struct fail why;
 	bool changed;
 
+	if (key->path == NULL)
+		return false;
 	look_at_file(key, &now);
 	return !same_file(&now, &key->file) &&
 	    read_key(key, &changed, &why) == 0 && changed;

@@ -16,7 +16,7 @@
 #include "common/base/fail.h"
 
 struct key {
-	const char *name, *prefix;
+	const char *name, *prefix, *path; /* path: of its file, or NULL */
 	char *header;     /* PREFIX and the key; NULL: none is set */
 	unsigned version; /* of the key: another one has another number */
 	struct stat file; /* as it was when the key was read */
