@@ -229,8 +229,10 @@ evidence='map(select(.type == "tool.finished"))[0]'
 same "the journal says where it is from" "true true" \
 	"$(events "$evidence | \"\(.evidence) \(.log_id | startswith(\"log_\"))\"")"
 # shellcheck disable=SC2016
-same "by the name that the intent has" true "$(events '
-	map(select(.type == "tool.started"))[0].request_id | test("^[0-9a-f-]{36}-toolu_[0-9A-Za-z]+-1$")')"
+name=$ID-$(events 'map(select(.type == "tool.started"))[0].call')-1
+same "by the name of the request, which has the task and the call" 1 "$(curl -s -H 'x-api-key: k' \
+	-d '{"filters":[{"field":"request_id","operator":"==","value":"'"$name"'"}]}' \
+	"$COMPOSIO_BASE_URL/api/v3.1/logs/tool_execution" | jq '.logs | length')"
 # shellcheck disable=SC2016
 same "the model gets the result, and hears that it is the log's" true "$(events '
 	map(select(.type == "tool.finished"))[0].block | (has("is_error") | not) and

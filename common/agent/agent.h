@@ -105,7 +105,8 @@ struct agent_call {
 	struct span input; /* raw JSON object, as the model wrote it */
 	bool repeatable;
 	unsigned attempt;
-	const char *request; /* its name at the service; NULL: none */
+	const char *request; /* its name at the service, which effect gives;
+	                      * NULL: none */
 	int64_t sent_at;     /* wall milliseconds, when it is in doubt */
 };
 

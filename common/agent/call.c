@@ -34,7 +34,6 @@ agent_free_calls(struct agent *agent)
 		free(call->name);
 		free(call->input);
 		free(call->broken);
-		free(call->request);
 		free(call->evidence);
 		free(call->connection);
 		free(call->error);
@@ -51,7 +50,7 @@ agent_free_calls(struct agent *agent)
 static void
 ask_for_evidence(struct call *call, int64_t at)
 {
-	call->ask = call->request && call->settle_at > call->sent_at;
+	call->ask = call->settle_at > call->sent_at;
 	call->ask_at = at;
 }
 
@@ -129,8 +128,6 @@ agent_tool_started(struct agent *agent, const struct event *event,
 	    : agent_after(event, "settle_ms");
 	agent->calls_made++;
 	call->look = call->ask = false;
-	agent_set_decoded(&call->request,
-	    json_get(&event->members, "request_id"));
 	agent_set_string(&call->evidence, NULL);
 	agent_set_string(&call->connection, NULL);
 	agent_set_string(&call->error, NULL);

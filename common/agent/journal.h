@@ -42,8 +42,7 @@ enum event_type {
 	EVENT_MODEL_FAILED,  /* turn, attempt, error, delay_ms when retried,
 	                       * wait (a kind) when that is no attempt */
 	EVENT_TOOL_STARTED,  /* call, tool, attempt: the intent; settle_ms: how
-	                      * long it may be under way; request_id: what
-	                      * the service's log may know it by */
+	                      * long it may be under way */
 	EVENT_TOOL_FINISHED, /* call, block (raw tool_result), is_error, whole;
 	                      * evidence: as the service's log has it */
 	EVENT_TOOL_FAILED,   /* call, attempt, error: certainly not executed;

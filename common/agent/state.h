@@ -41,7 +41,6 @@ struct call {
 	int64_t sent_at;     /* when its last intent was recorded */
 	int64_t settle_at;   /* until then it may be under way at the service
 	                      * although its worker has lost it */
-	char *request;       /* its name at the service; NULL: none */
 	bool ask;            /* the service's log is asked, at ask_at, before
 	                      * anybody is told that it is in doubt */
 	int64_t ask_at;

@@ -90,7 +90,6 @@ agent_call(const struct agent *agent, const char *id, struct agent_call *ret)
 		.input = { call->input, call->input_length },
 		.repeatable = call->pin->repeatable,
 		.attempt = call->attempt,
-		.request = call->request,
 		.sent_at = call->sent_at,
 	};
 	return true;
@@ -211,7 +210,6 @@ dump_call(struct buf *dump, const struct call *call)
 	dump_string(dump, "broken", call->broken);
 	buf_print(dump, "sent_at %" PRId64 " settle_at %" PRId64 "\n",
 	    call->sent_at, call->settle_at);
-	dump_string(dump, "request", call->request);
 	dump_string(dump, "evidence", call->evidence);
 	if (call->ask)
 		buf_print(dump, "ask_at %" PRId64 "\n", call->ask_at);

@@ -21,6 +21,7 @@
 
 #define BODY_MAX (64u << 20)
 #define DETAILS_MAX 2000
+#define NAME "x-request-id: "
 
 struct execute {
 	struct composio_call call;
@@ -481,11 +482,16 @@ composio_execute(void *state, const struct tool_request *wanted,
 	struct composio *composio = state;
 	const struct agent_call *call = wanted->call;
 	struct execute *execute = mem_alloc(sizeof(*execute));
+	size_t size;
 
 	composio_call_init(&execute->call, composio, release);
 	execute->slug = mem_string(call->slug);
-	if (call->request != NULL)
-		execute->name = mem_print("x-request-id: %s", call->request);
+	if (call->request != NULL) {
+		size = strlen(call->request) + 1;
+		execute->name = mem_alloc(sizeof(NAME) + size);
+		memcpy(execute->name, NAME, sizeof(NAME) - 1);
+		memcpy(execute->name + sizeof(NAME) - 1, call->request, size);
+	}
 	execute->has_account = call->account != NULL;
 	execute->attempt = call->attempt;
 	execute->limit_ms = wanted->limit_ms;

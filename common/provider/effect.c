@@ -35,7 +35,6 @@
  */
 #include "common/provider/effect.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +51,7 @@
 #include "common/provider/effect_internal.h"
 
 #define START_WAIT_MS 60000
+#define NAME_PART 64 /* bytes of a task's id, and of a call's */
 
 static void
 effect_free(void *context)
@@ -391,9 +391,40 @@ not_started(void *context)
 	    fail->kind == FAIL_NOT_NOW || result.wait != WAIT_NONE);
 }
 
+/* Copies a part of a name, which becomes a header; returns where it ends. */
+static char *
+add_part(char *to, const char *part)
+{
+	const char *end = part + strnlen(part, NAME_PART);
+
+	for (; part < end; part++)
+		*to++ = (char)(*part > ' ' && *part < 0x7f ? *part : '-');
+	return to;
+}
+
+const char *
+effect_name(char name[EFFECT_NAME], const char *task, const char *call,
+    unsigned attempt)
+{
+	char *end;
+
+	if (task == NULL)
+		return NULL;
+	end = add_part(name, task);
+	*end++ = '-';
+	end = add_part(end, call);
+	*end++ = '-';
+	do
+		*end++ = (char)('0' + attempt % 10); /* the last digit first */
+	while ((attempt /= 10) > 0);
+	*end = '\0';
+	return name;
+}
+
 static void
 start_tool(struct effect *effect, const struct effect_request *request)
 {
+	char name[EFFECT_NAME];
 	struct agent_call call;
 	struct tool_request wanted = {
 		.call = &call,
@@ -413,6 +444,8 @@ start_tool(struct effect *effect, const struct effect_request *request)
 	} else {
 		effect->toolkit = mem_string(call.toolkit);
 		call.attempt = (unsigned)effect->attempt;
+		call.request = effect_name(name, request->id, effect->call,
+		    call.attempt);
 		if (tools_execute(effect->effects->tools, &wanted,
 			&effect->tool_call, &effect->failure) == 0)
 			return;
@@ -426,24 +459,15 @@ start_tool(struct effect *effect, const struct effect_request *request)
 /* ---- starting and ending ---- */
 
 void
-effect_complete(const struct config *config, const char *id,
-    struct action *action, const struct task *task, int64_t now)
+effect_complete(const struct config *config, struct action *action,
+    const struct task *task, int64_t now)
 {
-	char *text, *at, until[CLOCK_TEXT];
+	char *text, until[CLOCK_TEXT];
 	int64_t ends;
 
-	if (action->type == ACTION_TOOL) {
+	if (action->type == ACTION_TOOL)
 		member_integer(&action->members, "settle_ms",
 		    config->settle_ms);
-		text = mem_print("%.64s-%.64s-%u", id, action->call,
-		    action->attempt);
-		for (at = text; *at != '\0'; at++) /* it becomes a header */
-			if (!isalnum((unsigned char)*at) &&
-			    strchr("-_.", *at) == NULL)
-				*at = '_';
-		member_string(&action->members, "request_id", text);
-		free(text);
-	}
 	if (!action->date)
 		return;
 	text = zone_today(task->timezone, now, &ends);

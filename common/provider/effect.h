@@ -34,13 +34,13 @@ effects_watch(struct effects *effects, const struct gate_watch *watch);
 void
 effects_close(struct effects *effects);
 
-/* Adds to the intent of ACTION what the settings and the clock NOW say, and for a
- * call of the task ID the name of its request, which no other request has. */
+/* Adds to the intent of ACTION what the settings and the clock NOW say. */
 void
-effect_complete(const struct config *config, const char *id,
-    struct action *action, const struct task *task, int64_t now);
+effect_complete(const struct config *config, struct action *action,
+    const struct task *task, int64_t now);
 
 struct effect_request {
+	const char *id;              /* of the task; its calls' names have it */
 	const struct agent *agent;   /* not used after effect_start returns */
 	const struct action *action; /* likewise */
 	/* progress of a model turn: the next piece of its text; may be NULL */

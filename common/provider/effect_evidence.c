@@ -80,6 +80,7 @@ effect_start_evidence(struct effect *effect,
     const struct effect_request *request, const char *id)
 {
 	struct agent_call call = { .attempt = 0 };
+	char name[EFFECT_NAME];
 	struct tool_request wanted = { .call = &call,
 		.limit_ms = effect->effects->config->call_ms,
 		.limit_bytes = RESULT_MAX,
@@ -91,6 +92,7 @@ effect_start_evidence(struct effect *effect,
 	    &call); /* it is one of its calls */
 	effect->attempt = call.attempt;
 	effect->sent_at = call.sent_at;
+	call.request = effect_name(name, request->id, id, call.attempt);
 	if (tools_evidence(effect->effects->tools, &wanted, &effect->tool_call,
 		&effect->failure) == 0)
 		return;

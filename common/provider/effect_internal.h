@@ -48,6 +48,13 @@ bool
 effect_add_block(const struct effect *effect, struct buf *members,
     const char *text, size_t length, size_t limit, bool is_error);
 
+/* The name that the request of a call has at the service, in NAME; no other has
+ * it. NULL without a TASK. */
+#define EFFECT_NAME 160
+const char *
+effect_name(char name[EFFECT_NAME], const char *task, const char *call,
+    unsigned attempt);
+
 /* Asks the provider's log about the call in doubt CALL, for ACTION_PIN. */
 void
 effect_start_evidence(struct effect *effect,

@@ -318,7 +318,7 @@ record_intents(struct run *run, int64_t now, struct fail *fail)
 		action = &run->plan.actions[i];
 		if (action->type == ACTION_PIN)
 			continue;
-		effect_complete(run->worker->config, run->id, action,
+		effect_complete(run->worker->config, action,
 		    agent_task(run->session.agent), now);
 		if (session_record(&run->session, run->worker->store, now,
 			action->intent, action->members.data,
@@ -472,6 +472,7 @@ start_effect(struct run *run, const struct action *action, struct fail *fail)
 {
 	struct effect_slot *slot = mem_alloc(sizeof(*slot));
 	struct effect_request request = {
+		.id = run->id,
 		.agent = run->session.agent,
 		.action = action,
 		.text = effect_text,

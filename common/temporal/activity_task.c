@@ -341,7 +341,8 @@ static void
 start_effect(struct activity_task *activity, const struct agent *agent)
 {
 	struct worker_temporal *worker = activity->worker;
-	struct effect_request request = { .agent = agent,
+	struct effect_request request = { .id = workflow_id(activity),
+		.agent = agent,
 		.action = &activity->result.action,
 		.text = activity_task_text,
 		.done = activity_task_done,

@@ -150,8 +150,8 @@ schedule(struct decisions *decisions, const struct plan *plan,
 		action = &plan->actions[i];
 		if (action->type == ACTION_PIN && facts.pinning)
 			continue;
-		effect_complete(decisions->worker->config, decisions->workflow,
-		    action, agent_task(agent), facts.now);
+		effect_complete(decisions->worker->config, action,
+		    agent_task(agent), facts.now);
 		commands_activity(&decisions->commands, decisions->worker,
 		    agent, action, facts.pins + 1, &id);
 		members = (struct span){ action->members.data,

@@ -39,7 +39,6 @@ intend(struct temporal_history *history, int64_t at,
 	static const char *const names[] = { "max_tokens", "reserved_nano_usd",
 		"input_nano_usd", "input_tokens", "settle_ms" };
 	const char *compact = json_string(input, "compact");
-	const char *request = json_string(input, "request_id");
 	char *date = NULL;
 	struct buf members = BUF_INIT(TEXT_MAX);
 	int64_t number;
@@ -61,8 +60,6 @@ intend(struct temporal_history *history, int64_t at,
 	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (json_integer(input, names[i], &number))
 			member_integer(&members, names[i], number);
-	if (request != NULL)
-		member_string(&members, "request_id", request);
 	free(date);
 	return history_fold_buf(history, at,
 	    activity->type == ACTION_MODEL ? EVENT_MODEL_STARTED
