@@ -30,7 +30,11 @@ drafts_take() { # drafts_take MILLISECONDS: from now on
 	variable "COMPOSIO_BASE_URL=$URL"
 	variable ANTHROPIC_API_KEY_FILE=/run/secrets/agent/anthropic
 	variable COMPOSIO_API_KEY_FILE=/run/secrets/agent/composio
+	variable AGENT_CONFIG=/etc/agent.yaml
 }
+# no call takes effect later than that
+echo 'time_limits: { settle: 2 }' >"$T/agent.yaml"
+volume "$T/agent.yaml" /etc/agent.yaml ro
 # queue USER...: a task of each, by the programs in a container; the last is $ID
 queue() {
 	for user; do
