@@ -26,6 +26,9 @@
 #include "common/json/json.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
+#define LONG_ZONE \
+	"a-name-that-is-longer-than-any-zone-has-and-than-64-bytes-" \
+	"allow"
 
 static void
 test_utf8(void **state)
@@ -493,8 +496,7 @@ test_zone(void **state)
 	};
 	static const char *const bad[] = { "", "Europe", "Europe/Berlni",
 		"../passwd", "/etc/localtime", "Europe//Berlin", "zone.tab",
-		"a-name-that-is-longer-than-any-zone-has-and-than-64-bytes-"
-		"allow" };
+		LONG_ZONE };
 	int64_t wall, seconds;
 	struct fail fail;
 	size_t i;
