@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: ISC
 # A service that takes fewer requests than there are tasks: all are done, and few
 # requests are refused, by one worker and by two. LIMIT_TASKS and LIMIT_RATE make
-# it larger: 64 tasks and 3 requests a second take about two minutes.
+# it larger: 64 tasks and 3 requests a second take some five minutes. A task has three
+# turns: before the first refusal is there, as many requests may leave as there are tasks.
 # shellcheck disable=SC2119,SC2016 # options may be left out; await evaluates
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -10,11 +11,14 @@
 . "$TOP/tests/worker.sh"
 
 tasks=${LIMIT_TASKS:-16} rate=${LIMIT_RATE:-6}
-seconds=$((20 + 4 * tasks / rate))
+answers=$((3 * tasks))
+seconds=$((20 + 4 * answers / rate))
 
 limited() {
 	scene <<-END
 	model:
+	  - when: { turn: { from: 1, to: 2 } }
+	    reply: { text: Wait., stop: max_tokens }
 	  - reply: { text: Done. }
 	faults:
 	  - { on: messages, above: $rate, status: 429, headers: { retry-after: 1 } }
@@ -34,8 +38,10 @@ reached() { # reached WHO
 	while read -r id; do agent-status --events "$id"; done <"$T/ids" >"$T/events"
 	sent=$(jq -c 'select(.type == "model.replied" or .error.status == 429)' \
 		"$T/events" | wc -l)
-	echo "# $sent requests for $tasks answers"
-	check "$1: at most three requests for two answers" [ $((2 * sent)) -le $((3 * tasks)) ]
+	same "$1: all turns were taken" $answers \
+		"$(jq -c 'select(.type == "model.replied")' "$T/events" | wc -l)"
+	echo "# $sent requests for $answers answers"
+	check "$1: at most three requests for two answers" [ $((2 * sent)) -le $((3 * answers)) ]
 	same "$1: a limit is no attempt" 0 \
 		"$(jq -c 'select(.type == "model.failed" and .wait == null)' "$T/events" | wc -l)"
 }

@@ -153,7 +153,7 @@ results_are_read_under_a_free_name(void **state)
 					 "tools")),
 		    i > 0 ? i + 2 : 1);
 		cJSON_AddNumberToObject(made, "read_tool", 1);
-		cJSON_DetachItemFromObject(made, names[i] ? "read_tool" : "");
+		cJSON_DeleteItemFromObject(made, names[i] ? "read_tool" : "");
 		assert_int_equal(pins_check(made, &fail), -1);
 		cJSON_Delete(made);
 		buf_release(&buf);
