@@ -83,6 +83,10 @@ on_result(void *context, const struct tool_result *result)
 	snprintf(seen->log_id, sizeof(seen->log_id), "%s", result->log_id);
 }
 
+/* 256 of it */
+#define FOUR(text) text text text text
+#define DEEP(text) FOUR(FOUR(FOUR(FOUR(text))))
+
 static const struct execute_case {
 	const char *status, *headers, *body; /* NULL status: the bare body */
 	enum tool_outcome outcome;
@@ -114,6 +118,9 @@ static const struct execute_case {
 	    "1234567890123456789012345678901234567890123456789012345678901"
 	    "234567890",
 	    0, 0 },
+	{ "200 OK", "",
+	    "{\"data\":" DEEP("[") DEEP("]") ",\"successful\":true}", TOOL_DONE,
+	    DEEP("[") DEEP("]"), 0, 0 },
 	{ "200 OK", "", "{\"successful\":true,\"data\":[[{\"a\":", TOOL_DONE,
 	    "[[{\"a\":", 0, 0 },
 	{ "200 OK", "", "{\"data\":{\"a\":NaN},\"successful\":\"true\"}",
