@@ -41,7 +41,9 @@ clock_watch(struct clock_steps *steps, int64_t wall, int64_t boot);
 int64_t
 clock_stepped(const struct clock_steps *steps, int64_t since);
 
-/* The kernel's boot id as 36 characters and a NUL, or "" if there is none. */
+/* 36 characters and a NUL that are equal where boot times can be compared: the
+ * kernel's boot id, whose end is replaced in a time namespace with a boot clock
+ * of its own. "" if there is none. */
 void
 clock_boot_id(char ret[37]);
 

@@ -145,10 +145,10 @@ store_renew(struct store *store, const struct id *worker, int64_t until,
 int
 store_leave(struct store *store, const struct id *worker, struct fail *fail);
 
-/* Finds tasks whose worker is dead (its lock file is free or gone), from
- * another boot, or past its time at NOW (boot time), up to COUNT rows; they
- * are still RUNNING: the caller puts them back. Returns how many, or -1. Dead
- * workers without tasks are removed. */
+/* Finds tasks whose worker is dead (its lock file is free or gone) or past its
+ * time at NOW (boot time), up to COUNT rows; they are still RUNNING: the caller
+ * puts them back. Returns how many, or -1. Dead workers without tasks are
+ * removed. The time is not asked of a worker with another boot clock. */
 int
 store_orphans(struct store *store, const struct id *self, int64_t now,
     struct task_row *ret_rows, size_t count, struct fail *fail);

@@ -3,7 +3,8 @@
  * The workers of the store. Each worker has a row (its boot, until when it is
  * alive) and a file of its own, which it keeps locked: the kernel releases the
  * lock at the moment when the process dies, so that nobody has to wait for the
- * time to pass. The time is for a process that lives but hangs.
+ * time to pass. The time is for a process that lives but hangs, and holds only
+ * between processes with the same boot clock.
  *
  * Any worker may remove a file whose lock is free, under its lock; so a worker
  * that has just locked its file checks whether it is still the one in the
@@ -44,16 +45,16 @@ is_in_place(const char *path, int fd)
 	    there.st_dev == mine.st_dev && there.st_ino == mine.st_ino;
 }
 
-/* Whether the process that owns the file lives. A file that exists but cannot be
- * opened counts as alive. */
+/* Whether the process that owns the file lives; UNKNOWN when the file is there
+ * but cannot be opened. */
 static bool
-file_lives(const char *path)
+file_lives(const char *path, bool unknown)
 {
 	bool lives;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
 	if (fd < 0)
-		return errno != ENOENT;
+		return errno != ENOENT && unknown;
 	lives = !lock_is_free(fd);
 	close(fd);
 	return lives;
@@ -184,17 +185,19 @@ store_leave(struct store *store, const struct id *worker, struct fail *fail)
 	return 0;
 }
 
+/* A worker with another clock lives as long as its lock is held: another boot's
+ * locks are free, but a sandbox or a time namespace of this boot looks alike. */
 static bool
 is_dead(const struct store *store, const struct id *worker,
     const struct worker_row *row, const char *boot, int64_t now)
 {
+	bool same_clock = strcmp(row->boot, boot) == 0, dead;
 	char *path;
-	bool dead;
 
-	if (strcmp(row->boot, boot) != 0 || row->until < now)
+	if (same_clock && row->until < now)
 		return true;
 	path = worker_path(store, worker);
-	dead = !file_lives(path);
+	dead = !file_lives(path, same_clock);
 	free(path);
 	return dead;
 }

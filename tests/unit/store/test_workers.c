@@ -104,7 +104,7 @@ test_orphans(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 	free(path);
 
-	/* A living one is dead when its time is over or the boot another. */
+	/* A living one is dead when its time is over. */
 	worker = add_worker(s);
 	begin(s);
 	assert_int_equal(store_lease(s->store, &worker, NULL, 0, NULL, rows, 2,
@@ -115,12 +115,49 @@ test_orphans(void **state)
 	set_worker(s, &worker, boot, now - 1);
 	assert_int_equal(store_orphans(s->store, &self, now, rows, 4, &s->fail),
 	    2);
-	set_worker(s, &worker, "another boot", now + 60000);
-	assert_int_equal(store_orphans(s->store, &self, now, rows, 1, &s->fail),
-	    1);
 	set_worker(s, &worker, boot, now + 60000);
 	assert_int_equal(store_orphans(s->store, &self, now, rows, 4, &s->fail),
 	    0);
+	commit(s);
+}
+
+/* A boot clock that is not ours says nothing; the lock does. */
+static void
+test_foreign_boot(void **state)
+{
+	struct setting *s = *state;
+	int64_t now = clock_boot(), until[] = { now + 60000, now - 1 };
+	struct id self, worker, dead;
+	struct store_depth depth;
+	struct task_row rows[4];
+	char *path;
+	size_t i;
+
+	begin(s);
+	add_many(s, "ann", "default", 5, 3);
+	commit(s);
+	dead = dead_worker(s);
+	self = add_worker(s);
+	worker = add_worker(s);
+	begin(s);
+	assert_int_equal(store_lease(s->store, &worker, NULL, 0, NULL, rows, 2,
+			     &s->fail),
+	    2);
+	set_worker(s, &dead, "another boot", now + 60000);
+	for (i = 0; i < 2; i++) {
+		set_worker(s, &worker, "another boot", until[i]);
+		assert_int_equal(store_orphans(s->store, &self, now, rows, 4,
+				     &s->fail),
+		    1);
+		assert_true(same_id(&rows[0].worker, &dead));
+		must(store_depth(s->store, NULL, 0, &depth, &s->fail));
+		assert_int_equal(depth.workers, 2);
+	}
+	path = lock_path(s->store, &worker);
+	assert_int_equal(unlink(path), 0);
+	free(path);
+	assert_int_equal(store_orphans(s->store, &self, now, rows, 4, &s->fail),
+	    3);
 	commit(s);
 }
 
@@ -198,6 +235,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(orphans),
+		TEST(foreign_boot),
 		TEST(leave),
 		TEST(old_files),
 		TEST(wake),
