@@ -83,6 +83,29 @@ killed "$c" TERM
 killed "$d" TERM
 done_once "after hung workers" 3
 sound "after hung workers"
+
+# It is stopped between the commit of a write's intent and the sending.
+submit late || exit 1
+late=$ID
+PRELOAD=$BUILD/fault/stop.so
+ldd "$BIN/agent-worker" | grep -q libasan &&
+	PRELOAD="$(cc -print-file-name=libasan.so) $PRELOAD"
+start env FAULT_STOP=/tools/execute/GMAIL_CREATE_EMAIL_DRAFT LD_PRELOAD="$PRELOAD" \
+	agent-worker 2>>"$T/m.log"
+m=$STARTED
+check "a worker stops when it is about to send a write" await 20 stopped "$m"
+check "whose intent is in the journal" has "$late" '"type":"tool.started".*"call"'
+worker "$T/n.log"
+n=$WORKER
+check "another one finishes the task" await 30 is_state "$late" completed
+kill -CONT "$m"
+check "the first goes on, and is fenced off" await 10 fenced "$T/m.log" "$late"
+killed "$n" TERM
+submit afterwards || exit 1
+check "it works on another task" await 20 is_state "$ID" completed
+killed "$m" TERM
+done_once "the write did not leave after the lease" 5
+sound "after a write that came too late"
 unset AGENT_CONFIG
 
 # ---- a worker dies ----
@@ -123,7 +146,7 @@ while [ $round -lt 5 ]; do
 	ended "$g"
 done
 same "one that begins as the other dies takes its task over, every time" 0 $left_behind
-done_once "after deaths" 9
+done_once "after deaths" 11
 sound "after deaths"
 
 # ---- two want the same ----
@@ -157,6 +180,38 @@ killed "$i" TERM
 killed "$j" TERM
 done_once "after the race" 51
 sound "after the race"
+
+# ---- their boot clocks differ ----
+far='unshare --time --fork --kill-child --boottime 86400'
+if on lmdb && [ "$(id -u)" -eq 0 ] && $far true 2>/dev/null; then
+	kill -TERM "$STANDIN"
+	ended "$STANDIN"
+	triage_standin 300 0 || exit 1
+	submit near || exit 1
+	near=$ID
+	worker "$T/p.log"
+	p=$WORKER
+	check "a worker asks the model" await 10 asks "$T/p.log" "$near"
+	WRAP=$far
+	worker "$T/o.log"
+	WRAP=''
+	o=$WORKER
+	check "another one's boot clock is a day ahead" await 10 ready "$T/o.log"
+	check "the task completes" await 20 is_state "$near" completed
+	same "and was not taken from the first, which lives" 1 "$(fence_of "$near")"
+	killed "$p" TERM
+	submit ahead || exit 1
+	ahead=$ID
+	check "the other has a task" await 10 asks "$T/o.log" "$ahead"
+	killed "$o"
+	agent-worker --exit-when-idle 2>>"$T/p.log"
+	check "which is taken over at once when it dies" is_state "$ahead" completed
+	done_once "with two clocks" 53
+	twins=73
+else
+	skip "workers with different boot clocks" "time namespaces: they take root and the store"
+	twins=71
+fi
 
 # ---- both are process 1 ----
 if [ "$(id -u)" -ne 0 ] || ! unshare --pid --fork true 2>/dev/null; then
@@ -194,12 +249,12 @@ while read -r delay victim; do
 	esac
 done <"$T/plan"
 check "workers that are process 1 each are killed, and all tasks complete" \
-	await 60 counted completed 71
+	await 60 counted completed $twins
 same "more than one worker had tasks" yes \
 	"$(grep -q '"event":"\(activity.\)\?started"' "$T/k.log" &&
 		grep -q '"event":"\(activity.\)\?started"' "$T/l.log" && echo yes)"
 killed "$k"
 killed "$l"
-done_once "with equal pids" 71
+done_once "with equal pids" $twins
 sound "with equal pids"
 done_testing

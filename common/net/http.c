@@ -9,7 +9,8 @@
  * connection dies before the answer. Its pre-request callback solves both: it
  * is called when a connection is there, right before the first byte of the
  * request. If it was not called, nothing was sent; when it is called a second
- * time, libcurl is about to repeat the request, and is stopped.
+ * time, libcurl is about to repeat the request, and is stopped. It is also the
+ * last moment to see that a request comes too late (not_after).
  *
  * An HTTP/2 server may say that it did not process a request which it was sent:
  * by RST_STREAM with REFUSED_STREAM, or by a GOAWAY that names an earlier
@@ -72,7 +73,8 @@ struct http_call {
 	void (*header)(void *context, const char *line, size_t length);
 	void (*done)(void *context, const struct http_answer *answer);
 	void *context;
-	bool added, cancelled, sent, repeated, aborted, cut;
+	const int64_t *not_after;
+	bool added, cancelled, sent, repeated, aborted, cut, late;
 	bool head_whole; /* libcurl accepts an incomplete head */
 	char error[CURL_ERROR_SIZE];
 };
@@ -139,6 +141,7 @@ call_finish(struct http_call *call, const char *error)
 	answer.body = call->answer.data != NULL ? call->answer.data : "";
 	answer.body_length = call->answer.length;
 	answer.body_cut = call->body_cut;
+	answer.late = call->late;
 	answer.call = call;
 	call->done(call->context, &answer);
 	call_end(call);
@@ -158,6 +161,8 @@ http_ended(void *context, void *ended, CURLcode code)
 		error = NULL;
 	else if (call->aborted)
 		error = "the answer made no sense and was cut off";
+	else if (call->late)
+		error = "it came too late to be sent";
 	else if (call->refused)
 		error = "the server refused the stream before it processed it";
 	else if (call->repeated)
@@ -227,9 +232,14 @@ on_request(void *context, char *remote, char *local, int remote_port,
 		call->repeated = true;
 		return CURL_PREREQFUNC_ABORT;
 	}
+	if (call->cancelled)
+		return CURL_PREREQFUNC_ABORT;
+	call->last_byte = clock_boot();
+	call->late = call->not_after && call->last_byte >= *call->not_after;
+	if (call->late)
+		return CURL_PREREQFUNC_ABORT;
 	call->sent = true;
 	call->port = local_port;
-	call->last_byte = clock_boot();
 	return CURL_PREREQFUNC_OK;
 }
 
@@ -494,6 +504,7 @@ http_start(struct http *http, const struct http_request *request,
 	    request->body_maximum > 0 ? request->body_maximum : BODY_MAX);
 	call->idle_ms = request->idle_ms > 0 ? request->idle_ms : IDLE_MS;
 	call->cut = request->cut;
+	call->not_after = request->not_after;
 	call->piece = request->piece;
 	call->header = request->header;
 	call->done = request->done;

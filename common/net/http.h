@@ -40,6 +40,10 @@ struct http_request {
 	                      * maximum is dropped; else it ends the call */
 	bool once; /* has an effect: it is not sent over a connection
 	                             * that the server may be about to close */
+	/* The boot time from which on it is not sent: read when the connection
+	 * is up, so it may move; it must be there until done or the cancel.
+	 * NULL: none */
+	const int64_t *not_after;
 
 	/* For a streamed answer (status 2xx): called with each piece as it
 	 * comes, which is then not gathered in the answer's body. Returning
@@ -70,6 +74,7 @@ struct http_answer {
 	const char *body; /* NUL-terminated; borrowed until done returns */
 	size_t body_length;
 	size_t body_cut;        /* bytes that were dropped */
+	bool late;              /* HTTP_NOT_SENT: not_after was over */
 	const char *error;      /* for people, "" when HTTP_ANSWERED */
 	struct http_call *call; /* for http_header */
 };

@@ -32,6 +32,7 @@ struct execute {
 	size_t body_length;
 	int64_t limit_ms;
 	size_t limit_bytes;
+	const int64_t *not_after;
 	bool has_account;
 	unsigned attempt, key_version;
 	void (*done)(void *context, const struct tool_result *result);
@@ -381,6 +382,7 @@ on_answer(void *context, const struct http_answer *answer)
 		    ? TOOL_LATER
 		    : TOOL_UNKNOWN;
 		result.delay_ms = next_try(execute, answer);
+		result.wait = answer->late ? WAIT_TIME : WAIT_NONE;
 		buf_print(&text, "%s: %s", execute->slug, answer->error);
 		finish(execute, &result, &text);
 		buf_release(&text);
@@ -431,6 +433,7 @@ send_execute(struct execute *execute, struct fail *fail)
 		.body = execute->body,
 		.body_length = execute->body_length,
 		.once = true,
+		.not_after = execute->not_after,
 		.idle_ms = execute->limit_ms,
 		.total_ms = execute->limit_ms,
 		.body_maximum = execute->limit_bytes,
@@ -496,6 +499,7 @@ composio_execute(void *state, const struct tool_request *wanted,
 	execute->attempt = call->attempt;
 	execute->limit_ms = wanted->limit_ms;
 	execute->limit_bytes = wanted->limit_bytes;
+	execute->not_after = wanted->not_after;
 	execute->done = wanted->done;
 	execute->context = wanted->context;
 	execute->body = execute_body(call, &execute->body_length);

@@ -432,6 +432,7 @@ start_tool(struct effect *effect, const struct effect_request *request)
 		.limit_ms = effect->effects->config->call_ms,
 		.limit_bytes = (size_t)
 				   effect->effects->config->result_bytes_max,
+		.not_after = request->not_after,
 		.done = tool_done,
 		.context = effect,
 	};

@@ -43,6 +43,10 @@ struct effect_request {
 	const char *id;              /* of the task; its calls' names have it */
 	const struct agent *agent;   /* not used after effect_start returns */
 	const struct action *action; /* likewise */
+	/* The boot time from which on the task may be another worker's: a tool
+	 * call that has not left by then does not leave, and that is no attempt.
+	 * It is read at the last moment, until done or the cancel. NULL: none */
+	const int64_t *not_after;
 	/* progress of a model turn: the next piece of its text; may be NULL */
 	void (*text)(void *context, const char *bytes, size_t length);
 	/* once, from the loop and never from within effect_start: TYPE and

@@ -52,6 +52,7 @@ struct tool_request {
 	bool asked;                    /* a person wants it tried now */
 	int64_t limit_ms;              /* how long the call may take */
 	size_t limit_bytes;            /* how much of a result is kept */
+	const int64_t *not_after;      /* of struct effect_request */
 	void (*done)(void *context, const struct tool_result *result);
 	void *context;
 };

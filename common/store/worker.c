@@ -199,8 +199,10 @@ recover(struct worker *own, int64_t now, struct fail *fail)
 static int
 renew(struct worker *own, struct fail *fail)
 {
-	return store_renew(own->store, &own->id,
-	    clock_boot() + own->config->lease_ms, fail);
+	/* No effect reads it before the commit, nor before the runs that were
+	 * lost meanwhile have been closed. */
+	own->lease_end = clock_boot() + own->config->lease_ms;
+	return store_renew(own->store, &own->id, own->lease_end, fail);
 }
 
 static int
@@ -235,7 +237,7 @@ lease(struct worker *own, int64_t now, struct fail *fail)
 		own->renew_due = true;
 		count = 0;
 		result = renew(own, fail);
-		tick_soon(own);
+		look_at_all(own); /* its runs are lost */
 	}
 	if (count == LEASES || own->tools_held_until)
 		own->dirty = own->dirty || count > 0;

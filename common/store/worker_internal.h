@@ -77,6 +77,7 @@ struct worker {
 	struct watch notify;
 	int wake_folder, workers_folder; /* inotify's numbers for them */
 	struct timer renew, poll, due, grace, probe;
+	int64_t lease_end; /* boot time: from then on our tasks may be taken */
 	struct clock_steps clock;
 	int64_t held_until; /* wall time: until then the model's key is refused,
 	                     * and no task is leased; 0: it is not */

@@ -475,6 +475,7 @@ start_effect(struct run *run, const struct action *action, struct fail *fail)
 		.id = run->id,
 		.agent = run->session.agent,
 		.action = action,
+		.not_after = &run->worker->lease_end,
 		.text = effect_text,
 		.done = effect_done,
 		.context = slot,

@@ -26,7 +26,7 @@ struct seen {
 	struct http_call *call;
 	char pieces[4096];
 	int piece_count, refuse_piece; /* the number of the piece to refuse */
-	bool cancel_in_piece, start_in_piece;
+	bool cancel_in_piece, start_in_piece, late;
 	struct seen *other; /* started from within */
 	struct server *server;
 };
@@ -40,6 +40,7 @@ on_done(void *context, const struct http_answer *answer)
 	seen->calls++;
 	seen->outcome = answer->outcome;
 	seen->status = answer->status;
+	seen->late = answer->late;
 	snprintf(seen->body, sizeof(seen->body), "%s", answer->body);
 	seen->body_length = answer->body_length;
 	seen->body_cut = answer->body_cut;
@@ -604,6 +605,37 @@ test_body_maximum(void **state)
 	finish(server);
 }
 
+/* The time is asked for when the connection is up, a new one or an old one. */
+static void
+test_too_late(void **state)
+{
+	int64_t end = clock_boot() + 60000;
+	struct http_request request = { .method = "POST",
+		.once = true,
+		.not_after = &end };
+	struct server *server = server_open(serve_ok);
+	struct seen seen = { .server = server };
+	int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		start(&seen, &request, "/");
+		end = clock_boot();
+		run(&seen.calls, 2 * i + 1);
+		assert_int_equal(seen.outcome, HTTP_NOT_SENT);
+		assert_true(seen.late);
+		assert_string_equal(seen.error, "it came too late to be sent");
+		assert_int_equal(atomic_load(&server->requests), i);
+		start(&seen, &request, "/");
+		end = clock_boot() + 60000;
+		run(&seen.calls, 2 * i + 2);
+		assert_int_equal(seen.outcome, HTTP_ANSWERED);
+		assert_false(seen.late);
+		assert_int_equal(atomic_load(&server->requests), i + 1);
+	}
+	finish(server);
+}
+
 static void
 serve_pieces(struct server *server, int fd, int connection)
 {
@@ -772,6 +804,7 @@ main(void)
 		TEST(test_never_twice),
 		TEST(test_time_limits),
 		TEST(test_body_maximum),
+		TEST(test_too_late),
 		TEST(test_pieces),
 		TEST(test_from_within),
 		TEST(test_cancel),

@@ -230,6 +230,8 @@ serve_case(struct server *from, int fd, int connection)
 
 static const char input[] = "{\"b\": 1.0, \"a\":\"\\u00e9\"}";
 
+static const int64_t *not_after;
+
 static void
 execute(struct seen *seen, const char *slug, const char *account)
 {
@@ -244,6 +246,7 @@ execute(struct seen *seen, const char *slug, const char *account)
 		.attempt = 1 };
 	struct tool_request request = { .call = &call,
 		.limit_ms = 5000,
+		.not_after = not_after,
 		.done = on_result,
 		.context = seen };
 	struct tool_call *handle;
@@ -329,6 +332,25 @@ test_execute_not_sent(void **state)
 	http_close(http);
 	loop_close(loop);
 	free(server);
+}
+
+/* Its task may be another worker's: that is no attempt. */
+static void
+test_execute_too_late(void **state)
+{
+	struct seen seen = { 0 };
+	int64_t past = clock_boot() - 1;
+
+	(void)state;
+	execute_case = &execute_cases[0];
+	begin(serve_case);
+	not_after = &past;
+	execute(&seen, "T", "ca_1");
+	not_after = NULL;
+	assert_int_equal(seen.result.outcome, TOOL_LATER);
+	assert_int_equal(seen.result.wait, WAIT_TIME);
+	assert_int_equal(atomic_load(&server->requests), 0);
+	end();
 }
 
 /* ---- facts and links: a service with a table of answers ---- */
@@ -765,6 +787,7 @@ main(void)
 		cmocka_unit_test(test_execute),
 		cmocka_unit_test(test_execute_request),
 		cmocka_unit_test(test_execute_not_sent),
+		cmocka_unit_test(test_execute_too_late),
 		cmocka_unit_test(test_facts_named),
 		cmocka_unit_test(test_facts_all_of_a_toolkit),
 		cmocka_unit_test(test_facts_none),
