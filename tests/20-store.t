@@ -90,6 +90,15 @@ agent-store backup "$T/damaged" >/dev/null
 status 1 "damage is found" agent-store check --store "$T/damaged"
 says "and told in words" \
 	'"fault":"the task [0-9a-f-]* is queued and due, but is neither' "$OUT"
+agent-store backup "$T/lost" >/dev/null
+"$TOOL" lose "$T/lost"
+id=$(sed -n '2s/.*"id":"\([^"]*\)".*/\1/p' "$T/export.1")
+for program in "agent-store export" "agent-store backup $T/of-lost" \
+	"agent-status --events $id"; do
+	# shellcheck disable=SC2086 # a command and its options
+	status 100 "an event is missing: $program" $program --store "$T/lost"
+	says "and it says which" 'event 1 of the task [0-9a-f-]* is missing' "$ERR"
+done
 agent-store backup "$T/cut" >/dev/null
 truncate -s 12288 "$T/cut/data.mdb"
 status 100 "a file that was cut off" agent-store check --store "$T/cut"

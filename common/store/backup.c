@@ -11,9 +11,14 @@
  * A task that was running stays so in the copy. Its worker has no lock file
  * there, so the first worker that opens the copy finds it dead and goes on as
  * after any crash.
+ *
+ * The copy is made under another name beside it, with the file "unfinished" in
+ * it, which is locked while the program lives. What a killed backup has left is
+ * known by it, and removed by the next backup to the same place.
  */
 #include "common/store/admin.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,6 +28,7 @@
 #include <unistd.h>
 
 #include "common/base/file.h"
+#include "common/base/lock.h"
 #include "common/base/mem.h"
 #include "common/store/index.h"
 #include "common/store/internal.h"
@@ -61,10 +67,12 @@ copy_event(void *context, uint64_t seq, struct span text, struct fail *fail)
 	struct copy *copy = context;
 	struct copied_event *event;
 
-	(void)fail;
 	if (seq > copy->partial.seq ||
 	    (copy->bytes.length >= BATCH_BYTES && copy->event_count))
 		return 1;
+	if (seq != copy->copied + 1)
+		return store_fail_event(&copy->partial.id, copy->copied + 1,
+		    fail);
 	copy->events = mem_grow(copy->events, copy->event_count + 1,
 	    sizeof(*copy->events));
 	event = &copy->events[copy->event_count++];
@@ -77,28 +85,29 @@ copy_event(void *context, uint64_t seq, struct span text, struct fail *fail)
 	return 0;
 }
 
-/* Continues to read the journal of the partial task. */
+/* Continues to read the journal of the partial task. Returns 1 when that was
+ * pruned meanwhile: what was copied is removed from the copy. */
 static int
 read_journal(struct copy *copy, struct fail *fail)
 {
-	uint64_t before = copy->copied;
+	const struct id *id = &copy->partial.id;
+	struct task_row row;
+	int found = store_read(copy->from, id, copy->copied, copy_event, copy,
+	    fail);
 
-	if (store_read(copy->from, &copy->partial.id, copy->copied, copy_event,
-		copy, fail) < 0)
-		return -1;
 	copy->is_partial = copy->copied < copy->partial.seq;
-	if (!copy->is_partial || copy->copied > before ||
-	    copy->bytes.length >= BATCH_BYTES)
-		return 0;
-	/* Pruned meanwhile; what was copied is removed from the copy. */
-	return 1;
+	if (found < 0 || found == 1 || !copy->is_partial)
+		return found < 0 ? -1 : 0;
+	found = table_find_task(copy->from, id, &row, fail);
+	if (found <= 0)
+		return found < 0 ? -1 : 1;
+	return store_fail_event(id, copy->copied + 1, fail);
 }
 
 static int
 read_task(struct copy *copy, struct fail *fail)
 {
 	struct table_row row;
-	char name[ID_TEXT];
 	struct id id;
 	int found;
 
@@ -115,12 +124,7 @@ read_task(struct copy *copy, struct fail *fail)
 		return -1;
 	copy->rows[copy->row_count++] = copy->partial;
 	copy->copied = 0;
-	found = read_journal(copy, fail);
-	if (found <= 0)
-		return found;
-	id_format(&id, name);
-	return fail_damaged(fail,
-	    "the journal of the task %s is shorter than its row says", name);
+	return read_journal(copy, fail);
 }
 
 /* One short read transaction. Returns 1 when the partial task is gone. */
@@ -307,15 +311,21 @@ copy_all(struct copy *copy, struct fail *fail)
 	return db_sync(copy->to, fail);
 }
 
+static char *
+unfinished_path(const char *folder)
+{
+	return mem_print("%s/unfinished", folder);
+}
+
 static void
 remove_copy(const char *folder)
 {
 	static const char *const names[] = { "data.mdb", "lock", "workers",
-		"wake", "progress", "." };
+		"wake", "progress", "unfinished" };
 	char *path;
 	size_t i;
 
-	for (i = 0; i + 1 < sizeof(names) / sizeof(names[0]); i++) {
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		path = mem_print("%s/%s", folder, names[i]);
 		(void)remove(path);
 		free(path);
@@ -323,13 +333,88 @@ remove_copy(const char *folder)
 	(void)rmdir(folder);
 }
 
+/* Removes FOLDER if it is a copy that nobody finishes any more. */
+static void
+remove_dead_copy(const char *folder)
+{
+	char *path = unfinished_path(folder);
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	struct fail ignored;
+
+	if (fd >= 0 && lock_is_free(fd) &&
+	    lock_take(fd, true, 0, path, &ignored) == 0)
+		remove_copy(folder);
+	if (fd >= 0)
+		close(fd);
+	free(path);
+}
+
+/* Removes what killed backups to NAME have left: NAME.XXXXXX. */
+static void
+remove_dead_copies(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+	const char *base = slash ? slash + 1 : name;
+	size_t length = strlen(base);
+	char *parent = mem_print("%.*s.", (int)(base - name), name), *path;
+	DIR *stream = opendir(parent);
+	struct dirent *entry;
+
+	while (stream && (entry = readdir(stream))) {
+		if (strncmp(entry->d_name, base, length) != 0 ||
+		    entry->d_name[length] != '.' ||
+		    strlen(entry->d_name) != length + 7)
+			continue;
+		path = mem_print("%.*s%s", (int)(base - name), name,
+		    entry->d_name);
+		remove_dead_copy(path);
+		free(path);
+	}
+	if (stream)
+		closedir(stream);
+	free(parent);
+}
+
+/* Makes the folder PATH (a template of mkdtemp) for a copy, and locks its file
+ * "unfinished", until *RET_FD is closed. */
+static int
+make_copy(char *path, int *ret_fd, struct fail *fail)
+{
+	char *unfinished;
+	int fd, result = -1;
+
+	if (!mkdtemp(path)) {
+		fail_errno(fail, "unable to make the folder %s", path);
+		path[0] = '\0';
+		return -1;
+	}
+	unfinished = unfinished_path(path);
+	fd = open(unfinished, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		fail_errno(fail, "unable to make %s", unfinished);
+	else
+		result = lock_take(fd, true, 0, unfinished, fail);
+	*ret_fd = fd;
+	free(unfinished);
+	return result;
+}
+
 /* Durably gives the complete copy its name. */
 static int
 publish(const char *copy, const char *folder, struct fail *fail)
 {
-	if (renameat2(AT_FDCWD, copy, AT_FDCWD, folder, RENAME_NOREPLACE) < 0)
-		return fail_errno(fail, "unable to name the backup %s", folder);
-	return file_sync_parent(folder, fail);
+	char *unfinished = unfinished_path(copy);
+	int result = -1;
+
+	if (unlink(unfinished) < 0)
+		fail_errno(fail, "unable to remove %s", unfinished);
+	else if (file_sync_parent(unfinished, fail) == 0)
+		result = renameat2(AT_FDCWD, copy, AT_FDCWD, folder,
+			     RENAME_NOREPLACE) == 0
+		    ? file_sync_parent(folder, fail)
+		    : fail_errno(fail, "unable to name the backup %s", folder);
+	free(unfinished);
+	return result;
 }
 
 int
@@ -340,7 +425,7 @@ store_backup(struct store *store, const char *folder, struct fail *fail)
 	struct stat there;
 	char *name = mem_string(folder), *path;
 	size_t length = strlen(name);
-	int result = -1;
+	int result = -1, fd = -1;
 
 	while (length > 1 && name[length - 1] == '/')
 		name[--length] = '\0';
@@ -357,12 +442,9 @@ store_backup(struct store *store, const char *folder, struct fail *fail)
 		path[0] = '\0';
 		goto out;
 	}
-	if (!mkdtemp(path)) {
-		fail_errno(fail, "unable to make a folder beside %s", name);
-		path[0] = '\0';
-		goto out;
-	}
-	if (store_open_tuned(path, STORE_CREATE, 0, &tuning, &copy.to, fail) <
+	remove_dead_copies(name);
+	if (make_copy(path, &fd, fail) < 0 ||
+	    store_open_tuned(path, STORE_CREATE, 0, &tuning, &copy.to, fail) <
 		0 ||
 	    copy_all(&copy, fail) < 0)
 		goto out;
@@ -374,6 +456,8 @@ out:
 	store_close(copy.to);
 	if (result < 0 && path[0])
 		remove_copy(path);
+	if (fd >= 0)
+		close(fd);
 	buf_release(&copy.bytes);
 	free(copy.rows);
 	free(copy.events);

@@ -19,6 +19,7 @@
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/mem.h"
+#include "common/store/internal.h"
 #include "common/store/numbers.h"
 
 #define OBJECT_MAX ((size_t)EVENT_MAX + (16u << 20))
@@ -133,7 +134,8 @@ struct batch {
 	struct buf bytes;
 	size_t lengths[BATCH_EVENTS];
 	size_t count;
-	uint64_t seq;
+	const struct id *id; /* the task */
+	uint64_t seq;        /* the last event */
 };
 
 static int
@@ -141,7 +143,8 @@ batch_event(void *context, uint64_t seq, struct span text, struct fail *fail)
 {
 	struct batch *batch = context;
 
-	(void)fail;
+	if (seq != batch->seq + 1)
+		return store_fail_event(batch->id, batch->seq + 1, fail);
 	buf_add(&batch->bytes, text.at, text.length);
 	batch->lengths[batch->count++] = text.length;
 	batch->seq = seq;
@@ -155,9 +158,11 @@ engine_lmdb_events(struct engine *engine, const char *text, uint64_t after,
     struct fail *fail)
 {
 	struct store *store = engine_lmdb(engine)->store;
-	struct batch batch = { .bytes = BUF_INIT(OBJECT_MAX), .seq = after };
 	struct task_row row;
 	struct id id;
+	struct batch batch = { .bytes = BUF_INIT(OBJECT_MAX),
+		.id = &id,
+		.seq = after };
 	size_t i, at;
 	int more = 1, result;
 
@@ -174,6 +179,8 @@ engine_lmdb_events(struct engine *engine, const char *text, uint64_t after,
 		    : store_read(store, &id, batch.seq, batch_event, &batch,
 			  fail);
 		store_abort(store);
+		if (more == 0 && batch.seq < row.seq)
+			more = store_fail_event(&id, batch.seq + 1, fail);
 		if (more < 0)
 			goto out;
 		for (i = 0, at = 0; i < batch.count; i++) {

@@ -55,6 +55,10 @@ int64_t
 store_remove(struct store *store, const struct task_row *row,
     struct fail *fail);
 
+/* FAIL_NEVER, type "store_damaged": event SEQ of the task is not there. -1. */
+int
+store_fail_event(const struct id *id, uint64_t seq, struct fail *fail);
+
 /* The number of workers that are neither dead nor past their time. Opens a file
  * for each. */
 int

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -313,6 +314,17 @@ store_read(struct store *store, const struct id *id, uint64_t after,
 	}
 	cursor_close(cursor);
 	return result;
+}
+
+int
+store_fail_event(const struct id *id, uint64_t seq, struct fail *fail)
+{
+	char name[ID_TEXT];
+
+	id_format(id, name);
+	return fail_damaged(fail,
+	    "event %" PRIu64 " of the task %s is missing in its journal", seq,
+	    name);
 }
 
 /* Returns how many events it had, or -1. */

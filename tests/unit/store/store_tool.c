@@ -7,6 +7,7 @@
  *	store_tool fill FOLDER BALLAST      commits until the disk is full, then
  *	                                    removes BALLAST and goes on
  *	store_tool damage FOLDER            drops one row of an index
+ *	store_tool lose FOLDER              drops the first event
  *	store_tool version FOLDER N         says that it has version N
  *	store_tool newer FOLDER             begins the next task as a worker of a
  *	                                    newer version, and dies in it
@@ -506,7 +507,7 @@ fill(const char *folder, const char *ballast)
 }
 
 static int
-damage(const char *folder)
+damage(const char *folder, enum table table)
 {
 	struct hand hand = { .store = open_store(folder, STORE_WRITE, 0) };
 	struct table_row row;
@@ -514,10 +515,10 @@ damage(const char *folder)
 	struct key key = { .length = 0 };
 
 	begin(&hand, true, 0);
-	if (table_seek(hand.store, TABLE_READY, &key, &row, &fail) != 1)
+	if (table_seek(hand.store, table, &key, &row, &fail) != 1)
 		die("find a row", NULL);
 	key = key_of(row.key);
-	if (table_drop(hand.store, TABLE_READY, &key, &fail) < 0)
+	if (table_drop(hand.store, table, &key, &fail) < 0)
 		die("drop", &fail);
 	commit(&hand);
 	store_close(hand.store);
@@ -579,7 +580,9 @@ main(int argc, char **argv)
 	if (strcmp(command, "fill") == 0 && argc == 4)
 		return fill(argv[2], argv[3]);
 	if (strcmp(command, "damage") == 0)
-		return damage(argv[2]);
+		return damage(argv[2], TABLE_READY);
+	if (strcmp(command, "lose") == 0)
+		return damage(argv[2], TABLE_JOURNAL);
 	if (strcmp(command, "version") == 0 && argc == 4)
 		return set_version(argv[2], (int)strtol(argv[3], NULL, 10));
 	if (strcmp(command, "newer") == 0)
