@@ -18,6 +18,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/json/log.h"
 #include "common/provider/tools.h"
 #include "common/store/internal.h"
 #include "common/store/worker_internal.h"
@@ -282,7 +283,7 @@ worker_hold(struct worker *own, struct task_row *row, int64_t now,
 	struct task_session session = { .agent = NULL };
 	struct buf members = BUF_INIT(8192);
 	struct gate_state state = { .message = "", .name = "" };
-	char until[CLOCK_TEXT], *message;
+	char until[CLOCK_TEXT], id[ID_TEXT], *message;
 	struct fail why;
 	int result = 0;
 	size_t i;
@@ -303,7 +304,6 @@ worker_hold(struct worker *own, struct task_row *row, int64_t now,
 		    state.message);
 		clock_format(own->tools_held_until, until);
 		member_wait(&members, WAIT_KEY, message, until);
-		free(message);
 		result = session_record(&session, own->store, now,
 		    EVENT_WAITING, members.data, members.length, fail);
 		*ret_held = result == 0 || fail->kind != FAIL_NEVER;
@@ -311,6 +311,11 @@ worker_hold(struct worker *own, struct task_row *row, int64_t now,
 			result = 0;
 		else if (result == 0)
 			result = session_save(&session, own->store, now, fail);
+		id_format(&row->id, id);
+		if (*ret_held)
+			log_line("info", "waiting", "task", id, "worker",
+			    own->name, "reason", message, NULL);
+		free(message);
 	}
 	buf_release(&members);
 	session_close(&session);
