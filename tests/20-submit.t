@@ -125,6 +125,27 @@ says "and told why" '"type":"too_many_tasks","message":"line 3: eve has 2 tasks'
 given '{"user":"eve","goal":"4"}'
 on lmdb && status 111 "nor one more later" submit --config "$T/limits.yaml" -f "$GIVEN"
 
+if on lmdb; then
+	given '{"user":"gil","goal":"1"}\n{"user":"gil","goal":"2"}'
+	check "as many as a user may have" submit --config "$T/limits.yaml" -f "$GIVEN"
+	given '{"user":"hal","goal":"1"}\n{"user":"hal","goal":"2","key":"k"}'
+	check "the same with a key" submit --config "$T/limits.yaml" -f "$GIVEN"
+	given '{"user":"hal","goal":"2","key":"k"}'
+	check "a task that is there is no other one" submit --config "$T/limits.yaml" -f "$GIVEN"
+	given '{"user":"ida","goal":"g"}'
+	echo 'limits: { open_per_user: 20 }' >"$T/limits.yaml"
+	i=0
+	pids=
+	while [ $((i += 1)) -le 40 ]; do
+		submit --config "$T/limits.yaml" -f "$GIVEN" >"$T/at-once.$i" 2>/dev/null &
+		pids="$pids $!"
+	done
+	# shellcheck disable=SC2086 # many
+	wait $pids
+	same "of many at once only as many as a user may have" "20 20" \
+		"$(cat "$T"/at-once.* | grep -c queued) $(cat "$T"/at-once.* | grep -c too_many_tasks)"
+fi
+
 # an answer comes before the end of the input
 mkfifo "$T/in"
 start sh -c "exec agent-submit --no-preflight <$T/in >$T/answers"

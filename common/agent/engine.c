@@ -22,6 +22,15 @@ count_row(void *context, struct span text)
 }
 
 int
+engine_fail_open(const char *user, int64_t most, struct fail *fail)
+{
+	return fail_set(fail, FAIL_NOT_NOW, "too_many_tasks",
+	    "%s has %lld tasks that have not ended and may have no more: "
+	    "wait until one ends, or cancel one",
+	    user, (long long)most);
+}
+
+int
 engine_admit(struct engine *engine, const struct task *task,
     const struct submission *submissions, size_t count, int64_t most,
     struct fail *fail)
@@ -30,6 +39,8 @@ engine_admit(struct engine *engine, const struct task *task,
 		TASK_RUNNING, TASK_WAITING };
 	int64_t found = 0;
 
+	if (engine->ops->admits)
+		return 0;
 	for (size_t i = 0; i < count; i++)
 		found += strcmp(submissions[i].task->user, task->user) == 0;
 	for (size_t i = 0; found < most && i < 3; i++) {
@@ -43,10 +54,7 @@ engine_admit(struct engine *engine, const struct task *task,
 	}
 	if (most == 0 || found < most)
 		return 0;
-	return fail_set(fail, FAIL_NOT_NOW, "too_many_tasks",
-	    "%s has %lld tasks that have not ended and may have no more: "
-	    "wait until one ends, or cancel one",
-	    task->user, (long long)most);
+	return engine_fail_open(task->user, most, fail);
 }
 
 int

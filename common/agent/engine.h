@@ -71,6 +71,10 @@ struct engine_probe {
 struct engine_operations {
 	void (*close)(struct engine *engine);
 
+	/* SUBMIT refuses a task beyond its user's limit of open tasks itself,
+	 * in its commit; then engine_admit has nothing to do. */
+	bool admits;
+
 	/* Adds all of them durably, in one commit if the engine has commits;
 	 * then wakes the workers. */
 	int (*submit)(struct engine *engine, struct submission *submissions,
@@ -165,6 +169,10 @@ int
 engine_admit(struct engine *engine, const struct task *task,
     const struct submission *submissions, size_t count, int64_t most,
     struct fail *fail);
+
+/* Says that the user has MOST open tasks. -1. */
+int
+engine_fail_open(const char *user, int64_t most, struct fail *fail);
 
 /* Submits, or with CRON, which may be NULL, schedules. */
 int

@@ -17,6 +17,7 @@
 #include "common/base/mem.h"
 #include "common/store/engine_internal.h"
 #include "common/store/gates.h"
+#include "common/store/internal.h"
 #include "common/store/task_session.h"
 
 #define ROW_ROOM 4096 /* the most for a row, its indexes and keys */
@@ -119,27 +120,83 @@ append_journal(struct store *store, struct task_row *row,
 	return store_put(store, row, fail);
 }
 
+/* What is submitted in one transaction. */
+struct batch {
+	struct submission *submissions;
+	char **docs;
+	int64_t *open; /* of each one's user, with all up to it */
+	int64_t now;
+};
+
+/* Counts the open tasks before submission number I, at most to the limit MOST. */
 static int
-submit_one(struct store *store, struct submission *submission, const char *doc,
-    int64_t now, struct fail *fail)
+count_open(struct store *store, const struct batch *batch, size_t i,
+    int64_t most, int64_t *ret_count, struct fail *fail)
 {
+	const struct submission *submissions = batch->submissions;
+	size_t j = i;
+
+	while (j-- > 0)
+		if (strcmp(submissions[j].task->user,
+			submissions[i].task->user) == 0) {
+			*ret_count = batch->open[j];
+			return 0;
+		}
+	return store_count_open(store, submissions[i].task->user, most,
+	    ret_count, fail);
+}
+
+/* Adds ROW within the limit of open tasks. Returns as store_create, or 2 when the
+ * user has too many. */
+static int
+create_row(struct engine_lmdb *lmdb, struct batch *batch, size_t i,
+    struct task_row *row, struct task_row *ret_existing, struct fail *fail)
+{
+	int64_t most = lmdb->open_per_user, *open = &batch->open[i];
+	int found;
+
+	if (most && count_open(lmdb->store, batch, i, most, open, fail) < 0)
+		return -1;
+	if (most && *open >= most) {
+		found = store_find_key(lmdb->store, row, ret_existing, fail);
+		return found ? found : 2;
+	}
+	found = store_create(lmdb->store, row, ret_existing, fail);
+	*open += found == 0;
+	return found;
+}
+
+static int
+submit_one(struct engine_lmdb *lmdb, struct batch *batch, size_t i,
+    struct fail *fail)
+{
+	struct submission *submission = &batch->submissions[i];
+	const char *doc = batch->docs[i];
 	struct span task = { doc, strlen(doc) }, pins = submission->pins;
+	struct store *store = lmdb->store;
 	struct task_row row, existing;
 	int created;
 
-	row_begin(&row, submission->task, now);
+	row_begin(&row, submission->task, batch->now);
 	if (submission->agent)
-		row_follow(&row, submission->agent, now);
+		row_follow(&row, submission->agent, batch->now);
 	row.id = id_new();
 	row.seq = pins.length ? 2 : 1;
-	created = store_create(store, &row, &existing, fail);
+	created = create_row(lmdb, batch, i, &row, &existing, fail);
 	if (created < 0)
 		return -1;
 	if (created == 1)
 		return submit_again(store, &existing, submission, task, fail);
+	submission->refused = created == 2;
+	if (submission->refused) {
+		(void)engine_fail_open(row.user, lmdb->open_per_user,
+		    &submission->fail);
+		return 0;
+	}
 	id_format(&row.id, submission->id);
 	if (submission->agent)
-		return append_journal(store, &row, submission, now, fail);
+		return append_journal(store, &row, submission, batch->now,
+		    fail);
 	if (append_event(store, &row, 1, EVENT_SUBMITTED, "task", task, fail) <
 	    0)
 		return -1;
@@ -168,21 +225,22 @@ lmdb_submit(struct engine *engine, struct submission *submissions, size_t count,
     struct fail *fail)
 {
 	struct store *store = engine_lmdb(engine)->store;
-	char **docs = mem_alloc(count * sizeof(*docs) + 1);
-	int64_t now = clock_wall();
+	struct batch batch = { .submissions = submissions,
+		.docs = mem_alloc(count * sizeof(*batch.docs) + 1),
+		.open = mem_alloc(count * sizeof(*batch.open) + 1),
+		.now = clock_wall() };
 	size_t i, room = 0;
 	int result = -1;
 
 	for (i = 0; i < count; i++) {
-		docs[i] = json_text(submissions[i].task->doc);
-		room += strlen(docs[i]) + submissions[i].pins.length +
+		batch.docs[i] = json_text(submissions[i].task->doc);
+		room += strlen(batch.docs[i]) + submissions[i].pins.length +
 		    submissions[i].journal.length * 2 + ROW_ROOM;
 	}
 	if (store_begin(store, true, room, fail) < 0)
 		goto out;
 	for (i = 0; i < count; i++)
-		if (submit_one(store, &submissions[i], docs[i], now, fail) <
-		    0) {
+		if (submit_one(engine_lmdb(engine), &batch, i, fail) < 0) {
 			store_abort(store);
 			goto out;
 		}
@@ -192,8 +250,9 @@ lmdb_submit(struct engine *engine, struct submission *submissions, size_t count,
 	result = 0;
 out:
 	for (i = 0; i < count; i++)
-		free(docs[i]);
-	free(docs);
+		free(batch.docs[i]);
+	free(batch.docs);
+	free(batch.open);
 	return result;
 }
 
@@ -296,6 +355,7 @@ out:
 }
 
 static const struct engine_operations operations = {
+	.admits = true,
 	.close = lmdb_close,
 	.submit = lmdb_submit,
 	.get = engine_lmdb_get,
@@ -324,6 +384,7 @@ engine_lmdb_open(const char *folder, enum engine_mode mode,
 	lmdb = mem_alloc(sizeof(*lmdb));
 	lmdb->engine.ops = &operations;
 	lmdb->store = store;
+	lmdb->open_per_user = config->open_per_user;
 	lmdb->notify = -1;
 	*ret_engine = &lmdb->engine;
 	return 0;

@@ -11,7 +11,8 @@
 struct engine_lmdb {
 	struct engine engine;
 	struct store *store;
-	int notify; /* inotify, -1: not opened yet */
+	int64_t open_per_user; /* config.h */
+	int notify;            /* inotify, -1: not opened yet */
 };
 
 static inline struct engine_lmdb *

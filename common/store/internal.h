@@ -49,6 +49,16 @@ store_open_tuned(const char *folder, enum store_mode mode, uint64_t maximum,
 void
 store_progress_remove(const struct store *store, const struct id *id);
 
+/* Returns 1 and the row of the user's task that has ROW's key, or 0, or -1. */
+int
+store_find_key(struct store *store, const struct task_row *row,
+    struct task_row *ret_existing, struct fail *fail);
+
+/* How many tasks of USER have not ended; counts no further than to MOST. */
+int
+store_count_open(struct store *store, const char *user, int64_t most,
+    int64_t *ret_count, struct fail *fail);
+
 /* Removes a task with its journal, key and index entries. Returns how many
  * events it had, or -1. */
 int64_t

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "common/store/table.h"
+#include "common/store/internal.h"
 
 /* An index, or a part of one, walked from the newest id to the oldest. */
 struct walk {
@@ -133,5 +133,31 @@ store_list(struct store *store, const struct store_filter *filter,
 out:
 	for (i = 0; i < count; i++)
 		cursor_close(walks[i].cursor);
+	return result;
+}
+
+int
+store_count_open(struct store *store, const char *user, int64_t most,
+    int64_t *ret_count, struct fail *fail)
+{
+	static const struct id newest;
+	int state, result = 0;
+
+	*ret_count = 0;
+	for (state = 0; state < TASK_STATES && result == 0; state++) {
+		struct key prefix = key_user(user, state, NULL);
+		struct walk walk = { .cursor = NULL };
+
+		if (task_state_final((enum task_state)state))
+			continue;
+		result = walk_start(store, &walk, TABLE_BY_USER, &prefix,
+		    &newest, fail);
+		while (result == 0 && walk.more && *ret_count < most) {
+			++*ret_count;
+			result = walk_step(store, &walk, CURSOR_PREVIOUS, NULL,
+			    fail);
+		}
+		cursor_close(walk.cursor);
+	}
 	return result;
 }

@@ -143,15 +143,16 @@ tidy(struct task_row *row)
 		row_wait_older(row);
 }
 
-/* Returns 1 and the row when the user has a task of that key. */
-static int
-find_key(struct store *store, const struct task_row *row,
+int
+store_find_key(struct store *store, const struct task_row *row,
     struct task_row *ret_existing, struct fail *fail)
 {
 	struct key key = key_idempotency(row->user, row->key);
 	struct span value;
 	int found;
 
+	if (!row->key[0])
+		return 0;
 	found = table_get(store, TABLE_KEYS, &key, &value, fail);
 	if (found <= 0)
 		return found;
@@ -171,11 +172,9 @@ store_create(struct store *store, struct task_row *row,
 	if (!row->user[0] || !row->queue[0] || row->priority > 9)
 		return fail_misuse(fail, &row->id,
 		    "it has no user, no queue or a wrong priority");
-	if (row->key[0]) {
-		found = find_key(store, row, ret_existing, fail);
-		if (found)
-			return found;
-	}
+	found = store_find_key(store, row, ret_existing, fail);
+	if (found)
+		return found;
 	found = table_get(store, TABLE_TASKS, &key, &value, fail);
 	if (found)
 		return found < 0
