@@ -220,6 +220,45 @@ ANTHROPIC_API_KEY=$(printf 'secret-of-claude\r\nx: y')
 agent-worker --once >"$T/shown" 2>&1
 same "a key with a line break is bad" 100 $?
 hidden "and not shown" "$T/shown"
+# ---- services that quote the key ----
+quoted="Bearer secret-of-claude/4711+=, secret-of-composio/4712+="
+quoting() { # quoting ON FAULT
+	quoting="the keys are quoted by $1, $2"
+	script "on: $1, $2"
+	keys
+	submit "quote"
+	work --verbose
+	agent-status --events "$ID" >"$T/shown"
+	agent-status "$ID" >>"$T/shown"
+	agent-status --result "$ID" >>"$T/shown" 2>&1
+	on temporal || agent-store export >>"$T/shown"
+	says "$quoting" '\[secret\]' "$T/shown"
+	hidden "they are not kept" "$T/shown" "$LOG" "$AGENT_STORE"
+}
+keys() {
+	ANTHROPIC_API_KEY=secret-of-claude/4711+=
+	COMPOSIO_API_KEY=secret-of-composio/4712+=
+}
+for on in messages NOTES_WRITE; do
+	for status in 400 401 403 500; do
+		quoting $on "at: 1, status: $status, headers: { request-id: '$quoted' }, message: '$quoted'"
+	done
+	quoting $on "at: 1, status: 502, body: '<html>$quoted</html>'"
+done
+quoting messages "at: 1, kind: error_event, type: invalid_request_error, message: '$quoted'"
+quoting NOTES_WRITE "status: 200, body: '{\"successful\":true,\"data\":{\"a\":\"$quoted\"}}'"
+printf 'user: ana\ngoal: g\ntoolkits: [notes]\n' >"$T/task"
+for status in 400 401 403; do
+	script "on: '/api/*', status: $status, message: '$quoted'"
+	COMPOSIO_API_KEY=$quoted # the only one that is sent
+	for command in "agent-preflight -f $T/task" "agent-connections --user ana notes"; do
+		# shellcheck disable=SC2086 # words
+		$command >"$OUT" 2>"$ERR"
+		cat "$ERR" >>"$OUT"
+		says "$status, with the key: ${command%% *}" '\[secret\]' "$OUT"
+		hidden "it is not shown" "$OUT"
+	done
+done
 # The check itself finds a key when there is one.
 echo secret-of-claude >"$T/with"
 check "a key would be found" seen "$T/with"

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/base/mem.h"
+#include "common/base/secret.h"
 
 #define SECRET_MAX 65536
 
@@ -236,6 +237,7 @@ file_secret(const char *name, char **ret_secret, struct fail *fail)
 		if (check_secret(value, strlen(value), name, fail) < 0)
 			return -1;
 		*ret_secret = mem_string(value);
+		secret_learn(*ret_secret);
 		return 0;
 	}
 	variable = mem_print("%s_FILE", name);
@@ -257,6 +259,7 @@ file_secret(const char *name, char **ret_secret, struct fail *fail)
 	if (check_secret(buf.data, buf.length, where, fail) < 0)
 		goto out;
 	*ret_secret = mem_copy(buf.data, buf.length);
+	secret_learn(*ret_secret);
 	result = 0;
 out:
 	if (buf.data)

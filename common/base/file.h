@@ -46,7 +46,8 @@ file_make_folder(const char *path, struct fail *fail);
  * else NULL with return 0. An empty variable counts as not set; an empty file,
  * a control character inside, or a secret that begins with REPLACE-ME, as in
  * an example that was not filled in, is FAIL_NEVER, type "bad_secret". No
- * message has the secret. The caller frees. */
+ * message has the secret, and secret.h knows it from here on. The caller
+ * frees. */
 int
 file_secret(const char *name, char **ret_secret, struct fail *fail);
 

@@ -16,6 +16,7 @@
 #include "common/base/clock.h"
 #include "common/base/id.h"
 #include "common/base/mem.h"
+#include "common/base/secret.h"
 
 #define STUCK_MS 1000 /* in which no byte of a request is sent */
 #define GRACE_MS 2000 /* the server's deadline comes before ours */
@@ -405,7 +406,7 @@ call_outcome(struct grpc_call *call, CURLcode code, const char **ret_message)
 	if (trailer->status >= 0 &&
 	    (code == CURLE_OK || trailer->status != GRPC_OK)) {
 		*ret_message = trailer->message.length > 0
-		    ? trailer->message.data
+		    ? secret_strike_string(trailer->message.data)
 		    : "";
 		if (trailer->status != GRPC_OK ||
 		    grpc_body(&call->body, ret_message))

@@ -33,6 +33,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/base/secret.h"
 #include "common/net/curl_loop.h"
 
 #define SPARE_MAX 256          /* handles kept for reuse */
@@ -138,6 +139,9 @@ call_finish(struct http_call *call, const char *error)
 						   : HTTP_NOT_SENT;
 	}
 	answer.status = call_status(call);
+	if (call->answer.data != NULL)
+		call->answer.length = secret_strike(call->answer.data,
+		    call->answer.length);
 	answer.body = call->answer.data != NULL ? call->answer.data : "";
 	answer.body_length = call->answer.length;
 	answer.body_cut = call->body_cut;
@@ -173,7 +177,7 @@ http_ended(void *context, void *ended, CURLcode code)
 		    call->answer.maximum);
 		error = message;
 	} else if (call->error[0] != '\0')
-		error = call->error;
+		error = secret_strike_string(call->error);
 	else
 		error = curl_easy_strerror(code);
 	call_finish(call, error);
@@ -556,5 +560,5 @@ http_header(struct http_call *call, const char *name)
 	    curl_easy_header(call->easy, name, amount - 1, CURLH_HEADER, -1,
 		&header) != CURLHE_OK)
 		return NULL;
-	return header->value;
+	return secret_strike_string(header->value);
 }

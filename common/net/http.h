@@ -8,7 +8,8 @@
  * started ends with exactly one call of done, unless it is cancelled first;
  * then done is not called. Nothing is retried here and no redirect is
  * followed. Credentials are sent in headers and never appear in an error or a
- * log.
+ * log: a secret that the answer quotes is struck out of it (secret.h), but for
+ * the pieces of a streamed one.
  */
 #ifndef COMMON_NET_HTTP_H
 #define COMMON_NET_HTTP_H

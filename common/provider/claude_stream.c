@@ -9,6 +9,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/mem.h"
+#include "common/base/secret.h"
 #include "common/json/json.h"
 #include "common/net/sse.h"
 
@@ -578,9 +579,12 @@ claude_stream_end(struct claude_stream *stream, struct claude_reply *ret)
 		.model = or_empty(stream->model),
 		.usage = stream->usage,
 		.request_id = "",
-		.error_type = or_empty(stream->error_type),
-		.error_message = or_empty(stream->error_message),
-		.error_code = or_empty(stream->error_code),
+		.error_type = or_empty(
+		    secret_strike_string(stream->error_type)),
+		.error_message = or_empty(
+		    secret_strike_string(stream->error_message)),
+		.error_code = or_empty(
+		    secret_strike_string(stream->error_code)),
 		.error_sent = stream->error_sent,
 	};
 }

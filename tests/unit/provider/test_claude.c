@@ -583,6 +583,29 @@ static const struct wire_case {
 	    "{\"error\":{\"type\":\"authentication_error\","
 	    "\"message\":\"key\"},\"request_id\":\"req_1\"}",
 	    "authentication_error", "", "key", false, 60000, 75000, WAIT_KEY },
+	/* the key is quoted */
+	{ "401 No", "request-id: req_1\r\n",
+	    "{\"error\":{\"type\":\"authentication_error\","
+	    "\"message\":\"invalid Bearer sk-secret\\/4711!\"}}",
+	    "authentication_error", "", "invalid Bearer [secret]!", false,
+	    60000, 75000, WAIT_KEY },
+	{ "400 Bad", "request-id: req_1\r\n",
+	    "{\"error\":{\"type\":\"sk-secret/4711\",\"message\":\"m\","
+	    "\"details\":{\"error_code\":\"sk-secret/4711\"}}}",
+	    "[secret]", "[secret]", "m", false, 0, 0 },
+	{ "502 Bad", "request-id: req_1\r\n",
+	    "<html>authorization: Bearer sk-secret/4711</html>", "http_error",
+	    "", "HTTP status 502: authorization: Bearer [secret]", true, 375,
+	    500 },
+	{ "200 OK", "request-id: req_1\r\n",
+	    "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":"
+	    "\"invalid_request_error\",\"message\":"
+	    "\"no sk-secret\\u002f4711\"}}\n\n",
+	    "invalid_request_error", "", "no [secret]", false, 0, 0 },
+	{ "200 OK", "request-id: req_1\r\n",
+	    "{\"error\":{\"type\":\"invalid_request_error\","
+	    "\"message\":\"sk-secret/4711\"}}",
+	    "invalid_request_error", "", "[secret]", false, 0, 0 },
 	{ "402 Pay", "request-id: req_1\r\n",
 	    "{\"error\":{\"type\":\"billing_error\",\"message\":\"b\"}}",
 	    "billing_error", "", "b", false, 60000, 75000, WAIT_CREDIT },
@@ -703,7 +726,7 @@ open_claude(struct server *server)
 			     &fail),
 	    -1);
 	assert_string_equal(fail.type, "missing_key");
-	setenv("ANTHROPIC_API_KEY", "key", 1);
+	setenv("ANTHROPIC_API_KEY", "sk-secret/4711", 1);
 	assert_int_equal(claude_open(http, server->url, &config, NULL, &claude,
 			     &fail),
 	    0);
@@ -883,8 +906,8 @@ test_wire_reply(void **state)
 	assert_string_equal(text.data, "Hi");
 	assert_non_null(
 	    strstr(server->request, "POST /v1/messages HTTP/1.1\r\n"));
-	assert_non_null(
-	    strstr(server->request, "\r\nauthorization: Bearer key\r\n"));
+	assert_non_null(strstr(server->request,
+	    "\r\nauthorization: Bearer sk-secret/4711\r\n"));
 	assert_non_null(
 	    strstr(server->request, "\r\nanthropic-version: 2026-10-21\r\n"));
 	assert_non_null(strstr(server->request, "\r\n\r\n{\"a\":1}"));

@@ -34,7 +34,7 @@ begin(void (*serve)(struct server *, int, int))
 			     &fail),
 	    -1);
 	assert_string_equal(fail.type, "missing_key");
-	setenv("COMPOSIO_API_KEY", "ak_1", 1);
+	setenv("COMPOSIO_API_KEY", "ak_secret/1", 1);
 	assert_int_equal(composio_provider.open(http, &config, NULL, &composio,
 			     &fail),
 	    0);
@@ -186,6 +186,23 @@ static const struct execute_case {
 	    TOOL_CONNECTION, "~]: the account cannot be used as it is", 0, 0 },
 	{ "401 No", "", "{\"error\":{\"message\":\"key\"}}", TOOL_LATER,
 	    "~check COMPOSIO_API_KEY", 0, 0 },
+	/* the key is quoted */
+	{ "401 No", "", "{\"error\":{\"message\":\"ak_secret\\/1?\"}}",
+	    TOOL_LATER, "~refuses the key: [secret]? [status 401", 0, 0 },
+	{ "400 Bad", "",
+	    "{\"error\":{\"message\":\"m\",\"suggested_fix\":"
+	    "\"not ak_secret/1\",\"errors\":[\"ak_secret/1\"]}}",
+	    TOOL_ERROR, "~: m; [secret] (not [secret]) [", 0, 0 },
+	{ "502 Bad", "", "<html>x-api-key: ak_secret/1</html>", TOOL_UNKNOWN,
+	    "~x-api-key: [secret] [", 375, 500 },
+	{ "200 OK", "", "x-api-key: ak_secret/1", TOOL_UNKNOWN,
+	    "~not understood: x-api-key: [secret]", 375, 500 },
+	{ "200 OK", "",
+	    "{\"data\":{},\"error\":\"ak_secret/1\",\"successful\":false}",
+	    TOOL_ERROR, "T failed: [secret].", 0, 0 },
+	{ "200 OK", "",
+	    "{\"data\":{\"a\":\"ak_secret\\u002F1\"},\"successful\":true}",
+	    TOOL_DONE, "{\"a\":\"[secret]\"}", 0, 0 },
 	{ "403 No", "", "{\"error\":{\"message\":\"scope\"}}", TOOL_LATER,
 	    "~refuses the key: scope", 0, 0 },
 	{ "404 No", "",
@@ -301,7 +318,8 @@ test_execute_request(void **state)
 	execute(&seen, "gmail fetch/x", "ca_1");
 	assert_non_null(strstr(server->request,
 	    "POST /api/v3.1/tools/execute/gmail%20fetch%2Fx HTTP/1.1\r\n"));
-	assert_non_null(strstr(server->request, "\r\nx-api-key: ak_1\r\n"));
+	assert_non_null(
+	    strstr(server->request, "\r\nx-api-key: ak_secret/1\r\n"));
 	assert_null(strcasestr(server->request, "authorization"));
 	assert_non_null(strstr(server->request,
 	    "\r\n\r\n{\"user_id\":"
@@ -579,7 +597,8 @@ static const struct {
 	int requests;
 } trouble[] = {
 	{ "a bad key",
-	    { { FIRST, "401 No", "{\"error\":{\"message\":\"who?\"}}", 0 } },
+	    { { FIRST, "401 No", "{\"error\":{\"message\":\"ak_secret/1?\"}}",
+		0 } },
 	    FAIL_NEVER, "bad_key", "COMPOSIO_API_KEY", 1 },
 	{ "no rights", { { FIRST, "403 No", "", 0 } }, FAIL_NEVER, "forbidden",
 	    "read access", 1 },
@@ -628,7 +647,7 @@ test_facts_trouble(void **state)
 			fail_msg("%s: %s, %s, %d requests", trouble[i].name,
 			    answer.fail.type, answer.fail.message,
 			    atomic_load(&server->requests));
-		assert_null(strstr(answer.fail.message, "ak_1"));
+		assert_null(strstr(answer.fail.message, "ak_secret/1"));
 		end();
 	}
 }
