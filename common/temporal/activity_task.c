@@ -39,6 +39,8 @@ struct activity_task {
 	struct history_reader reader;
 	struct temporal_answer beat, answer;
 	struct timer timer; /* the next heartbeat, or try to answer */
+	int64_t beat_at;    /* boot time of the heartbeat under way */
+	int64_t lost_at;    /* boot time: from then on it may have timed out */
 	unsigned tries;
 	struct buf text;    /* the end of the reply so far */
 	size_t text_before; /* bytes before it */
@@ -262,6 +264,17 @@ activity_task_text(void *context, const char *bytes, size_t length)
 	activity->text_before += drop;
 }
 
+/* The server has heard of us at the boot time AT. */
+static void
+live_from(struct activity_task *activity, int64_t at)
+{
+	const Api__Duration *heartbeat = activity->task->heartbeat_timeout;
+
+	activity->lost_at = heartbeat != NULL && heartbeat->seconds > 0
+	    ? at + heartbeat->seconds * 1000 + heartbeat->nanos / 1000000
+	    : INT64_MAX;
+}
+
 static void
 send_cancelled(struct activity_task *activity)
 {
@@ -286,6 +299,7 @@ beat_came(void *context, struct temporal_answer *answer)
 	if (activity->effect == NULL)
 		return;
 	if (answer->status == GRPC_OK) {
+		live_from(activity, activity->beat_at);
 		beat = (const Api__RecordActivityTaskHeartbeatResponse *)
 			   answer->message;
 		if (beat->cancel_requested && activity->cuttable)
@@ -295,6 +309,7 @@ beat_came(void *context, struct temporal_answer *answer)
 		log_line("info", "activity.lost", "task", workflow_id(activity),
 		    "activity", activity->task->activity_id, NULL);
 		activity->unwanted = true;
+		activity->lost_at = 0;
 		loop_cancel(activity->worker->loop, &activity->timer);
 		if (activity->cuttable)
 			activity_task_end(activity);
@@ -326,6 +341,7 @@ send_beat(void *context)
 		request.details = heap_payloads(
 		    (struct span){ details.data, details.length });
 	}
+	activity->beat_at = clock_boot();
 	activity->beat.then = beat_came;
 	activity->beat.context = activity;
 	(void)temporal_send(activity->worker->temporal, &request.base,
@@ -344,6 +360,7 @@ start_effect(struct activity_task *activity, const struct agent *agent)
 	struct effect_request request = { .id = workflow_id(activity),
 		.agent = agent,
 		.action = &activity->result.action,
+		.not_after = &activity->lost_at,
 		.text = activity_task_text,
 		.done = activity_task_done,
 		.context = activity };
@@ -406,6 +423,7 @@ activity_task_begin(struct worker_temporal *worker,
 	activity->worker = worker;
 	activity->task = response;
 	activity->text = BUF_INIT((size_t)EVENT_MAX);
+	live_from(activity, clock_boot());
 	activity->next = worker->activity_tasks;
 	worker->activity_tasks = activity;
 	worker->activity_task_count++;
