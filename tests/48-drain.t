@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# How a worker ends: SIGTERM drains it, a second one or the end of the grace cuts
+# How a worker ends: SIGTERM, SIGINT or SIGHUP drains it, a second one or the end of the grace cuts
 # what is under way, as process 1 too; and a full store ends
 # it with 111. After each end another worker goes on and repeats nothing.
 if [ -z "${OWN_MOUNTS-}" ] && [ "$(id -u)" -eq 0 ] && unshare --mount true 2>/dev/null; then
@@ -98,7 +98,28 @@ check "and completes it" await 20 is_state "$ID" completed
 over "the first has ended" 0 "$c"
 kill -INT "$d"
 over "SIGINT drains too" 0 "$d"
-done_once "after drains" 4
+
+# ---- a terminal is closed, and hangs up twice ----
+submit hangup || exit 1
+worker "$T/h.log"
+h=$WORKER
+check "a worker makes calls" await 10 drafting
+kill -HUP "$h"
+check "SIGHUP drains it" await 10 draining "$T/h.log"
+kill -HUP "$h"
+over "a second one cuts nothing" 0 "$h"
+completes "after SIGHUP"
+same "and no call was in doubt" 0 "$(number "$ID" '"type":"tool.unknown"')"
+trap '' HUP
+worker "$T/i.log"
+trap - HUP
+i=$WORKER
+check "a worker is started as by nohup" await 10 grep -q '"event":"ready"' "$T/i.log"
+kill -HUP "$i"
+kill -TERM "$i"
+over "it ends for another reason" 0 "$i"
+check "which is not SIGHUP" sh -c "! grep -q Hangup '$T/i.log'"
+done_once "after drains" 5
 
 # ---- the grace ends ----
 drafts_take 20000 || exit 1
@@ -128,7 +149,7 @@ check "at once" test $(($(milliseconds) - began)) -lt 10000
 on temporal || same "and gives the task back" "queued released" \
 	"$(state_of "$ID") $(types "$ID" | tail -n 1)"
 completes "after a second SIGTERM"
-done_once "after cut calls" 6
+done_once "after cut calls" 7
 sound "after drains"
 
 # ---- process 1 ----

@@ -286,11 +286,14 @@ int
 loop_signals(struct loop *loop, const int *signals,
     void (*handle)(void *context, int signal), void *context, struct fail *fail)
 {
+	struct sigaction old;
 	sigset_t set;
 
 	sigemptyset(&set);
 	for (; *signals != 0; signals++)
-		sigaddset(&set, *signals);
+		if (*signals != SIGHUP || sigaction(SIGHUP, NULL, &old) < 0 ||
+		    old.sa_handler != SIG_IGN) /* not under nohup(1) */
+			sigaddset(&set, *signals);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return fail_errno(fail, "unable to block signals");
 	loop->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

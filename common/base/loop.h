@@ -58,7 +58,7 @@ loop_cancel(struct loop *loop, struct timer *timer);
 
 /* Blocks SIGNALS (a list that ends with 0) in the process and calls HANDLE
  * from the loop for each one that arrives. Once per loop. They stay blocked,
- * in children too until those unblock them. */
+ * in children too until those unblock them. A SIGHUP that is ignored stays so. */
 int
 loop_signals(struct loop *loop, const int *signals,
     void (*handle)(void *context, int signal), void *context,

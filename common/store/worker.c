@@ -121,6 +121,9 @@ on_signal(void *context, int signal)
 			;
 		return;
 	}
+	/* A terminal that is closed may hang up twice. */
+	if (signal == SIGHUP && own->draining)
+		return;
 	log_line("info", "drain", "worker", own->name, "reason",
 	    strsignal(signal), NULL);
 	if (own->draining)
@@ -434,7 +437,7 @@ raise_limits(void)
 static int
 begin(struct worker *own, struct fail *fail)
 {
-	static const int signals[] = { SIGTERM, SIGINT, SIGCHLD, 0 };
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD, 0 };
 
 	raise_limits();
 	own->id = id_new();

@@ -41,6 +41,9 @@ on_signal(void *context, int signal)
 			;
 		return;
 	}
+	/* A terminal that is closed may hang up twice. */
+	if (signal == SIGHUP && worker->draining)
+		return;
 	log_line("info", "drain", "worker", worker->name, "reason",
 	    strsignal(signal), NULL);
 	if (worker->draining)
@@ -136,7 +139,7 @@ on_gate(void *context, struct gate *gate, const struct gate_state *state)
 static int
 begin(struct worker_temporal *worker, const char *folder, struct fail *fail)
 {
-	static const int signals[] = { SIGTERM, SIGINT, SIGCHLD, 0 };
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD, 0 };
 	bool until_idle = worker->options->once ||
 	    worker->options->exit_when_idle;
 	struct temporal_options options = { .target = worker->target,
