@@ -169,8 +169,7 @@ check_once(struct session *session, struct preflight *preflight,
 		facts_links(client, session->task.user, preflight);
 	cli_tell(&session->cli, preflight);
 	if (preflight->link_count > 0 && !session->link && !session->no_link)
-		fprintf(stderr, "%s: --link makes links to connect them\n",
-		    session->cli.program);
+		cli_say(&session->cli, "--link makes links to connect them");
 	result = session->wait && preflight->reasons->child != NULL
 	    ? facts_wait(client, session->task.user, preflight, fail)
 	    : 0;

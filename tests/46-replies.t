@@ -78,4 +78,49 @@ same "with a name that can be sent back" "rm_-rf__tmp_x" \
 	"$(events 'map(select(.type == "model.replied").content[0].name // empty) | join(" ")')"
 same "what was not told was executed, once" "7 0" "$(executed NOTES_WRITE) $(repeated)"
 sound
+
+# ---- text that would steer a terminal ----
+hostile='\x1b]0;a\x07\x9b31m\x7f\u202Eb\u2066\u200f\u061c'
+visible='\u001b]0;a\u0007\u009b31m\u007f\u202eb\u2066\u200f\u061c'
+scene <<END
+model:
+  - when: { goal: speak }
+    reply: { text: "$hostile\\r\\n\\tend" }
+faults:
+  - { on: messages, at: 2, status: 400, message: "no $hostile" }
+END
+terminal() { script -qec "$*" /dev/null </dev/null >"$T/screen" 2>&1; }
+calm() { # calm NAME TEXT: the screen has nothing that a terminal obeys, and has TEXT
+	LC_ALL=C sed 's/\r$//' "$T/screen" | LC_ALL=C grep -Eq "$(printf \
+		'[\001-\010\013-\037\177]|\302[\200-\237]|\330\234|\342\200[\216\217\252-\256]|\342\201[\246-\251]')"
+	same "$1: nothing steers the terminal" 1 $?
+	grep -Fq -e "$2" "$T/screen" || sed 's/^/# got: /' "$T/screen"
+	check "$1: it is shown" grep -Fq -e "$2" "$T/screen"
+}
+submit speak
+work
+printf '\033]0;a\007\302\23331m\177\342\200\256b\342\201\246\342\200\217\330\234\r\n\tend\n' >"$T/exact"
+agent-status --result "$ID" >"$T/result"
+check "a file gets the result as it is" cmp "$T/exact" "$T/result"
+terminal agent-status --result "$ID"
+calm "the result" "$visible\\u000d"
+says "with its lines and tabs" '^	end' "$T/screen"
+terminal agent-status "$ID"
+calm "the card" "result    $visible"
+terminal agent-status --events "$ID"
+calm "events" "result=$visible"
+terminal agent-status --json "$ID"
+calm "JSON" "\\u009b31m\\u007f\\u202eb\\u2066\\u200f\\u061c"
+same "which is the same JSON" "$(get result | od -c)" "$(jq -r .result "$T/screen" | od -c)"
+terminal agent-status --json --events "$ID"
+calm "events in JSON" '\u202eb'
+submit fail
+work
+same "a service refuses" failed "$(get state)"
+terminal agent-status --result "$ID"
+calm "an error" '\u202eb'
+terminal agent-preflight -f "$T/$(printf '\342\200\256b')"
+calm "a file name" '/\u202eb'
+cp "$LOG" "$T/screen"
+calm "the log" '\u202eb'
 done_testing

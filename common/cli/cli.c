@@ -21,6 +21,7 @@
 #include "common/agent/preflight.h"
 #include "common/base/file.h"
 #include "common/base/mem.h"
+#include "common/base/utf8.h"
 #include "common/base/zone.h"
 #include "common/json/json.h"
 
@@ -36,23 +37,49 @@ environment(const char *name)
 	return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
-/* Returns 0 or errno. */
+/* Writes bytes as they are, or to a terminal visibly: they may come from mails,
+ * models and services. Returns 0 or errno. */
 static int
-write_out(const void *bytes, size_t size)
+put(int fd, const char *bytes, size_t size)
 {
-	const char *at = bytes;
+	struct buf shown = BUF_INIT(SIZE_MAX / 2);
 	ssize_t written;
+	int error = 0;
 
-	while (size > 0) {
-		written = write(STDOUT_FILENO, at, size);
+	if (isatty(fd) == 1) {
+		utf8_visible(&shown, bytes, size);
+		bytes = shown.data;
+		size = shown.length;
+	}
+	while (size > 0 && error == 0) {
+		written = write(fd, bytes, size);
 		if (written < 0 && errno != EINTR)
-			return errno;
+			error = errno;
 		if (written > 0) {
-			at += written;
+			bytes += written;
 			size -= (size_t)written;
 		}
 	}
-	return 0;
+	buf_release(&shown);
+	return error;
+}
+
+void
+cli_say(const struct cli *cli, const char *format, ...)
+{
+	struct buf line = BUF_INIT(1u << 20);
+	va_list arguments;
+	char *text;
+
+	va_start(arguments, format);
+	if (vasprintf(&text, format, arguments) < 0)
+		_exit(FAIL_NOT_NOW);
+	va_end(arguments);
+	buf_print(&line, "%s: %s\n", cli->program, text);
+	/* Nothing can be said about a stderr that is closed or full. */
+	(void)put(STDERR_FILENO, line.data, line.length);
+	buf_release(&line);
+	free(text);
 }
 
 static void
@@ -278,7 +305,7 @@ cli_fail(const struct cli *cli, const struct fail *fail, const char *details)
 {
 	struct buf text = BUF_INIT(64u << 20), more = BUF_INIT(63u << 20);
 
-	fprintf(stderr, "%s: %s\n", cli->program, fail->message);
+	cli_say(cli, "%s", fail->message);
 	if (cli->human)
 		return (int)fail->kind;
 	buf_print(&more, "\"retryable\":%s,\"exit\":%d%s%s",
@@ -289,7 +316,7 @@ cli_fail(const struct cli *cli, const struct fail *fail, const char *details)
 	member_error(&text, fail->type, fail->message, more.data);
 	buf_add(&text, "}\n", 2);
 	/* A closed stdout does not change the exit status here. */
-	write_out(text.data, text.length);
+	(void)put(STDOUT_FILENO, text.data, text.length);
 	buf_release(&text);
 	buf_release(&more);
 	return (int)fail->kind;
@@ -341,13 +368,12 @@ cli_write(const struct cli *cli, const void *bytes, size_t size)
 {
 	int number;
 
-	number = write_out(bytes, size);
+	number = put(STDOUT_FILENO, bytes, size);
 	if (number == EPIPE && !cli->acknowledges)
 		exit(0);
 	if (number == 0)
 		return;
-	fprintf(stderr, "%s: unable to write standard output: %s\n",
-	    cli->program, strerror(number));
+	cli_say(cli, "unable to write standard output: %s", strerror(number));
 	exit(FAIL_NOT_NOW);
 }
 
@@ -362,26 +388,25 @@ cli_reader_gone(void)
 void
 cli_tell(const struct cli *cli, const struct preflight *preflight)
 {
-	const char *program = cli->program, *error;
+	const char *error, *message;
 	const cJSON *reason, *link;
 
 	cJSON_ArrayForEach (reason, preflight->owners)
-		fprintf(stderr, "%s: %s: the account is that of %s\n", program,
-		    reason->string, reason->valuestring);
+		cli_say(cli, "%s: the account is that of %s", reason->string,
+		    reason->valuestring);
 	cJSON_ArrayForEach (reason, preflight->warnings)
-		fprintf(stderr, "%s: %s\n", program,
-		    json_string(reason, "message"));
+		cli_say(cli, "%s", json_string(reason, "message"));
 	cJSON_ArrayForEach (reason, preflight->reasons) {
 		link = json_item(reason, "link");
 		error = json_string(reason, "link_error");
-		fprintf(stderr, "%s: %s", program,
-		    json_string(reason, "message"));
+		message = json_string(reason, "message");
 		if (link != NULL)
-			fprintf(stderr, ": %s (until %s)",
+			cli_say(cli, "%s: %s (until %s)", message,
 			    json_string(link, "url"),
 			    json_string(link, "expires_at"));
-		else if (error != NULL)
-			fprintf(stderr, ": no link: %s", error);
-		fprintf(stderr, "\n");
+		else
+			cli_say(cli, "%s%s%s", message,
+			    error != NULL ? ": no link: " : "",
+			    error != NULL ? error : "");
 	}
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * cli: shared by all programs: the common options, the settings, the output of
- * errors. The only module of common/ that prints; main() uses it.
+ * errors. The only module of common/ that prints; main() uses it. What is
+ * printed on a terminal is made visible (utf8.h); to files and pipes it goes as
+ * it is.
  */
 #ifndef COMMON_CLI_CLI_H
 #define COMMON_CLI_CLI_H
@@ -82,6 +84,11 @@ struct task;
 int
 cli_task(const struct cli *cli, cJSON *value, struct task *task,
     struct fail *fail);
+
+/* "prog: " and the text as a line on stderr. */
+void
+cli_say(const struct cli *cli, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* "prog: message" on stderr, {"error":{...}} on stdout unless human; returns
  * the exit status. DETAILS (may be NULL) are further members as raw JSON. */

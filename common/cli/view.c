@@ -12,39 +12,34 @@
 
 #include "common/base/clock.h"
 #include "common/base/fail.h"
+#include "common/base/utf8.h"
 #include "common/json/json.h"
 
 #define PLAIN \
 	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.@:/+"
 #define LINE_MAX_BYTES 100 /* of text taken from users in one line */
 
-/* TEXT without control characters; cut with dots after LIMIT bytes (0: not).
- * Line ends stay when INDENT is not NULL: it is put before each line. */
+/* TEXT with its control characters visible and white space as blanks; cut with
+ * dots after LIMIT bytes (0: not). Line ends stay when INDENT is not NULL: it is
+ * put before each line. */
 static void
 add_text(struct buf *buf, const char *text, size_t limit, const char *indent)
 {
-	size_t i = 0, length = strlen(text);
+	size_t i, step, length = strlen(text);
 
-	while (i < length) {
-		unsigned char c = (unsigned char)text[i];
-		unsigned char after = (unsigned char)text[i + 1];
-
-		if (limit && i >= limit && (c & 0xc0) != 0x80) {
+	for (i = 0; i < length; i += step) {
+		step = utf8_step(text + i, length - i);
+		step += step == 0;
+		if (limit && i >= limit) {
 			buf_add_string(buf, "...");
 			return;
 		}
-		if (c == '\n' && indent) {
-			buf_add(buf, "\n", 1);
-			buf_add_string(buf, indent);
-		} else if (c < 0x20 || c == 0x7f) {
+		if (text[i] == '\n' && indent)
+			buf_print(buf, "\n%s", indent);
+		else if (text[i] >= '\t' && text[i] <= '\r')
 			buf_add(buf, " ", 1);
-		} else if (c == 0xc2 && after >= 0x80 && after < 0xa0) {
-			buf_add(buf, " ", 1); /* controls of Latin-1 */
-			i++;
-		} else {
-			buf_add(buf, text + i, 1);
-		}
-		i++;
+		else
+			utf8_visible(buf, text + i, step);
 	}
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * view: tasks and events as text for a person at a terminal. Pure. Control
- * characters in the text of users and models are not passed on, because they
+ * characters in the text of users and models become visible, because they
  * could move the cursor and falsify the output.
  */
 #ifndef COMMON_CLI_VIEW_H

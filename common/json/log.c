@@ -90,23 +90,26 @@ put_line(const struct buf *line)
 void
 log_line(const char *level, const char *event, ...)
 {
-	struct buf line = BUF_INIT(1 << 20);
+	struct buf text = BUF_INIT(1 << 20), line = BUF_INIT(1 << 20);
 	size_t most = PIPE_BUF;
 	va_list arguments;
 
 	if (!verbose && strcmp(level, "debug") == 0)
 		return;
 	do {
+		buf_reset(&text);
 		buf_reset(&line);
 		va_start(arguments, event);
-		add_line(&line, level, event, arguments, most);
+		add_line(&text, level, event, arguments, most);
 		va_end(arguments);
+		utf8_visible(&line, text.data, text.length);
 		most /= 4;
 	} while (line.length > PIPE_BUF && most >= 16);
-	if (line.overflow)
+	if (text.overflow || line.overflow)
 		dropped++;
 	else
 		put_line(&line);
+	buf_release(&text);
 	buf_release(&line);
 }
 

@@ -9,6 +9,7 @@
  * After the event come pairs of strings, name and value, up to a NULL name; a
  * pair with value NULL is left out. A name that ends in '#' has a value that
  * is already JSON (a number) and is written as it is, without the '#'.
+ * A line is as utf8_visible makes it, wherever it goes: logs are read later.
  * A full or closed stderr is ignored, so that logging never stops the work.
  */
 #ifndef COMMON_JSON_LOG_H

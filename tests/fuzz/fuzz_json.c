@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What json_parse takes is the same once it is written and parsed again, and
- * its pieces, cut from the bytes, are those of the tree. What it refuses can be
- * cut too, without a byte read too many.
+ * What json_parse takes is the same once it is written, also as a terminal gets
+ * it, and parsed again, and its pieces, cut from the bytes, are those of the
+ * tree. What it refuses can be cut too, without a byte read too many.
  */
+#include "common/base/utf8.h"
 #include "tests/fuzz/fuzz.h"
 
 #define MEMBERS 8 /* of which so many are looked at */
@@ -87,6 +88,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span text = { (const char *)data, size }, piece;
+	struct buf shown = BUF_INIT(64u << 20);
 	struct json_object object;
 	struct fail fail;
 	cJSON *tree;
@@ -103,6 +105,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	written = json_text(tree);
 	is(tree, (struct span){ written, strlen(written) });
+	utf8_visible(&shown, written, strlen(written));
+	is(tree, (struct span){ shown.data, shown.length });
+	buf_release(&shown);
 	free(written);
 	cut(tree, text);
 	cJSON_Delete(tree);

@@ -73,6 +73,54 @@ test_utf8(void **state)
 }
 
 static void
+test_visible(void **state)
+{
+	static const struct {
+		unsigned least, most;
+	} hidden[] = { { 0, 0x8 }, { 0xb, 0x1f }, { 0x7f, 0x9f },
+		{ 0x61c, 0x61c }, { 0x200e, 0x200f }, { 0x202a, 0x202e },
+		{ 0x2066, 0x2069 } };
+	static const char broken[] =
+	    "\x80 \xc2 \xe2\x80 \xed\xa0\x80 \xff\033\xf0\x9f";
+	struct buf shown = BUF_INIT(1000);
+	char text[4], wanted[8];
+	unsigned code;
+	size_t i, size;
+
+	(void)state;
+	for (code = 0, i = 0; code < 0x3000; code++) {
+		size = code < 0x80 ? 1 : code < 0x800 ? 2 : 3;
+		text[0] = (char)(size == 1
+			? code
+			: (0xf00U >> size & 0xff) | code >> 6 * (size - 1));
+		text[size - 1] = (char)(size == 1 ? code : 0x80 | (code & 63));
+		if (size == 3)
+			text[1] = (char)(0x80 | (code >> 6 & 63));
+		buf_reset(&shown);
+		utf8_visible(&shown, text, size);
+		if (i < COUNT(hidden) && code > hidden[i].most)
+			i++;
+		if (i < COUNT(hidden) && code >= hidden[i].least) {
+			snprintf(wanted, sizeof wanted, "\\u%04x", code);
+			assert_string_equal(shown.data, wanted);
+		} else {
+			assert_int_equal(shown.length, size);
+			assert_memory_equal(shown.data, text, size);
+		}
+	}
+	buf_reset(&shown);
+	utf8_visible(&shown, broken, sizeof broken - 1);
+	utf8_visible(&shown, "a\0\033[m\t\xc3\xa4\r\n", 10);
+	assert_string_equal(shown.data,
+	    "\\x80 \\xc2 \\xe2\\x80 \\xed\\xa0\\x80 \\xff\\u001b\\xf0\\x9f"
+	    "a\\u0000\\u001b[m\t\xc3\xa4\\u000d\n");
+	buf_reset(&shown);
+	utf8_visible(&shown, NULL, 0);
+	assert_int_equal(shown.length, 0);
+	buf_release(&shown);
+}
+
+static void
 test_fail_cleans(void **state)
 {
 	struct fail fail = { 0 };
@@ -641,6 +689,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_visible),
 		cmocka_unit_test(test_fail_cleans),
 		cmocka_unit_test(test_fail_cuts),
 		cmocka_unit_test(test_fail_errno),

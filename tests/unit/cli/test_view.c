@@ -58,7 +58,7 @@ test_lines(void **state)
 		    "{\"title\":\"a\\u001b[2Jb\\u009bc\\u007f\\td\","
 		    "\"created_at\":\"2026-11-20T20:00:00Z\"}",
 		    "-          -                                       3d"
-		    "      0   $0.0000  a [2Jb c  d\n" },
+		    "      0   $0.0000  a\\u001b[2Jb\\u009bc\\u007f d\n" },
 		{ EVENT,
 		    "{\"v\":1,\"seq\":7,\"at\":\"2026-11-23T20:00:00.123Z\","
 		    "\"type\":\"tool.started\",\"call\":\"c\",\"tool\":\"T\","
@@ -92,7 +92,7 @@ test_card(void **state)
 	(void)state;
 	assert_non_null(strstr(text, "because   paused\n"));
 	assert_non_null(strstr(text, "(1 in doubt)"));
-	assert_non_null(strstr(text, "progress  one\n          two  \n"));
+	assert_non_null(strstr(text, "progress  one\n          two \\u001b\n"));
 	assert_null(strchr(text, '\033'));
 	free(text);
 }
