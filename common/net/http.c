@@ -547,18 +547,23 @@ http_cancel(struct http_call *call)
 }
 
 const char *
+http_header_at(struct http_call *call, const char *name, size_t index)
+{
+	struct curl_header *header;
+
+	if (curl_easy_header(call->easy, name, index, CURLH_HEADER, -1,
+		&header) != CURLHE_OK)
+		return NULL;
+	return secret_strike_string(header->value);
+}
+
+const char *
 http_header(struct http_call *call, const char *name)
 {
 	struct curl_header *header;
-	size_t amount;
 
 	if (curl_easy_header(call->easy, name, 0, CURLH_HEADER, -1, &header) !=
 	    CURLHE_OK)
 		return NULL;
-	amount = header->amount;
-	if (amount > 1 &&
-	    curl_easy_header(call->easy, name, amount - 1, CURLH_HEADER, -1,
-		&header) != CURLHE_OK)
-		return NULL;
-	return secret_strike_string(header->value);
+	return http_header_at(call, name, header->amount - 1);
 }

@@ -112,6 +112,10 @@ http_cancel(struct http_call *call);
 const char *
 http_header(struct http_call *call, const char *name);
 
+/* Likewise, the one at INDEX, from 0, of those of that name. */
+const char *
+http_header_at(struct http_call *call, const char *name, size_t index);
+
 /* What backoff has to know of the answer; status 0 when it is not whole. Only
  * within done, as the headers are. */
 struct backoff_answer

@@ -637,6 +637,11 @@ static const struct wire_case {
 	    "{\"error\":{\"type\":\"overloaded_error\",\"message\":\"o\"}}",
 	    "overloaded_error", "", "o", false, 2000, 2750, WAIT_RATE_LIMIT },
 	{ "529 Busy",
+	    "retry-after: 3600\r\nretry-after: 2\r\nretry-after: 9\r\n"
+	    "request-id: req_1\r\n",
+	    "{}", "http_error", "", "HTTP status 529: {}", false, 2000, 2750,
+	    WAIT_RATE_LIMIT },
+	{ "529 Busy",
 	    "retry-after: 9\r\nretry-after-ms: 1500\r\n"
 	    "request-id: req_1\r\n",
 	    "{}", "http_error", "", "HTTP status 529: {}", false, 1500, 2063,
