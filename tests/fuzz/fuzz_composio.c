@@ -58,6 +58,12 @@ http_header(struct http_call *call, const char *name)
 	return strcmp(name, "retry-after") == 0 ? "7" : NULL;
 }
 
+const char *
+http_header_at(struct http_call *call, const char *name, size_t index)
+{
+	return index == 0 ? http_header(call, name) : NULL;
+}
+
 struct loop *
 http_loop(struct http *http)
 {
