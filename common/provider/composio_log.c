@@ -114,7 +114,8 @@ on_window(void *context, cJSON *answer, int status, const struct fail *why)
 	    "Composio's log has %s of %s for this account since "
 	    "it was sent",
 	    cJSON_GetArraySize(logs) > 0
-		? "no execution under the id of this request, but these"
+		? "no outcome under the id of this request, but these "
+		  "executions"
 		: "no execution",
 	    evidence->slug);
 	cJSON_ArrayForEach (entry, logs) {
@@ -164,6 +165,14 @@ result_text(const cJSON *data)
 	return json_text(response != NULL ? response : data);
 }
 
+/* Other words, as "warning", tell no outcome. */
+static bool
+has_failed(const char *status)
+{
+	return strcmp(status, "failed") == 0 ||
+	    strcmp(status, "failure") == 0 || strcmp(status, "error") == 0;
+}
+
 static void
 on_detail(void *context, cJSON *answer, int status, const struct fail *why)
 {
@@ -184,6 +193,8 @@ on_detail(void *context, cJSON *answer, int status, const struct fail *why)
 		text = result_text(json_item(answer, "data"));
 		finish(evidence, TOOL_DONE, text, 0);
 		free(text);
+	} else if (!has_failed(how)) {
+		ask_window(evidence);
 	} else {
 		finish(evidence, TOOL_ERROR,
 		    said != NULL && *said != '\0' ? said : "without a reason",

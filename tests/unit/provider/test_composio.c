@@ -741,6 +741,64 @@ test_cancel(void **state)
 	cJSON_Delete(facts);
 }
 
+/* What the log says of an execution is its outcome only if it is one. */
+static void
+test_evidence(void **state)
+{
+	static const struct {
+		const char *status;
+		enum tool_outcome outcome;
+	} rows[] = {
+		{ "success", TOOL_DONE },
+		{ "failed", TOOL_ERROR },
+		{ "error", TOOL_ERROR },
+		{ "failure", TOOL_ERROR },
+		{ "warning", TOOL_UNKNOWN },
+		{ "info", TOOL_UNKNOWN },
+		{ "running", TOOL_UNKNOWN },
+		{ "", TOOL_UNKNOWN },
+	};
+	struct agent_call call = { .id = "toolu_1",
+		.slug = "T",
+		.user = "u",
+		.request = "t-toolu_1-1" };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct seen seen = { 0 };
+		struct tool_request request = { .call = &call,
+			.limit_ms = 5000,
+			.done = on_result,
+			.context = &seen };
+		struct tool_call *handle;
+		struct fail fail;
+		char *detail = mem_print(
+		    "{\"status\":\"%s\",\"context\":{\"request_id\":"
+		    "\"t-toolu_1-1\"},\"data\":{\"response\":{\"a\":1}}}",
+		    rows[i].status);
+		const struct rule table[] = {
+			{ "POST logs/tool_execution", "200 OK",
+			    "{\"logs\":[{\"id\":\"log_1\"}]}", 0 },
+			{ "GET logs/tool_execution/log_1", "200 OK", detail,
+			    0 },
+		};
+
+		RULES(table);
+		begin(serve_rules);
+		assert_int_equal(composio_provider.evidence(composio, &request,
+				     &handle, &fail),
+		    0);
+		run(&seen.calls);
+		assert_int_equal(seen.result.outcome, rows[i].outcome);
+		assert_string_equal(seen.log_id, "log_1");
+		if (rows[i].outcome == TOOL_DONE)
+			assert_string_equal(seen.text, "{\"a\":1}");
+		end();
+		free(detail);
+	}
+}
+
 static void
 ask_link(const char *auth_config, const char *alias, struct answer *answer)
 {
@@ -813,6 +871,7 @@ main(void)
 		cmocka_unit_test(test_facts_trouble),
 		cmocka_unit_test(test_facts_repeat),
 		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_evidence),
 		cmocka_unit_test(test_link),
 	};
 
