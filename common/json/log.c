@@ -21,10 +21,35 @@
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/utf8.h"
+#include "common/json/internal.h"
 #include "common/json/json.h"
 
 static bool verbose;
 static unsigned long dropped;
+
+/* Needs no escapes. */
+static void
+add_plain(struct buf *line, const char *text, size_t size)
+{
+	buf_add(line, "\"", 1);
+	buf_add(line, text, size);
+	buf_add(line, "\"", 1);
+}
+
+/* A terminal may read the log: what it would obey is made visible. */
+static void
+add_value(struct buf *line, const char *value, size_t size)
+{
+	struct buf quoted = BUF_INIT(1 << 20);
+
+	if (json_plain(value, size) == size && !memchr(value, 0x7f, size)) {
+		add_plain(line, value, size);
+		return;
+	}
+	json_quote(&quoted, value, size);
+	utf8_visible(line, quoted.data, quoted.length);
+	buf_release(&quoted);
+}
 
 static void
 add_member(struct buf *line, const char *name, const char *value, size_t most)
@@ -33,13 +58,13 @@ add_member(struct buf *line, const char *name, const char *value, size_t most)
 	bool raw = length > 0 && name[length - 1] == '#';
 
 	buf_add(line, ",", 1);
-	json_quote(line, name, raw ? length - 1 : length);
+	add_plain(line, name, raw ? length - 1 : length);
 	buf_add(line, ":", 1);
 	if (raw) {
 		buf_add(line, value, size);
 		return;
 	}
-	json_quote(line, value, utf8_cut(value, size, most));
+	add_value(line, value, utf8_cut(value, size, most));
 }
 
 static void
@@ -90,26 +115,23 @@ put_line(const struct buf *line)
 void
 log_line(const char *level, const char *event, ...)
 {
-	struct buf text = BUF_INIT(1 << 20), line = BUF_INIT(1 << 20);
+	struct buf line = BUF_INIT(1 << 20);
 	size_t most = PIPE_BUF;
 	va_list arguments;
 
 	if (!verbose && strcmp(level, "debug") == 0)
 		return;
 	do {
-		buf_reset(&text);
 		buf_reset(&line);
 		va_start(arguments, event);
-		add_line(&text, level, event, arguments, most);
+		add_line(&line, level, event, arguments, most);
 		va_end(arguments);
-		utf8_visible(&line, text.data, text.length);
 		most /= 4;
 	} while (line.length > PIPE_BUF && most >= 16);
-	if (text.overflow || line.overflow)
+	if (line.overflow)
 		dropped++;
 	else
 		put_line(&line);
-	buf_release(&text);
 	buf_release(&line);
 }
 
