@@ -14,13 +14,17 @@ most() { # max_tokens of each turn
 	events 'map(select(.type == "model.started") | .max_tokens // "-") | join(" ")'
 }
 
+six_notes() {
+	scene <<-END
+	model:
+	  - when: { turn: { to: 6 } }
+	    reply: { text: 'Note {{turn}}.', calls: [ { tool: NOTES_WRITE, input: { text: 'a {{turn}}' } } ] }
+	  - reply: { text: '{{ok.NOTES_WRITE}} notes.' }
+	END
+}
+
 # ---- a cent ----
-scene <<END
-model:
-  - when: { turn: { to: 6 } }
-    reply: { text: 'Note {{turn}}.', calls: [ { tool: NOTES_WRITE, input: { text: 'a {{turn}}' } } ] }
-  - reply: { text: '{{ok.NOTES_WRITE}} notes.' }
-END
+six_notes
 submit "spend a cent" "budget: { usd: 0.01 }"
 work
 same "not even the first turn fits" "waiting budget 0 0" \
@@ -49,12 +53,7 @@ sound
 tokens() {
 	agent-status "$ID" | jq '.input_tokens + .output_tokens + .cache_read_tokens + .cache_write_tokens'
 }
-scene <<END
-model:
-  - when: { turn: { to: 6 } }
-    reply: { text: 'Note {{turn}}.', calls: [ { tool: NOTES_WRITE, input: { text: 'a {{turn}}' } } ] }
-  - reply: { text: '{{ok.NOTES_WRITE}} notes.' }
-END
+six_notes
 submit "spend tokens" "budget: { tokens: 2500 }"
 work
 same "it waits before the ceiling" "waiting budget" "$(get state) $(get waiting.for)"

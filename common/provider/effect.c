@@ -35,6 +35,7 @@
  */
 #include "common/provider/effect.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -413,11 +414,7 @@ effect_name(char name[EFFECT_NAME], const char *task, const char *call,
 	end = add_part(name, task);
 	*end++ = '-';
 	end = add_part(end, call);
-	*end++ = '-';
-	do
-		*end++ = (char)('0' + attempt % 10); /* the last digit first */
-	while ((attempt /= 10) > 0);
-	*end = '\0';
+	(void)snprintf(end, (size_t)(name + EFFECT_NAME - end), "-%u", attempt);
 	return name;
 }
 
